@@ -1,0 +1,1 @@
+"""Inference for SkyReels V3: requests, model families and media, usable without the application."""

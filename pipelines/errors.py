@@ -1,0 +1,86 @@
+"""The errors a person can do something about; each message says what, where and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One refused field of a request: the field's name and a sentence that says what to change."""
+
+    field: str
+    message: str
+
+
+class PipelineError(Exception):
+    """Base of every error that is shown to a person in its own words, without a traceback."""
+
+
+class InvalidRequest(PipelineError):
+    """A request that cannot run; `problems` holds one entry a refused field, in form order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in self.problems))
+
+
+class MediaError(PipelineError):
+    """A picture, video or sound file that cannot be read or written."""
+
+
+class CheckpointMissing(PipelineError):
+    """No usable checkpoint on this machine for a model."""
+
+
+class CheckpointMismatch(PipelineError):
+    """A checkpoint whose tensors are not those of the network that must load them."""
+
+    def __init__(
+        self,
+        where: str,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        wrong_shape: Iterable[str] = (),
+    ) -> None:
+        self.missing, self.unexpected, self.wrong_shape = list(missing), list(unexpected), list(wrong_shape)
+        parts = [
+            f"{len(names)} {kind} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+            for kind, names in (
+                ("missing", self.missing),
+                ("unexpected", self.unexpected),
+                ("of another shape", self.wrong_shape),
+            )
+            if names
+        ]
+        super().__init__(f"{where}: tensors {'; '.join(parts)}. Verify or download the checkpoint again.")
+
+
+class OutOfMemory(PipelineError):
+    """The memory plan does not fit, or an allocation failed."""
+
+
+class DiskFull(PipelineError):
+    """A write found no room; the figures say how much is needed where."""
+
+    def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
+        self.path, self.needed_bytes, self.free_bytes = path, needed_bytes, free_bytes
+        super().__init__(
+            f"disk full at {path}: needs {needed_bytes / 2**30:.2f} GiB, {free_bytes / 2**30:.2f} GiB free"
+        )
+
+
+class InputChanged(PipelineError):
+    """An input file is not the one the stored steps were computed from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} has changed since this job began: restart it from step 0, or put the file back"
+        )
+
+
+class Cancelled(Exception):
+    """Raised by `report` at a step edge when the job is to stop; only the job runner catches it."""

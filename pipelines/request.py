@@ -1,0 +1,205 @@
+"""Field specs and the base of the four requests; declares what a form and a command line must ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from pipelines.errors import Problem
+
+Profile = Literal["full", "demo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSpec:
+    """What every kind of field has: a label, a help line and whether it hides under 'More'."""
+
+    label: str
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(FieldSpec):
+    """Free text."""
+
+    multiline: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(FieldSpec):
+    """A number within [minimum, maximum]; whole numbers unless `decimals` is above 0."""
+
+    minimum: float
+    maximum: float
+    decimals: int = 0
+    unit: str = ""
+    randomisable: bool = False
+    """The form offers a key that draws a random value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(FieldSpec):
+    """One of `options`, each a pair of stored value and shown word."""
+
+    options: tuple[tuple[str, str], ...]
+    demo_options: tuple[tuple[str, str], ...] = ()
+    """Offered besides `options` when the request's profile is 'demo'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(FieldSpec):
+    """Yes or no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files(FieldSpec):
+    """Between `minimum` and `maximum` paths of one kind of media."""
+
+    media: Literal["image", "video", "audio"]
+    minimum: int = 1
+    maximum: int = 1
+
+
+SEED = Number(
+    label="Seed",
+    help="Same seed, same video on the same machine",
+    minimum=0,
+    maximum=2**63 - 1,
+    randomisable=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What every task asks for; subclasses add their inputs. Immutable: change with `dataclasses.replace`."""
+
+    prompt: Annotated[str, Text(label="Prompt", multiline=True, required=True)] = ""
+    resolution: Annotated[
+        str,
+        Choice(
+            label="Resolution",
+            options=(("480P", "480P"), ("540P", "540P"), ("720P", "720P")),
+            demo_options=(("128P", "128P"),),
+        ),
+    ] = "720P"
+    seed: Annotated[int, SEED] = 42
+    offload: Annotated[
+        bool,
+        Flag(
+            label="Offload", help="Changes nothing on unified memory; accepted for old scripts", advanced=True
+        ),
+    ] = False
+    low_vram: Annotated[
+        bool,
+        Flag(label="Low VRAM", help="fp8 weights and block offload: less memory, approximate", advanced=True),
+    ] = False
+    quality: Annotated[
+        str,
+        Choice(
+            label="Numerics",
+            help="fast uses 8-bit matrix products where the GPU has them: approximate",
+            options=(("exact", "exact"), ("fast", "fast (approximate)")),
+            advanced=True,
+        ),
+    ] = "exact"
+    model_id: Annotated[
+        str,
+        Text(
+            label="Model", help="Empty: the released checkpoint. A folder or a repository id", advanced=True
+        ),
+    ] = ""
+    profile: Profile = "full"
+    """'demo' runs tiny models with random weights; not a form field."""
+
+    def check(self) -> list[Problem]:
+        """Return every problem with this request, in form order; reads input files, never loads a model."""
+        return check_fields(self)
+
+    def to_json(self) -> str:
+        """Serialise all fields as one JSON object with sorted keys."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; unknown keys raise ValueError, missing ones take their defaults."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a request from plain values; lists become tuples, unknown keys raise ValueError."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown field {', '.join(unknown)}")
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def field_specs(request_type: type[Request]) -> Iterator[tuple[str, FieldSpec]]:
+    """Yield (name, spec) for every field of a request that a form shows, in declaration order."""
+    hints = get_type_hints(request_type, include_extras=True)
+    for field in dataclasses.fields(request_type):
+        hint = hints[field.name]
+        if get_origin(hint) is Annotated:
+            for extra in get_args(hint)[1:]:
+                if isinstance(extra, FieldSpec):
+                    yield field.name, extra
+
+
+def check_fields(request: Request) -> list[Problem]:
+    """Check types, ranges and choices of every field against its spec; does not open files."""
+    problems = []
+    for name, spec in field_specs(type(request)):
+        message = _field_problem(spec, getattr(request, name), request.profile)
+        if message:
+            problems.append(Problem(name, message))
+    return problems
+
+
+def _field_problem(spec: FieldSpec, value: object, profile: Profile) -> str:
+    match spec:
+        case Text():
+            if not isinstance(value, str):
+                return "must be text"
+            if spec.required and not value.strip():
+                return f"{spec.label} is empty: say what the video shows"
+        case Number():
+            return _number_problem(spec, value)
+        case Choice():
+            offered = spec.options + (spec.demo_options if profile == "demo" else ())
+            values = [option for option, _ in offered]
+            if value not in values:
+                return f"{value!r} is not offered: choose {', '.join(values)}"
+        case Flag():
+            if not isinstance(value, bool):
+                return "must be yes or no"
+        case Files():
+            return _files_problem(spec, value)
+    return ""
+
+
+def _number_problem(spec: Number, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{value!r} is not a number"
+    if spec.decimals == 0 and (not isinstance(value, int)):
+        return f"{value} is not a whole number"
+    if not spec.minimum <= value <= spec.maximum:
+        unit = f" {spec.unit}" if spec.unit else ""
+        return f"{value}{unit} is outside {spec.minimum:g} to {spec.maximum:g}{unit}"
+    return ""
+
+
+def _files_problem(spec: Files, value: object) -> str:
+    if not isinstance(value, tuple) or not all(isinstance(path, str) for path in value):
+        return "must be a list of paths"
+    if len(value) < spec.minimum:
+        return (
+            f"{len(value)} given: needs at least {spec.minimum} {spec.media} file{'s' * (spec.minimum > 1)}"
+        )
+    if len(value) > spec.maximum:
+        return f"{len(value)} given: at most {spec.maximum} {spec.media} file{'s' * (spec.maximum > 1)}"
+    return ""

@@ -1,0 +1,49 @@
+"""Where a job runs: device, folders and names. Requests say what to make, a Runtime says where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def never() -> bool:
+    """The default for `wants_preview`: nobody looks."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything `generate` needs besides the request, the model pool and `report`."""
+
+    device: str
+    """'cuda' or 'cpu'."""
+    cache_dir: Path
+    """Demo checkpoints, prompt embeddings and micro-benchmarks."""
+    work_dir: Path
+    """This job's durable folder: snapshots, finished pieces. Survives crashes, removed after publishing."""
+    result_dir: Path
+    """Finished files go to `result_dir/<task>/<output_stem>.mp4`."""
+    output_stem: str
+    """File name without ending, fixed when the job first starts, so that a second finish writes the same file."""
+    checkpoint: Path
+    """Folder of the checkpoint in the released layout, already resolved."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Written into the mp4 and the sidecar besides the request: job id, label, app version, model revision."""
+    wants_preview: Callable[[], bool] = never
+    """Asked before each preview is computed, so that a hidden preview costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A finished, verified file."""
+
+    path: Path
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    suspect: str = ""
+    """Why the picture looks wrong (black, constant, frozen, NaN), or ''."""
+    warnings: tuple[str, ...] = ()

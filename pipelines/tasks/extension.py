@@ -1,0 +1,52 @@
+"""Video extension: what single-shot extension and shot switching ask for in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.errors import Problem
+from pipelines.media.check import file_problems, video_problem
+from pipelines.request import Choice, Files, Flag, Number, Request, check_fields
+
+ExtensionOutput = Choice(
+    label="Output",
+    options=(("joined", "input and new part in one file"), ("new", "only the new part")),
+    help="Joined keeps the input's sound",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionRequest(Request):
+    """The fields of both extension tasks; `input_video` holds exactly one path."""
+
+    input_video: Annotated[
+        tuple[str, ...], Files(label="Video", media="video", help="The clip that goes on")
+    ] = ()
+    output: Annotated[str, ExtensionOutput] = "joined"
+    raw_frames: Annotated[
+        bool,
+        Flag(
+            label="Match the published script",
+            help="Take the raw last frames, whatever their rate; default is resampling to 24 fps",
+            advanced=True,
+        ),
+    ] = False
+    num_inference_steps: Annotated[
+        int, Number(label="Steps", minimum=4, maximum=50, advanced=True, help="The model is distilled to 8")
+    ] = 8
+
+    @property
+    def condition_frames(self) -> int:
+        """How many of the last input frames the task needs."""
+        return 25
+
+    def check(self) -> list[Problem]:
+        """Check every field and probe the video."""
+        problems = check_fields(self)
+        if any(problem.field == "duration" for problem in problems):
+            return problems
+        needed, raw = self.condition_frames, self.raw_frames
+        return problems + file_problems(
+            "input_video", self.input_video, lambda path: video_problem(path, needed, raw_frames=raw)
+        )

@@ -1,0 +1,101 @@
+"""Reference to video: one to four pictures and a prompt become a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.cost import make_plan, network_size
+from pipelines.errors import Problem
+from pipelines.media.check import file_problems, image_problem
+from pipelines.media.probe import probe_image
+from pipelines.request import Files, Number, Request, Text, check_fields
+from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
+from pipelines.tasks.spec import Plan, Segment, TaskSpec
+
+REFERENCE_SLOTS = 4
+"""Latent frames that the references always take, empty slots included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceToVideo(Request):
+    """A request for the reference_to_video task."""
+
+    ref_imgs: Annotated[
+        tuple[str, ...],
+        Files(
+            label="References",
+            media="image",
+            minimum=1,
+            maximum=4,
+            help="The first picture decides the shape of the video",
+        ),
+    ] = ()
+    duration: Annotated[int, Number(label="Duration", minimum=1, maximum=60, unit="s")] = 5
+    num_inference_steps: Annotated[
+        int, Number(label="Steps", minimum=1, maximum=200, advanced=True, help="The model is distilled to 8")
+    ] = 8
+    guidance_scale: Annotated[
+        float,
+        Number(
+            label="Text guidance",
+            minimum=1,
+            maximum=20,
+            decimals=2,
+            advanced=True,
+            help="Above 1: three transformer calls a step",
+        ),
+    ] = 1.0
+    guidance_scale_img: Annotated[
+        float,
+        Number(
+            label="Picture guidance",
+            minimum=0,
+            maximum=20,
+            decimals=2,
+            advanced=True,
+            help="Used only when text guidance is above 1",
+        ),
+    ] = 1.0
+    negative_prompt: Annotated[
+        str,
+        Text(label="Negative prompt", advanced=True, help="Used only when text guidance is above 1"),
+    ] = ""
+
+    def check(self) -> list[Problem]:
+        """Check every field and open every picture."""
+        return check_fields(self) + file_problems("ref_imgs", self.ref_imgs, image_problem)
+
+
+def plan(request: ReferenceToVideo) -> Plan:
+    """Cost of a valid request; the first picture decides the bucket."""
+    image = probe_image(request.ref_imgs[0])
+    height, width = nearest_bucket(WAN_BUCKETS[request.resolution], image.height, image.width)
+    latent = PixelShape(height, width, reference_frames(request.duration)).latent
+    segment = Segment(
+        num_tokens=latent.tokens_per_frame * (latent.num_frames + REFERENCE_SLOTS),
+        num_steps=request.num_inference_steps,
+        calls_per_step=3 if request.guidance_scale > 1 else 1,
+        latent_frames=latent.num_frames,
+        new_frames=latent.pixel_frames,
+    )
+    return make_plan(
+        network_size("r2v", request.profile),
+        height=height,
+        width=width,
+        fps=MODEL_FPS,
+        segments=[segment],
+        encoded_frames=len(request.ref_imgs),
+    )
+
+
+REFERENCE_TO_VIDEO = TaskSpec(
+    name="reference_to_video",
+    title="Reference to video",
+    short="r2v",
+    hint="One to four pictures and a prompt become a clip",
+    family="r2v",
+    request_type=ReferenceToVideo,
+    entry="pipelines.families.r2v:generate",
+    plan=plan,
+)

@@ -1,0 +1,88 @@
+"""Shot switching: a new shot of 2 to 5 seconds that follows the video after a cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.cost import make_plan, network_size
+from pipelines.media.probe import probe_video
+from pipelines.request import Choice, Number
+from pipelines.shapes import (
+    MODEL_FPS,
+    SHOT_CONDITION_FRAMES,
+    WAN_BUCKETS,
+    PixelShape,
+    nearest_bucket,
+    reference_frames,
+)
+from pipelines.tasks.extension import ExtensionRequest
+from pipelines.tasks.spec import Plan, Segment, TaskSpec
+
+CUTS: tuple[tuple[str, str], ...] = (
+    ("", "as the prompt says"),
+    ("[ZOOM_IN_CUT]", "cut in (closer)"),
+    ("[ZOOM_OUT_CUT]", "cut out (wider)"),
+    ("[SHOT_REVERSE_SHOT]", "shot / reverse shot"),
+    ("[MULTI_ANGLE]", "another angle"),
+    ("[CUT_AWAY]", "cut away"),
+)
+"""Prompt prefix -> shown word. The prefix is ordinary prompt text to the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotSwitchingExtension(ExtensionRequest):
+    """A request for the shot_switching_extension task."""
+
+    cut: Annotated[
+        str,
+        Choice(label="Cut", options=CUTS, help="Puts its tag before the prompt unless the prompt has one"),
+    ] = ""
+    duration: Annotated[int, Number(label="Duration", minimum=2, maximum=5, unit="s")] = 5
+
+    @property
+    def condition_frames(self) -> int:
+        """Last input frames that condition the new shot, by duration."""
+        return SHOT_CONDITION_FRAMES[self.duration]
+
+    @property
+    def full_prompt(self) -> str:
+        """The prompt as the model reads it: a tag typed by hand wins over the chosen cut."""
+        prompt = self.prompt.strip()
+        typed = any(tag and prompt.upper().startswith(tag) for tag, _ in CUTS)
+        return prompt if typed or not self.cut else f"{self.cut} {prompt}"
+
+
+def plan(request: ShotSwitchingExtension) -> Plan:
+    """Cost of a valid request: one segment; only the new latent frames are decoded."""
+    video = probe_video(request.input_video[0])
+    height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
+    new = PixelShape(height, width, reference_frames(request.duration)).latent
+    condition = PixelShape(height, width, request.condition_frames).latent
+    segment = Segment(
+        num_tokens=new.num_tokens + condition.num_tokens,
+        num_steps=request.num_inference_steps,
+        calls_per_step=1,
+        latent_frames=new.num_frames,
+        new_frames=new.pixel_frames,
+    )
+    return make_plan(
+        network_size("v2v", request.profile),
+        height=height,
+        width=width,
+        fps=MODEL_FPS,
+        segments=[segment],
+        encoded_frames=request.condition_frames,
+    )
+
+
+SHOT_SWITCHING_EXTENSION = TaskSpec(
+    name="shot_switching_extension",
+    title="Shot switching",
+    short="shot",
+    hint="A new shot of 2 to 5 seconds follows the video after a cut",
+    family="v2v",
+    request_type=ShotSwitchingExtension,
+    entry="pipelines.families.v2v:generate_shot_switching",
+    plan=plan,
+)

@@ -1,0 +1,67 @@
+"""Single-shot extension: the camera keeps rolling for 5 to 30 seconds more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.cost import make_plan, network_size
+from pipelines.media.probe import probe_video
+from pipelines.request import Number
+from pipelines.shapes import (
+    MODEL_FPS,
+    SINGLE_CONDITION_FRAMES,
+    WAN_BUCKETS,
+    PixelShape,
+    nearest_bucket,
+    single_shot_pieces,
+)
+from pipelines.tasks.extension import ExtensionRequest
+from pipelines.tasks.spec import Plan, Segment, TaskSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleShotExtension(ExtensionRequest):
+    """A request for the single_shot_extension task."""
+
+    duration: Annotated[
+        int,
+        Number(label="Duration", minimum=5, maximum=30, unit="s", help="Made in pieces of 5 s"),
+    ] = 5
+
+
+def plan(request: SingleShotExtension) -> Plan:
+    """Cost of a valid request: one segment a piece."""
+    video = probe_video(request.input_video[0])
+    height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
+    per_frame = PixelShape(height, width, 1).latent.tokens_per_frame
+    segments = [
+        Segment(
+            num_tokens=per_frame * piece.num_latent_frames,
+            num_steps=request.num_inference_steps,
+            calls_per_step=1,
+            latent_frames=piece.num_latent_frames,
+            new_frames=piece.new_frames,
+        )
+        for piece in single_shot_pieces(request.duration)
+    ]
+    return make_plan(
+        network_size("v2v", request.profile),
+        height=height,
+        width=width,
+        fps=MODEL_FPS,
+        segments=segments,
+        encoded_frames=SINGLE_CONDITION_FRAMES * len(segments),
+    )
+
+
+SINGLE_SHOT_EXTENSION = TaskSpec(
+    name="single_shot_extension",
+    title="Single-shot extension",
+    short="single",
+    hint="A video goes on without a cut for 5 to 30 seconds",
+    family="v2v",
+    request_type=SingleShotExtension,
+    entry="pipelines.families.v2v:generate_single_shot",
+    plan=plan,
+)

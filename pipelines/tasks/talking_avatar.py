@@ -1,0 +1,120 @@
+"""Talking avatar: a portrait speaks a recording of up to 200 seconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from pipelines.cost import make_plan, network_size
+from pipelines.errors import Problem
+from pipelines.media.check import audio_problem, file_problems, image_problem
+from pipelines.media.probe import probe_audio, probe_image
+from pipelines.request import Choice, Files, Number, Request, Text, check_fields
+from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
+from pipelines.tasks.spec import Plan, Segment, TaskSpec
+
+WINDOW_FRAMES = 81
+MOTION_FRAMES = 5
+DROPPED_FRAMES = 12
+MIN_SECONDS = 0.4
+MAX_SECONDS = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkingAvatar(Request):
+    """A request for the talking_avatar task; `input_image` and `input_audio` hold one path each."""
+
+    input_image: Annotated[tuple[str, ...], Files(label="Portrait", media="image")] = ()
+    input_audio: Annotated[
+        tuple[str, ...],
+        Files(label="Voice", media="audio", help="0.4 to 200 s; the sound of a video works too"),
+    ] = ()
+    resolution: Annotated[
+        str,
+        Choice(
+            label="Resolution",
+            options=(("480P", "480P"), ("720P", "720P")),
+            demo_options=(("128P", "128P"),),
+            help="This model was not trained at 540P",
+        ),
+    ] = "720P"
+    num_inference_steps: Annotated[
+        int, Number(label="Steps", minimum=1, maximum=100, advanced=True, help="The model is distilled to 4")
+    ] = 4
+    guidance_scale: Annotated[
+        float, Number(label="Text guidance", minimum=1, maximum=20, decimals=2, advanced=True)
+    ] = 1.0
+    audio_guidance_scale: Annotated[
+        float, Number(label="Voice guidance", minimum=1, maximum=20, decimals=2, advanced=True)
+    ] = 1.0
+    negative_prompt: Annotated[
+        str,
+        Text(
+            label="Negative prompt",
+            advanced=True,
+            help="Empty: the model's own; used only with text guidance above 1",
+        ),
+    ] = ""
+
+    def check(self) -> list[Problem]:
+        """Check every field, open the portrait and measure the voice."""
+        return (
+            check_fields(self)
+            + file_problems("input_image", self.input_image, image_problem)
+            + file_problems(
+                "input_audio", self.input_audio, lambda path: audio_problem(path, MIN_SECONDS, MAX_SECONDS)
+            )
+        )
+
+
+def num_windows(num_frames: int) -> int:
+    """Windows after the reference pass; 0 when the audio is shorter than one window."""
+    if num_frames < WINDOW_FRAMES:
+        return 0
+    step = WINDOW_FRAMES - MOTION_FRAMES - DROPPED_FRAMES
+    return 1 + math.ceil((num_frames - WINDOW_FRAMES) / step)
+
+
+def audio_frames(num_samples: int, sample_rate: int = 16000) -> int:
+    """Video frames that `num_samples` of sound need, rounded up in the published order of operations."""
+    return math.ceil(num_samples / sample_rate * AVATAR_FPS)
+
+
+def plan(request: TalkingAvatar) -> Plan:
+    """Cost of a valid request: the reference pass is segment 0, every window one more."""
+    image = probe_image(request.input_image[0])
+    height, width = nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
+    seconds = probe_audio(request.input_audio[0]).duration_s
+    num_frames = min(audio_frames(round(seconds * 16000)), round(MAX_SECONDS * AVATAR_FPS))
+    latent = PixelShape(height, width, WINDOW_FRAMES).latent
+    guided = (request.guidance_scale > 1) + (request.audio_guidance_scale > 1)
+    window = Segment(
+        num_tokens=latent.num_tokens,
+        num_steps=request.num_inference_steps,
+        calls_per_step=1 + guided,
+        latent_frames=latent.num_frames,
+        new_frames=WINDOW_FRAMES - MOTION_FRAMES - DROPPED_FRAMES,
+    )
+    segments = [window] * (1 + num_windows(num_frames))
+    return make_plan(
+        network_size("a2v", request.profile),
+        height=height,
+        width=width,
+        fps=AVATAR_FPS,
+        segments=segments,
+        encoded_frames=WINDOW_FRAMES * len(segments),
+        num_frames=num_frames,
+    )
+
+
+TALKING_AVATAR = TaskSpec(
+    name="talking_avatar",
+    title="Talking avatar",
+    short="avatar",
+    hint="A portrait speaks a recording of up to 200 seconds",
+    family="a2v",
+    request_type=TalkingAvatar,
+    entry="pipelines.families.a2v:generate",
+    plan=plan,
+)

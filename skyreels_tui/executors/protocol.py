@@ -1,0 +1,42 @@
+"""What runs a job: the contract between the runner thread and an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.progress import Report
+from pipelines.runtime import Output
+from skyreels_tui.jobs.model import Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What the runner gives an executor for one attempt at one job."""
+
+    job: Job
+    report: Report
+    """Raises `Cancelled` when the attempt is to stop."""
+    work_dir: Path
+    result_dir: Path
+    output_stem: str
+    wants_preview: Callable[[], bool]
+    log: Callable[[str], None]
+
+
+class Executor(Protocol):
+    """Runs one job at a time on the inference thread."""
+
+    def run(self, context: JobContext) -> Output:
+        """Run or resume the job; returns only after the file is published and verified.
+
+        Raises Cancelled, or any PipelineError in words for a person.
+        """
+
+    def warm_up(self) -> None:
+        """Import what jobs will need, on the inference thread, before the first job."""
+
+    def close(self) -> None:
+        """Release models."""

@@ -1,0 +1,68 @@
+"""Where the program keeps its files: one home when told so, else the XDG folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = "skyreels-tui"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of one installation; `create()` makes them."""
+
+    config: Path
+    state: Path
+    cache: Path
+    logs: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """The TOML file with a person's settings."""
+        return self.config / "settings.toml"
+
+    @property
+    def database(self) -> Path:
+        """The queue."""
+        return self.state / "queue.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs jobs; never unlinked."""
+        return self.state / "queue.lock"
+
+    @property
+    def jobs(self) -> Path:
+        """Work folders of unfinished jobs, one a job id."""
+        return self.state / "jobs"
+
+    @property
+    def live(self) -> Path:
+        """Small files by which other processes follow the running job."""
+        return self.state / "live"
+
+    def create(self) -> None:
+        """Make every folder, readable by their owner alone."""
+        for path in (self.config, self.state, self.cache, self.logs, self.jobs, self.live):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
+    """Read SKYREELS_TUI_HOME, else XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_CACHE_HOME with their defaults."""
+    environ = os.environ if environ is None else environ
+    home = environ.get("SKYREELS_TUI_HOME")
+    if home:
+        root = Path(home).expanduser().absolute()
+        return Folders(root / "config", root / "state", root / "cache", root / "logs")
+    user = Path(environ.get("HOME", "~")).expanduser()
+
+    def xdg(name: str, default: str) -> Path:
+        value = environ.get(name, "")
+        # The specification says that relative paths in these variables must be ignored.
+        return (Path(value) if value.startswith("/") else user / default) / APP
+
+    state = xdg("XDG_STATE_HOME", ".local/state")
+    return Folders(xdg("XDG_CONFIG_HOME", ".config"), state, xdg("XDG_CACHE_HOME", ".cache"), state / "logs")

@@ -1,0 +1,54 @@
+"""Plain frozen facts that the runner publishes; any thread may hold them, none needs Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.progress import Progress
+from skyreels_tui.jobs.model import Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A row was written; `job` is its new content."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Several rows or the order changed: list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The running job moved on. May be dropped or coalesced: the row holds what matters."""
+
+    job_id: int
+    progress: Progress
+    elapsed_s: float
+    """Monotonic seconds since this attempt began."""
+    step_seconds: tuple[float, ...] = ()
+    """Durations of this attempt's finished denoising steps, oldest first, at most the last 120."""
+    stage_seconds: tuple[tuple[str, float], ...] = ()
+    """(stage, seconds) of the finished stages of this attempt, in order."""
+    left_s: float | None = None
+    """Estimated seconds until this job ends; None while nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the engine log."""
+
+    at: str
+    """UTC ISO time."""
+    level: str
+    """'info', 'warning' or 'error'."""
+    text: str
+    job_id: int | None = None
+
+
+Event = JobChanged | QueueChanged | JobProgress | LogLine
+Publish = Callable[[Event], None]
+"""Hands an event to whoever listens; must not block."""
