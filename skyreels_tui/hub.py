@@ -1,0 +1,98 @@
+"""The signals that every panel listens to, and the one message that brings engine facts into the UI thread."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from textual.app import App
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.signal import Signal
+
+from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
+
+
+class EngineEvent(Message):
+    """A fact from the runner; posting it is all that the inference thread ever does to the UI."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Progress gives way to newer progress of the same job, except where that would lose a preview."""
+        if not isinstance(message, EngineEvent):
+            return False
+        this, newer = self.event, message.event
+        return (
+            isinstance(this, JobProgress)
+            and isinstance(newer, JobProgress)
+            and this.job_id == newer.job_id
+            and (this.progress.preview is None or newer.progress.preview is not None)
+        )
+
+
+class Sampled(Message):
+    """One reading of the sensors, from the monitor thread."""
+
+    def __init__(self, sample: object) -> None:
+        self.sample = sample
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """A reading gives way to a newer one."""
+        return isinstance(message, Sampled)
+
+
+class HubApp(App[None]):
+    """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_changed: Signal[JobChanged] = Signal(self, "job_changed")
+        self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
+        self.job_progress: Signal[JobProgress] = Signal(self, "job_progress")
+        self.log_line: Signal[LogLine] = Signal(self, "log_line")
+        self.sample: Signal[Any] = Signal(self, "sample")
+        """Readings of the monitor thread, a second apart."""
+        self.last_progress: JobProgress | None = None
+        """The newest progress event, so that a panel mounted later starts with what is known."""
+        self.last_sample: Any = None
+
+    def publish_event(self, event: Event) -> None:
+        """Hand over an event from any thread; never blocks, and drops it once the app has gone."""
+        try:
+            self.post_message(EngineEvent(event))
+        except RuntimeError:
+            # The event loop closed between two events: the row is already written, nobody is left to tell.
+            return
+
+    def publish_sample(self, sample: object) -> None:
+        """Hand over a sensor reading from any thread."""
+        try:
+            self.post_message(Sampled(sample))
+        except RuntimeError:
+            return
+
+    def on_engine_event(self, message: EngineEvent) -> None:
+        """Fan an engine fact out to its signal."""
+        match message.event:
+            case JobChanged() as event:
+                self.job_changed.publish(event)
+            case QueueChanged() as event:
+                self.queue_changed.publish(event)
+            case JobProgress() as event:
+                self.last_progress = event
+                self.job_progress.publish(event)
+            case LogLine() as event:
+                self.log_line.publish(event)
+
+    def on_sampled(self, message: Sampled) -> None:
+        """Fan a sensor reading out."""
+        self.last_sample = message.sample
+        self.sample.publish(message.sample)
+
+
+def hub(node: DOMNode) -> HubApp:
+    """Return the app of a mounted node, typed, so that panels can subscribe to its signals."""
+    return cast(HubApp, node.app)
