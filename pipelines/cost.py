@@ -1,4 +1,4 @@
-"""What a job costs on paper: floating point operations, memory and disk; knows nothing about real machines."""
+"""What a job costs on paper: operations, memory and disk; knows nothing about real machines."""
 
 from __future__ import annotations
 

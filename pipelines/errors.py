@@ -77,9 +77,7 @@ class InputChanged(PipelineError):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(
-            f"{path} has changed since this job began: restart it from step 0, or put the file back"
-        )
+        super().__init__(f"{path} has changed since this job began: put the file back, or restart the job")
 
 
 class Cancelled(Exception):

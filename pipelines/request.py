@@ -90,9 +90,7 @@ class Request:
     seed: Annotated[int, SEED] = 42
     offload: Annotated[
         bool,
-        Flag(
-            label="Offload", help="Changes nothing on unified memory; accepted for old scripts", advanced=True
-        ),
+        Flag(label="Offload", help="Changes nothing on unified memory; kept for old scripts", advanced=True),
     ] = False
     low_vram: Annotated[
         bool,
@@ -109,9 +107,7 @@ class Request:
     ] = "exact"
     model_id: Annotated[
         str,
-        Text(
-            label="Model", help="Empty: the released checkpoint. A folder or a repository id", advanced=True
-        ),
+        Text(label="Model", help="Empty: the released one. Else a folder or a repository id", advanced=True),
     ] = ""
     profile: Profile = "full"
     """'demo' runs tiny models with random weights; not a form field."""

@@ -26,11 +26,11 @@ class Runtime:
     result_dir: Path
     """Finished files go to `result_dir/<task>/<output_stem>.mp4`."""
     output_stem: str
-    """File name without ending, fixed when the job first starts, so that a second finish writes the same file."""
+    """File name without ending, fixed at the first start, so that a second finish writes the same file."""
     checkpoint: Path
     """Folder of the checkpoint in the released layout, already resolved."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Written into the mp4 and the sidecar besides the request: job id, label, app version, model revision."""
+    """Written into the mp4 and the sidecar beside the request: job id, label, app version."""
     wants_preview: Callable[[], bool] = never
     """Asked before each preview is computed, so that a hidden preview costs nothing."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 BucketTable = Mapping[str, tuple[int, int]]
-"""Printed height/width ratio -> (height, width); the printed key decides, never the true ratio of the entry."""
+"""Printed height/width ratio -> (height, width); the printed key decides, never the entry's true ratio."""
 
 TEMPORAL_STRIDE = 4
 SPATIAL_STRIDE = 8

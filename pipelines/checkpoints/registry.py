@@ -1,4 +1,4 @@
-"""Which files each released checkpoint holds, its ids, sizes and licence; reads nothing and fetches nothing."""
+"""Which files each released checkpoint holds, its ids, sizes and licence; reads and fetches nothing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+# skyreels-tui: every target sets up .venv once and reuses it.
+#   make run     open the application
+#   make demo    make one clip of each task with the built-in tiny models, without a terminal
+#   make test    lint, types, import contracts, tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.ready-run
+TEST_STAMP := $(VENV)/.ready-test
+# Hidden packages and questions slow a first start; wheels alone keep it reproducible.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run demo test lint types contracts tests torture screenshots clean
+
+run: $(RUN_STAMP)
+	@$(BIN)/skyreels-tui
+
+demo: $(RUN_STAMP)
+	@$(BIN)/skyreels-tui demo
+
+test: lint types contracts tests
+
+lint: $(TEST_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(TEST_STAMP)
+	$(BIN)/mypy
+
+contracts: $(TEST_STAMP)
+	$(BIN)/lint-imports
+
+tests: $(TEST_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+torture: $(TEST_STAMP)
+	$(BIN)/python -m tests.jobs.torture
+
+screenshots: $(TEST_STAMP)
+	$(BIN)/python scripts/screenshots.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "skyreels-tui needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+
+$(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
