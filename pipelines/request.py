@@ -150,13 +150,14 @@ def check_fields(request: Request) -> list[Problem]:
     """Check types, ranges and choices of every field against its spec; does not open files."""
     problems = []
     for name, spec in field_specs(type(request)):
-        message = _field_problem(spec, getattr(request, name), request.profile)
+        message = field_problem(spec, getattr(request, name), request.profile)
         if message:
             problems.append(Problem(name, message))
     return problems
 
 
-def _field_problem(spec: FieldSpec, value: object, profile: Profile) -> str:
+def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> str:
+    """Return what is wrong with one value, in words, or ''; does not open files."""
     match spec:
         case Text():
             if not isinstance(value, str):
