@@ -245,7 +245,7 @@ def _write_table(parent: MutableMapping[str, Any], name: str, table: Mapping[str
     if not filled:
         parent.pop(name, None)
         return
-    if name not in parent:
+    if not isinstance(parent.get(name), MutableMapping):
         parent[name] = tomlkit.table()
     written = parent[name]
     for key in [key for key in written if key not in filled]:

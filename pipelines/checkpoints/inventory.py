@@ -1,0 +1,88 @@
+"""What of a checkpoint lies in a folder, part by part; opens only the small index files, never a weight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.checkpoints.registry import Component
+
+WEIGHTS = (".safetensors", ".pth", ".bin")
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+INDEX = ".safetensors.index.json"
+
+
+class Presence(StrEnum):
+    """How much of something is on this machine."""
+
+    PRESENT = "present"
+    PARTIAL = "partial"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component as found in a folder."""
+
+    component: Component
+    files: tuple[Path, ...]
+    num_bytes: int
+    absent: tuple[str, ...]
+    """Files that must be there and are not, relative to the folder."""
+
+    @property
+    def presence(self) -> Presence:
+        """Present when nothing is absent, missing when no file of it is there."""
+        if not self.files:
+            return Presence.MISSING
+        return Presence.PARTIAL if self.absent else Presence.PRESENT
+
+
+def inspect(folder: Path, components: Iterable[Component]) -> tuple[Part, ...]:
+    """Look for every component in `folder`; a broken link counts as an absent file."""
+    return tuple(_inspect_part(folder, component) for component in components)
+
+
+def presence_of(parts: Iterable[Part]) -> Presence:
+    """Sum up several parts."""
+    found = {part.presence for part in parts}
+    if found == {Presence.PRESENT}:
+        return Presence.PRESENT
+    return Presence.MISSING if found <= {Presence.MISSING} else Presence.PARTIAL
+
+
+def _inspect_part(folder: Path, component: Component) -> Part:
+    matches = {path for pattern in component.patterns for path in folder.glob(pattern)}
+    files = tuple(sorted(path for path in matches if path.is_file()))
+    absent = {_relative(path, folder) for path in matches if not path.exists()}
+    for index in files:
+        if index.name.endswith(INDEX):
+            absent |= {
+                _relative(index.parent / shard, folder)
+                for shard in _shards(index)
+                if not (index.parent / shard).is_file()
+            }
+    if not absent and not any(_carries(component, path) for path in files):
+        absent.add(component.patterns[0])
+    return Part(component, files, sum(path.stat().st_size for path in files), tuple(sorted(absent)))
+
+
+def _carries(component: Component, path: Path) -> bool:
+    """True for a file that makes the component usable, beside which the others are small print."""
+    return path.name in TOKENIZER_FILES if component.name == "tokenizer" else path.suffix in WEIGHTS
+
+
+def _shards(index: Path) -> set[str]:
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return {str(name) for name in weight_map.values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # An unreadable index is a damaged download: named as absent, so that it is fetched again.
+        return {index.name + " (unreadable)"}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,99 @@
+"""Finds a checkpoint that is already on this machine; never touches the network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
+from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
+from pipelines.errors import CheckpointMissing
+from pipelines.request import Profile
+
+_REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: str) -> Path:
+    """Return the folder of the checkpoint that `task` needs.
+
+    `model_id` is a folder, a repository id, or '' for the released checkpoint of `family` under any of its
+    names. `cache_dir` is the program's own cache, where demo models are generated. Raises CheckpointMissing
+    with the command that helps; always for the demo profile, whose models are made, not found.
+    """
+    if profile == "demo":
+        raise CheckpointMissing(
+            f"the demo models of {family} are made below {cache_dir}, not looked up: run skyreels-tui demo"
+        )
+    checkpoint = CHECKPOINTS[family]
+    if model_id:
+        folder = Path(model_id).expanduser()
+        if folder.is_dir():
+            return _complete(folder.absolute(), checkpoint, task)
+        if not _REPO_ID.fullmatch(model_id):
+            raise CheckpointMissing(
+                f"{model_id} is no folder on this machine and no repository id (owner/name): "
+                f"see skyreels-tui models list"
+            )
+    repo_ids = (model_id,) if model_id else checkpoint.repo_ids
+    cache = hub_cache()
+    snapshots = [folder for folder in (snapshot_folder(repo_id, cache) for repo_id in repo_ids) if folder]
+    for folder in snapshots:
+        if not absent_parts(folder, checkpoint, task):
+            return folder
+    if snapshots:
+        return _complete(snapshots[0], checkpoint, task)
+    size = sum(component.num_bytes for component in checkpoint.components_for(task))
+    raise CheckpointMissing(
+        f"no checkpoint for {task} on this machine ({' or '.join(repo_ids)} is not in {cache}). "
+        f"Download {size / 1e9:.0f} GB: skyreels-tui models download {model_id or family} --task {task}. "
+        "Or try the tiny built-in models: --profile demo"
+    )
+
+
+def hub_cache(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder where Hugging Face tools keep downloads, by the same variables as they read."""
+    environ = os.environ if environ is None else environ
+    if environ.get("HF_HUB_CACHE"):
+        return Path(environ["HF_HUB_CACHE"]).expanduser()
+    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".cache")
+    return Path(environ.get("HF_HOME") or Path(base) / "huggingface").expanduser() / "hub"
+
+
+def repo_folder(repo_id: str, cache: Path) -> Path:
+    """Return where the shared cache keeps a model repository."""
+    return cache / f"models--{repo_id.replace('/', '--')}"
+
+
+def snapshot_folder(repo_id: str, cache: Path) -> Path | None:
+    """Return the downloaded snapshot of a repository: its main branch, else the newest; None without any."""
+    repo = repo_folder(repo_id, cache)
+    try:
+        revision = (repo / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        revision = ""
+    main = repo / "snapshots" / revision
+    if revision and main.is_dir():
+        return main
+    others = [path for path in (repo / "snapshots").glob("*") if path.is_dir()]
+    return max(others, key=lambda path: path.stat().st_mtime) if others else None
+
+
+def absent_parts(folder: Path, checkpoint: Checkpoint, task: str) -> list[Part]:
+    """Return the parts that `task` needs and `folder` lacks, in whole or in part."""
+    parts = inspect(folder, checkpoint.components_for(task))
+    return [part for part in parts if part.presence is not Presence.PRESENT]
+
+
+def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
+    absent = absent_parts(folder, checkpoint, task)
+    if not absent:
+        return folder
+    names = ", ".join(
+        f"{part.component.name} ({part.presence}: {', '.join(part.absent[:2])})" for part in absent
+    )
+    kind = "holds no" if presence_of(absent) is Presence.MISSING else "is incomplete:"
+    raise CheckpointMissing(
+        f"{folder} {kind} {names}. Finish it: skyreels-tui models download {checkpoint.family} --task {task}"
+    )
