@@ -1,0 +1,75 @@
+"""What a screen asks the app to do; only the app talks to the queue."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from pipelines.request import Request
+
+
+class SubmitJob(Message):
+    """Add a job to the queue."""
+
+    def __init__(self, task_type: str, request: Request, label: str = "", *, copies: int = 1) -> None:
+        self.task_type, self.request, self.label, self.copies = task_type, request, label, copies
+        super().__init__()
+
+
+class _JobIntent(Message):
+    """An intent about one job."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        super().__init__()
+
+
+class CancelJob(_JobIntent):
+    """Stop a running job at its next step, or cancel a pending one."""
+
+
+class ToggleHold(_JobIntent):
+    """Hold a queued job, or release a held one."""
+
+
+class RetryJob(_JobIntent):
+    """Add the job again as a new row, or resume an interrupted one."""
+
+
+class DeleteJob(_JobIntent):
+    """Hide a job from the lists; `UndoDelete` brings it back."""
+
+
+class UndoDelete(Message):
+    """Bring back the job deleted last."""
+
+
+class MoveJob(_JobIntent):
+    """Move a pending job `offset` places; negative runs sooner."""
+
+    def __init__(self, job_id: int, offset: int) -> None:
+        self.offset = offset
+        super().__init__(job_id)
+
+
+class TogglePause(Message):
+    """Start no further job after the running one, or go on."""
+
+
+class OpenJob(_JobIntent):
+    """Show the job's detail screen."""
+
+
+class AgainJob(_JobIntent):
+    """Open the form filled with a job's request; with a fresh seed when asked."""
+
+    def __init__(self, job_id: int, *, new_seed: bool = False) -> None:
+        self.new_seed = new_seed
+        super().__init__(job_id)
+
+
+class OpenForm(Message):
+    """Open the form of a task, filled with `values` where given."""
+
+    def __init__(self, task_type: str, values: dict[str, object] | None = None, label: str = "") -> None:
+        self.task_type, self.values, self.label = task_type, values, label
+        super().__init__()

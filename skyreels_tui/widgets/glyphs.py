@@ -1,0 +1,96 @@
+"""How states and bars are drawn: one set of glyphs for capable terminals and one of plain letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skyreels_tui.jobs.model import Job, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Every symbol that the app draws besides letters."""
+
+    running: str
+    queued: str
+    blocked: str
+    held: str
+    done: str
+    failed: str
+    interrupted: str
+    cancelled: str
+    suspect: str
+    cursor: str
+    dot: str
+    """Separator between words of one line."""
+    ellipsis: str
+    bar_full: str
+    bar_half: str
+    bar_empty: str
+    sparks: str
+    """Eight heights, lowest first."""
+    shades: str
+    """Four densities for stacked bars, densest first."""
+    left: str
+    right: str
+    """Around the chosen word of a choice."""
+    open: str
+    closed: str
+    check: str
+    cross: str
+
+
+UNICODE = Glyphs(
+    running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
+    cancelled="⊘", suspect="?", cursor="▸", dot="·", ellipsis="…", bar_full="━", bar_half="╸",
+    bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
+    check="✓", cross="✗",
+)  # fmt: skip
+
+ASCII = Glyphs(
+    running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
+    cancelled="/", suspect="?", cursor=">", dot="-", ellipsis="...", bar_full="#", bar_half="#",
+    bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
+    check="ok", cross="no",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StateMark:
+    """A state as it is shown: glyph, word and the theme variable of its colour, never a colour alone."""
+
+    glyph: str
+    word: str
+    style: str
+
+    def __str__(self) -> str:
+        return f"{self.glyph} {self.word}"
+
+
+_STYLES = {
+    JobState.RUNNING: "bold $primary",
+    JobState.QUEUED: "$foreground",
+    JobState.BLOCKED: "$text-muted",
+    JobState.HELD: "$text-warning",
+    JobState.INTERRUPTED: "$text-warning",
+    JobState.DONE: "$text-success",
+    JobState.FAILED: "$text-error",
+    JobState.CANCELLED: "$text-muted",
+}
+
+
+def state_mark(job: Job, glyphs: Glyphs = UNICODE) -> StateMark:
+    """Return how the state of `job` is shown, with its step or what it waits for."""
+    if job.state is JobState.DONE and job.suspect:
+        return StateMark(glyphs.suspect, "suspect", "$text-warning")
+    return StateMark(getattr(glyphs, job.state.value), _word(job), _STYLES[job.state])
+
+
+def _word(job: Job) -> str:
+    if job.state is JobState.RUNNING:
+        if job.cancel_requested:
+            return "stopping"
+        return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else "running"
+    if job.state is JobState.BLOCKED and job.reason.startswith("waits for job "):
+        return f"after {job.reason.removeprefix('waits for job ')}"
+    return job.state.value
