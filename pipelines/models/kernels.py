@@ -1,0 +1,169 @@
+"""Fused element-wise Triton kernels for CUDA; `ops.py` holds the PyTorch reference of each and picks one.
+
+Every kernel handles one token a program, keeps its arithmetic in float32 and rounds once on storing. Only
+float32 is used on the device and a program needs a few hundred bytes of shared memory, so the kernels suit
+sm_90 and sm_121 alike.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _residual_norm_kernel(  # noqa: ANN202
+    x_ptr,  # noqa: ANN001
+    y_ptr,  # noqa: ANN001
+    gate_ptr,  # noqa: ANN001
+    scale_ptr,  # noqa: ANN001
+    shift_ptr,  # noqa: ANN001
+    sum_ptr,  # noqa: ANN001
+    out_ptr,  # noqa: ANN001
+    width,  # noqa: ANN001
+    tokens_per_row,  # noqa: ANN001
+    eps,  # noqa: ANN001
+    HAS_RESIDUAL: tl.constexpr,
+    HAS_GATE: tl.constexpr,
+    HAS_NORM: tl.constexpr,
+    MODULATE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    token = tl.program_id(0).to(tl.int64)
+    row = token // tokens_per_row
+    columns = tl.arange(0, BLOCK)
+    inside = columns < width
+    x = tl.load(x_ptr + token * width + columns, mask=inside, other=0.0).to(tl.float32)
+    if HAS_RESIDUAL:
+        y = tl.load(y_ptr + token * width + columns, mask=inside, other=0.0).to(tl.float32)
+        if HAS_GATE:
+            y *= tl.load(gate_ptr + row * width + columns, mask=inside, other=0.0).to(tl.float32)
+        # The stored sum is what the next block reads, so the norm must see the same rounded values.
+        rounded = (x + y).to(sum_ptr.dtype.element_ty)
+        tl.store(sum_ptr + token * width + columns, rounded, mask=inside)
+        x = rounded.to(tl.float32)
+    if HAS_NORM:
+        mean = tl.sum(x, axis=0) / width
+        centred = tl.where(inside, x - mean, 0.0)
+        variance = tl.sum(centred * centred, axis=0) / width
+        normed = centred * tl.rsqrt(variance + eps)
+        scale = tl.load(scale_ptr + row * width + columns, mask=inside, other=0.0).to(tl.float32)
+        shift = tl.load(shift_ptr + row * width + columns, mask=inside, other=0.0).to(tl.float32)
+        if MODULATE:
+            scale += 1.0
+        out = normed * scale + shift
+        tl.store(out_ptr + token * width + columns, out.to(out_ptr.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _rms_rope_kernel(  # noqa: ANN202
+    x_ptr,  # noqa: ANN001
+    weight_ptr,  # noqa: ANN001
+    cos_ptr,  # noqa: ANN001
+    sin_ptr,  # noqa: ANN001
+    out_ptr,  # noqa: ANN001
+    width,  # noqa: ANN001
+    x_stride,  # noqa: ANN001
+    num_tokens,  # noqa: ANN001
+    head_pairs,  # noqa: ANN001
+    eps,  # noqa: ANN001
+    HAS_ROPE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    token = tl.program_id(0).to(tl.int64)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < width
+    x = tl.load(x_ptr + token * x_stride + columns, mask=inside, other=0.0).to(tl.float32)
+    inverse = tl.rsqrt(tl.sum(x * x, axis=0) / width + eps)
+    x = x * inverse * tl.load(weight_ptr + columns, mask=inside, other=0.0).to(tl.float32)
+    if HAS_ROPE:
+        pairs = tl.arange(0, BLOCK // 2)
+        angle = (token % num_tokens) * head_pairs + pairs % head_pairs
+        cos = tl.load(cos_ptr + angle)
+        sin = tl.load(sin_ptr + angle)
+        even, odd = tl.split(tl.reshape(x, (BLOCK // 2, 2)))
+        x = tl.reshape(tl.join(even * cos - odd * sin, even * sin + odd * cos), (BLOCK,))
+    tl.store(out_ptr + token * width + columns, x.to(out_ptr.dtype.element_ty), mask=inside)
+
+
+def residual_norm(
+    x: torch.Tensor,
+    y: torch.Tensor | None,
+    gate: torch.Tensor | None,
+    scale: torch.Tensor | None,
+    shift: torch.Tensor | None,
+    eps: float,
+    *,
+    modulate: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (x + y * gate, layer norm of that sum times scale plus shift).
+
+    x and y are [B, L, D]. gate, scale and shift are [F, D] with L a multiple of F: token i of a sequence
+    belongs to row i // (L / F); with more than one row B must be 1. `modulate` adds 1 to scale. Without y
+    the first result is x; without scale the second is the sum.
+    """
+    batch, length, width = x.shape
+    x = x.contiguous()
+    rows = next((t.shape[0] for t in (gate, scale) if t is not None), 1)
+    total = batch * length
+    summed = torch.empty_like(x) if y is not None else x
+    out = torch.empty_like(x) if scale is not None else summed
+    _residual_norm_kernel[(total,)](
+        x,
+        y.contiguous() if y is not None else x,
+        gate.contiguous() if gate is not None else x,
+        scale.contiguous() if scale is not None else x,
+        shift.contiguous() if shift is not None else x,
+        summed,
+        out,
+        width,
+        total // rows,
+        eps,
+        HAS_RESIDUAL=y is not None,
+        HAS_GATE=gate is not None,
+        HAS_NORM=scale is not None,
+        MODULATE=modulate,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=_num_warps(width),
+    )
+    return summed, out
+
+
+def rms_norm_rope(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    rope: tuple[torch.Tensor, torch.Tensor] | None,
+    eps: float,
+    num_heads: int,
+) -> torch.Tensor:
+    """RMS-normalise rows of x [B, L, D] over D, rotate neighbour pairs of every head, return [B, L, H, D/H].
+
+    x may be a slice of a wider tensor as long as its last dimension is dense and B and L collapse to one
+    stride. `rope` is (cos, sin), each float32 [L, D/H/2], or None for no rotation.
+    """
+    batch, length, width = x.shape
+    if x.stride(-1) != 1 or (batch > 1 and x.stride(0) != length * x.stride(1)):
+        x = x.contiguous()
+    out = torch.empty((batch, length, num_heads, width // num_heads), dtype=x.dtype, device=x.device)
+    cos, sin = rope if rope is not None else (weight, weight)
+    _rms_rope_kernel[(batch * length,)](
+        x,
+        weight,
+        cos,
+        sin,
+        out,
+        width,
+        x.stride(1),
+        length,
+        width // num_heads // 2,
+        eps,
+        HAS_ROPE=rope is not None,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=_num_warps(width),
+    )
+    return out
+
+
+def _num_warps(width: int) -> int:
+    return 8 if width > 2048 else 4
