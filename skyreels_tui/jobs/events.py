@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from pipelines.progress import Progress
 from skyreels_tui.jobs.model import Job
@@ -49,6 +50,22 @@ class LogLine:
     job_id: int | None = None
 
 
-Event = JobChanged | QueueChanged | JobProgress | LogLine
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """Whether this process runs the queue and whether the queue stands still, and why."""
+
+    is_owner: bool
+    """False: another process runs the jobs; this one shows and edits them."""
+    pause: Literal["", "after_job", "now", "disk"] = ""
+    """'after_job' and 'now' were asked for; 'disk' ends by itself when space returns."""
+    message: str = ""
+    """Why it stands still, with the exact need: 'disk full: needs 1.2 GiB on /data, 0.3 GiB free'."""
+    read_only: bool = False
+    """A newer version of the program wrote the queue."""
+    engine: Literal["off", "warming", "idle", "running"] = "off"
+    """What the inference thread does; 'off' in a viewer."""
+
+
+Event = JobChanged | QueueChanged | JobProgress | LogLine | QueueStatus
 Publish = Callable[[Event], None]
 """Hands an event to whoever listens; must not block."""

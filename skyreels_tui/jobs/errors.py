@@ -1,0 +1,49 @@
+"""What the queue refuses and why; every message is a sentence for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pipelines.errors import PipelineError
+from skyreels_tui.jobs.model import JobState
+
+
+class QueueError(PipelineError):
+    """Base of what the queue refuses."""
+
+
+class NoSuchJob(QueueError):
+    """No row has this id."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        super().__init__(f"there is no job {job_id}")
+
+
+class NotAllowed(QueueError):
+    """The job is in a state in which this cannot be done."""
+
+    def __init__(self, job_id: int, state: JobState, action: str) -> None:
+        self.job_id, self.state, self.action = job_id, state, action
+        super().__init__(f"job {job_id} is {state}: it cannot be {action}")
+
+
+class ReadOnlyQueue(QueueError):
+    """The queue was written by a newer version of the program, so this one only shows it."""
+
+
+class DatabaseUnusable(QueueError):
+    """The database cannot be used; it is left as it is until a person chooses what to do.
+
+    `backups` holds the good copies, newest first. Choose with `opening.restore(error, backup)` or
+    `opening.start_new(error)`: both keep the bad file under another name.
+    """
+
+    def __init__(
+        self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]
+    ) -> None:
+        self.path, self.kind, self.detail, self.backups = path, kind, detail, backups
+        what = "is damaged" if kind == "corrupt" else "is no queue of this program"
+        choice = f"restore {backups[0].name} or start a new queue" if backups else "start a new queue"
+        super().__init__(f"{path} {what} ({detail}). Nothing was changed; you can {choice}.")

@@ -1,0 +1,74 @@
+"""Places in the queue as fractional positions, so that a move writes one row; knows nothing of the states' rules."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from skyreels_tui.jobs.model import FINISHED, JobState
+from skyreels_tui.jobs.rows import quoted
+
+GAP = 1024.0
+_NEIGHBOURS = 32
+_WAITING = f"deleted = 0 AND state NOT IN ({quoted([*FINISHED, JobState.RUNNING])})"
+"""SQL condition of the rows that have a place in the queue."""
+
+
+def next_position(connection: sqlite3.Connection) -> float:
+    """A position behind every row."""
+    last = connection.execute("SELECT MAX(position) FROM jobs").fetchone()[0]
+    return GAP if last is None else float(last) + GAP
+
+
+def place_of(connection: sqlite3.Connection, job_id: int) -> int:
+    """Place (from 0) of a job among the waiting ones."""
+    row = connection.execute(
+        f"SELECT COUNT(*) FROM jobs WHERE {_WAITING} AND (position, id) <"
+        " (SELECT position, id FROM jobs WHERE id = ?)",
+        (job_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def place_at(connection: sqlite3.Connection, job_id: int, place: int) -> None:
+    """Give the job a position that puts it at `place` (from 0) among the other waiting jobs."""
+    position = _free_position(connection, job_id, place)
+    if position is None:
+        _make_room(connection, job_id, place)
+        position = _free_position(connection, job_id, place)
+    connection.execute("UPDATE jobs SET position = ? WHERE id = ?", (position, job_id))
+
+
+def _free_position(connection: sqlite3.Connection, job_id: int, place: int) -> float | None:
+    """The middle of the gap at `place`, or None when the gap is too narrow for another number."""
+    rows = connection.execute(
+        f"SELECT position FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT 2 OFFSET ?",
+        (job_id, max(place - 1, 0)),
+    ).fetchall()
+    if place <= 0:
+        # The running job keeps its number: going back to the queue, it is first unless someone was put before it.
+        return float(rows[0][0]) - GAP if rows else next_position(connection)
+    if len(rows) < 2:
+        return next_position(connection)
+    low, high = float(rows[0][0]), float(rows[1][0])
+    middle = (low + high) / 2
+    return middle if low < middle < high else None
+
+
+def _make_room(connection: sqlite3.Connection, job_id: int, place: int) -> None:
+    """Spread the rows around `place` evenly between their outermost ones, or all rows when that is too tight."""
+    first = max(place - _NEIGHBOURS, 0)
+    rows = connection.execute(
+        f"SELECT id, position FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT ? OFFSET ?",
+        (job_id, 2 * _NEIGHBOURS, first),
+    ).fetchall()
+    low, high = float(rows[0][1]), float(rows[-1][1])
+    step = (high - low) / (len(rows) - 1)
+    if step < 1e-3:
+        rows = connection.execute(
+            f"SELECT id FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id", (job_id,)
+        ).fetchall()
+        low, step = GAP, GAP
+    connection.executemany(
+        "UPDATE jobs SET position = ? WHERE id = ?",
+        [(low + step * index, row[0]) for index, row in enumerate(rows)],
+    )
