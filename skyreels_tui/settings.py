@@ -35,7 +35,7 @@ class Settings:
     ] = ""
     auto_resume: Annotated[
         bool, Flag(label="Resume by itself", help="Interrupted jobs go on when the program starts")
-    ] = True
+    ] = False
     hang_up: Annotated[
         str,
         Choice(
@@ -46,7 +46,7 @@ class Settings:
                 ("stop", "stop at the next step"),
             ),
         ),
-    ] = "finish_queue"
+    ] = "finish_job"
     bell: Annotated[bool, Flag(label="Bell", help="Ring the terminal when a job ends")] = True
     desktop: Annotated[
         bool, Flag(label="Desktop notification", help="Through the terminal, where it can")

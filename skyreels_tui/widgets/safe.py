@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from textual.content import Content
 
-LINE_LIMIT = 2000
-"""Characters of one line that are ever shown."""
+from skyreels_tui.safetext import LINE_LIMIT, safe
 
-_SHORT = {"\t": "    ", "\x1b": "␛", "\x00": "␀", "\r": "␍"}
-
-
-def safe(text: str, limit: int = LINE_LIMIT, *, newlines: bool = False) -> str:
-    """Return `text` with every character that could steer a terminal shown as an escape, cut to `limit`.
-
-    Controls (C0, C1, ESC), bidirectional and zero-width characters, lone surrogates and unassigned code
-    points become visible; letters, marks and symbols stay. A line break becomes ⏎ unless `newlines`.
-    """
-    if newlines:
-        return "\n".join(safe(line, limit) for line in text.split("\n"))
-    shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    if shown.isascii() and shown.isprintable():
-        return shown
-    return "".join(map(_visible, shown))
-
-
-def _visible(char: str) -> str:
-    if char == "\n":
-        return "⏎"
-    if char in _SHORT:
-        return _SHORT[char]
-    kind = unicodedata.category(char)
-    if kind[0] != "C" and kind not in ("Zl", "Zp"):
-        # A no-break space is a space; other separators are harmless.
-        return " " if kind == "Zs" else char
-    if "\udc80" <= char <= "\udcff":
-        # A byte of a file name that is not UTF-8, as os.fsdecode keeps it.
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"
+__all__ = ["LINE_LIMIT", "cut", "cut_path", "plain", "safe"]
 
 
 def plain(text: str, style: str = "", limit: int = LINE_LIMIT) -> Content:
