@@ -1,19 +1,13 @@
-"""How long jobs take: a FLOP model times this machine's measured rates, corrected by every finished step."""
+"""How long a job takes: a FLOP model times measured rates, corrected by every finished step."""
 
 from __future__ import annotations
 
-import json
-import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from pipelines.progress import Progress, Stage
 from pipelines.tasks.spec import Plan
-
-RATES_FILE = "rates.json"
 
 PRIOR_TFLOPS: tuple[tuple[str, float], ...] = (
     ("GB10", 61), ("Thor", 61), ("B200", 900), ("H200", 480), ("H100", 430), ("GH200", 450), ("A100", 190),
@@ -200,9 +194,9 @@ class JobEta:
     def finish(self) -> None:
         """Remember this machine's rates: call once, when the job is done."""
         self._change_stage(None, self._clock())
-        if not self._ratios:
-            return
         usual = self._ratios[1:] or self._ratios
+        if not sum(usual) > 0:
+            return
         rate = self._rates.flops_per_s * len(usual) / sum(usual)
         learned = Rates(
             flops_per_s=rate,
@@ -260,70 +254,3 @@ class JobEta:
         seconds = (now - self._edge) / done
         self.step_seconds = (*self.step_seconds, *[seconds] * done)[-KEEP_SECONDS:]
         self._step, self._edge = progress.step, now
-
-
-class EtaBook:
-    """What this machine has learned about job times, kept in one small file; thread-safe."""
-
-    def __init__(self, path: Path, gpu: Callable[[], str] = lambda: "") -> None:
-        """`path` is the JSON file; `gpu` names the GPU ('' when there is none)."""
-        self._path, self._gpu = path, gpu
-        self._lock = threading.Lock()
-        self._rates = _read(path)
-
-    def rates(self, task: str, plan: Plan) -> Rates:
-        """The learned figures of this task and size, else those of the nearest size, else a guess."""
-        with self._lock:
-            known = dict(self._rates)
-        exact = known.get(size_key(task, plan))
-        if exact is not None:
-            return exact
-        relative = [(key, rates) for key, rates in known.items() if key.split()[0] == task]
-        guess = prior_rates(self._gpu(), plan)
-        if not relative:
-            return guess
-        _, near = min(relative, key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))
-        return Rates(near.flops_per_s, near.vae_flops_per_s, near.prepare_s, near.write_s)
-
-    def estimate(self, task: str, plan: Plan) -> Estimate:
-        """Predict a job that has not begun."""
-        return predict(plan, self.rates(task, plan))
-
-    def follow(self, task: str, plan: Plan, clock: Callable[[], float] = time.monotonic) -> JobEta:
-        """Start to follow an attempt that begins now."""
-        return JobEta(
-            plan, self.rates(task, plan), lambda rates: self._keep(size_key(task, plan), rates), clock
-        )
-
-    def _keep(self, key: str, rates: Rates) -> None:
-        with self._lock:
-            before = self._rates.get(key)
-            self._rates[key] = rates if before is None else _blend(before, rates)
-            text = json.dumps({name: asdict(entry) for name, entry in self._rates.items()}, indent=1)
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            # Without a file the figures still serve until the program ends.
-            return
-
-
-def queue_seconds(waiting: Iterable[Estimate], running_left_s: float | None) -> float:
-    """Seconds until the queue is empty."""
-    return sum(estimate.total_s for estimate in waiting) + (running_left_s or 0.0)
-
-
-def _blend(before: Rates, latest: Rates) -> Rates:
-    """The newest job counts as much as all before it: drivers, heat and power supplies change."""
-    mean = {name: (value + asdict(latest)[name]) / 2 for name, value in asdict(before).items()}
-    return Rates(**{**mean, "jobs": latest.jobs})
-
-
-def _read(path: Path) -> dict[str, Rates]:
-    """Read the file; what cannot be used is forgotten, because it is only a memory of speeds."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return {key: Rates(**entry) for key, entry in entries.items() if len(key.split()) == 3}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}

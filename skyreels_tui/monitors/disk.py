@@ -1,0 +1,89 @@
+"""Reads free space and what our folders hold; sizes are walked rarely, free space every time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from skyreels_tui.monitors.sample import DiskReading, FileSystem
+
+WALK_INTERVAL_S = 60.0
+
+
+class DiskSensor:
+    """Reads the file systems and folders of one installation.
+
+    `roles` maps 'results', 'cache' and 'state' to folders; `models` returns each model's name and folder.
+    """
+
+    def __init__(
+        self,
+        roles: Mapping[str, Path],
+        checkpoints: Path | None = None,
+        models: Callable[[], Mapping[str, Path]] = dict,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._roles, self._checkpoints, self._models, self._clock = dict(roles), checkpoints, models, clock
+        self._walked_at: float | None = None
+        self._sizes: tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]
+        self._sizes = (None, None, None, ())
+
+    def read(self) -> DiskReading:
+        """Return room now, and sizes at most a minute old."""
+        now = self._clock()
+        if self._walked_at is None or now - self._walked_at >= WALK_INTERVAL_S:
+            self._sizes, self._walked_at = self._walk(), now
+        results, cache, checkpoints, models = self._sizes
+        return DiskReading(self._file_systems(), results, cache, checkpoints, models)
+
+    def _walk(self) -> tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]:
+        results, cache = self._roles.get("results"), self._roles.get("cache")
+        sizes = [(name, folder_bytes(path)) for name, path in self._models().items()]
+        return (
+            folder_bytes(results) if results else None,
+            folder_bytes(cache) if cache else None,
+            folder_bytes(self._checkpoints) if self._checkpoints else None,
+            tuple(sorted(sizes, key=lambda entry: -entry[1])),
+        )
+
+    def _file_systems(self) -> tuple[FileSystem, ...]:
+        found: dict[int, FileSystem] = {}
+        for role, folder in self._roles.items():
+            path = nearest_existing(folder)
+            try:
+                device, usage = path.stat().st_dev, shutil.disk_usage(path)
+            except OSError:
+                continue
+            roles = (*found[device].roles, role) if device in found else (role,)
+            first = found[device].path if device in found else str(path)
+            found[device] = FileSystem(roles, first, usage.total, usage.free)
+        return tuple(found.values())
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return `path` or the nearest folder above it that exists: a result folder is made at first use."""
+    return next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes that the files below `folder` take; follows no links, so shared blobs count once."""
+    total, stack = 0, [str(folder)]
+    while stack:
+        try:
+            entries = os.scandir(stack.pop())
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                except OSError:
+                    # The file was removed between listing and asking.
+                    continue
+    return total

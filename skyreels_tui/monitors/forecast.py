@@ -1,0 +1,92 @@
+"""Adds up what the waiting jobs will take, in seconds and in bytes; plans are made once a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pipelines.errors import PipelineError
+from pipelines.tasks.spec import Plan
+from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.rates import EtaBook
+from skyreels_tui.monitors.sample import QueueForecast
+
+WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
+"""States whose jobs run without a further key press; held ones do not."""
+
+RETRY_READINGS = 60
+
+
+class Forecast:
+    """Forecasts a queue; `jobs` lists unfinished jobs, `progress` is the running job's latest report.
+
+    Planning opens input files, so this belongs on the monitor thread and never on the UI's.
+    """
+
+    def __init__(
+        self,
+        jobs: Callable[[], Sequence[Job]],
+        book: EtaBook,
+        progress: Callable[[], JobProgress | None] = lambda: None,
+    ) -> None:
+        self._jobs, self._book, self._progress = jobs, book, progress
+        self._plans: dict[tuple[str, str], Plan | None] = {}
+        self._readings = 0
+
+    def read(self) -> QueueForecast:
+        """Return the forecast of this moment."""
+        jobs = self._jobs()
+        waiting = [job for job in jobs if job.state in WAITING]
+        running = [job for job in jobs if job.state is JobState.RUNNING]
+        self._forget(waiting + running)
+        seconds: list[tuple[int, float]] = []
+        needs = unknown = 0
+        for job in waiting:
+            plan = self._plan(job)
+            if plan is None:
+                unknown += 1
+                continue
+            total = self._book.estimate(job.task_type, plan).total_s
+            seconds.append((job.id, max(0.0, total * (1 - _done(job)))))
+            needs += plan.output_bytes + plan.work_bytes
+        left = 0.0
+        for job in running:
+            plan = self._plan(job)
+            needs += plan.output_bytes if plan else 0
+            progress = self._progress()
+            if progress is not None and progress.job_id == job.id and progress.left_s is not None:
+                left += progress.left_s
+            elif plan is not None:
+                left += self._book.estimate(job.task_type, plan).total_s
+        return QueueForecast(tuple(seconds), left + sum(spent for _, spent in seconds), needs, unknown)
+
+    def plan(self, job: Job) -> Plan | None:
+        """The plan of a job; None when its inputs cannot be read."""
+        return self._plan(job)
+
+    def _plan(self, job: Job) -> Plan | None:
+        key = (job.task_type, job.request_json)
+        if key not in self._plans:
+            try:
+                self._plans[key] = job.task.plan(job.request)
+            except (PipelineError, OSError, ValueError, KeyError, IndexError):
+                # A picture moved away, a request of a newer version: its time is simply not known.
+                self._plans[key] = None
+        return self._plans[key]
+
+    def _forget(self, jobs: Sequence[Job]) -> None:
+        """Drop plans of jobs that have gone, and now and then the unreadable, so that a file put back is seen."""
+        self._readings += 1
+        again = self._readings % RETRY_READINGS == 0
+        alive = {(job.task_type, job.request_json) for job in jobs}
+        self._plans = {
+            key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)
+        }
+
+
+def _done(job: Job) -> float:
+    """Share of the steps that an interrupted job has stored."""
+    if job.state is not JobState.INTERRUPTED or not job.num_steps:
+        return 0.0
+    segments = max(1, job.num_segments)
+    return min(1.0, (job.segment + job.step / job.num_steps) / segments)

@@ -1,0 +1,95 @@
+"""Says in words what is wrong with the machine; pure functions over readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading
+
+GIB = 2**30
+
+CLOCK_EVENTS: tuple[tuple[int, str, bool], ...] = (
+    (0x40, "hot: hardware slows the clocks", True),
+    (0x20, "hot: driver slows the clocks", True),
+    (0x80, "power brake", True),
+    (0x8, "hardware slowdown", True),
+    (0x4, "power cap", False),
+    (0x2, "locked clocks", False),
+)
+"""(bit, words, costs speed). Idle (0x1) is no news; sync boost and display settings do not concern us."""
+
+FAULT_CLOCK_MHZ = 1400
+FAULT_LOAD_PERCENT = 90
+FAULT_READINGS = 10
+"""Seconds of load at a low clock before we call it a fault: clocks ramp up within one or two."""
+
+PRESSURE_PERCENT = 10.0
+MEMORY_FLOOR_BYTES = 8 * GIB
+SLOW_FACTOR = 1.25
+
+
+def clock_event_words(bits: int) -> list[tuple[str, bool]]:
+    """Decode NVML's clock-event bits: (words, costs speed), the most serious first."""
+    found = [(words, serious) for bit, words, serious in CLOCK_EVENTS if bits & bit]
+    # A thermal or brake slowdown also sets the general hardware bit: say it once.
+    specific = bits & (0x40 | 0x80)
+    return [entry for entry in found if not (specific and entry[0] == "hardware slowdown")]
+
+
+class HealthSensor:
+    """Judges readings; remembers how long the clock has been low under load."""
+
+    def __init__(self, memory_floor_bytes: int = MEMORY_FLOOR_BYTES) -> None:
+        self._floor_bytes = memory_floor_bytes
+        self._slow_readings = 0
+
+    def judge(
+        self,
+        gpu: GpuReading | None,
+        memory: MemoryReading | None,
+        step_seconds: Sequence[float] = (),
+        usual_step_s: float | None = None,
+    ) -> HealthReading:
+        """Return what is wrong now.
+
+        `step_seconds` are the running job's steps so far, `usual_step_s` what this machine usually takes.
+        """
+        words: list[tuple[str, bool]] = []
+        if gpu is not None and not gpu.problem:
+            words += self._gpu_words(gpu)
+        if memory is not None:
+            words += self._memory_words(memory)
+        slower = slow_words(step_seconds, usual_step_s)
+        if slower:
+            words.append((slower, True))
+        words.sort(key=lambda entry: not entry[1])
+        return HealthReading(tuple(word for word, _ in words), any(serious for _, serious in words))
+
+    def _gpu_words(self, gpu: GpuReading) -> list[tuple[str, bool]]:
+        words = clock_event_words(gpu.clock_events or 0)
+        loaded = gpu.util_percent is not None and gpu.util_percent > FAULT_LOAD_PERCENT
+        low = gpu.sm_clock_mhz is not None and gpu.sm_clock_mhz < FAULT_CLOCK_MHZ
+        explained = any(serious for _, serious in words) or (gpu.clock_events or 0) & 0x6
+        self._slow_readings = self._slow_readings + 1 if loaded and low and not explained else 0
+        if "GB10" in gpu.name and self._slow_readings >= FAULT_READINGS:
+            words.insert(0, ("low clock under load: unplug the power supply for a minute", True))
+        return words
+
+    def _memory_words(self, memory: MemoryReading) -> list[tuple[str, bool]]:
+        words = []
+        available, total = memory.system_available_bytes, memory.total_bytes
+        if available is not None and total is not None and available < min(self._floor_bytes, total // 8):
+            words.append((f"memory low: {available / GIB:.1f} GiB left", True))
+        if memory.pressure_percent is not None and memory.pressure_percent >= PRESSURE_PERCENT:
+            words.append((f"memory pressure {memory.pressure_percent:.0f} %", True))
+        return words
+
+
+def slow_words(step_seconds: Sequence[float], usual_step_s: float | None) -> str:
+    """Compare the last steps with this machine's own history; '' when there is nothing to say."""
+    if usual_step_s is None or usual_step_s <= 0 or len(step_seconds) < 2:
+        return ""
+    # The first step also pays for warming up.
+    factor = median(step_seconds[1:][-3:]) / usual_step_s
+    return f"steps {factor:.1f}x slower than usual here" if factor >= SLOW_FACTOR else ""

@@ -1,0 +1,169 @@
+"""One reading of the machine: plain frozen figures, None where a figure cannot be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """What NVML says about one GPU; every figure may be missing on its own."""
+
+    problem: str = ""
+    """Why there are no figures at all, in words for a person; '' when the GPU answers."""
+    name: str = ""
+    util_percent: int | None = None
+    sm_clock_mhz: int | None = None
+    max_sm_clock_mhz: int | None = None
+    temperature_c: int | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    clock_events: int | None = None
+    """Bits of NVML's clock-event reasons."""
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    process_bytes: int | None = None
+    """GPU memory of the process that runs jobs."""
+    other_bytes: int | None = None
+    """GPU memory of all other processes."""
+    unified: bool = False
+    """CPU and GPU share one pool, so NVML's memory figures are absent or of no use."""
+
+
+class Pool(StrEnum):
+    """Which memory the figures are about."""
+
+    UNIFIED = "unified"
+    """CPU and GPU share it."""
+    GPU = "GPU"
+    """The GPU has its own."""
+    SYSTEM = "system"
+    """No GPU: plain memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMemory:
+    """What the allocator of the running job says."""
+
+    weights_bytes: int = 0
+    allocated_bytes: int = 0
+    reserved_bytes: int = 0
+    peak_bytes: int = 0
+    """Highest reserved bytes of the running job."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """The pool that the model lives in, and what the system needs besides."""
+
+    pool: Pool
+    total_bytes: int | None = None
+    used_bytes: int | None = None
+    available_bytes: int | None = None
+    weights_bytes: int | None = None
+    """Our resident weights; None when the engine has not said."""
+    ours_bytes: int | None = None
+    """All that the process with the engine holds, weights included."""
+    peak_bytes: int | None = None
+    """Most that the running job has held so far."""
+    page_cache_bytes: int | None = None
+    swap_used_bytes: int | None = None
+    swap_total_bytes: int | None = None
+    pressure_percent: float | None = None
+    """Share of the last ten seconds in which some task waited for memory."""
+    system_available_bytes: int | None = None
+    """MemAvailable, also when the pool is the GPU's own."""
+
+    @property
+    def work_bytes(self) -> int | None:
+        """Our bytes beyond the weights: activations and buffers."""
+        if self.ours_bytes is None:
+            return None
+        return max(0, self.ours_bytes - (self.weights_bytes or 0))
+
+    @property
+    def others_bytes(self) -> int | None:
+        """Bytes of other programs."""
+        if self.used_bytes is None:
+            return None
+        return max(0, self.used_bytes - (self.ours_bytes or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """One file system that holds some of our folders."""
+
+    roles: tuple[str, ...]
+    """'results', 'cache', 'state': what lives there."""
+    path: str
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReading:
+    """Room, and what we keep on disk."""
+
+    file_systems: tuple[FileSystem, ...] = ()
+    """Each once, in the order results, cache, state."""
+    result_bytes: int | None = None
+    cache_bytes: int | None = None
+    checkpoint_bytes: int | None = None
+    """Snapshots and pieces of unfinished jobs."""
+    models: tuple[tuple[str, int], ...] = ()
+    """(name, bytes) of each model on this machine, largest first."""
+
+    def holding(self, role: str) -> FileSystem | None:
+        """Return the file system that holds `role`."""
+        return next((entry for entry in self.file_systems if role in entry.roles), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuReading:
+    """Processor load of the whole machine."""
+
+    util_percent: float | None = None
+    """0..100 over all cores since the reading before; None at the first reading."""
+    load1: float | None = None
+    cores: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReading:
+    """What is wrong or noteworthy now; empty when all is well."""
+
+    words: tuple[str, ...] = ()
+    """Short words for people, the most serious first."""
+    serious: bool = False
+    """Some of it costs speed or will stop the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueForecast:
+    """What the unfinished jobs will take."""
+
+    job_seconds: tuple[tuple[int, float], ...] = ()
+    """(job id, seconds it will run) of every waiting job whose cost is known."""
+    total_seconds: float = 0.0
+    """Seconds until the queue is empty, the running job included."""
+    needs_bytes: int = 0
+    """Disk that results and work folders of the waiting jobs will take."""
+    unknown: int = 0
+    """Waiting jobs whose inputs could not be read, so that nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All sensors at one moment; a sensor that failed is None."""
+
+    at: float
+    """Seconds since the epoch."""
+    gpu: GpuReading | None = None
+    memory: MemoryReading | None = None
+    disk: DiskReading | None = None
+    cpu: CpuReading | None = None
+    health: HealthReading | None = None
+    queue: QueueForecast | None = None
+    errors: tuple[str, ...] = ()
+    """One sentence for each sensor that failed."""
