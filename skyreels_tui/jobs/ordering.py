@@ -1,4 +1,4 @@
-"""Places in the queue as fractional positions, so that a move writes one row; knows nothing of the states' rules."""
+"""Places in the queue as fractional positions, so that a move writes one row; knows no rules of states."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _free_position(connection: sqlite3.Connection, job_id: int, place: int) -> f
         (job_id, max(place - 1, 0)),
     ).fetchall()
     if place <= 0:
-        # The running job keeps its number: going back to the queue, it is first unless someone was put before it.
+        # The running job keeps its number: paused, it is first again unless someone was put before it.
         return float(rows[0][0]) - GAP if rows else next_position(connection)
     if len(rows) < 2:
         return next_position(connection)
@@ -55,7 +55,7 @@ def _free_position(connection: sqlite3.Connection, job_id: int, place: int) -> f
 
 
 def _make_room(connection: sqlite3.Connection, job_id: int, place: int) -> None:
-    """Spread the rows around `place` evenly between their outermost ones, or all rows when that is too tight."""
+    """Spread the rows around `place` evenly between their outermost ones; all rows when that is too tight."""
     first = max(place - _NEIGHBOURS, 0)
     rows = connection.execute(
         f"SELECT id, position FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT ? OFFSET ?",

@@ -46,7 +46,7 @@ def substitute(request: Request, outputs: Mapping[str, str]) -> Request:
 
 
 def check_request(request: Request) -> list[Problem]:
-    """`request.check()`, with files that do not exist yet left out: only their number and kind are checked."""
+    """`request.check()`, without opening the outputs that do not exist yet."""
     fields = reference_fields(request)
     if not fields:
         return request.check()

@@ -1,0 +1,193 @@
+"""The queue's connection: transactions, notices of change, and everything that only reads."""
+
+from __future__ import annotations
+
+import builtins
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from skyreels_tui.jobs import adding
+from skyreels_tui.jobs.errors import NoSuchJob, NotAllowed, ReadOnlyQueue
+from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.references import substitute
+from skyreels_tui.jobs.rows import COLUMNS, job_from_row, quoted
+
+Changed = Callable[[Sequence[Job]], None]
+"""Called after a commit, on the writing thread, with the new content of the rows it touched."""
+
+_SELECT = f"SELECT {COLUMNS} FROM jobs"
+
+
+def ignore_changes(_: Sequence[Job]) -> None:
+    """The default for `changed`: nobody listens."""
+
+
+def default_stem(job: Job) -> str:
+    """File name for a job's result: its id and the harmless part of its label."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in job.label.lower())
+    words = "-".join(part for part in kept.split("-") if part)[:48].strip("-")
+    return f"{job.id:04d}-{words}" if words else f"{job.id:04d}"
+
+
+class Database:
+    """One connection and one lock; any thread may call any method."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        read_only: bool = False,
+        changed: Changed = ignore_changes,
+        stem: Callable[[Job], str] = default_stem,
+    ) -> None:
+        """Take over an open connection; `stem` names a job's result file at its first claim."""
+        self.read_only = read_only
+        self.changed = changed
+        self._stem = stem
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def get(self, job_id: int) -> Job:
+        """One row, also a deleted one; raises NoSuchJob."""
+        with self._lock:
+            row = self._connection.execute(f"{_SELECT} WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise NoSuchJob(job_id)
+        return job_from_row(row)
+
+    def list(self, *, include_finished: bool = True, limit: int | None = None) -> builtins.list[Job]:
+        """The running job, the waiting ones in order, then finished ones, newest first; none deleted."""
+        finished = quoted(FINISHED)
+        most = -1 if limit is None else limit
+        with self._lock:
+            rows = self._connection.execute(
+                f"{_SELECT} WHERE deleted = 0 AND state NOT IN ({finished})"
+                " ORDER BY state != 'running', position, id LIMIT ?",
+                (most,),
+            ).fetchall()
+            if include_finished and (limit is None or len(rows) < limit):
+                rows += self._connection.execute(
+                    f"{_SELECT} WHERE deleted = 0 AND state IN ({finished})"
+                    " ORDER BY finished_at DESC, id DESC LIMIT ?",
+                    (most if limit is None else limit - len(rows),),
+                ).fetchall()
+        return [job_from_row(row) for row in rows]
+
+    def batch(self, name: str) -> builtins.list[Job]:
+        """The jobs of a batch in the order they were added; none deleted."""
+        with self._lock:
+            rows = self._connection.execute(
+                f"{_SELECT} WHERE batch = ? AND batch != '' AND deleted = 0 ORDER BY id", (name,)
+            ).fetchall()
+        return [job_from_row(row) for row in rows]
+
+    def next_queued(self, only: Sequence[int] | None = None) -> Job | None:
+        """The job that `claim` would take, among the ids in `only` when given."""
+        condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
+        with self._lock:
+            row = self._connection.execute(
+                f"{_SELECT} WHERE state = 'queued' AND deleted = 0{condition} ORDER BY position, id LIMIT 1"
+            ).fetchone()
+        return None if row is None else job_from_row(row)
+
+    def running(self) -> Job | None:
+        """The running job, of whatever process."""
+        with self._lock:
+            row = self._connection.execute(f"{_SELECT} WHERE state = 'running'").fetchone()
+        return None if row is None else job_from_row(row)
+
+    def needed_by(self, job_id: int) -> builtins.list[int]:
+        """The job and every job whose output it needs, directly or through others."""
+        with self._lock:
+            rows = self._connection.execute(
+                "WITH RECURSIVE above (id) AS"
+                " (SELECT ? UNION SELECT target_id FROM refs JOIN above ON job_id = id) SELECT id FROM above",
+                (job_id,),
+            ).fetchall()
+        return [int(row[0]) for row in rows]
+
+    def resolved(self, job: Job) -> Job:
+        """The job with the outputs of other jobs in place of its references."""
+        with self._lock:
+            outputs = adding.outputs_of_references(self._connection, job.id)
+        if not outputs:
+            return job
+        return replace(job, request_json=substitute(job.request, outputs).to_json())
+
+    def data_version(self) -> int:
+        """A number that changes when another process has written."""
+        with self._lock:
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def control(self, key: str) -> str:
+        """A setting that all processes share, such as 'pause'; '' when it was never set."""
+        with self._lock:
+            row = self._connection.execute("SELECT value FROM control WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def set_control(self, key: str, value: str) -> None:
+        """Write a shared setting."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO control VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction: committed and fsynced at the end of the block, else rolled back."""
+        if self.read_only:
+            raise ReadOnlyQueue("a newer version of the program wrote this queue: update to change it")
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _update(
+        self,
+        job_id: int,
+        assignments: str,
+        states: Iterable[JobState],
+        action: str,
+        values: tuple[object, ...] = (),
+    ) -> Job:
+        """Set columns of a row that is in one of `states`; raises NoSuchJob or NotAllowed otherwise.
+
+        Must be called inside `_transaction`.
+        """
+        rows = self._connection.execute(
+            f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND state IN ({quoted(states)})"
+            f" RETURNING {COLUMNS}",
+            (*values, job_id),
+        ).fetchall()
+        if not rows:
+            job = self.get(job_id)
+            if job.deleted:
+                raise NoSuchJob(job_id)
+            raise NotAllowed(job_id, job.state, action)
+        return job_from_row(rows[0])
+
+    def _settle_dependents(self, connection: sqlite3.Connection, job_id: int) -> builtins.list[Job]:
+        """Block or unblock the jobs that refer to this one; returns the rows that changed."""
+        rows = connection.execute(
+            f"{_SELECT} JOIN refs ON refs.job_id = jobs.id WHERE refs.target_id = ?"
+            " AND jobs.state IN ('queued', 'blocked')",
+            (job_id,),
+        ).fetchall()
+        changed = []
+        for before in map(job_from_row, rows):
+            adding.settle(connection, before.id)
+            after = self.get(before.id)
+            if after != before:
+                changed.append(after)
+        return changed

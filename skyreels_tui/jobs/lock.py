@@ -1,0 +1,51 @@
+"""The owner's lock: whoever holds it runs jobs. The kernel drops it when the process dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class OwnerLock:
+    """An exclusive `flock` on a file that is never unlinked: a new file would be a second lock."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is created when it does not exist."""
+        self.path = path
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """True while this process owns the queue."""
+        return self._descriptor is not None
+
+    def acquire(self) -> bool:
+        """Try to become owner; returns at once, False when another process is."""
+        if self._descriptor is not None:
+            return True
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        # For people who look: the lock is the kernel's, the number is only a hint.
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Stop being owner."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def owner_pid(self) -> int | None:
+        """Process id that the last owner wrote, for messages only."""
+        try:
+            text = self.path.read_text().strip()
+        except FileNotFoundError:
+            return None
+        return int(text) if text.isdigit() else None
