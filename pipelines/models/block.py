@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipelines.models import attention as kernels
+from pipelines.models import attention as softmax
 from pipelines.models import ops, speakers
 from pipelines.models.layers import AffineNorm, AttentionWeights, AudioAttentionWeights, FeedForward
 
@@ -117,15 +117,15 @@ class Block(nn.Module):
         q = ops.rms_norm_rope(attn.to_q(z), attn.norm_q.weight, cos, sin, self.eps, self.num_heads)
         k = ops.rms_norm_rope(attn.to_k(z), attn.norm_k.weight, cos, sin, self.eps, self.num_heads)
         v = attn.to_v(z).unflatten(-1, (self.num_heads, -1))
-        return attn.to_out[0](kernels.attention(q, k, v).flatten(2)), q, k
+        return attn.to_out[0](softmax.attention(q, k, v).flatten(2)), q, k
 
     def cross_attention(self, z: Tensor, text: KeyValue, image: KeyValue | None) -> Tensor:
         """Attend to the text and, when given, to the picture; the two results are added before the output layer."""
         attn = self.attn2
         q = ops.rms_norm_rope(attn.to_q(z), attn.norm_q.weight, None, None, self.eps, self.num_heads)
-        y = kernels.attention(q, text.key, text.value)
+        y = softmax.attention(q, text.key, text.value)
         if image is not None:
-            y = y + kernels.attention(q, image.key, image.value)
+            y = y + softmax.attention(q, image.key, image.value)
         return attn.to_out[0](y.flatten(2))
 
     def audio_attention(self, z: Tensor, audio: KeyValue, positions: Tensor | None) -> Tensor:
@@ -138,5 +138,5 @@ class Block(nn.Module):
         batch, frames = z.shape[0], audio.key.shape[0]
         q = q.unflatten(1, (frames, -1)).flatten(0, 1)  # [B * F, S, H, D / H]
         key, value = (t.repeat(batch, 1, 1, 1) if batch > 1 else t for t in (audio.key, audio.value))
-        y = kernels.attention(q, key, value)  # [B * F, S, H, D / H]
+        y = softmax.attention(q, key, value)  # [B * F, S, H, D / H]
         return attn.proj(y.unflatten(0, (batch, frames)).flatten(1, 2).flatten(2))

@@ -1,0 +1,1 @@
+"""What the demo profile needs: tiny checkpoints with random weights, a tokenizer and two pictures."""

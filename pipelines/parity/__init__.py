@@ -1,0 +1,1 @@
+"""Replays stored stage results (goldens) through the real loader and the real stages."""

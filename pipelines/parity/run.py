@@ -1,0 +1,118 @@
+"""Runs a folder of goldens: picks replayers by name, counts, and writes one line a comparison."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipelines.errors import PipelineError
+from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints
+
+FAMILIES = ("r2v", "v2v", "a2v", "components")
+"""Each is a module of this package that holds REPLAYERS."""
+
+# What a stage can raise on a golden that does not fit it; it counts as that golden's failure.
+STAGE_ERRORS = (
+    PipelineError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run."""
+
+    passed: int = 0
+    failed: int = 0
+    unchecked: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing failed and nothing was left out."""
+        return not self.failed and not self.unchecked
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.unchecked} unchecked"
+
+
+def replayers_of(family: str) -> Sequence[Replayer]:
+    """Import a family's replayers."""
+    found: Sequence[Replayer] = importlib.import_module(f"pipelines.parity.{family}").REPLAYERS
+    return found
+
+
+def replayer_for(stem: str, replayers: Sequence[Replayer]) -> Replayer | None:
+    """The replayer with the longest prefix of a file's name, or None."""
+    fitting = [replayer for replayer in replayers if stem.startswith(replayer.prefix)]
+    return max(fitting, key=lambda replayer: len(replayer.prefix), default=None)
+
+
+def run_goldens(
+    family: str,
+    goldens: Path,
+    write: Callable[[str], object],
+    *,
+    manifest: Path | None = None,
+    slow: bool = False,
+    only: str = "",
+) -> Tally:
+    """Replay every golden of a folder whose name starts with `only`; `write` takes one line at a time."""
+    replayers, tally = replayers_of(family), Tally()
+    paths = [path for path in sorted(goldens.glob(f"{only}*.json")) if path.name != "manifest.json"]
+    with tempfile.TemporaryDirectory(prefix="skyreels-parity-") as folder, torch.inference_mode():
+        checkpoints = TinyCheckpoints(Path(folder), goldens, manifest)
+        for path in paths:
+            replayer = replayer_for(path.stem, replayers)
+            if replayer is None:
+                tally.unchecked += 1
+                write(f"{path.name}  UNCHECKED  no replayer for this name")
+            elif replayer.slow and not slow:
+                write(f"{path.name}  SKIPPED  runs only with --slow")
+            else:
+                _replay(path, replayer, checkpoints, tally, write)
+    write(str(tally))
+    return tally
+
+
+def _replay(
+    path: Path,
+    replayer: Replayer,
+    checkpoints: TinyCheckpoints,
+    tally: Tally,
+    write: Callable[[str], object],
+) -> None:
+    count = 0
+    try:
+        golden = Golden.read(path, checkpoints)
+        for check in replayer.replay(golden):
+            count += 1
+            _count(path, check, tally, write)
+    except STAGE_ERRORS as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        _count(path, Check(f"stopped by {reason}", float("inf"), "no error", False), tally, write)
+        return
+    for name in golden.unseen():
+        tally.unchecked += 1
+        write(f"{path.name}  {name}  UNCHECKED  stored but never compared")
+    if count == 0:
+        tally.unchecked += 1
+        write(f"{path.name}  UNCHECKED  nothing compared")
+
+
+def _count(path: Path, check: Check, tally: Tally, write: Callable[[str], object]) -> None:
+    tally.passed += check.passed
+    tally.failed += not check.passed
+    verdict = "PASS" if check.passed else "FAIL"
+    write(f"{path.name}  {check.name}  {check.difference:.3g}  {check.tolerance}  {verdict}")
