@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from textual.app import App
@@ -9,7 +10,10 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.signal import Signal
 
-from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
+from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.jobs.board import JobBoard
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 
 
 class EngineEvent(Message):
@@ -47,7 +51,8 @@ class Sampled(Message):
 class HubApp(App[None]):
     """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
+        """`jobs` lists the queue; the board calls it when several rows have changed."""
         super().__init__(**kwargs)
         self.job_changed: Signal[JobChanged] = Signal(self, "job_changed")
         self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
@@ -55,9 +60,33 @@ class HubApp(App[None]):
         self.log_line: Signal[LogLine] = Signal(self, "log_line")
         self.sample: Signal[Any] = Signal(self, "sample")
         """Readings of the monitor thread, a second apart."""
+        self.queue_status: Signal[QueueStatus] = Signal(self, "queue_status")
+        self.board = JobBoard(jobs)
+        """The queue as it is shown, kept current before the signals are published."""
+        self.glyphs: Glyphs = UNICODE
+        self.gpu_name = ""
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Any = None
+
+    def estimate_s(self, job: Job) -> float | None:
+        """Predicted seconds of a job that has not begun; None while nothing is known."""
+        return None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether something was deleted that can be brought back."""
+        return False
+
+    def queue_left_s(self) -> float | None:
+        """Predicted seconds until the queue is empty; None while a part of it is unknown."""
+        waiting = [self.estimate_s(job) for job in self.board.jobs if job.state is JobState.QUEUED]
+        running = self.board.running
+        if running is not None:
+            progress = self.board.progress
+            waiting.append(progress.left_s if progress is not None else None)
+        known = [seconds for seconds in waiting if seconds is not None]
+        return sum(known) if len(known) == len(waiting) else None
 
     def publish_event(self, event: Event) -> None:
         """Hand over an event from any thread; never blocks, and drops it once the app has gone."""
@@ -75,7 +104,8 @@ class HubApp(App[None]):
             return
 
     def on_engine_event(self, message: EngineEvent) -> None:
-        """Fan an engine fact out to its signal."""
+        """Bring the board up to date, then fan the fact out to its signal."""
+        self.board.apply(message.event)
         match message.event:
             case JobChanged() as event:
                 self.job_changed.publish(event)
@@ -84,6 +114,8 @@ class HubApp(App[None]):
             case JobProgress() as event:
                 self.last_progress = event
                 self.job_progress.publish(event)
+            case QueueStatus() as event:
+                self.queue_status.publish(event)
             case LogLine() as event:
                 self.log_line.publish(event)
 

@@ -15,7 +15,7 @@ class SubmitJob(Message):
         super().__init__()
 
 
-class _JobIntent(Message):
+class JobIntent(Message):
     """An intent about one job."""
 
     def __init__(self, job_id: int) -> None:
@@ -23,19 +23,19 @@ class _JobIntent(Message):
         super().__init__()
 
 
-class CancelJob(_JobIntent):
+class CancelJob(JobIntent):
     """Stop a running job at its next step, or cancel a pending one."""
 
 
-class ToggleHold(_JobIntent):
+class ToggleHold(JobIntent):
     """Hold a queued job, or release a held one."""
 
 
-class RetryJob(_JobIntent):
+class RetryJob(JobIntent):
     """Add the job again as a new row, or resume an interrupted one."""
 
 
-class DeleteJob(_JobIntent):
+class DeleteJob(JobIntent):
     """Hide a job from the lists; `UndoDelete` brings it back."""
 
 
@@ -43,7 +43,7 @@ class UndoDelete(Message):
     """Bring back the job deleted last."""
 
 
-class MoveJob(_JobIntent):
+class MoveJob(JobIntent):
     """Move a pending job `offset` places; negative runs sooner."""
 
     def __init__(self, job_id: int, offset: int) -> None:
@@ -55,11 +55,11 @@ class TogglePause(Message):
     """Start no further job after the running one, or go on."""
 
 
-class OpenJob(_JobIntent):
+class OpenJob(JobIntent):
     """Show the job's detail screen."""
 
 
-class AgainJob(_JobIntent):
+class AgainJob(JobIntent):
     """Open the form filled with a job's request; with a fresh seed when asked."""
 
     def __init__(self, job_id: int, *, new_seed: bool = False) -> None:
@@ -68,8 +68,8 @@ class AgainJob(_JobIntent):
 
 
 class OpenForm(Message):
-    """Open the form of a task, filled with `values` where given."""
+    """Open the form of a task ('' for the one used last), filled with `values` where given."""
 
-    def __init__(self, task_type: str, values: dict[str, object] | None = None, label: str = "") -> None:
+    def __init__(self, task_type: str = "", values: dict[str, object] | None = None, label: str = "") -> None:
         self.task_type, self.values, self.label = task_type, values, label
         super().__init__()

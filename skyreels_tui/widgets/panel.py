@@ -22,6 +22,8 @@ class Panel(Widget, can_focus=True):
         border: round $border-blurred;
         border-title-color: $text-muted;
         padding: 0 1;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
         height: auto;
         width: 1fr;
         &:focus { border: round $border; border-title-color: $foreground; border-title-style: bold; }

@@ -1,0 +1,160 @@
+"""The queue table: every job with its state, running first, then waiting ones in order, then finished ones."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.content import Content
+
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.events import JobChanged, JobProgress, QueueChanged
+from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.widgets.glyphs import state_mark
+from skyreels_tui.widgets.rowlist import RowList
+from skyreels_tui.widgets.safe import cut
+from skyreels_tui.widgets.times import ago, duration
+
+STATE_WIDTH = 13
+TASK_WIDTH = 6
+TIME_WIDTH = 7
+
+
+class QueuePanel(RowList):
+    """Rows of the board; the cursor stays on its job when the order changes."""
+
+    NUMBER = 1
+    LABEL = "Queue"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._jobs: list[Job] = []
+        self._selected_id: int | None = None
+
+    def on_mount(self) -> None:
+        """List once, then follow the signals."""
+        super().on_mount()
+        app = hub(self)
+        app.job_changed.subscribe(self, self._on_job_changed)
+        app.queue_changed.subscribe(self, self._on_queue_changed)
+        app.job_progress.subscribe(self, self._on_progress)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the board's rows again and keep the cursor on the same job."""
+        self._jobs = list(hub(self).board.jobs)
+        places = {job.id: index for index, job in enumerate(self._jobs)}
+        wanted = self._selected_id
+        place = places.get(wanted) if wanted is not None else None
+        with self.prevent(RowList.Moved):
+            self.cursor = self.cursor if place is None else place
+        self._remember()
+        waiting = sum(job.state not in FINISHED for job in self._jobs)
+        self.set_title(f"{len(self._jobs)} jobs, {waiting} to do" if len(self._jobs) > 5 else "")
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    @property
+    def selected(self) -> Job | None:
+        """The job under the cursor."""
+        return self._jobs[self.cursor] if self._jobs else None
+
+    def select(self, job_id: int) -> None:
+        """Put the cursor on a job as soon as it is listed."""
+        self._selected_id = job_id
+        for index, job in enumerate(self._jobs):
+            if job.id == job_id:
+                self.cursor = index
+
+    def watch_cursor(self) -> None:
+        """Remember which job is selected, so that a new order does not move the cursor to another."""
+        self._remember()
+        super().watch_cursor()
+
+    def _remember(self) -> None:
+        if self._jobs:
+            self._selected_id = self._jobs[min(self.cursor, len(self._jobs) - 1)].id
+
+    def _on_job_changed(self, _: JobChanged) -> None:
+        self.reload()
+
+    def _on_queue_changed(self, _: QueueChanged) -> None:
+        self.reload()
+
+    def _on_progress(self, _: JobProgress) -> None:
+        self.refresh()
+
+    # Drawing
+
+    def count(self) -> int:
+        """Rows on the board."""
+        return len(self._jobs)
+
+    def header(self, width: int) -> Content | None:
+        """Names of the columns."""
+        id_width = self._id_width()
+        label = " " * max(0, self._label_width(width) - 5)
+        text = f"  {'id':>{id_width}} {'state':<{STATE_WIDTH}} {'task':<{TASK_WIDTH}} label{label} {'time':>{TIME_WIDTH}}"
+        return Content.styled(text[:width], "$text-muted") if self._jobs else None
+
+    def row(self, index: int, width: int, selected: bool) -> Content:
+        """Id, state, task, label and time of one job."""
+        job, glyphs = self._jobs[index], hub(self).glyphs
+        mark = state_mark(job, glyphs)
+        label_width = self._label_width(width)
+        label = _label(job, label_width)
+        label = label.pad_right(max(0, label_width - label.cell_length))
+        dim = "$text-muted" if job.state in FINISHED else ""
+        return Content.assemble(
+            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
+            (f"{job.id:>{self._id_width()}} ", dim),
+            (f"{cut(str(mark), STATE_WIDTH):<{STATE_WIDTH}} ", mark.style),
+            (f"{job.task.short:<{TASK_WIDTH}} ", dim),
+            label,
+            (f" {self._time(job):>{TIME_WIDTH}}", dim),
+        )
+
+    def empty(self, width: int) -> Content:
+        """The three keys that matter, and the demo."""
+        return Content.assemble(
+            "\nNothing here yet.\n\n",
+            ("n", "bold $primary"), "       make a video: pictures, a prompt, Ctrl+S\n",
+            ("Ctrl+O", "bold $primary"), "  in the form: tiny built-in models, to try it without a download\n",
+            ("M", "bold $primary"), "       models on this machine and how to get them\n",
+            ("?", "bold $primary"), "       every key\n",
+        )  # fmt: skip
+
+    def line(self, width: int) -> Content:
+        """The queue is never folded, but a lone pane may be one line high."""
+        return self.row(self.cursor, width, False) if self._jobs else Content("queue empty")
+
+    def _id_width(self) -> int:
+        return max(3, len(str(max((job.id for job in self._jobs[:50]), default=0))))
+
+    def _label_width(self, width: int) -> int:
+        return max(4, width - (2 + self._id_width() + 1 + STATE_WIDTH + 1 + TASK_WIDTH + 1 + 1 + TIME_WIDTH))
+
+    def _time(self, job: Job) -> str:
+        app = hub(self)
+        match job.state:
+            case JobState.RUNNING:
+                progress = app.board.progress
+                return duration(progress.left_s if progress is not None else None)
+            case JobState.DONE:
+                return duration(job.run_seconds)
+            case JobState.FAILED | JobState.CANCELLED:
+                return ago(job.finished_at, datetime.now().astimezone()) if job.finished_at else ""
+            case JobState.INTERRUPTED if job.num_steps:
+                return f"{job.step}/{job.num_steps}"
+            case _:
+                return duration(app.estimate_s(job))
+
+
+def _label(job: Job, width: int) -> Content:
+    """The label, else the prompt; what went wrong or why it waits comes after it."""
+    name = cut(job.label or job.request.prompt, width)
+    why = job.error if job.state is JobState.FAILED else job.suspect or job.reason
+    room = width - Content(name).cell_length - 2
+    if not why or room < 8:
+        return Content(name)
+    style = "$text-error" if job.state is JobState.FAILED else "$text-warning"
+    return Content.assemble(name, "  ", (cut(why, room), style))

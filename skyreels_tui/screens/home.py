@@ -1,0 +1,196 @@
+"""The home screen: queue, live panels and log; folds to one line a panel on small terminals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+
+from skyreels_tui import intents
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.keys import HOME, bindings
+
+from skyreels_tui.panels.log import LogPanel
+from skyreels_tui.panels.queue import QueuePanel
+from skyreels_tui.widgets.keybar import KeyBar
+from skyreels_tui.widgets.panel import Panel
+from skyreels_tui.widgets.rowlist import RowList
+from skyreels_tui.widgets.statusbar import StatusBar
+
+SIDE_PANELS: tuple[type[Panel], ...] = ()
+"""Progress and preview, then the figures; a new panel is one more name here."""
+WIDE = 120
+"""Columns from which the panels stand beside the queue."""
+MINIMUM = (62, 16)
+"""Below this the screen says so instead of drawing a broken grid."""
+
+
+class HomeScreen(Screen[None]):
+    """Shows the board and turns keys into intents about the selected job."""
+
+    BINDINGS = bindings(HOME)
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (WIDE, "-wide")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._opened: Panel | None = None
+
+    def compose(self) -> ComposeResult:
+        """One grid for both layouts; the style sheet arranges it."""
+        yield StatusBar()
+        with Container(id="main"):
+            yield QueuePanel(id="queue")
+            with Container(id="side"):
+                for panel_type in SIDE_PANELS[:2]:
+                    yield panel_type()
+                with Container(id="figures"):
+                    for panel_type in SIDE_PANELS[2:]:
+                        yield panel_type()
+        yield LogPanel(id="log")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """The queue has the keys first."""
+        self.query_one(QueuePanel).focus()
+
+    # Folding
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold what does not fit."""
+        self._fold(event.size.width)
+
+    def _fold(self, width: int) -> None:
+        narrow = width < WIDE
+        for panel in self._foldable():
+            panel.folded = narrow and panel is not self._opened
+            panel.set_class(panel is self._opened and narrow, "-opened")
+        self.set_class(narrow and self._opened is not None, "-split")
+
+    def _foldable(self) -> list[Panel]:
+        return [panel for panel in self.query(Panel) if not isinstance(panel, QueuePanel)]
+
+    def _open(self, panel: Panel | None) -> None:
+        self._opened = panel
+        self._fold(self.size.width)
+        (panel or self.query_one(QueuePanel)).focus()
+
+    def action_panel(self, number: int) -> None:
+        """Focus a panel by its number; on a narrow terminal it takes the lower half."""
+        for panel in self.query(Panel):
+            if panel.NUMBER == number:
+                self._open(None if number == 1 else panel)
+
+    def action_fold(self) -> None:
+        """Fold the open panel and go back to the queue."""
+        self._open(None)
+
+    # The selected job
+
+    @property
+    def _job(self) -> Job | None:
+        return self.query_one(QueuePanel).selected if self.is_mounted else None
+
+    @on(RowList.Moved)
+    def _on_selection(self) -> None:
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the keys that do nothing for the selected job."""
+        needs = _NEEDS.get(action)
+        if needs is not None:
+            job = self._job
+            return job is not None and job.state in needs
+        if action == "fold":
+            return self._opened is not None or not isinstance(self.focused, QueuePanel)
+        if action == "undo":
+            return hub(self).can_undo
+        return True
+
+    def _post(self, intent_type: type[intents.JobIntent]) -> None:
+        if self._job is not None:
+            self.app.post_message(intent_type(self._job.id))
+
+    def action_new_job(self) -> None:
+        """Open the form."""
+        self.app.post_message(intents.OpenForm())
+
+    def action_open(self) -> None:
+        """Show the selected job."""
+        self._post(intents.OpenJob)
+
+    def action_cancel(self) -> None:
+        """Cancel the selected job."""
+        self._post(intents.CancelJob)
+
+    def action_hold(self) -> None:
+        """Hold or release it."""
+        self._post(intents.ToggleHold)
+
+    def action_retry(self) -> None:
+        """Run it again."""
+        self._post(intents.RetryJob)
+
+    def action_delete(self) -> None:
+        """Take it off the list."""
+        self._post(intents.DeleteJob)
+
+    def action_undo(self) -> None:
+        """Bring back the last deleted one."""
+        self.app.post_message(intents.UndoDelete())
+
+    def action_move(self, offset: int) -> None:
+        """Move it in the queue."""
+        if self._job is not None:
+            self.app.post_message(intents.MoveJob(self._job.id, offset))
+
+    def action_again(self) -> None:
+        """Open the form with its request."""
+        self._post(intents.AgainJob)
+
+    def action_again_new_seed(self) -> None:
+        """The same with a fresh seed."""
+        if self._job is not None:
+            self.app.post_message(intents.AgainJob(self._job.id, new_seed=True))
+
+    def action_pause(self) -> None:
+        """Pause the queue, or go on."""
+        self.app.post_message(intents.TogglePause())
+
+    def action_results(self) -> None:
+        """Go to the results."""
+        self._go("results")
+
+    def action_models(self) -> None:
+        """Go to the models."""
+        self._go("models")
+
+    def action_doctor(self) -> None:
+        """Go to the doctor."""
+        self._go("doctor")
+
+    def action_settings(self) -> None:
+        """Go to the settings."""
+        self._go("settings")
+
+    def _go(self, screen: str) -> None:
+        self.app.push_screen(screen)
+
+
+_ANY = frozenset(JobState)
+_NEEDS: dict[str, frozenset[JobState]] = {
+    "open": _ANY,
+    "again": _ANY,
+    "again_new_seed": _ANY,
+    "cancel": PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
+    "hold": PENDING | {JobState.INTERRUPTED},
+    "move": PENDING | {JobState.INTERRUPTED},
+    "retry": FINISHED | {JobState.INTERRUPTED},
+    "delete": _ANY - {JobState.RUNNING},
+}
+"""Action -> the states of the selected job in which it does something."""
+
+

@@ -1,0 +1,61 @@
+"""The last line of every screen: the keys that work now, most wanted first."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+from skyreels_tui.keys import footer_places
+
+
+class KeyBar(Widget):
+    """Keys of the focused place, from the table in `keys`; keys that do nothing now are not shown."""
+
+    DEFAULT_CSS = """
+    KeyBar { dock: bottom; height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """No children: one line of text."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Redraw whenever the focus or what is possible changes."""
+        self.screen.bindings_updated_signal.subscribe(self, self._redraw)
+
+    def _redraw(self, _: Screen[object]) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        """As many whole entries as fit; help stays to the end."""
+        entries = self._entries()
+        width = self.content_size.width
+        kept: list[Content] = []
+        last = entries[-1:] if entries and entries[-1][0] >= 98 else []
+        room = width - sum(entry.cell_length + 2 for _, entry in last)
+        for _, entry in entries[: len(entries) - len(last)]:
+            if entry.cell_length > room:
+                break
+            kept.append(entry)
+            room -= entry.cell_length + 2
+        return Content("  ").join(kept + [entry for _, entry in last])
+
+    def _entries(self) -> list[tuple[int, Content]]:
+        places = footer_places()
+        found: dict[tuple[str, str], tuple[int, Content]] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            place = places.get((binding.action, binding.description))
+            if place is None or not active.enabled or not binding.show:
+                continue
+            key = binding.key_display or binding.key
+            # 'J/K Move' names both of its keys in its label.
+            text = binding.description if "/" in binding.description else f"{key} {binding.description}"
+            name, _, words = text.partition(" ")
+            found[binding.action, binding.description] = (
+                place,
+                Content.assemble((name, "bold $primary"), " ", words),
+            )
+        return sorted(found.values(), key=lambda entry: entry[0])

@@ -1,0 +1,78 @@
+"""The first line of the home screen: where we are, what runs, when the queue ends, the time."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime
+
+from textual.content import Content
+from textual.widget import Widget
+
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.model import JobState
+from skyreels_tui.widgets.safe import safe
+from skyreels_tui.widgets.times import ends_at
+
+
+class StatusBar(Widget):
+    """Counts of the board and the queue's condition; redrawn on events and once a minute."""
+
+    DEFAULT_CSS = """
+    StatusBar { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def on_mount(self) -> None:
+        """Follow the queue; the clock moves with the minutes."""
+        app = hub(self)
+        for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
+            signal.subscribe(self, self._redraw)
+        now = datetime.now()
+        self.set_timer(60 - now.second, self._start_clock)
+
+    def _start_clock(self) -> None:
+        self.refresh()
+        self.set_interval(60, self.refresh)
+
+    def _redraw(self, _: object) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        """Left: names; middle: counts and end; right: the clock."""
+        app, width = hub(self), self.content_size.width
+        now = datetime.now().astimezone()
+        glyphs = app.glyphs
+        running, waiting = app.board.count(JobState.RUNNING), app.board.count(JobState.QUEUED)
+        wide = width >= 100
+        left = [f"skyreels-tui {glyphs.dot} {safe(platform.node(), 24)}"]
+        if app.gpu_name:
+            left.append(f" {glyphs.dot} {safe(app.gpu_name, 24)}")
+        middle = Content.assemble(
+            (f"{glyphs.running} {running}{' running' if wide else ''}", "bold $primary" if running else ""),
+            f"   {glyphs.queued} {waiting}{' queued' if wide else ''}",
+        )
+        queue_left = app.queue_left_s()
+        if queue_left is not None and (running or waiting):
+            words = "queue ends" if wide else "ends"
+            middle = Content.assemble(middle, f"   {words} {ends_at(queue_left, now)}")
+        condition = self._condition()
+        if condition:
+            middle = Content.assemble(middle, "   ", (condition, "bold $text-warning"))
+        head = Content.assemble(("".join(left), "bold"))
+        clock = f"{now:%H:%M}"
+        gap = width - head.cell_length - middle.cell_length - len(clock)
+        if gap < 4:
+            head, gap = Content(""), width - middle.cell_length - len(clock)
+        before = gap // 2 if head else 0
+        return Content.assemble(head, " " * before, middle, " " * max(1, gap - before), clock)
+
+    def _condition(self) -> str:
+        status = hub(self).board.status
+        if status.read_only:
+            return "read only: a newer version wrote this queue"
+        if status.pause == "disk":
+            return safe(status.message, 80) or "paused: disk full"
+        if status.pause:
+            return "paused"
+        if not status.is_owner:
+            return "viewer"
+        return "loading the engine" if status.engine == "warming" else ""
