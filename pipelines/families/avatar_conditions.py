@@ -1,4 +1,4 @@
-"""What a pass of the avatar is told besides its text: speech around each frame, given frames and their mask."""
+"""What an avatar's pass is told besides its text: speech, given frames and their mask; loads nothing."""
 
 from __future__ import annotations
 

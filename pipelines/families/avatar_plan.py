@@ -1,4 +1,4 @@
-"""How a recording becomes windows: frames, starts, key frames and masks as plain numbers; no tensors, no files."""
+"""How a recording becomes windows: frames, starts, key frames, masks as plain numbers; no tensors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class WindowPlan:
         return first, min(self.usable_frames(index), self.num_frames - self.audio_start(index))
 
     def key_frame(self, index: int) -> int:
-        """Frame of the reference video that ends pass `index` >= 1: its end mapped onto the reference's length."""
+        """Frame of the reference video that ends pass `index` >= 1: the pass's end mapped onto its length."""
         last = self.window_frames - 1
         top = min(self.max_frames, self.padded_frames) - 1
         position = round(min(last + self.audio_start(index), top) * last / top)
@@ -96,7 +96,7 @@ class WindowPlan:
 
 
 def audio_frames(num_samples: int) -> int:
-    """Video frames of `num_samples` at 16 kHz; this order of operations in double precision is the model's."""
+    """Video frames of `num_samples` at 16 kHz; the model's order of operations, in double precision."""
     return math.ceil(num_samples / SAMPLE_RATE * AVATAR_FPS)
 
 

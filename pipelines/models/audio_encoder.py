@@ -1,9 +1,11 @@
-"""Speech to one stack of vectors a video frame, with wav2vec2; knows nothing of videos beyond their frame rate."""
+"""Speech to one stack of vectors a video frame, with wav2vec2; knows nothing of videos."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +13,20 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from pipelines.checkpoints.keymap import KeyMap
+from pipelines.checkpoints.load import load_network, read_config, tensor_files
+from pipelines.errors import CheckpointMissing
+from pipelines.progress import Report, ignore_progress
 
 WAV2VEC2 = KeyMap(
     title="wav2vec2, bare or as saved from the pre-training class",
     heads=tuple(
-        (f"wav2vec2.{part}", part)
-        for part in ("masked_spec_embed", "feature_extractor", "feature_projection", "encoder")
+        (f"wav2vec2.{part}", part) for part in ("feature_extractor", "feature_projection", "encoder")
     ),
     parts=(
         ("conv.weight_g", "conv.parametrizations.weight.original0"),
         ("conv.weight_v", "conv.parametrizations.weight.original1"),
     ),
-    ignored=("quantizer", "project_q", "project_hid"),
+    ignored=("quantizer", "project_q", "project_hid", "masked_spec_embed", "wav2vec2.masked_spec_embed"),
 )
 """Both forms of the positional convolution's weights: `weight_g`, `weight_v` and the parametrised ones."""
 
@@ -46,15 +50,10 @@ class SpeechFeatures:
 class AudioEncoder(nn.Module):
     """A wav2vec2 whose features are stretched to the video's frame rate before its transformer."""
 
-    def __init__(self, config: Wav2Vec2Config, *, do_normalize: bool) -> None:
-        """Build the network; `do_normalize` comes from the checkpoint's preprocessor_config.json."""
+    def __init__(self, model: Wav2Vec2Model, *, do_normalize: bool) -> None:
+        """Take the network; `do_normalize` comes from the checkpoint's preprocessor_config.json."""
         super().__init__()
-        if config.do_stable_layer_norm:
-            raise ValueError("do_stable_layer_norm: this layer order is not the one the avatar was trained on")
-        self.do_normalize = do_normalize
-        # Full attention over up to 5000 frames: the eager form would hold 1.2 GB of scores a layer.
-        config._attn_implementation = "sdpa"
-        self.model = Wav2Vec2Model(config)
+        self.model, self.do_normalize = model, do_normalize
 
     @torch.inference_mode()
     def forward(self, waveform: Tensor, num_frames: int) -> SpeechFeatures:
@@ -95,3 +94,35 @@ def _keep_input(kept: list[Tensor], _module: nn.Module, args: tuple[Tensor, ...]
 
 def _keep_output(kept: list[Tensor], _module: nn.Module, _args: object, output: Tensor | tuple) -> None:
     kept.append(output[0] if isinstance(output, tuple) else output)
+
+
+def load_audio_encoder(
+    folder: Path, *, device: str | torch.device = "cpu", report: Report = ignore_progress
+) -> AudioEncoder:
+    """Load a wav2vec2 folder in float32: safetensors or `pytorch_model.bin`, old or new weight names."""
+    config = Wav2Vec2Config(**read_config(folder))
+    if config.do_stable_layer_norm:
+        raise CheckpointMissing(f"{folder} holds another kind of wav2vec2: download the checkpoint again")
+    # SpecAugment is for training: without it the network has no `masked_spec_embed` that a file may lack.
+    config.mask_time_prob = config.mask_feature_prob = 0.0
+    # Full attention over up to 5000 frames: the eager form would hold 1.2 GB of scores a layer.
+    config._attn_implementation = "sdpa"
+    pickled = folder / "pytorch_model.bin"
+    stored = any(folder.glob("*.safetensors"))
+    model = load_network(
+        lambda: Wav2Vec2Model(config),
+        [pickled] if pickled.is_file() and not stored else tensor_files(folder),
+        keymap=WAV2VEC2,
+        device=device,
+        report=report,
+    )
+    return AudioEncoder(model, do_normalize=_normalizes(folder))
+
+
+def _normalizes(folder: Path) -> bool:
+    """Whether the waveform is brought to zero mean and unit variance; yes unless the file says no."""
+    path = folder / "preprocessor_config.json"
+    try:
+        return bool(json.loads(path.read_text("utf-8")).get("do_normalize", True))
+    except (OSError, ValueError) as error:
+        raise CheckpointMissing(f"cannot read {path}: {error}. Download the checkpoint again.") from error
