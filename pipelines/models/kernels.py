@@ -167,3 +167,37 @@ def rms_norm_rope(
 
 def _num_warps(width: int) -> int:
     return 8 if width > 2048 else 4
+
+
+@triton.jit
+def _rms_silu_kernel(  # noqa: ANN202
+    x_ptr,  # noqa: ANN001
+    gamma_ptr,  # noqa: ANN001
+    out_ptr,  # noqa: ANN001
+    num_rows,  # noqa: ANN001
+    width,  # noqa: ANN001
+    root_width,  # noqa: ANN001
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    columns = tl.arange(0, BLOCK)
+    inside = (rows < num_rows)[:, None] & (columns < width)[None, :]
+    offsets = rows[:, None] * width + columns[None, :]
+    x = tl.load(x_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
+    norm = tl.maximum(tl.sqrt(tl.sum(x * x, axis=1)), 1e-12)
+    gamma = tl.load(gamma_ptr + columns, mask=columns < width, other=0.0)
+    y = x / norm[:, None] * (gamma * root_width)[None, :]
+    y = y * tl.sigmoid(y)
+    tl.store(out_ptr + offsets, y.to(out_ptr.dtype.element_ty), mask=inside)
+
+
+def rms_silu(x: torch.Tensor, gamma: torch.Tensor, out: torch.Tensor) -> None:
+    """Write silu(x / |x| * sqrt(C) * gamma) of rows of x [..., C] to `out`; both dense."""
+    width = x.shape[-1]
+    num_rows = x.numel() // width
+    block = triton.next_power_of_2(width)
+    rows = max(1, 2048 // block)
+    _rms_silu_kernel[(triton.cdiv(num_rows, rows),)](
+        x, gamma, out, num_rows, width, width**0.5, ROWS=rows, BLOCK=block, num_warps=4
+    )
