@@ -9,7 +9,7 @@ from pipelines.tasks.spec import Plan
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rates import EtaBook
-from skyreels_tui.monitors.sample import QueueForecast
+from skyreels_tui.monitors.sample import QueueForecast, RunningJob
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
 """States whose jobs run without a further key press; held ones do not."""
@@ -42,29 +42,30 @@ class Forecast:
         seconds: list[tuple[int, float]] = []
         needs = unknown = 0
         for job in waiting:
-            plan = self._plan(job)
+            plan = self.plan(job)
             if plan is None:
                 unknown += 1
                 continue
             total = self._book.estimate(job.task_type, plan).total_s
             seconds.append((job.id, max(0.0, total * (1 - _done(job)))))
             needs += plan.output_bytes + plan.work_bytes
-        left = 0.0
+        left, now = 0.0, None
         for job in running:
-            plan = self._plan(job)
-            needs += plan.output_bytes if plan else 0
-            progress = self._progress()
-            if progress is not None and progress.job_id == job.id and progress.left_s is not None:
-                left += progress.left_s
-            elif plan is not None:
-                left += self._book.estimate(job.task_type, plan).total_s
-        return QueueForecast(tuple(seconds), left + sum(spent for _, spent in seconds), needs, unknown)
+            now = RunningJob(job, self.plan(job))
+            needs += now.plan.output_bytes if now.plan else 0
+            left += self._left_s(now)
+        return QueueForecast(tuple(seconds), left + sum(spent for _, spent in seconds), needs, unknown, now)
+
+    def _left_s(self, running: RunningJob) -> float:
+        progress = self._progress()
+        if progress is not None and progress.job_id == running.job.id and progress.left_s is not None:
+            return progress.left_s
+        if running.plan is None:
+            return 0.0
+        return self._book.estimate(running.job.task_type, running.plan).total_s
 
     def plan(self, job: Job) -> Plan | None:
-        """The plan of a job; None when its inputs cannot be read."""
-        return self._plan(job)
-
-    def _plan(self, job: Job) -> Plan | None:
+        """Return the plan of a job; None when its inputs cannot be read."""
         key = (job.task_type, job.request_json)
         if key not in self._plans:
             try:
@@ -75,7 +76,7 @@ class Forecast:
         return self._plans[key]
 
     def _forget(self, jobs: Sequence[Job]) -> None:
-        """Drop plans of jobs that have gone, and now and then the unreadable, so that a file put back is seen."""
+        """Drop plans of jobs that have gone; now and then also the unreadable: a file may be put back."""
         self._readings += 1
         again = self._readings % RETRY_READINGS == 0
         alive = {(job.task_type, job.request_json) for job in jobs}

@@ -1,4 +1,4 @@
-"""The monitor thread: reads every sensor once a second while a job runs and hands one frozen sample to whoever listens."""
+"""The monitor thread: reads every sensor once a second while a job runs and publishes one frozen sample."""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipelines.tasks.spec import Plan
+from skyreels_tui.jobs.model import Job
+
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
@@ -140,6 +143,15 @@ class HealthReading:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningJob:
+    """The job that runs, with what is known of its cost."""
+
+    job: Job
+    plan: Plan | None = None
+    """None when its inputs cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueForecast:
     """What the unfinished jobs will take."""
 
@@ -151,6 +163,7 @@ class QueueForecast:
     """Disk that results and work folders of the waiting jobs will take."""
     unknown: int = 0
     """Waiting jobs whose inputs could not be read, so that nothing is known."""
+    running: RunningJob | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""What the live panels share: they draw again only when what they show has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual.content import Content
+from textual.geometry import Size
+
+from skyreels_tui.hub import hub
+from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
+from skyreels_tui.widgets.panel import Panel
+
+
+class LivePanel(Panel):
+    """A panel fed by signals; `ROWS` is the height it asks for, and it uses more where it is given more."""
+
+    ROWS: ClassVar[int] = 2
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.clock = clock
+        self._drawn: tuple[object, ...] = ()
+
+    def on_mount(self) -> None:
+        """Subscribe to the sensors and start with the newest reading."""
+        super().on_mount()
+        app = hub(self)
+        app.sample.subscribe(self, self.take_sample)
+        if isinstance(app.last_sample, Sample):
+            self.take_sample(app.last_sample)
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The app's symbols."""
+        glyphs = getattr(self.app, "glyphs", UNICODE)
+        return glyphs if isinstance(glyphs, Glyphs) else UNICODE
+
+    def take_sample(self, sample: Sample) -> None:
+        """Keep what this panel shows of a reading, then `redraw`."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Refresh if the content differs from what was drawn last, and lay out if its height does."""
+        if not self.is_on_screen:
+            return
+        content = self.render()
+        rows = content.plain.count("\n")
+        drawn = (content.plain, tuple(content.spans), content.cell_length)
+        if drawn == self._drawn:
+            return
+        before = str(self._drawn[0]) if self._drawn else ""
+        self._drawn = drawn
+        auto = self.folded or self.styles.height is None or self.styles.height.is_auto
+        self.refresh(layout=auto and (self.folded or before.count("\n") != rows))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The rows that the content fills out of the `ROWS` it would like."""
+        return 1 if self.folded else self.body(width, self.ROWS).plain.count("\n") + 1
+
+    def words(self, text: str, style: str = "$text-muted") -> Content:
+        """A part of a line in one style."""
+        return Content.styled(text, style)

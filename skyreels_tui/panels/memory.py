@@ -1,0 +1,125 @@
+"""The memory panel: who holds the pool the model lives in, now and over the last ten minutes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+from textual.content import Content
+
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
+from skyreels_tui.panels.draw import GIB, flow, gib, plot, squeeze, stack, stacked
+from skyreels_tui.panels.live import LivePanel
+
+HISTORY_S = 600
+LOW_BYTES = 8 * GIB
+HIGH_PRESSURE_PERCENT = 10.0
+
+
+class MemoryPanel(LivePanel):
+    """Bar of weights, work and other programs; what is available; a graph where there is room."""
+
+    NUMBER = 4
+    LABEL = "Memory"
+    ROWS: ClassVar[int] = 3
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._reading: MemoryReading | None = None
+        self._gpu: GpuReading | None = None
+        self._history: deque[tuple[float, float]] = deque()
+
+    def take_sample(self, sample: Sample) -> None:
+        """Keep the reading and ten minutes of the share that is used."""
+        self._reading, self._gpu = sample.memory, sample.gpu
+        reading = sample.memory
+        if reading is not None and reading.used_bytes is not None and reading.total_bytes:
+            self._history.append((sample.at, reading.used_bytes / reading.total_bytes))
+            while self._history[0][0] < sample.at - HISTORY_S:
+                self._history.popleft()
+            self.set_title(f"{reading.pool} {gib(reading.total_bytes)} GiB")
+        self.redraw()
+
+    def line(self, width: int) -> Content:
+        """`mem 61.5/119.7 GiB ▓▓▓▓▓░░░`."""
+        reading = self._reading
+        if reading is None or not reading.total_bytes:
+            return Content("mem -")
+        return Content.assemble(
+            ("mem ", "$text-muted"),
+            f"{gib(reading.used_bytes)}/{gib(reading.total_bytes)} GiB ",
+            self._bar(reading, 8),
+        )
+
+    def body(self, width: int, height: int) -> Content:
+        """Bar and legend, availability, then the graph."""
+        reading = self._reading
+        if reading is None:
+            return self.words("reading …")
+        if not reading.total_bytes:
+            return self.words("this system does not say how much memory it has")
+        figures = f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)}"
+        top = Content.assemble(self._bar(reading, max(4, width - len(figures))), figures)
+        legend = flow(self._legend(reading), width)
+        rest = flow(self._rest(reading), width)
+        lines = [top, *legend, *rest]
+        if height - len(lines) >= 2:
+            lines += self._graph(width, height - len(lines))
+        return stack(lines, width, height)
+
+    def _bar(self, reading: MemoryReading, width: int) -> Content:
+        shades, total = self.glyphs.shades, reading.total_bytes or 1
+        parts = [
+            (float(reading.weights_bytes or 0), shades[1], "$primary"),
+            (float(reading.work_bytes or 0), shades[2], "$accent"),
+            (float(reading.others_bytes or 0), shades[3], "$text-muted"),
+        ]
+        return stacked(parts, total, width, self.glyphs.bar_empty)
+
+    def _legend(self, reading: MemoryReading) -> list[Content]:
+        shades = self.glyphs.shades
+        parts = []
+        if reading.weights_bytes is not None:
+            parts.append(_entry("weights", reading.weights_bytes, shades[1], "$primary"))
+        if reading.ours_bytes is not None:
+            name = "work" if reading.weights_bytes is not None else "ours"
+            parts.append(_entry(name, reading.work_bytes, shades[2], "$accent"))
+        if reading.others_bytes is not None:
+            name = "others" if reading.ours_bytes is not None else "used"
+            parts.append(_entry(name, reading.others_bytes, shades[3], "$text-muted"))
+        return parts
+
+    def _rest(self, reading: MemoryReading) -> list[Content]:
+        low = reading.available_bytes is not None and reading.available_bytes < LOW_BYTES
+        parts = [
+            Content.styled(f"available {gib(reading.available_bytes)}", "bold $text-error" if low else "")
+        ]
+        if reading.peak_bytes is not None:
+            parts.append(self.words(f"peak {gib(reading.peak_bytes)}", ""))
+        if reading.page_cache_bytes is not None:
+            parts.append(self.words(f"page cache {gib(reading.page_cache_bytes)}", ""))
+        if reading.swap_total_bytes:
+            parts.append(self.words(f"swap {gib(reading.swap_used_bytes)}", ""))
+        elif reading.swap_total_bytes == 0:
+            parts.append(self.words("no swap"))
+        if reading.pool is Pool.GPU:
+            parts.append(self.words(f"system {gib(reading.system_available_bytes)} free", ""))
+        pressure = reading.pressure_percent
+        if pressure is not None and pressure >= 0.1:
+            style = "$text-error" if pressure >= HIGH_PRESSURE_PERCENT else "$text-warning"
+            parts.append(
+                Content.styled(f"waiting {pressure:.0f} %" if pressure >= 1 else "waiting <1 %", style)
+            )
+        return parts
+
+    def _graph(self, width: int, height: int) -> list[Content]:
+        """Share used over the last ten minutes, newest right; the last row says what it is."""
+        shares = squeeze([share for _, share in self._history], width)
+        rows = plot(shares, width, height - 1, 1.0, self.glyphs)
+        minutes = round((self._history[-1][0] - self._history[0][0]) / 60) if self._history else 0
+        caption = f"last {minutes} min" if minutes else "last minute"
+        return [*(Content.styled(row, "$primary") for row in rows), self.words(caption)]
+
+
+def _entry(name: str, amount: float | None, glyph: str, style: str) -> Content:
+    return Content.assemble(f"{name} {gib(amount)} ", (glyph * 2, style))
