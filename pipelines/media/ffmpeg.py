@@ -1,16 +1,235 @@
-"""Finds ffmpeg and runs it: no shell, no network, bounded time and output, errors in words."""
+"""Finds ffmpeg and runs it: no shell, no network, bounded time, memory and output, errors in words."""
 
 from __future__ import annotations
 
+import re
+import resource
+import shutil
+import subprocess
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import IO, Any, Self
+
+import ffmpeg
+
+from pipelines.errors import MediaError
+from pipelines.media.files import plain
+
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,aiff,mp3,flac,aac,amr,"
+    "caf,au,gif,ivf,h264,hevc,m4v,mxf,nut,rm,dv,wv,ape,tta,ac3,eac3,dts,yuv4mpegpipe"
+)
+"""Formats of single files: play lists, devices, text art and picture sequences are left out."""
+MAX_PIXELS = 8192 * 8192
+"""The largest frame a decoder may allocate."""
+MEMORY_BYTES = 8 << 30
+"""Address space of a process that reads a file we did not write."""
+_STDERR_HEAD, _STDERR_TAIL = 65536, 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the ffmpeg at hand can do."""
+
+    path: Path
+    libavutil: int
+    has_soxr: bool
+
+    @property
+    def keep_frames(self) -> dict[str, Any]:
+        """Output options that neither drop nor repeat a frame; the option's name changed with ffmpeg 5.1."""
+        return {"fps_mode" if self.libavutil >= 58 else "vsync": "passthrough"}
 
 
 def ffmpeg_path() -> Path:
     """Return the system's ffmpeg, else the binary of imageio-ffmpeg; MediaError when there is neither."""
-    raise NotImplementedError
+    return traits().path
 
 
-def run(args: Sequence[str], *, time_limit_s: float = 60.0, check: bool = True) -> tuple[bytes, str]:
-    """Run ffmpeg with `args` (compiled from a stream) and return (stdout, stderr); MediaError on failure."""
-    raise NotImplementedError
+@lru_cache(maxsize=1)
+def traits() -> Traits:
+    """Ask the first ffmpeg that can write H.264 for its version; remembered for the life of the process."""
+    for path in _candidates():
+        with suppress(OSError, subprocess.SubprocessError):
+            banner = subprocess.run(
+                [path, "-hide_banner", "-version"], capture_output=True, timeout=20, stdin=subprocess.DEVNULL
+            ).stdout.decode("utf-8", "replace")
+            version = re.search(r"libavutil\s+(\d+)\.", banner)
+            if version and "--enable-libx264" in banner:
+                return Traits(Path(path), int(version.group(1)), "--enable-libsoxr" in banner)
+    raise MediaError("no ffmpeg with libx264 found: install ffmpeg, or the Python package imageio-ffmpeg")
+
+
+def _candidates() -> list[str]:
+    found = [path for path in [shutil.which("ffmpeg")] if path]
+    # Importing imageio_ffmpeg looks for its binary; only done when it is needed.
+    import imageio_ffmpeg
+
+    with suppress(RuntimeError):
+        found.append(imageio_ffmpeg.get_ffmpeg_exe())
+    return found
+
+
+def source(path: Path, **options: Any) -> Any:
+    """Return the ffmpeg-python input of one untrusted file: known formats, local files and bounded frames only."""
+    return ffmpeg.input(
+        file_url(path),
+        protocol_whitelist="file,pipe",
+        format_whitelist=DEMUXERS,
+        max_pixels=MAX_PIXELS,
+        threads=4,
+        **options,
+    )
+
+
+def file_url(path: Path) -> str:
+    """Name a file so that neither a leading '-' nor a ':' in it means anything to ffmpeg."""
+    return f"file:{path.absolute()}"
+
+
+class Process:
+    """One running ffmpeg; killed at its time limit, its messages kept (the first and the last ones)."""
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        time_limit_s: float,
+        feed: bool = False,
+        memory_bytes: int | None = MEMORY_BYTES,
+    ) -> None:
+        command = [str(ffmpeg_path()), "-hide_banner", "-nostdin", "-nostats", *args]
+        try:
+            # Its own session: Ctrl-C in the terminal must not reach an encoder whose file is nearly whole.
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL if feed else subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MediaError(f"ffmpeg cannot be started: {error.strerror}") from error
+        if memory_bytes is not None:
+            with suppress(OSError, ValueError):
+                resource.prlimit(self._child.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        self._head, self._tail = bytearray(), bytearray()
+        self._listener = threading.Thread(target=self._listen, name="ffmpeg-messages", daemon=True)
+        self._listener.start()
+        self.timed_out = False
+        self._timer = threading.Timer(time_limit_s, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """Where a fed process reads from."""
+        assert self._child.stdin is not None
+        return self._child.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What a process that is not fed writes."""
+        assert self._child.stdout is not None
+        return self._child.stdout
+
+    @property
+    def messages(self) -> str:
+        """What ffmpeg said so far; the middle of a very long text is left out."""
+        return (bytes(self._head) + bytes(self._tail)).decode("utf-8", "replace")
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status; `messages` is complete afterwards."""
+        status = self._child.wait()
+        self._timer.cancel()
+        self._listener.join()
+        return status
+
+    def kill(self) -> None:
+        """End the process at once; safe at any time."""
+        self._child.kill()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def _expire(self) -> None:
+        self.timed_out = True
+        self._child.kill()
+
+    def _listen(self) -> None:
+        assert self._child.stderr is not None
+        with self._child.stderr as pipe:
+            while chunk := pipe.read1(8192):
+                room = _STDERR_HEAD - len(self._head)
+                self._head += chunk[:room]
+                self._tail = (self._tail + chunk[room:])[-_STDERR_TAIL:] if room < len(chunk) else self._tail
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a finished ffmpeg left behind."""
+
+    status: int
+    stdout: bytes
+    messages: str
+    timed_out: bool
+    """Killed at the time limit or because it wrote more than was allowed."""
+
+
+def run(
+    stream: Any,
+    *,
+    what: str = "ffmpeg",
+    time_limit_s: float = 60.0,
+    max_bytes: int = 64 << 20,
+    check: bool = True,
+    trusted: bool = False,
+) -> Finished:
+    """Run an ffmpeg-python output (or plain arguments) to its end.
+
+    With `check` a failure raises MediaError that begins with `what`. `trusted` lifts the memory limit, for work
+    on files that we wrote ourselves.
+    """
+    process = Process(
+        arguments(stream), time_limit_s=time_limit_s, memory_bytes=None if trusted else MEMORY_BYTES
+    )
+    with process:
+        out = process.stdout.read(max_bytes + 1)
+        if len(out) > max_bytes:
+            process.kill()
+            process.timed_out = True
+        status = process.wait()
+    done = Finished(status, out, process.messages, process.timed_out)
+    if check and (status != 0 or done.timed_out):
+        raise MediaError(f"{what}: {failure(done.messages, timed_out=done.timed_out)}")
+    return done
+
+
+def arguments(stream: Any) -> list[str]:
+    """Compile an ffmpeg-python stream to arguments, without the program's name."""
+    if isinstance(stream, list):
+        return [str(part) for part in stream]
+    compiled: list[str] = ffmpeg.compile(stream, cmd="ffmpeg", overwrite_output=True)
+    return compiled[1:]
+
+
+def failure(messages: str, timed_out: bool = False) -> str:
+    """Say in one short line why ffmpeg failed, from its own last words."""
+    if timed_out:
+        return "ffmpeg needed too long or too much"
+    skip = ("Error opening", "Conversion failed", "Exiting", "Last message", "To ignore", "Error parsing", "Failed to set")
+    lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
+    spoken = [line for line in lines if line and not line.startswith(skip)]
+    return plain(spoken[-1] if spoken else "ffmpeg failed without a word", limit=160)

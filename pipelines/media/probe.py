@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+
+from pipelines.errors import MediaError
+from pipelines.media.ffmpeg import Finished, failure, run, source
+from pipelines.media.files import per_file, shown
+from pipelines.media.images import UNREADABLE, open_image, upright_size
+
+FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 3.0, 1.5, 4.0
+"""Together below the 5 seconds within which every file is accepted or refused."""
+SOUND_MEASURED_S = 240.0
+"""Sound is decoded this far to be measured; longer recordings are judged by their header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,10 @@ class VideoInfo:
     pixel_format: str
     span_s: float = 0.0
     """Seconds from the first frame's time stamp to the last one's."""
+    start_s: float = 0.0
+    """Time stamp of the first frame."""
+    coding: str = ""
+    """Codec, stored size and parameter sets: files with equal codings can be joined without encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +64,218 @@ class AudioInfo:
     """Seconds that the header promises; 0 when it promises nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One line of ffmpeg's framecrc listing, in seconds."""
+
+    time_s: float
+    duration_s: float
+
+
 def probe_image(path: str | Path) -> ImageInfo:
     """Read a picture's header; MediaError when it is none."""
-    raise NotImplementedError
+    return _probe_image(path)
 
 
 def probe_video(path: str | Path) -> VideoInfo:
     """Read a video's facts within a few seconds; MediaError when it has no readable video stream."""
-    raise NotImplementedError
+    return _probe_video(path)
 
 
 def probe_audio(path: str | Path) -> AudioInfo:
     """Decode the sound of a sound or video file to measure it; MediaError when there is none."""
-    raise NotImplementedError
+    return _probe_audio(path)
+
+
+def listing(output: bytes) -> tuple[dict[str, str], list[Packet]]:
+    """Read a framecrc listing: its '#name 0: value' lines, and its packets in order of time."""
+    lines = output.decode("ascii", "replace").splitlines()
+    facts = {
+        name: value.strip()
+        for line in lines
+        if line.startswith("#") and " 0: " in line
+        for name, _, value in [line[1:].partition(" 0: ")]
+    }
+    tick = Fraction(facts.get("tb", "1/1"))
+    return facts, sorted(_packets(lines, tick), key=lambda packet: packet.time_s)
+
+
+def _packets(lines: list[str], tick: Fraction) -> Iterator[Packet]:
+    for line in lines:
+        cells = line.split(",")
+        if line.startswith("#") or len(cells) < 6:
+            continue
+        stamps = [int(cell) for cell in (cells[2], cells[1]) if re.fullmatch(r"\s*-?\d+", cell)]
+        if stamps and re.fullmatch(r"\s*\d+", cells[3]):
+            yield Packet(float(stamps[0] * tick), float(int(cells[3]) * tick))
+
+
+@per_file
+def _probe_image(path: Path) -> ImageInfo:
+    with open_image(path) as image:
+        width, height = upright_size(image)
+        return ImageInfo(path, width, height, image.format or "")
+
+
+@per_file
+def _probe_video(path: Path) -> VideoInfo:
+    name = shown(path)
+    first = source(path).output("pipe:1", map="0:V:0", f="framecrc", **{"frames:v": 1})
+    done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
+    facts, frames = listing(done.stdout)
+    if not frames:
+        raise MediaError(f"{name}: {_no_video(path, done)}")
+    stored_width, _, stored_height = facts["dimensions"].partition("x")
+    aspect = _aspect(facts.get("sar", ""))
+    line = _stream_lines(done.messages, "Video")[0]
+    whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
+    packets_done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
+    copied, packets = listing(packets_done.stdout)
+    timing = _timing(packets, _header_rate(line))
+    if packets_done.timed_out or not packets:
+        timing = _estimate(_header_duration(done.messages), _header_rate(line))
+    turn = re.search(r"rotation of (-?[\d.]+) degrees", done.messages)
+    return VideoInfo(
+        path,
+        width=max(1, round(int(stored_width) * aspect)),
+        height=int(stored_height),
+        fps=timing.fps,
+        duration_s=timing.duration_s,
+        num_frames=timing.num_frames,
+        has_audio=bool(_stream_lines(done.messages, "Audio")),
+        rotation=round(-float(turn.group(1))) % 360 if turn else 0,
+        pixel_format=_pixel_format(line),
+        span_s=timing.span_s,
+        start_s=timing.start_s,
+        coding=" ".join(copied.get(key, "") for key in ("codec_id", "dimensions", "extradata", "tb")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    num_frames: int
+    fps: float
+    duration_s: float
+    span_s: float
+    start_s: float
+
+
+def _timing(packets: list[Packet], header_rate: float) -> _Timing:
+    """Measure rate and length from packet times; the header's rate serves where there are no times."""
+    if not packets:
+        return _Timing(0, header_rate, 0.0, 0.0, 0.0)
+    count, first, last = len(packets), packets[0], packets[-1]
+    span = last.time_s - first.time_s
+    if count > 1 and span <= 0:
+        span = (count - 1) / header_rate
+    fps = round((count - 1) / span, 6) if count > 1 else header_rate
+    return _Timing(count, fps, span + (last.duration_s or 1 / fps), span, first.time_s)
+
+
+def _estimate(duration_s: float, rate: float) -> _Timing:
+    count = max(1, round(duration_s * rate))
+    return _Timing(count, rate, count / rate, (count - 1) / rate, 0.0)
+
+
+@per_file
+def _probe_audio(path: Path) -> AudioInfo:
+    name = shown(path)
+    options = {"map": "0:a:0", "c:a": "pcm_s16le", "f": "framecrc", "t": SOUND_MEASURED_S}
+    done = run(source(path).output("pipe:1", **options), time_limit_s=SOUND_LIMIT_S, check=False)
+    facts, packets = listing(done.stdout)
+    if not packets:
+        raise MediaError(f"{name}: {_no_sound(path, done)}")
+    if done.timed_out:
+        raise MediaError(f"{name}: the sound could not be read within {SOUND_LIMIT_S:g} s")
+    rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
+    measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
+    claimed = _header_duration(done.messages)
+    if measured > SOUND_MEASURED_S - 1:
+        measured = max(measured, claimed)
+    return AudioInfo(path, measured, rate, _channels(facts, done.messages), claimed)
+
+
+def _no_video(path: Path, done: Finished) -> str:
+    """Say why no frame came out."""
+    if _is_picture(path):
+        return "is a picture, not a video"
+    if done.timed_out:
+        return f"not one frame could be read within {FIRST_FRAME_LIMIT_S:g} s"
+    if "Input #0" in done.messages:
+        if _stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
+            return f"the video stream cannot be decoded ({failure(done.messages)})"
+        return "has no video stream" + (", only sound" if _stream_lines(done.messages, "Audio") else "")
+    return _not_media(done.messages, "a video")
+
+
+def _no_sound(path: Path, done: Finished) -> str:
+    """Say why no sample came out."""
+    if _is_picture(path):
+        return "is a picture, not a recording"
+    if done.timed_out:
+        return f"no sound could be read within {SOUND_LIMIT_S:g} s"
+    if "Input #0" in done.messages:
+        if _stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
+            return f"the sound cannot be decoded ({failure(done.messages)})"
+        return "is a video without sound" if _stream_lines(done.messages, "Video") else "has no sound stream"
+    return _not_media(done.messages, "a recording")
+
+
+def _not_media(messages: str, wanted: str) -> str:
+    if "moov atom not found" in messages and "misdetection possible" not in messages:
+        return "cut off or never finished: its index (moov) is missing"
+    return f"not {wanted} that ffmpeg can read"
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with open_image(path) as image:
+            return image.format != "GIF"
+    except (MediaError, *UNREADABLE):
+        return False
+
+
+def _stream_lines(messages: str, kind: str) -> list[str]:
+    """Return the input's stream lines of a kind; texts inside a file are indented deeper and cannot imitate them."""
+    heard = messages.partition("Stream mapping:")[0].partition("Output #0")[0]
+    found = re.findall(rf"^ {{2,4}}Stream #0:\d+.*?: {kind}: .*$", heard, re.MULTILINE)
+    return [line for line in found if "(attached pic)" not in line]
+
+
+def _header_rate(line: str) -> float:
+    match = re.search(r"([\d.]+)(k?) (?:fps|tbr)", line)
+    rate = float(match.group(1)) * (1000 if match.group(2) else 1) if match else 0.0
+    return rate if 0 < rate <= 1000 else 25.0
+
+
+def _header_duration(messages: str) -> float:
+    match = re.search(r"^  Duration: (\d+):(\d+):([\d.]+)", messages, re.MULTILINE)
+    return int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3)) if match else 0.0
+
+
+def _pixel_format(line: str) -> str:
+    match = re.search(r"Video: [^,]*(?:\([^)]*\)[^,]*)*, ([a-z0-9_]+)", line)
+    return match.group(1) if match else ""
+
+
+def _aspect(text: str) -> float:
+    wide, _, high = text.partition("/")
+    return int(wide) / int(high) if wide.isdigit() and high.isdigit() and int(wide) and int(high) else 1.0
+
+
+def _channels(facts: dict[str, str], messages: str) -> int:
+    """Read the number of channels: an own line up to ffmpeg 4, a layout's name and the stream line after it."""
+    if facts.get("channels", "").isdigit():
+        return int(facts["channels"])
+    name = facts.get("channel_layout_name", "")
+    line = (_stream_lines(messages, "Audio") or [""])[0]
+    known = {"mono": 1, "stereo": 2}
+    if name in known:
+        return known[name]
+    counted = re.search(r"(\d+) channels", f"{name} {line}")
+    if counted:
+        return int(counted.group(1))
+    layout = re.search(r"Hz, (mono|stereo|(\d+)\.(\d+)(?:\.(\d+))?)", line)
+    if layout is None:
+        return 2
+    return known.get(layout.group(1)) or sum(int(part) for part in layout.groups()[1:] if part)

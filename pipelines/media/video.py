@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+import queue
+import shutil
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from pipelines.errors import DiskFull, MediaError
+from pipelines.media.ffmpeg import Process, arguments, failure, file_url
+from pipelines.media.files import shown
+from pipelines.media.frames import frames_within, nearest, read_frames, tail_times
+from pipelines.media.probe import probe_video
+
+QUEUED_BYTES = 16 << 20
+"""Frames handed to the encoder at once; four such parcels may wait."""
+FINISH_LIMIT_S = 900.0
+ENCODER_LIMIT_S = 14 * 24 * 3600.0
+"""A writer stays open as long as its job computes."""
+BITEXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:v": "+bitexact+cgop", "flags:a": "+bitexact"}
+"""No versions and no dates in the file: the same frames give the same bytes."""
+COLOURS: dict[str, Any] = {
+    "colorspace": "bt709",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+    "color_range": "tv",
+}
+
+
+def h264_options() -> dict[str, Any]:
+    """Return the one set of encoder options that every piece is written with, so that pieces join by copy."""
+    return {
+        "c:v": "libx264",
+        "preset": "medium",
+        "crf": 17,
+        "pix_fmt": "yuv420p",
+        "bf": 0,
+        "g": 48,
+        # The number of threads changes the bytes: fixed, so that they do not depend on the machine's load.
+        "threads": 4,
+        **COLOURS,
+        **BITEXACT,
+    }
 
 
 def read_tail(path: str | Path, num_frames: int, fps: float | None = 24.0) -> NDArray[np.uint8]:
@@ -17,12 +58,28 @@ def read_tail(path: str | Path, num_frames: int, fps: float | None = 24.0) -> ND
     With `fps` the frames nearest to t_end - i/fps; None takes the last stored frames whatever their rate.
     MediaError when there are too few.
     """
-    raise NotImplementedError
+    info = probe_video(path)
+    rate = fps or info.fps
+    times, from_s = tail_times(info, (num_frames + 1) / min(rate, info.fps))
+    available = frames_within(times[-1] - times[0], fps) if fps else len(times)
+    if available < num_frames and from_s > 0:
+        times, from_s = tail_times(info, info.span_s)
+        available = frames_within(times[-1] - times[0], fps) if fps else len(times)
+    if available < num_frames:
+        at = f" at {fps:g} fps" if fps else ""
+        raise MediaError(f"{shown(path)}: has {available} frames{at}, {num_frames} are needed")
+    last = len(times) - 1
+    indices = nearest(times, fps, num_frames) if fps else list(range(last - num_frames + 1, last + 1))
+    frames = np.empty((num_frames, info.height, info.width, 3), dtype=np.uint8)
+    decoded = read_frames(info.path, indices, info.width, info.height, from_s)
+    for index, frame in enumerate(decoded):
+        frames[index] = frame
+    return frames
 
 
 def last_frame(path: str | Path) -> Image.Image:
     """Return the last frame, upright, RGB."""
-    raise NotImplementedError
+    return Image.fromarray(read_tail(path, 1, fps=None)[0], mode="RGB")
 
 
 class VideoWriter:
@@ -32,21 +89,57 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | Path, width: int, height: int, fps: float) -> None:
-        raise NotImplementedError
-
-    frames_written: int
+        if width < 2 or height < 2 or width % 2 or height % 2:
+            raise MediaError(f"{width}x{height} cannot be written as H.264: width and height must be even")
+        self.path, self.width, self.height, self.fps = Path(path), width, height, fps
+        self.frames_written = 0
+        self._parcels: queue.Queue[bytes | None] = queue.Queue(maxsize=4)
+        self._broken = threading.Event()
+        self._closed = False
+        self._process = Process(
+            arguments(self._stream()), time_limit_s=ENCODER_LIMIT_S, feed=True, memory_bytes=None
+        )
+        self._feeder = threading.Thread(target=self._feed, name="video-writer", daemon=True)
+        self._feeder.start()
 
     def write(self, frames: NDArray[np.uint8]) -> None:
         """Queue frames [N, H, W, 3]; blocks when the encoder is behind. MediaError or DiskFull when it died."""
-        raise NotImplementedError
+        if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
+            expected = f"uint8 [N, {self.height}, {self.width}, 3]"
+            raise ValueError(f"frames are {frames.dtype} {list(frames.shape)}, expected {expected}")
+        if self._closed:
+            raise ValueError("the writer is closed")
+        at_once = max(1, QUEUED_BYTES // (self.height * self.width * 3))
+        for start in range(0, len(frames), at_once):
+            if self._broken.is_set():
+                self._fail()
+            self._parcels.put(frames[start : start + at_once].tobytes())
+        self.frames_written += len(frames)
 
     def close(self) -> None:
         """Wait for the encoder; MediaError or DiskFull when the file is not whole."""
-        raise NotImplementedError
+        if self._closed:
+            return
+        if self.frames_written == 0:
+            self.abort()
+            raise MediaError(f"{shown(self.path)}: no frame was written")
+        self._closed = True
+        self._parcels.put(None)
+        self._feeder.join()
+        status = self._process.wait()
+        if status != 0 or self._broken.is_set() or "No space left" in self._process.messages:
+            self._fail()
 
     def abort(self) -> None:
         """Stop the encoder and remove the partial file; safe to call twice."""
-        raise NotImplementedError
+        self._closed = True
+        self._broken.set()
+        # Killed first: the feeder may be waiting inside a write.
+        self._process.kill()
+        with suppress(queue.Full):
+            self._parcels.put_nowait(None)
+        self._feeder.join()
+        self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -54,4 +147,50 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _stream(self) -> Any:
+        raw = ffmpeg.input(
+            "pipe:0", f="rawvideo", pix_fmt="rgb24", s=f"{self.width}x{self.height}", r=f"{self.fps:g}"
+        )
+        # Named on both sides: without it RGB becomes BT.601 while the file says BT.709.
+        to_yuv = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_int"
+        return raw.output(
+            file_url(self.path),
+            f="mp4",
+            vf=f"{to_yuv},format=yuv420p,setsar=1",
+            movflags="+faststart",
+            **h264_options(),
+        )
+
+    def _feed(self) -> None:
+        """Carry parcels to the encoder; after a failure only empty the queue, so that nobody waits forever."""
+        while (parcel := self._parcels.get()) is not None:
+            if self._broken.is_set():
+                continue
+            try:
+                self._process.stdin.write(parcel)
+            except (OSError, ValueError):
+                self._broken.set()
+        try:
+            self._process.stdin.close()
+        except (OSError, ValueError):
+            self._broken.set()
+
+    def _fail(self) -> None:
+        """Remove the partial file and raise what went wrong."""
+        self._process.wait()
+        messages = self._process.messages
+        size = self.path.stat().st_size if self.path.exists() else 0
+        self.abort()
+        raise_write_error(self.path, messages, needed_bytes=2 * size + (64 << 20))
+
+
+def raise_write_error(path: Path, messages: str, needed_bytes: int) -> None:
+    """Raise DiskFull when ffmpeg found no room for `path`, else MediaError with its last words."""
+    if "No space left" in messages:
+        raise DiskFull(path.parent, needed_bytes, shutil.disk_usage(path.parent).free)
+    raise MediaError(f"{shown(path)} could not be written: {failure(messages)}")

@@ -1,0 +1,119 @@
+"""Files on disk: refusing what is no regular file, durable writes, and answers remembered until a file changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipelines.errors import DiskFull, MediaError
+
+T = TypeVar("T")
+_REMEMBERED = 256
+
+
+def plain(text: str, limit: int = 120) -> str:
+    """Make foreign text safe to show: printable characters only, one line, at most `limit` of them."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shown(path: str | Path) -> str:
+    """Return a file's name for a message."""
+    name = os.fspath(path).rstrip("/").rpartition("/")[2]
+    return plain(name, limit=80) or "the path"
+
+
+def regular(path: str | Path) -> os.stat_result:
+    """Return the facts of a readable, non-empty regular file; MediaError says what else the path is."""
+    name = shown(path)
+    if not os.fspath(path).strip():
+        raise MediaError("the path is empty: choose a file")
+    try:
+        facts = Path(path).stat()
+    except FileNotFoundError:
+        raise MediaError(f"{name}: no such file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise MediaError(f"{name}: {reason}") from error
+    if stat.S_ISDIR(facts.st_mode):
+        raise MediaError(f"{name}: is a directory, not a file")
+    if not stat.S_ISREG(facts.st_mode):
+        raise MediaError(f"{name}: is a pipe or a device, not a file")
+    if facts.st_size == 0:
+        raise MediaError(f"{name}: the file is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{name}: no permission to read it")
+    return facts
+
+
+def per_file(function: Callable[[Path], T]) -> Callable[[str | Path], T]:
+    """Remember the answer, or the MediaError, for a file until its size or time of change differs."""
+    kept: OrderedDict[tuple[str, int, int, int], T | MediaError] = OrderedDict()
+    lock = threading.Lock()
+
+    @wraps(function)
+    def remembered(path: str | Path) -> T:
+        facts = regular(path)
+        key = (os.fspath(path), facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        with lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return _answer(kept[key])
+        answer: T | MediaError
+        try:
+            answer = function(Path(path))
+        except MediaError as error:
+            answer = error
+        with lock:
+            kept[key] = answer
+            while len(kept) > _REMEMBERED:
+                kept.popitem(last=False)
+        return _answer(answer)
+
+    return remembered
+
+
+def _answer(answer: T | MediaError) -> T:
+    if isinstance(answer, MediaError):
+        # A fresh exception: a raised one would keep the frames of its first caller alive.
+        raise MediaError(*answer.args)
+    return answer
+
+
+def need_room(folder: Path, needed_bytes: int) -> None:
+    """Raise DiskFull when `folder` has less than `needed_bytes` free."""
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise DiskFull(folder, needed_bytes, free)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Flush `temporary`, give it its final name and flush the folder."""
+    sync(temporary)
+    temporary.replace(final)
+    sync(final.parent)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file so that a reader sees the old one or the whole new one."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True) + "\n", encoding="ascii")
+    put_in_place(temporary, path)
