@@ -1,0 +1,256 @@
+"""Reference to video: one to four pictures and a prompt become a clip. Read `generate` top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+
+from pipelines.errors import InvalidRequest
+from pipelines.media.images import letterbox, load_image
+from pipelines.media.publish import publish
+from pipelines.media.video import VideoWriter
+from pipelines.models.load_transformer import load_transformer
+from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
+from pipelines.models.transformer import Context, SkyReelsTransformer
+from pipelines.models.vae import decode_stream, encode_sample, load_vae, normalise, to_frames, to_pixels
+from pipelines.pool import ModelPool
+from pipelines.progress import Progress, Report, Stage
+from pipelines.resume import WorkDir
+from pipelines.runtime import Output, Runtime
+from pipelines.sampling import Hooks, denoise, resume_solver
+from pipelines.schedulers import FlowUniPC, reference_timetable
+from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, BucketTable, PixelShape, nearest_bucket, reference_frames
+from pipelines.tasks.reference_to_video import REFERENCE_SLOTS, ReferenceToVideo
+
+TASK = "reference_to_video"
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Strength of prompt and of references; at a text strength of 1 or less there is none at all."""
+
+    text: float = 1.0
+    image: float = 1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a step takes three transformer calls."""
+        return self.text > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """Velocity of the video's frames; the references ride behind them as clean latent frames."""
+
+    transformer: SkyReelsTransformer
+    condition: Tensor
+    """Reference slots [1, 16, 4, h, w]."""
+    positive: Context
+    negative: Context | None
+    guidance: Guidance
+
+    def __call__(self, latents: Tensor, timestep: float) -> Tensor:
+        """Guided velocity [1, 16, T, h, w]."""
+        branches = self.branches(latents, timestep)
+        if len(branches) == 1:
+            return branches[0]
+        full, no_text, nothing = branches
+        return (
+            nothing
+            + self.guidance.image * (no_text - nothing)
+            + self.guidance.text * (full - no_text)
+        )
+
+    def branches(self, latents: Tensor, timestep: float) -> tuple[Tensor, ...]:
+        """Prediction with everything; with guidance also without prompt, and without prompt and references."""
+        full = self._call(latents, timestep, self.condition, self.positive)
+        if self.negative is None:
+            return (full,)
+        no_text = self._call(latents, timestep, self.condition, self.negative)
+        nothing = self._call(latents, timestep, torch.zeros_like(self.condition), self.negative)
+        return full, no_text, nothing
+
+    def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: Context) -> Tensor:
+        return self.transformer(
+            torch.cat((latents, condition), dim=2),
+            torch.tensor(timestep, device=latents.device),
+            context,
+            num_output_frames=latents.shape[2],
+        )
+
+
+def make_predictor(
+    transformer: SkyReelsTransformer,
+    condition: Tensor,
+    prompt_embeds: Tensor,
+    negative_embeds: Tensor | None,
+    guidance: Guidance,
+) -> Predictor:
+    """Prepare what all steps share; `negative_embeds` is needed only when guidance is on."""
+    negative = None
+    if guidance.is_on and negative_embeds is not None:
+        negative = transformer.encode_context(negative_embeds)
+    return Predictor(transformer, condition, transformer.encode_context(prompt_embeds), negative, guidance)
+
+
+def choose_size(table: BucketTable, pictures: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Height and width of the video: the bucket nearest to the first picture's (width, height)."""
+    width, height = pictures[0]
+    return nearest_bucket(table, height, width)
+
+
+def draw_noise(vae: AutoencoderKLWan, shape: PixelShape, generator: torch.Generator) -> Tensor:
+    """First draw of a run: float32 [1, 16, T, h, w]."""
+    latent = shape.latent
+    size = (1, vae.config.z_dim, latent.num_frames, latent.height, latent.width)
+    return torch.randn(size, generator=generator, dtype=torch.float32)
+
+
+def encode_references(vae: AutoencoderKLWan, pictures: Sequence[Picture], generator: torch.Generator) -> Tensor:
+    """Later draws of a run: a posterior sample a picture, in order; normalised [1, 16, 4, h, w], empty slots 0."""
+    slots = [
+        normalise(vae, encode_sample(vae, to_pixels(torch.from_numpy(picture)[None]), generator))
+        for picture in pictures
+    ]
+    empty = torch.zeros_like(slots[0])
+    return torch.cat(slots + [empty] * (REFERENCE_SLOTS - len(slots)), dim=2)
+
+
+@torch.inference_mode()
+def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
+    """Make the clip and publish it; a later call with the same work folder continues at the stored step.
+
+    Raises InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever
+    `report` raises.
+    """
+    # 1. Check: the request, then that the pictures are those of the stored steps.
+    if problems := request.check():
+        raise InvalidRequest(problems)
+    work = WorkDir(runtime.work_dir)
+    work.remember_inputs(request.ref_imgs)
+    work.check_inputs()
+    models = Models(runtime, pool, report)
+
+    # 2. Pictures: the first decides the size, all are boxed to it.
+    images = [load_image(path) for path in request.ref_imgs]
+    height, width = choose_size(WAN_BUCKETS[request.resolution], [image.size for image in images])
+    shape = PixelShape(height, width, reference_frames(request.duration))
+    boxed = [letterbox(image, height, width) for image in images]
+
+    if not work.pieces():
+        solver = FlowUniPC(reference_timetable(request.num_inference_steps))
+        stored = work.latest()
+        if stored is None:
+            # 3. Noise first, then the references: the order of the draws is part of a seed's meaning.
+            report(Progress(Stage.CONDITION))
+            generator = torch.Generator("cpu").manual_seed(request.seed)
+            with models.vae() as vae:
+                latents = draw_noise(vae, shape, generator).to(runtime.device)
+                condition = encode_references(vae, boxed, generator)
+        else:
+            latents, kept = resume_solver(stored, solver, runtime.device)
+            condition = kept["condition"]
+
+        # 4. Denoise: text is encoded only when steps are left.
+        if solver.step_index < request.num_inference_steps:
+            guidance = Guidance(request.guidance_scale, request.guidance_scale_img)
+            report(Progress(Stage.TEXT))
+            prompt = models.embed(request.prompt)
+            negative = models.embed(request.negative_prompt) if guidance.is_on else None
+            with models.transformer() as transformer:
+                predict = make_predictor(transformer, condition, prompt, negative, guidance)
+                hooks = Hooks(
+                    work=work,
+                    report=report,
+                    kept={"condition": condition},
+                    wants_preview=runtime.wants_preview,
+                )
+                latents = denoise(latents, solver, predict, hooks)
+
+        # 5. Decode: chunks go to the encoder as they appear.
+        with models.vae() as vae:
+            write_clip(vae, latents, work, shape, report)
+
+    # 6. Write.
+    report(Progress(Stage.WRITE))
+    return publish(
+        work.pieces(),
+        runtime,
+        request,
+        task=TASK,
+        fps=MODEL_FPS,
+        num_frames=shape.latent.pixel_frames,
+    )
+
+
+def write_clip(
+    vae: AutoencoderKLWan, latents: Tensor, work: WorkDir, shape: PixelShape, report: Report
+) -> None:
+    """Decode into the job's only piece; stopping between chunks leaves no piece."""
+    total, temporary = latents.shape[2], work.piece_path(0)
+    report(Progress(Stage.DECODE, 0, total))
+    with VideoWriter(temporary, shape.width, shape.height, MODEL_FPS) as writer:
+        for done, pixels in enumerate(decode_stream(vae, latents), start=1):
+            writer.write(to_frames(pixels).numpy())
+            report(Progress(Stage.DECODE, done, total))
+    work.commit_piece(temporary, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The checkpoint's parts, loaded when first needed and kept warm by the pool."""
+
+    runtime: Runtime
+    pool: ModelPool
+    report: Report
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of transformer and text encoder; the VAE is float32 everywhere."""
+        return torch.bfloat16 if self.runtime.device.startswith("cuda") else torch.float32
+
+    def vae(self) -> AbstractContextManager[AutoencoderKLWan]:
+        """The autoencoder."""
+        folder = self.runtime.checkpoint / "vae"
+        build = partial(load_vae, folder, device=self.runtime.device, report=self.report)
+        return self.pool.use((folder, self.runtime.device, torch.float32), build)
+
+    def transformer(self) -> AbstractContextManager[SkyReelsTransformer]:
+        """The transformer."""
+        folder = self.runtime.checkpoint / "transformer"
+        build = partial(
+            load_transformer, folder, device=self.runtime.device, dtype=self.dtype, report=self.report
+        )
+        return self.pool.use((folder, self.runtime.device, self.dtype), build)
+
+    def embed(self, prompt: str) -> Tensor:
+        """Features of a prompt [1, 512, D], from the cache on disk when it has them."""
+        parts = (self.runtime.checkpoint / "text_encoder", self.runtime.checkpoint / "tokenizer")
+        return PromptCache(self.runtime.cache_dir / "prompts").embed(
+            prompt,
+            weights=weights_id(parts),
+            dtype=self.dtype,
+            device=self.runtime.device,
+            encoder=self._prompt_encoder,
+        )
+
+    def _prompt_encoder(self) -> AbstractContextManager[PromptEncoder]:
+        folder, tokenizer = self.runtime.checkpoint / "text_encoder", self.runtime.checkpoint / "tokenizer"
+        build = partial(
+            load_prompt_encoder,
+            folder,
+            tokenizer,
+            device=self.runtime.device,
+            dtype=self.dtype,
+            report=self.report,
+        )
+        return self.pool.use((folder, self.runtime.device, self.dtype), build)
