@@ -94,14 +94,16 @@ class Block(nn.Module):
         rows = self.rows(modulation, frame_index)
         z = ops.layer_norm_modulate(x, rows.scale1, rows.shift1, self.eps)
         y, q, k = self.self_attention(z, cos, sin)
-        x = ops.gate_residual(x, y, rows.gate1)
-        x = x + self.cross_attention(self.norm2(x), text, image)
+        norm = self.norm2
+        x, z = ops.residual_norm_affine(x, y, rows.gate1, norm.weight, norm.bias, self.eps)
+        y = self.cross_attention(z, text, image)
         if audio is not None and self.norm_x is not None:
             positions = None
             if masks is not None:
                 positions = speakers.query_positions(speakers.speaker_map(q, k[:, : masks.shape[1]], masks))
-            x = x + self.audio_attention(self.norm_x(x), audio, positions)
-        z = ops.layer_norm_modulate(x, rows.scale2, rows.shift2, self.eps)
+            x, z = ops.residual_norm_affine(x, y, None, self.norm_x.weight, self.norm_x.bias, self.eps)
+            y = self.audio_attention(z, audio, positions)
+        x, z = ops.residual_norm_modulate(x, y, rows.scale2, rows.shift2, self.eps)
         return ops.gate_residual(x, self.ffn(z), rows.gate2)
 
     def rows(self, modulation: Tensor, frame_index: Tensor | None) -> Rows:

@@ -55,8 +55,8 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList([Projection(dim, inner), nn.Identity(), nn.Linear(inner, dim_out)])
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.net[0](x)
-        return self.net[2](F.gelu(inner) if self.exact else ops.gelu_tanh(inner))
+        linear = self.net[0].proj
+        return self.net[2](F.gelu(linear(x)) if self.exact else ops.linear_gelu(linear, x))
 
 
 class TwoLinears(nn.Module):
