@@ -15,6 +15,7 @@ from pipelines.models import attention, ops, speakers
 
 FUNCTIONS: tuple[tuple[ModuleType, str], ...] = (
     (ops, "layer_norm_modulate"),
+    (ops, "layer_norm_affine"),
     (ops, "gate_residual"),
     (ops, "rms_norm_rope"),
     (attention, "attention"),
@@ -37,8 +38,9 @@ class Recorder:
     """Context manager; `outputs[name]` lists a module's results, `inputs[name]` its arguments, `calls[function]` calls.
 
     A block calls in this order: layer_norm_modulate (self-attention's input), rms_norm_rope (q, k), attention,
-    gate_residual, rms_norm_rope (text q), attention (text), [attention (picture)], [attention (audio)],
-    layer_norm_modulate (feed-forward's input), gate_residual. Keys of the text are made in `encode_context`.
+    gate_residual, layer_norm_affine (norm2), rms_norm_rope (text q), attention (text), [attention (picture)],
+    [layer_norm_affine (norm_x), attention (audio)], layer_norm_modulate (feed-forward's input), gate_residual.
+    norm2 and norm_x are no module calls. Keys of the text are made in `encode_context`.
     """
 
     def __init__(self, network: nn.Module, modules: Iterable[str] = ()) -> None:
