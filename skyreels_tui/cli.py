@@ -1,0 +1,141 @@
+"""The command line: finds the command, hands it its arguments, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import CheckpointMissing, InvalidRequest, PipelineError
+from skyreels_tui import __version__
+from skyreels_tui.commands import COMMANDS, Command, command_named, output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import MEANING, CommandError, Exit
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.folders import find_folders
+from skyreels_tui.settings import load
+
+if TYPE_CHECKING:
+    from skyreels_tui.commands.context import ExecutorFactory
+    from skyreels_tui.executors.protocol import Executor
+
+
+def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None = None) -> int:
+    """Run one command and return its exit code; `executor` replaces what runs jobs, for tests."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _guarded(words, executor)
+    except BrokenPipeError:
+        # The reader of our output has gone (a pager, head): nothing is wrong, nobody is left to tell.
+        output.close_quietly()
+        return Exit.OK
+
+
+def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
+    try:
+        return int(_dispatch(words, executor))
+    except CommandError as error:
+        problems, code = list(error.problems), error.code
+    except InvalidRequest as error:
+        problems = [f"{problem.field}: {problem.message}" for problem in error.problems]
+        code = Exit.REFUSED
+    except PipelineError as error:
+        problems, code = [str(error)], _code_of(error)
+    except KeyboardInterrupt:
+        problems, code = ["interrupted"], Exit.CANCELLED
+    with contextlib.suppress(BrokenPipeError):
+        for problem in problems:
+            output.note(f"skyreels-tui: {problem}")
+    return code
+
+
+def _dispatch(words: list[str], executor: ExecutorFactory | None) -> int:
+    first = words[0] if words else ""
+    if not first or first.startswith("-"):
+        return _open_app(words, executor)
+    command = command_named(first)
+    if command is None:
+        near = difflib.get_close_matches(first, [known.name for known in COMMANDS], n=1)
+        hint = f": did you mean {near[0]}?" if near else ": see skyreels-tui --help"
+        raise CommandError(f"no command {first!r}{hint}")
+    return _run_command(command, words[1:], executor)
+
+
+def _run_command(command: Command, words: list[str], executor: ExecutorFactory | None) -> int:
+    module = importlib.import_module(command.module)
+    parser = Parser(prog=f"skyreels-tui {command.name}", description=command.summary)
+    module.configure(parser, command.name)
+    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help="where finished videos go")
+    args = _parse(parser, words)
+    if args is None:
+        return Exit.OK
+    return int(module.run(command.name, args, make_context(args.result_dir, executor)))
+
+
+def _parse(parser: Parser, words: list[str]) -> argparse.Namespace | None:
+    """Parse, or return None after --help or --version: the one way in which argparse leaves by itself."""
+    try:
+        return parser.parse_args(words)
+    except SystemExit:
+        return None
+
+
+def make_context(result_dir: str | None, executor: ExecutorFactory | None = None) -> Context:
+    """Read folders and settings; a setting that cannot be used is named on stderr."""
+    folders = find_folders()
+    loaded = load(folders.settings_file)
+    for warning in loaded.warnings:
+        output.note(f"skyreels-tui: {warning}")
+    results = Path(result_dir or loaded.settings.result_dir).expanduser().absolute()
+
+    def local() -> Executor:
+        # The only road to torch: taken when a job is about to run.
+        from skyreels_tui.executors.local import LocalExecutor
+
+        return LocalExecutor(folders)
+
+    return Context(folders, loaded.settings, results, executor or local)
+
+
+def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
+    parser = Parser(
+        prog="skyreels-tui",
+        usage="skyreels-tui [options]  |  skyreels-tui COMMAND [options]",
+        description="Make video with SkyReels V3. Without a command the full-screen app opens; the commands\n"
+        "work on the same queue.",
+        epilog=_overview(),
+    )
+    parser.add_argument("--version", action="version", version=f"skyreels-tui {__version__}")
+    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help="where finished videos go")
+    parser.add_argument("--ascii", action="store_true", help="no symbols outside ASCII")
+    parser.add_argument("--theme", metavar="NAME", help="colours for this time")
+    parser.add_argument("--resume", action="store_true", help="interrupted jobs go on at once")
+    parser.add_argument("--plain", action="store_true", help="progress as lines, for screen readers and logs")
+    args = _parse(parser, words)
+    if args is None:
+        return Exit.OK
+    from skyreels_tui.commands.app import open_app
+
+    return open_app(args, make_context(args.result_dir, executor))
+
+
+def _overview() -> str:
+    commands = "\n".join(f"  {command.name:<12}{command.summary}" for command in COMMANDS)
+    codes = "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANING.items())
+    return f"commands (each has --help):\n{commands}\n\nexit codes:\n{codes}"
+
+
+def _code_of(error: PipelineError) -> Exit:
+    # Known only once the queue has been opened, so that --help does not load it.
+    from skyreels_tui.jobs.errors import DatabaseUnusable, NoSuchJob, QueueError
+
+    if isinstance(error, NoSuchJob | CheckpointMissing):
+        return Exit.NOT_FOUND
+    if isinstance(error, QueueError) and not isinstance(error, DatabaseUnusable):
+        return Exit.BUSY
+    return Exit.FAILED

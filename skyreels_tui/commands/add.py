@@ -1,0 +1,46 @@
+"""`add`: queue one job."""
+
+from __future__ import annotations
+
+import argparse
+
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import job_data
+from skyreels_tui.commands.exits import Exit
+from skyreels_tui.commands.fields import add_task_options, build_request
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.jobs.model import Job
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of `add`."""
+    configure_new_job(parser)
+    parser.add_argument("--held", action="store_true", help="queue it held: it runs after `release`")
+
+
+def configure_new_job(parser: Parser) -> None:
+    """Declare what `add` and `generate` share."""
+    add_task_options(parser)
+    parser.add_argument("--label", default="", help="a name for the list and for {{job:NAME}}")
+    parser.add_argument("--batch", default="", help="name of the batch it belongs to")
+    parser.add_argument("--first", action="store_true", help="before all other waiting jobs")
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Queue the job; its id is the only line on stdout."""
+    job = add_job(args, context, held=args.held)
+    if args.json:
+        output.data(job_data(job))
+    else:
+        output.line(str(job.id))
+    return Exit.OK
+
+
+def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -> Job:
+    """Queue what the options ask for; raises CommandError or InvalidRequest with nothing queued."""
+    _, request = build_request(args, context.settings)
+    with context.queue() as queue:
+        job = queue.add(request, label=args.label, batch=args.batch, held=held)
+        return queue.run_next(job.id) if args.first and not held else job

@@ -1,0 +1,70 @@
+"""`cancel`, `retry`, `restart`, `hold`, `release`, `delete`, `undelete`: one change to each of some jobs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from pipelines.errors import InvalidRequest
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import job_data, state_words
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.jobs.errors import NoSuchJob, QueueError
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.service import QueueService
+
+
+def _retry(queue: QueueService, job_id: int) -> Job:
+    interrupted = queue.job(job_id).state is JobState.INTERRUPTED
+    return queue.resume(job_id) if interrupted else queue.retry(job_id)
+
+
+CHANGES: dict[str, Callable[[QueueService, int], Job]] = {
+    "cancel": QueueService.cancel,
+    "retry": _retry,
+    "restart": QueueService.restart,
+    "hold": QueueService.hold,
+    "release": QueueService.release,
+    "delete": QueueService.delete,
+    "undelete": QueueService.undelete,
+}
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of one of the changes."""
+    parser.add_job_ids()
+    parser.add_json()
+
+
+def run(name: str, args: argparse.Namespace, context: Context) -> int:
+    """Change every job that can be changed; the others are named on stderr and decide the exit code."""
+    changed: list[Job] = []
+    problems: list[str] = []
+    code = Exit.OK
+    with context.queue() as queue:
+        for job_id in dict.fromkeys(args.jobs):
+            try:
+                changed.append(CHANGES[name](queue, job_id))
+            except (QueueError, InvalidRequest) as error:
+                problems.append(str(error))
+                code = max(code, Exit.NOT_FOUND if isinstance(error, NoSuchJob) else Exit.BUSY)
+    if args.json:
+        output.data([job_data(job) for job in changed])
+    else:
+        for job in changed:
+            output.line(f"{job.id} {_words(name, job)}")
+    if problems:
+        raise CommandError(problems, code)
+    return code
+
+
+def _words(name: str, job: Job) -> str:
+    if name == "cancel" and job.state is JobState.RUNNING:
+        return "stops at its next step"
+    if name == "delete":
+        return f"deleted; undo: skyreels-tui undelete {job.id}"
+    if job.retry_of is not None and name == "retry":
+        return f"{state_words(job)}: retries {job.retry_of}"
+    return state_words(job)

@@ -1,0 +1,66 @@
+"""What every command gets: folders, settings and a way to open the queue; reads no arguments itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from skyreels_tui.folders import Folders
+from skyreels_tui.settings import Settings
+
+if TYPE_CHECKING:
+    from skyreels_tui.executors.protocol import Executor
+    from skyreels_tui.jobs.events import Event
+    from skyreels_tui.jobs.service import HangUp, QueueOptions, QueueService
+
+ExecutorFactory = Callable[[], "Executor"]
+
+
+def ignore_event(_: Event) -> None:
+    """The listener of commands that only read or change rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call of the program."""
+
+    folders: Folders
+    settings: Settings
+    result_dir: Path
+    executor: ExecutorFactory
+    """Makes what runs jobs; called only by commands that run some."""
+
+    def queue_options(self, *, auto_resume: bool, only_job: int | None = None) -> QueueOptions:
+        """Return what the settings say about running, for a command that runs jobs."""
+        from skyreels_tui.jobs.service import QueueOptions
+
+        hang_up = cast("HangUp", self.settings.hang_up)
+        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up, only_job=only_job)
+
+    @contextmanager
+    def queue(
+        self,
+        *,
+        publish: Callable[[Event], None] = ignore_event,
+        runs: bool = False,
+        options: QueueOptions | None = None,
+    ) -> Iterator[QueueService]:
+        """Open the queue and close it at the end; `runs` lets this process run jobs when nobody else does."""
+        # The store and what lies below it are needed only by commands that touch the queue.
+        from skyreels_tui.jobs.service import QueueService
+
+        self.folders.create()
+        service = QueueService(
+            self.folders,
+            self.result_dir,
+            publish,
+            executor=self.executor if runs else None,
+            options=options,
+        )
+        try:
+            yield service
+        finally:
+            service.close()

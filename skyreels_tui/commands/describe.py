@@ -1,0 +1,92 @@
+"""Jobs and progress as JSON values and as words; the JSON keys are a promise to scripts (doc/cli.md)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipelines.progress import Stage
+from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.jobs.model import Job, JobState
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """Return a job as its documented JSON object."""
+    return {
+        "id": job.id,
+        "status": str(job.state),
+        "task_type": job.task_type,
+        "label": job.label,
+        "output": job.output,
+        "error": job.error,
+        "reason": job.reason,
+        "suspect": job.suspect,
+        "request": json.loads(job.request_json),
+        "stage": job.stage,
+        "step": job.step,
+        "num_steps": job.num_steps,
+        "segment": job.segment,
+        "num_segments": job.num_segments,
+        "position": job.position,
+        "batch": job.batch,
+        "retry_of": job.retry_of,
+        "attempts": job.attempts,
+        "cancel_requested": job.cancel_requested,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "run_seconds": round(job.run_seconds, 3),
+    }
+
+
+def progress_data(event: JobProgress) -> dict[str, Any]:
+    """Return a progress event as its documented JSON object."""
+    progress = event.progress
+    return {
+        "event": "progress",
+        "id": event.job_id,
+        "stage": str(progress.stage),
+        "step": progress.step,
+        "num_steps": progress.num_steps,
+        "segment": progress.segment,
+        "num_segments": progress.num_segments,
+        "elapsed_s": round(event.elapsed_s, 1),
+        "left_s": None if event.left_s is None else round(event.left_s, 1),
+    }
+
+
+def progress_words(event: JobProgress) -> str:
+    """Return one line about a running job: 'job 12 denoise 5/8 piece 2/6 12.3 s/step left 00:34'."""
+    progress = event.progress
+    parts = [f"job {event.job_id}", str(progress.stage)]
+    if progress.num_steps:
+        parts.append(f"{progress.step}/{progress.num_steps}")
+    if progress.num_segments > 1:
+        parts.append(f"piece {progress.segment + 1}/{progress.num_segments}")
+    if progress.stage is Stage.DENOISE and event.step_seconds:
+        parts.append(f"{event.step_seconds[-1]:.1f} s/step")
+    if progress.detail:
+        parts.append(progress.detail)
+    if event.left_s is not None:
+        parts.append(f"left {duration_words(event.left_s)}")
+    return " ".join(parts)
+
+
+def state_words(job: Job) -> str:
+    """Return a job's state with what belongs to it: 'running 5/8', 'done?' for a suspect result."""
+    if job.state in (JobState.RUNNING, JobState.INTERRUPTED) and job.num_steps:
+        return f"{job.state} {job.step}/{job.num_steps}"
+    return f"{job.state}?" if job.suspect else str(job.state)
+
+
+def why_words(job: Job) -> str:
+    """Return what a person should know about a job beside its state, or ''."""
+    return job.error or job.reason or job.suspect
+
+
+def duration_words(seconds: float) -> str:
+    """Return 'mm:ss' below an hour, '1h29' above."""
+    whole = max(round(seconds), 0)
+    if whole < 3600:
+        return f"{whole // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}"

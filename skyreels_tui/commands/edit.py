@@ -1,0 +1,56 @@
+"""`edit` and `duplicate`: a job with other field values."""
+
+from __future__ import annotations
+
+import argparse
+
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import job_data, state_words
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.fields import add_task_options, change_request, given_fields
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.jobs.model import Job
+
+
+def configure(parser: Parser, name: str) -> None:
+    """Declare the options of `edit` or `duplicate`."""
+    parser.add_job_ids(many=False)
+    if name == "edit":
+        add_task_options(parser, changing=True)
+        parser.add_argument("--label", help="another name; also for a job that has begun")
+    else:
+        parser.add_argument(
+            "--seeds", default="", metavar="N,N,...", help="one copy a seed; without it one exact copy"
+        )
+    parser.add_json()
+
+
+def run(name: str, args: argparse.Namespace, context: Context) -> int:
+    """Change or copy the job."""
+    jobs = [_edit(args, context)] if name == "edit" else _duplicate(args, context)
+    if args.json:
+        output.data([job_data(job) for job in jobs])
+    else:
+        for job in jobs:
+            output.line(f"{job.id} {state_words(job)}" if name == "edit" else str(job.id))
+    return Exit.OK
+
+
+def _edit(args: argparse.Namespace, context: Context) -> Job:
+    if not given_fields(args) and args.label is None:
+        raise CommandError("nothing to change: give at least one field, such as --prompt TEXT")
+    with context.queue() as queue:
+        job = queue.job(args.job)
+        if not given_fields(args):
+            return queue.rename(job.id, args.label)
+        return queue.edit(job.id, change_request(job.request, job.task, args), label=args.label)
+
+
+def _duplicate(args: argparse.Namespace, context: Context) -> list[Job]:
+    try:
+        seeds = [int(text) for text in args.seeds.split(",") if text.strip()]
+    except ValueError:
+        raise CommandError(f"seeds: {args.seeds!r} is no list of whole numbers, such as 1,2,3") from None
+    with context.queue() as queue:
+        return queue.duplicate(args.job, seeds or None)

@@ -1,0 +1,24 @@
+"""`panel`: one live panel alone."""
+
+from __future__ import annotations
+
+import argparse
+
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.parser import Parser
+
+NAMES = ("memory", "gpu", "disk", "progress", "preview", "queue", "log")
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the panels."""
+    parser.add_argument("panel", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--ascii", action="store_true", help="no symbols outside ASCII")
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Show the panel until q is pressed; read-only."""
+    # Textual is loaded only by commands that draw.
+    from skyreels_tui.panels.alone import run_panel
+
+    return int(run_panel(args.panel, context) or 0)

@@ -1,0 +1,60 @@
+"""Argument parsing whose refusals are ours: one line on stderr, exit code 2, nothing on stdout."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from skyreels_tui.commands.exits import CommandError, Exit
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser without abbreviations that raises CommandError instead of leaving the process."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise CommandError(f"{message} (see {self.prog} --help)", Exit.REFUSED)
+
+    def add_job_ids(self, *, many: bool = True) -> None:
+        """Take one job id as `job`, or one or more as `jobs`."""
+        if many:
+            self.add_argument(
+                "jobs", metavar="ID", type=job_id, nargs="+", help="ids of jobs, as `list` shows"
+            )
+        else:
+            self.add_argument("job", metavar="ID", type=job_id, help="id of a job, as `list` shows")
+
+    def add_json(self) -> None:
+        """Take --json."""
+        self.add_argument("--json", action="store_true", help="write JSON to stdout (schema: doc/cli.md)")
+
+
+def job_id(text: str) -> int:
+    """Read a job id; raises ArgumentTypeError in words."""
+    try:
+        number = int(text.removeprefix("#"))
+    except ValueError:
+        number = 0
+    if not 0 < number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no job id: a whole number above 0")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Read a time limit in seconds above 0; raises ArgumentTypeError in words."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return number
+
+
+def spellings(name: str) -> Sequence[str]:
+    """Return the option strings of a field: with underscores as the published script has, and with dashes."""
+    return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))

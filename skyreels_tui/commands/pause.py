@@ -1,0 +1,28 @@
+"""`pause` and `unpause`: the queue as a whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import Exit
+from skyreels_tui.commands.parser import Parser
+
+
+def configure(parser: Parser, name: str) -> None:
+    """Declare the options of `pause` or `unpause`."""
+    if name == "pause":
+        parser.add_argument("--now", action="store_true", help="at the next step; the job goes on later")
+
+
+def run(name: str, args: argparse.Namespace, context: Context) -> int:
+    """Pause the queue or let it go on."""
+    with context.queue() as queue:
+        if name == "pause":
+            queue.pause(now=args.now)
+            output.note("paused; go on: skyreels-tui unpause")
+        else:
+            queue.unpause()
+            output.note("the queue goes on")
+    return Exit.OK

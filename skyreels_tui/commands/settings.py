@@ -1,0 +1,76 @@
+"""`settings`: show or change the settings file."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from skyreels_tui import settings as store
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.parser import Parser
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of `settings`."""
+    actions = parser.add_subparsers(dest="action", metavar="list | get | set | path")
+    shown = actions.add_parser("list", help="every setting and its value (the default action)")
+    shown.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="write JSON to stdout")
+    actions.add_parser("get", help="one value").add_argument("key", metavar="KEY")
+    change = actions.add_parser("set", help="change one value; an empty VALUE removes a table's entry")
+    change.add_argument("key", metavar="KEY", help="a setting, models.FAMILY or defaults.TASK.FIELD")
+    change.add_argument("value", metavar="VALUE")
+    actions.add_parser("path", help="where the file is")
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Show or change settings."""
+    path, current = context.folders.settings_file, context.settings
+    match args.action:
+        case "path":
+            output.path(str(path))
+        case "get":
+            output.line(_words(_value(current, args.key)))
+        case "set":
+            try:
+                changed = store.with_text(current, args.key, args.value)
+                store.save(path, changed)
+            except store.SettingsError as error:
+                raise CommandError(str(error)) from None
+            output.note(f"{args.key} = {_words(_value(changed, args.key))}")
+        case _:
+            _list(current, as_json=args.json)
+    return Exit.OK
+
+
+def _list(current: store.Settings, *, as_json: bool) -> None:
+    values = dataclasses.asdict(current)
+    if as_json:
+        output.data(values)
+        return
+    specs = dict(store.setting_specs())
+    rows = [(name, _words(values[name]), specs[name].help or specs[name].label) for name in specs]
+    for table in store.TABLES:
+        rows += [(f"{table}.{key}", _words(value), "") for key, value in values[table].items()]
+    output.table(rows, ("setting", "value", "meaning"))
+
+
+def _value(current: store.Settings, key: str) -> object:
+    value: object = dataclasses.asdict(current)
+    for part in key.split("."):
+        if not isinstance(value, dict):
+            raise CommandError(f"there is no setting {key!r}", Exit.NOT_FOUND)
+        if part not in value:
+            if key.split(".")[0] in store.TABLES:
+                return ""
+            raise CommandError(f"there is no setting {key!r}", Exit.NOT_FOUND)
+        value = value[part]
+    return value
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
