@@ -27,8 +27,6 @@ AGREE = 0.12
 """Steps whose speeds differ by less belong to one run."""
 DECAY = 0.6
 """Weight of a step against the one after it, within a run."""
-KEEP_SECONDS = 120
-"""Step durations that an event carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +137,11 @@ class JobEta:
         self._decode_spent: list[tuple[float, float]] = []
         self._prepared_s: float | None = None
         self._write_s: float | None = None
-        self._stages: dict[str, float] = {}
-        self.step_seconds: tuple[float, ...] = ()
-        """Durations of this attempt's finished steps, oldest first, the newest 120."""
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the attempt began."""
         return self._clock() - self._began
-
-    @property
-    def stage_seconds(self) -> tuple[tuple[str, float], ...]:
-        """(stage, seconds) of the stages that have ended, pieces added up, in order of first appearance."""
-        return tuple(self._stages.items())
 
     @property
     def usual_step_s(self) -> float | None:
@@ -226,7 +216,6 @@ class JobEta:
     def _change_stage(self, stage: Stage | None, now: float) -> None:
         if self._stage is not None:
             spent = now - self._stage_began
-            self._stages[self._stage] = self._stages.get(self._stage, 0.0) + spent
             if self._stage is Stage.DECODE and self._segment < len(self._decode):
                 self._decode_spent.append((self._decode[self._segment], spent))
             if self._stage is Stage.WRITE:
@@ -251,6 +240,4 @@ class JobEta:
             predicted *= self._rates.first_step_factor
         if predicted > 0:
             self._ratios.append((now - self._edge) / predicted)
-        seconds = (now - self._edge) / done
-        self.step_seconds = (*self.step_seconds, *[seconds] * done)[-KEEP_SECONDS:]
         self._step, self._edge = progress.step, now

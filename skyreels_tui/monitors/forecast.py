@@ -31,6 +31,7 @@ class Forecast:
     ) -> None:
         self._jobs, self._book, self._progress = jobs, book, progress
         self._plans: dict[tuple[str, str], Plan | None] = {}
+        self._running: RunningJob | None = None
         self._readings = 0
 
     def read(self) -> QueueForecast:
@@ -54,6 +55,7 @@ class Forecast:
             now = RunningJob(job, self.plan(job))
             needs += now.plan.output_bytes if now.plan else 0
             left += self._left_s(now)
+        self._running = now
         return QueueForecast(tuple(seconds), left + sum(spent for _, spent in seconds), needs, unknown, now)
 
     def _left_s(self, running: RunningJob) -> float:
@@ -63,6 +65,13 @@ class Forecast:
         if running.plan is None:
             return 0.0
         return self._book.estimate(running.job.task_type, running.plan).total_s
+
+    def usual_step_s(self) -> float | None:
+        """What a step of the running job usually takes here; None without history."""
+        if self._running is None or self._running.plan is None:
+            return None
+        estimate = self._book.estimate(self._running.job.task_type, self._running.plan)
+        return estimate.step_s if estimate.learned else None
 
     def plan(self, job: Job) -> Plan | None:
         """Return the plan of a job; None when its inputs cannot be read."""

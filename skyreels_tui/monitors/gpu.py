@@ -72,6 +72,11 @@ class GpuSensor:
             unified=total is None or any(part in self._name for part in UNIFIED_NAMES),
         )
 
+    @property
+    def name(self) -> str:
+        """Name of the GPU, '' while none has answered."""
+        return self._name
+
     def close(self) -> None:
         """Release NVML."""
         if self._nvml is not None:

@@ -1,0 +1,182 @@
+"""Follows another process's queue without ever writing to it: rows, progress, preview and log by polling."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from skyreels_tui.folders import Folders
+from skyreels_tui.jobs.enginelog import parse_line
+from skyreels_tui.jobs.events import JobChanged, JobProgress, LogLine, Publish, QueueChanged
+from skyreels_tui.jobs.live import LiveFiles
+from skyreels_tui.jobs.lock import OwnerLock
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.rows import COLUMNS, job_from_row
+
+INTERVAL_S = 0.5
+LOG_TAIL_BYTES = 64 * 1024
+OWNER_GONE = "the program that ran it has ended"
+
+
+class Follower:
+    """Publishes what changes, on its own daemon thread from `start` to `stop`."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        publish: Publish,
+        interval_s: float = INTERVAL_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._folders, self._publish, self._interval_s, self._now = folders, publish, interval_s, now
+        self._live, self._lock = LiveFiles(folders.live), OwnerLock(folders.lock)
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._version: tuple[int, int | None] | None = None
+        """Of the rows read last: what SQLite counts up at every foreign commit, and who runs jobs."""
+        self._jobs: tuple[Job, ...] = ()
+        self._progress: JobProgress | None = None
+        self._stamp = (0, 0)
+        self._log_place: tuple[int, int] | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The rows at the last poll, deleted ones left out, in queue order; any thread may ask."""
+        return self._jobs
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """The running job's newest report; None while nothing runs."""
+        running = any(job.state is JobState.RUNNING for job in self._jobs)
+        return self._progress if running else None
+
+    def owner_pid(self) -> int | None:
+        """Process that runs jobs; None when there is none alive."""
+        pid = self._lock.owner_pid()
+        return pid if pid is not None and _is_alive(pid) else None
+
+    def want_preview(self) -> None:
+        """Ask the owner to make previews for the next seconds."""
+        with contextlib.suppress(OSError):
+            self._live.want_preview()
+
+    def start(self) -> None:
+        """Poll once, so that the first paint has content, then start the thread."""
+        self.poll()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def poll(self) -> None:
+        """Look once, and publish what has changed since the last time."""
+        self._poll_rows()
+        stamp = self._live.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            event = self._live.read()
+            if event is not None:
+                self._progress = self._aged(event)
+                self._publish(self._progress)
+        self._poll_log()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            self.poll()
+        self._disconnect()
+
+    def _aged(self, event: JobProgress) -> JobProgress:
+        """Bring the times of an event up to now: it may have been written a whole step ago."""
+        age_s = max(0.0, self._now() - self._stamp[0] / 1e9)
+        left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
+        return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
+
+    def _poll_rows(self) -> None:
+        try:
+            jobs = self._read_rows()
+        except sqlite3.Error:
+            # The owner is migrating, or puts a backup in place: look again later.
+            self._disconnect()
+            return
+        before = {job.id: job for job in self._jobs}
+        self._jobs = jobs
+        if [job.id for job in jobs] != list(before):
+            self._publish(QueueChanged())
+        for job in jobs:
+            if before.get(job.id) != job:
+                self._publish(JobChanged(job))
+
+    def _read_rows(self) -> tuple[Job, ...]:
+        path = self._folders.database
+        try:
+            status = path.stat()
+        except OSError:
+            self._disconnect()
+            return ()
+        if self._connection is None or self._file != (status.st_dev, status.st_ino):
+            self._disconnect()
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            # Made by the thread that starts us, used by ours.
+            self._connection = sqlite3.connect(uri, uri=True, timeout=0.2, check_same_thread=False)
+            self._file = (status.st_dev, status.st_ino)
+            self._version = None
+        version = (self._connection.execute("PRAGMA data_version").fetchone()[0], self.owner_pid())
+        if version == self._version:
+            return self._jobs
+        select = f"SELECT {COLUMNS} FROM jobs WHERE deleted = 0 ORDER BY position, id"
+        jobs = tuple(job_from_row(row) for row in self._connection.execute(select).fetchall())
+        self._version = version
+        return jobs if self.owner_pid() is not None else tuple(map(_without_owner, jobs))
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = None
+
+    def _poll_log(self) -> None:
+        path = self._folders.logs / "engine.log"
+        try:
+            with path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                inode, place = self._log_place or (status.st_ino, max(0, status.st_size - LOG_TAIL_BYTES))
+                if inode != status.st_ino or place > status.st_size:
+                    # The log was rotated under us.
+                    place = 0
+                stream.seek(place)
+                data = stream.read()
+        except OSError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        self._log_place = (status.st_ino, place + len(whole))
+        for text in whole.decode("utf-8", errors="replace").splitlines():
+            line: LogLine | None = parse_line(text)
+            if line is not None:
+                self._publish(line)
+
+
+def _without_owner(job: Job) -> Job:
+    """A row says 'running' until the next owner sorts out what a dead one left."""
+    if job.state is not JobState.RUNNING:
+        return job
+    return replace(job, state=JobState.INTERRUPTED, reason=OWNER_GONE)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
