@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pipelines.models import attention as softmax
 from pipelines.models import ops, speakers
 from pipelines.models.layers import AffineNorm, AttentionWeights, AudioAttentionWeights, FeedForward
+from pipelines.models.scaled_linear import linears
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,10 @@ class Block(nn.Module):
     def self_attention(self, z: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the attention's output [B, L, D] and its rotated queries and keys [B, L, H, D / H]."""
         attn = self.attn1
-        q = ops.rms_norm_rope(attn.to_q(z), attn.norm_q.weight, cos, sin, self.eps, self.num_heads)
-        k = ops.rms_norm_rope(attn.to_k(z), attn.norm_k.weight, cos, sin, self.eps, self.num_heads)
-        v = attn.to_v(z).unflatten(-1, (self.num_heads, -1))
+        q, k, v = linears((attn.to_q, attn.to_k, attn.to_v), z)
+        q = ops.rms_norm_rope(q, attn.norm_q.weight, cos, sin, self.eps, self.num_heads)
+        k = ops.rms_norm_rope(k, attn.norm_k.weight, cos, sin, self.eps, self.num_heads)
+        v = v.unflatten(-1, (self.num_heads, -1))
         return attn.to_out[0](softmax.attention(q, k, v).flatten(2)), q, k
 
     def cross_attention(self, z: Tensor, text: KeyValue, image: KeyValue | None) -> Tensor:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipelines.models import ops
+from pipelines.models.scaled_linear import ScaledLinear
 
 
 class RowNorm(nn.Module):
@@ -55,8 +56,10 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList([Projection(dim, inner), nn.Identity(), nn.Linear(inner, dim_out)])
 
     def forward(self, x: Tensor) -> Tensor:
-        linear = self.net[0].proj
-        return self.net[2](F.gelu(linear(x)) if self.exact else ops.linear_gelu(linear, x))
+        first, last = self.net[0].proj, self.net[2]
+        if isinstance(last, ScaledLinear) and not self.exact:
+            return last.multiply(*last.quantize(first(x), gelu=True)).unflatten(0, x.shape[:-1])
+        return last(F.gelu(first(x)) if self.exact else ops.linear_gelu(first, x))
 
 
 class TwoLinears(nn.Module):
