@@ -1,4 +1,4 @@
-"""Putting rows into the queue: labels, places and references to other jobs, inside the caller's transaction."""
+"""Putting rows into the queue: labels, places and references, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> li
     return read_many(connection, ids)
 
 
-def insert_row(
-    connection: sqlite3.Connection, entry: NewJob, position: float, retry_of: int | None = None
-) -> int:
+def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, retry_of: int | None = None) -> int:
     """Insert one row without references; returns its id."""
     task = task_of(entry.request)
     state = JobState.HELD if entry.held else JobState.QUEUED
@@ -59,9 +57,7 @@ def insert_row(
 
 def read_many(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Job]:
     """Rows of freshly inserted `ids`, in their order."""
-    rows = connection.execute(
-        f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id", (min(ids), max(ids))
-    )
+    rows = connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id", (min(ids), max(ids)))
     wanted = set(ids)
     return [job for job in map(job_from_row, rows) if job.id in wanted]
 
@@ -120,8 +116,7 @@ def outputs_of_references(connection: sqlite3.Connection, job_id: int) -> Mappin
     """Reference text -> output path of the job it means."""
     return dict(
         connection.execute(
-            "SELECT refs.token, jobs.output FROM refs JOIN jobs ON jobs.id = refs.target_id"
-            " WHERE refs.job_id = ?",
+            "SELECT refs.token, jobs.output FROM refs JOIN jobs ON jobs.id = refs.target_id WHERE refs.job_id = ?",
             (job_id,),
         ).fetchall()
     )
@@ -138,9 +133,7 @@ def previous_job(connection: sqlite3.Connection, job_id: int) -> int | None:
 
 
 def _last_job(connection: sqlite3.Connection) -> int | None:
-    row = connection.execute(
-        "SELECT id FROM jobs WHERE deleted = 0 ORDER BY position DESC, id DESC LIMIT 1"
-    ).fetchone()
+    row = connection.execute("SELECT id FROM jobs WHERE deleted = 0 ORDER BY position DESC, id DESC LIMIT 1").fetchone()
     return None if row is None else int(row[0])
 
 
@@ -151,9 +144,7 @@ def _find(connection: sqlite3.Connection, job_id: int, name: str, first_id: int)
         (name, job_id, first_id),
     ).fetchone()
     if row is None and name.isascii() and name.isdigit():
-        row = connection.execute(
-            "SELECT id FROM jobs WHERE id = ? AND deleted = 0", (int(name[:18]),)
-        ).fetchone()
+        row = connection.execute("SELECT id FROM jobs WHERE id = ? AND deleted = 0", (int(name[:18]),)).fetchone()
     return None if row is None else int(row[0])
 
 

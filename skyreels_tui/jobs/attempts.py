@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from skyreels_tui.jobs.database import Database
-from skyreels_tui.jobs.model import TRANSITIONS, Job, JobState
+from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rows import COLUMNS, job_from_row, utc_now
 
 _RUNNING = (JobState.RUNNING,)
@@ -16,7 +16,7 @@ class AttemptStore(Database):
     """The transitions into and out of RUNNING."""
 
     def claim(self, only: Sequence[int] | None = None) -> Job | None:
-        """Take the first queued job, unless some job runs already; one statement, so two runners cannot both."""
+        """Take the first queued job, unless some job runs already: one statement, so no two runners can."""
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
         with self._transaction() as connection:
             rows = connection.execute(
@@ -73,6 +73,19 @@ class AttemptStore(Database):
         assignments = "state = 'interrupted', reason = ?, run_seconds = ?"
         return self._end(job_id, assignments, "interrupted", (reason, run_seconds))
 
+    def give_up(self, job_id: int, *, reason: str) -> None:
+        """running -> interrupted without waiting for the connection; does nothing when it is busy."""
+        if not self._lock.acquire(timeout=1.0):
+            return
+        try:
+            if not self._connection.in_transaction:
+                self._connection.execute(
+                    "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ? AND state = 'running'",
+                    (reason, job_id),
+                )
+        finally:
+            self._lock.release()
+
     def requeue(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
         """running -> queued: it goes on at its stored step as soon as the queue does."""
         assignments = "state = 'queued', reason = ?, run_seconds = ?"
@@ -82,9 +95,7 @@ class AttemptStore(Database):
         """running -> interrupted -> held: a person has to decide; `reason` asks the question."""
         with self._transaction() as connection:
             self._update(job_id, "state = 'interrupted', run_seconds = ?", _RUNNING, "held", (run_seconds,))
-            job = self._update(
-                job_id, "state = 'held', reason = ?", (JobState.INTERRUPTED,), "held", (reason,)
-            )
+            job = self._update(job_id, "state = 'held', reason = ?", (JobState.INTERRUPTED,), "held", (reason,))
             touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
@@ -162,8 +173,3 @@ def describe_place(job: Job) -> str:
     part = f", part {job.segment + 1} of {job.num_segments}" if job.num_segments > 1 else ""
     stage = "" if job.stage in ("", "denoise") else f" ({job.stage})"
     return f"at step {job.step} of {job.num_steps}{part}{stage}"
-
-
-def allowed(source: JobState) -> Iterable[JobState]:
-    """States that may follow `source`."""
-    return TRANSITIONS[source]

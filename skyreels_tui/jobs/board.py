@@ -1,4 +1,4 @@
-"""The screens' copy of the queue: listed once, then kept true by events. Lives on one thread, reads no disk."""
+"""The screens' copy of the queue: listed once, then kept true by events; lives on one thread."""
 
 from __future__ import annotations
 

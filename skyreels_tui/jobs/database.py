@@ -75,8 +75,7 @@ class Database:
             ).fetchall()
             if include_finished and (limit is None or len(rows) < limit):
                 rows += self._connection.execute(
-                    f"{_SELECT} WHERE deleted = 0 AND state IN ({finished})"
-                    " ORDER BY finished_at DESC, id DESC LIMIT ?",
+                    f"{_SELECT} WHERE deleted = 0 AND state IN ({finished}) ORDER BY finished_at DESC, id DESC LIMIT ?",
                     (most if limit is None else limit - len(rows),),
                 ).fetchall()
         return [job_from_row(row) for row in rows]

@@ -40,9 +40,7 @@ class DatabaseUnusable(QueueError):
     `opening.start_new(error)`: both keep the bad file under another name.
     """
 
-    def __init__(
-        self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]
-    ) -> None:
+    def __init__(self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]) -> None:
         self.path, self.kind, self.detail, self.backups = path, kind, detail, backups
         what = "is damaged" if kind == "corrupt" else "is no queue of this program"
         choice = f"restore {backups[0].name} or start a new queue" if backups else "start a new queue"

@@ -74,8 +74,7 @@ def step_flops(plan: Plan) -> list[list[float]]:
     # Linear work grows with the tokens, attention with their square; at the sizes of these models the
     # share between the two hardly moves the split between segments of nearly equal length.
     shares = [
-        [float(segment.num_tokens) ** 1.6 * segment.calls_per_step] * segment.num_steps
-        for segment in plan.segments
+        [float(segment.num_tokens) ** 1.6 * segment.calls_per_step] * segment.num_steps for segment in plan.segments
     ]
     total = sum(map(sum, shares))
     return [[share / total * plan.denoise_flops for share in steps] for steps in shares]

@@ -9,6 +9,9 @@ from typing import Literal
 from pipelines.progress import Progress
 from skyreels_tui.jobs.model import Job
 
+Engine = Literal["off", "warming", "idle", "running"]
+"""What the inference thread does."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobChanged:
@@ -62,7 +65,7 @@ class QueueStatus:
     """Why it stands still, with the exact need: 'disk full: needs 1.2 GiB on /data, 0.3 GiB free'."""
     read_only: bool = False
     """A newer version of the program wrote the queue."""
-    engine: Literal["off", "warming", "idle", "running"] = "off"
+    engine: Engine = "off"
     """What the inference thread does; 'off' in a viewer."""
 
 

@@ -1,4 +1,4 @@
-"""The owner's lock: whoever holds it runs jobs. The kernel drops it when the process dies, however it dies."""
+"""The owner's lock: whoever holds it runs jobs; the kernel drops it however the process dies."""
 
 from __future__ import annotations
 

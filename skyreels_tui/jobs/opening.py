@@ -1,4 +1,4 @@
-"""Opening the queue's file: check it before use, back it up, migrate it; never overwrite one it cannot read."""
+"""Opening the queue's file: check, back up, migrate; never overwrite a file that cannot be read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ _KEPT_BACKUPS = 7
 _BUSY_S = 10.0
 
 
-def open_store(
-    path: Path, *, changed: Changed = ignore_changes, stem: Callable[[Job], str] = default_stem
-) -> Store:
+def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[[Job], str] = default_stem) -> Store:
     """Open or create the queue.
 
-    A newer schema is opened read-only. An older one is migrated after a backup; else one backup a day is made.
+    A newer schema is opened read-only; an older one is migrated after a backup; one backup a day is made.
     Raises DatabaseUnusable for a damaged or foreign file, which stays as it is.
     """
     fresh = not path.exists() or path.stat().st_size == 0
@@ -41,9 +39,7 @@ def open_store(
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         if not fresh:
-            back_up(
-                connection, path, reason="daily" if version == SCHEMA_VERSION else f"before-v{SCHEMA_VERSION}"
-            )
+            back_up(connection, path, reason="daily" if version == SCHEMA_VERSION else f"before-v{SCHEMA_VERSION}")
         if version < SCHEMA_VERSION:
             migrate(connection)
             fsync_folder(path.parent)

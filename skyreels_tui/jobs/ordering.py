@@ -22,8 +22,7 @@ def next_position(connection: sqlite3.Connection) -> float:
 def place_of(connection: sqlite3.Connection, job_id: int) -> int:
     """Place (from 0) of a job among the waiting ones."""
     row = connection.execute(
-        f"SELECT COUNT(*) FROM jobs WHERE {_WAITING} AND (position, id) <"
-        " (SELECT position, id FROM jobs WHERE id = ?)",
+        f"SELECT COUNT(*) FROM jobs WHERE {_WAITING} AND (position, id) < (SELECT position, id FROM jobs WHERE id = ?)",
         (job_id,),
     ).fetchone()
     return int(row[0])

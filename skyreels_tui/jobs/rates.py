@@ -46,9 +46,7 @@ class EtaBook:
 
     def follow(self, task: str, plan: Plan, clock: Callable[[], float] = time.monotonic) -> JobEta:
         """Start to follow an attempt that begins now."""
-        return JobEta(
-            plan, self.rates(task, plan), lambda rates: self._keep(size_key(task, plan), rates), clock
-        )
+        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(size_key(task, plan), rates), clock)
 
     def _keep(self, key: str, rates: Rates) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from pipelines.errors import Problem
 from pipelines.request import Files, Request, check_fields, field_specs
@@ -38,9 +39,8 @@ def references(request: Request) -> dict[str, str]:
 
 def substitute(request: Request, outputs: Mapping[str, str]) -> Request:
     """Replace every reference text by the path in `outputs`."""
-    changes = {
-        name: tuple(outputs.get(path, path) for path in getattr(request, name))
-        for name in reference_fields(request)
+    changes: dict[str, Any] = {
+        name: tuple(outputs.get(path, path) for path in getattr(request, name)) for name in reference_fields(request)
     }
     return dataclasses.replace(request, **changes) if changes else request
 
@@ -51,13 +51,10 @@ def check_request(request: Request) -> list[Problem]:
     if not fields:
         return request.check()
     own = [problem for problem in check_fields(request) if problem.field in fields]
-    rest = dataclasses.replace(
-        request,
-        **{
-            name: tuple(path for path in getattr(request, name) if token_name(path) is None)
-            for name in fields
-        },
-    )
+    files: dict[str, Any] = {
+        name: tuple(path for path in getattr(request, name) if token_name(path) is None) for name in fields
+    }
+    rest = dataclasses.replace(request, **files)
     counted = check_fields(rest)
     others = [problem for problem in rest.check() if not (problem.field in fields and problem in counted)]
     return own + others

@@ -1,20 +1,37 @@
-"""The queue as the app and the command line see it: one facade over store, lock, runner and live files."""
+"""The queue as the app and the command line see it: actions on rows, who runs them, and what goes on."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.request import Request
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import JobProgress, Publish, QueueStatus
-from skyreels_tui.jobs.model import Job
-from skyreels_tui.jobs.rows import NewJob
+from skyreels_tui.jobs import sweep
+from skyreels_tui.jobs.actions import QueueActions
+from skyreels_tui.jobs.database import default_stem
+from skyreels_tui.jobs.enginelog import EngineLog, LogFollower
+from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
+from skyreels_tui.jobs.live import LiveFiles
+from skyreels_tui.jobs.lock import OwnerLock
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.opening import open_store
+from skyreels_tui.jobs.runner import Runner, RunnerParts, TimeLeft, no_estimate
 
 HangUp = Literal["finish_queue", "finish_job", "stop"]
+
+_LOOK_S = 0.5
+"""How often other processes' writes are looked for."""
+
+_MANY = 16
+"""More changed rows than this are one QueueChanged."""
+
+_GOING_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +42,12 @@ class QueueOptions:
     """Interrupted jobs go on by themselves at the start."""
     on_hang_up: HangUp = "finish_job"
     """What the engine does when its terminal goes away."""
-    only_job: int | None = None
-    """Run this job (and what it refers to) and nothing else: for `generate`."""
 
 
-class QueueService:
-    """Opens the queue as owner (runs jobs) or as viewer (another process runs them); thread-safe.
+class QueueService(QueueActions):
+    """Opens the queue as owner (runs jobs) or viewer (another process runs them); any thread may call it.
 
-    Every method that changes something returns after the change is durable and raises `QueueError`
-    (a job that is gone, a state that forbids it) or `InvalidRequest` otherwise. `publish` is called on any
-    thread and must not block.
+    `publish` is called on any thread, from `start` on, and must not block.
     """
 
     def __init__(
@@ -45,153 +58,240 @@ class QueueService:
         *,
         executor: Callable[[], Executor] | None = None,
         options: QueueOptions | None = None,
+        time_left: TimeLeft = no_estimate,
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable. Starts no thread, runs nothing.
 
-        `executor` is called once, on the thread that starts the runner; None: this process never runs jobs.
+        Without an `executor` this process only shows and changes the queue, and never asks for the lock.
         """
-        raise NotImplementedError
+        folders.create()
+        self.folders, self.result_dir = folders, result_dir
+        self.options = options or QueueOptions()
+        self._listener, self._executor, self._time_left = publish, executor, time_left
+        self._started = False
+        self._only: int | None = None
+        self._changed = threading.Condition()
+        self._stop_watching = threading.Event()
+        self._watch = threading.Thread(target=self._look_around, name="queue-watch", daemon=True)
+        self._asked_preview = float("-inf")
+        self._last_status: QueueStatus | None = None
+        super().__init__(open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs)
+        self._lock = OwnerLock(folders.lock)
+        self._live = LiveFiles(folders.live)
+        self._log = EngineLog(folders.logs, self._publish)
+        self._data_version = self._store.data_version()
+        self._take_over()
 
     # Life
 
-    def start(self) -> None:
-        """Start the watching thread and, as owner, the inference thread: call after the first paint."""
-        raise NotImplementedError
+    def start(self, only_job: int | None = None) -> None:
+        """Start watching and, as owner, the inference thread: call after the first paint.
+
+        With `only_job` this process runs that job and those it refers to, nothing else.
+        """
+        self._only = only_job
+        self._started = True
+        self._start_runner()
+        self._watch.start()
+        self._status_changed()
 
     def close(self, *, timeout_s: float | None = None) -> bool:
-        """Stop the running job at its step edge (it resumes later), join the threads, close the store.
+        """Stop the running job at its step edge (it goes on later), join the threads, close the store.
 
-        Returns False when the job did not reach an edge within `timeout_s`; call again to go on waiting.
+        Returns False when the job reached no edge within `timeout_s`; call again to go on waiting.
         """
-        raise NotImplementedError
+        if self._runner is not None:
+            self._runner.close()
+            if not self._runner.join(timeout_s):
+                return False
+        self._stop_watching.set()
+        if self._watch.ident is not None and self._watch is not threading.current_thread():
+            self._watch.join()
+        self._started = False
+        self._store.close()
+        self._log.close()
+        self._lock.release()
+        return True
+
+    def hang_up(self) -> None:
+        """The terminal is gone: finish the queue or the job, or stop, as the options say."""
+        match self.options.on_hang_up:
+            case "stop":
+                self._end_runner(finish_job=False)
+            case "finish_job":
+                self._end_runner(finish_job=True)
+            case "finish_queue":
+                self._log.write("the terminal is gone: the engine finishes the queue")
+
+    def wait_ended(self) -> None:
+        """After `hang_up`: block until the engine has nothing more to do, then return; `close` comes next."""
+        if self._runner is not None and self.options.on_hang_up != "finish_queue":
+            self._runner.join()
+        elif self._runner is not None:
+            self.wait_idle()
+
+    def give_up(self) -> None:
+        """Mark the running job interrupted and return at once: for a second Ctrl+C, before `os._exit`.
+
+        The step under way is lost, the steps before it are stored.
+        """
+        runner = self._runner
+        if runner is not None and runner.running_job is not None:
+            # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
+            self._store.give_up(runner.running_job, reason="stopped at once")
 
     @property
     def is_owner(self) -> bool:
         """True when this process runs the jobs; a viewer becomes owner when the owner ends."""
-        raise NotImplementedError
+        return self._lock.held
 
     @property
     def read_only(self) -> bool:
         """True when a newer version wrote the queue: every change raises ReadOnlyQueue."""
-        raise NotImplementedError
+        return self._store.read_only
+
+    @property
+    def owner_pid(self) -> int | None:
+        """Process id of the owner, for messages."""
+        return self._lock.owner_pid()
+
+    # What goes on
 
     @property
     def running_job(self) -> int | None:
         """Id of the job that runs now, in this process or in another."""
-        raise NotImplementedError
-
-    # Reading
-
-    def jobs(self, *, include_finished: bool = True, limit: int | None = None) -> list[Job]:
-        """Unfinished jobs in queue order, then finished ones, newest first; deleted ones are left out."""
-        raise NotImplementedError
-
-    def job(self, job_id: int) -> Job:
-        """One row, also a deleted one; raises NoSuchJob."""
-        raise NotImplementedError
+        job = self._store.running()
+        return None if job is None else job.id
 
     def status(self) -> QueueStatus:
-        """Whether the queue runs, is paused, or waits, and why."""
-        raise NotImplementedError
+        """Whether the queue runs, is paused or waits, and why."""
+        runner = self._runner
+        waiting = "" if runner is None else runner.waiting_for
+        asked = self._store.control("pause")
+        return QueueStatus(
+            is_owner=self.is_owner,
+            pause="now" if asked == "now" else "after_job" if asked else "disk" if waiting else "",
+            message=waiting,
+            read_only=self.read_only,
+            engine="off" if runner is None else runner.engine,
+        )
 
     def progress(self) -> JobProgress | None:
-        """The latest progress of the running job."""
-        raise NotImplementedError
+        """The latest progress of the running job, of whatever process."""
+        return self._live.read() if self._runner is None else self._runner.latest
 
     def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
-        """Block until the job is finished, held, blocked or interrupted (or time is up); returns its row."""
-        raise NotImplementedError
+        """Block until the job neither runs nor is queued, or time is up; returns its row."""
+        self._wait_until(lambda: self.job(job_id).state not in _GOING_ON, timeout_s)
+        return self.job(job_id)
 
     def wait_idle(self, timeout_s: float | None = None) -> bool:
-        """Block until nothing runs and nothing can be claimed; False when time is up first."""
-        raise NotImplementedError
+        """Block until nothing runs and nothing is queued; False when time is up first.
 
-    # Adding
-
-    def add(self, request: Request, *, label: str = "", batch: str = "", held: bool = False) -> Job:
-        """Check the request, store it at the end of the queue; raises InvalidRequest."""
-        raise NotImplementedError
-
-    def add_many(self, entries: Sequence[NewJob]) -> list[Job]:
-        """Add all or none; raises InvalidRequest whose fields read 'entry 3.prompt'."""
-        raise NotImplementedError
-
-    def duplicate(self, job_id: int, seeds: Sequence[int] | None = None) -> list[Job]:
-        """Add one copy a seed at the end of the queue; without seeds one copy with the same seed."""
-        raise NotImplementedError
-
-    def retry(self, job_id: int) -> Job:
-        """Add a new row for a failed, cancelled or done job; it says which one it retries."""
-        raise NotImplementedError
-
-    # Changing
-
-    def edit(self, job_id: int, request: Request, *, label: str | None = None) -> Job:
-        """Replace the request of a pending job; stored steps of the old request are not used."""
-        raise NotImplementedError
-
-    def cancel(self, job_id: int) -> Job:
-        """Cancel now when it waits, at the next step edge when it runs."""
-        raise NotImplementedError
-
-    def hold(self, job_id: int) -> Job:
-        """Keep a pending or interrupted job from running until it is released."""
-        raise NotImplementedError
-
-    def release(self, job_id: int) -> Job:
-        """Let a held job queue again."""
-        raise NotImplementedError
-
-    def resume(self, job_id: int) -> Job:
-        """Queue an interrupted job again; it goes on at its stored step."""
-        raise NotImplementedError
-
-    def restart(self, job_id: int) -> Job:
-        """Forget the stored steps of a pending or interrupted job and queue it from step 0."""
-        raise NotImplementedError
-
-    def move(self, job_id: int, offset: int) -> Job:
-        """Move by `offset` places among the unfinished jobs: negative is sooner."""
-        raise NotImplementedError
-
-    def move_to(self, job_id: int, place: int) -> Job:
-        """Move to a place among the unfinished jobs, 1 is first; past the end means last."""
-        raise NotImplementedError
-
-    def run_next(self, job_id: int) -> Job:
-        """Put a job before all others that wait; a held one is released."""
-        raise NotImplementedError
-
-    def rename(self, job_id: int, label: str) -> Job:
-        """Change the label of any job."""
-        raise NotImplementedError
-
-    def delete(self, job_id: int) -> Job:
-        """Hide a job that does not run; its files stay. `undelete` brings it back."""
-        raise NotImplementedError
-
-    def undelete(self, job_id: int) -> Job:
-        """Bring a deleted job back, in the state and place it had."""
-        raise NotImplementedError
-
-    # The queue as a whole
-
-    def pause(self, *, now: bool = False) -> None:
-        """Stop after the current job, or with `now` at its next step edge (it goes on later)."""
-        raise NotImplementedError
-
-    def unpause(self) -> None:
-        """Go on after a pause."""
-        raise NotImplementedError
-
-    def stop_job(self) -> None:
-        """Interrupt the running job at its next step edge; the queue goes on with the next job."""
-        raise NotImplementedError
-
-    def hang_up(self) -> None:
-        """The terminal is gone: go on, finish the job or stop, as `options.on_hang_up` says."""
-        raise NotImplementedError
+        A paused queue with queued jobs is not idle.
+        """
+        return self._wait_until(lambda: self._store.running() is None and self._store.next_queued() is None, timeout_s)
 
     def ask_preview(self) -> None:
-        """Say that somebody looks at the preview; repeat every few seconds while that is so."""
-        raise NotImplementedError
+        """Somebody looks at the preview: repeat every few seconds while that is so."""
+        self._asked_preview = time.monotonic()
+        if self._runner is None:
+            with suppress(OSError):
+                self._live.want_preview()
+
+    # Inside
+
+    def _wait_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._changed:
+            while not condition():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def _publish(self, event: Event) -> None:
+        if self._started:
+            self._listener(event)
+
+    def _rows_changed(self, jobs: Sequence[Job]) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        if len(jobs) > _MANY:
+            self._publish(QueueChanged())
+        else:
+            for job in jobs:
+                self._publish(JobChanged(job))
+
+    def _status_changed(self) -> None:
+        status = self.status()
+        if status != self._last_status:
+            self._last_status = status
+            self._publish(status)
+
+    def _stem(self, job: Job) -> str:
+        """A result name that is free: another queue may have written to the same folder."""
+        stem, number = default_stem(job), 1
+        folder = self.result_dir / job.task_type
+        while (folder / f"{stem}.mp4").exists() or (folder / f"{stem}.json").exists():
+            number += 1
+            stem = f"{default_stem(job)}-{number}"
+        return stem
+
+    def _take_over(self) -> None:
+        """Become owner if nobody is, and sort out what a dead owner left."""
+        if self._executor is None or self.read_only or self._lock.held or not self._lock.acquire():
+            return
+        self._store.recover(auto_resume=self.options.auto_resume)
+        self._live.clear()
+        sweep.sweep_work_folders(self._store, self.folders.jobs)
+
+    def _start_runner(self) -> None:
+        if not self._lock.held or self._executor is None or self._runner is not None:
+            return
+        parts = RunnerParts(
+            jobs_dir=self.folders.jobs,
+            result_dir=self.result_dir,
+            publish=self._publish,
+            log=self._log,
+            live=self._live,
+            time_left=self._time_left,
+            wants_preview=self._wants_preview,
+            state_changed=self._status_changed,
+        )
+        only = None if self._only is None else self._store.needed_by(self._only)
+        self._runner = Runner(self._store, self._executor(), parts, only=only)
+        self._runner.start()
+
+    def _end_runner(self, *, finish_job: bool) -> None:
+        if self._runner is not None:
+            self._log.write("the terminal is gone: the engine stops" + (" after this job" if finish_job else ""))
+            self._runner.close(finish_job=finish_job)
+
+    def _wants_preview(self) -> bool:
+        return time.monotonic() - self._asked_preview < _LOOK_S * 10 or self._live.preview_wanted()
+
+    def _look_around(self) -> None:
+        """The watching thread: others' writes, the owner's live files, the lock when it becomes free."""
+        follower = LogFollower(self._log.path)
+        stamp = self._live.stamp()
+        while not self._stop_watching.wait(_LOOK_S):
+            version = self._store.data_version()
+            if version != self._data_version:
+                self._data_version = version
+                with self._changed:
+                    self._changed.notify_all()
+                self._publish(QueueChanged())
+                self._wake()
+            if self._runner is None:
+                self._take_over()
+                self._start_runner()
+                for line in follower.new_lines():
+                    self._publish(line)
+                if self._runner is None and self._live.stamp() != stamp:
+                    stamp = self._live.stamp()
+                    progress = self._live.read()
+                    if progress is not None:
+                        self._publish(progress)
+            self._status_changed()

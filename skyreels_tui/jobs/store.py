@@ -107,7 +107,7 @@ class Store(AttemptStore):
         return job
 
     def cancel(self, job_id: int) -> Job:
-        """Cancel a waiting job; at a running one only leave the wish, which its runner sees at the step edge."""
+        """Cancel a waiting job; a running one only gets the wish, which its runner sees at a step edge."""
         with self._transaction() as connection:
             if self.get(job_id).state == JobState.RUNNING:
                 job = self._update(job_id, "cancel_requested = 1", (JobState.RUNNING,), "cancelled")
@@ -139,9 +139,7 @@ class Store(AttemptStore):
         """Queue a pending or interrupted job from step 0; its work folder must be emptied before this."""
         return self._queue(job_id, _IDLE, "restarted", _FORGET_STEPS)
 
-    def _queue(
-        self, job_id: int, states: Sequence[JobState] | frozenset[JobState], action: str, also: str
-    ) -> Job:
+    def _queue(self, job_id: int, states: Sequence[JobState] | frozenset[JobState], action: str, also: str) -> Job:
         with self._transaction() as connection:
             self._update(job_id, f"{also}, state = 'queued', reason = ''", states, action)
             adding.settle(connection, job_id)

@@ -1,0 +1,362 @@
+"""The inference thread: claims jobs one after the other, runs them, writes their steps and their end."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.errors import Cancelled, InputChanged, PipelineError
+from pipelines.progress import Progress, Stage
+from pipelines.runtime import Output
+from skyreels_tui.executors.protocol import Executor, JobContext
+from skyreels_tui.jobs import workfolder
+from skyreels_tui.jobs.cancel import CancelToken, Why
+from skyreels_tui.jobs.enginelog import EngineLog
+from skyreels_tui.jobs.events import Engine, JobProgress, Publish
+from skyreels_tui.jobs.live import LiveFiles
+from skyreels_tui.jobs.model import Job
+from skyreels_tui.jobs.space import FreeBytes, Need, Shortage, free_bytes, full_disk, gib, shortage
+from skyreels_tui.jobs.store import Store
+from skyreels_tui.jobs.tracker import AttemptClock
+
+SWITCH_INTERVAL_S = 0.0005
+"""While a job runs, the screen's thread gets the interpreter this soon."""
+
+_RETRY_S = 2.0
+_IDLE_S = 5.0
+_POLL_S = 0.5
+_MORE_BYTES = 64 * 2**20
+
+TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
+"""(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
+
+
+def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> float | None:
+    """The default for `time_left`: nothing is known."""
+    return None
+
+
+def planned_needs(job: Job, work_dir: Path, result_dir: Path) -> list[Need]:
+    """Disk that the job will fill, from its plan; nothing when the plan cannot be made."""
+    try:
+        plan = job.task.plan(job.request)
+    except (PipelineError, OSError, ValueError, KeyError, IndexError):
+        # The attempt itself will say what is wrong with the request.
+        return []
+    return [Need(result_dir, plan.output_bytes), Need(work_dir, plan.work_bytes)]
+
+
+@dataclass(slots=True)
+class RunnerParts:
+    """What a runner works with besides the store and the executor; tests replace single parts."""
+
+    jobs_dir: Path
+    result_dir: Path
+    publish: Publish
+    log: EngineLog
+    live: LiveFiles
+    now: Callable[[], float] = time.monotonic
+    free: FreeBytes = free_bytes
+    needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
+    time_left: TimeLeft = no_estimate
+    wants_preview: Callable[[], bool] = lambda: False
+    state_changed: Callable[[], None] = lambda: None
+    """Called when what the runner does, or why it waits, has changed."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    job: Job
+    clock: AttemptClock
+    token: CancelToken = field(default_factory=CancelToken)
+    base_seconds: float = 0.0
+    polled_at: float = 0.0
+
+    @property
+    def run_seconds(self) -> float:
+        """Seconds over all attempts."""
+        return self.base_seconds + self.clock.elapsed_s
+
+
+class Runner:
+    """Owns the inference thread; the caller owns the lock that makes it the only runner."""
+
+    def __init__(
+        self, store: Store, executor: Executor, parts: RunnerParts, *, only: Sequence[int] | None = None
+    ) -> None:
+        """Start nothing yet; `only` limits the runner to these job ids."""
+        self._store, self._executor, self._parts, self._only = store, executor, parts, only
+        self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
+        self._wake = threading.Event()
+        self._closing = False
+        self._after_job = False
+        self._attempt: _Attempt | None = None
+        self._short_of: dict[int, int] = {}
+        self.engine: Engine = "off"
+        self.waiting_for: str = ""
+        """Why nothing starts: a full disk, a database that cannot be written."""
+        self.latest: JobProgress | None = None
+        """Progress of the running job."""
+
+    # From any thread
+
+    def start(self) -> None:
+        """Start the thread: it imports what jobs need, then works."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue again."""
+        self._wake.set()
+
+    def stop_job(self, why: Why, job_id: int | None = None, reason: str = "") -> None:
+        """Stop the running job (or only if it is `job_id`) at its next edge."""
+        attempt = self._attempt
+        if attempt is not None and job_id in (None, attempt.job.id):
+            attempt.token.stop(why, reason)
+
+    def close(self, *, finish_job: bool = False) -> None:
+        """End the thread after the running job, or at its next edge; returns at once."""
+        self._closing = True
+        if not finish_job:
+            self.stop_job(Why.STOP, reason="the program was closed")
+        self._wake.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread's end; False when time is up first."""
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def running_job(self) -> int | None:
+        """Id of the job that runs in this process."""
+        attempt = self._attempt
+        return None if attempt is None else attempt.job.id
+
+    # The thread
+
+    def _main(self) -> None:
+        self._show("warming")
+        try:
+            self._executor.warm_up()
+        except (PipelineError, ImportError, OSError, RuntimeError) as error:
+            # Not fatal: each job will meet the same error and say so in its row.
+            self._parts.log.write(f"warming up: {error}", level="warning")
+        while not self._closing:
+            self._show("idle", self.waiting_for)
+            job = self._claim()
+            if job is None:
+                self._wake.wait(_RETRY_S if self.waiting_for else _IDLE_S)
+                self._wake.clear()
+            else:
+                self._run(job)
+        self._executor.close()
+        self._show("off")
+
+    def _show(self, engine: Engine, waiting_for: str = "") -> None:
+        if (engine, waiting_for) != (self.engine, self.waiting_for):
+            self.engine, self.waiting_for = engine, waiting_for
+            self._parts.state_changed()
+
+    def _claim(self) -> Job | None:
+        """Take the next job, if the queue is not paused and the disk has room for it."""
+        try:
+            if self._store.control("pause"):
+                self._show("idle")
+                return None
+            candidate = self._store.next_queued(self._only)
+            if candidate is None:
+                self._show("idle")
+                return None
+            short = self._shortage(candidate)
+            if short is not None:
+                self._wait_for_space(candidate, short)
+                return None
+            self._show("idle")
+            return self._store.claim([candidate.id])
+        except sqlite3.OperationalError as error:
+            self._show("idle", f"the queue cannot be written ({error}): waiting")
+            return None
+
+    def _shortage(self, job: Job) -> Shortage | None:
+        parts = self._parts
+        work_dir = parts.jobs_dir / str(job.id)
+        needs = parts.needs(self._store.resolved(job), work_dir, parts.result_dir)
+        extra = self._short_of.get(job.id)
+        if extra is not None:
+            # The plan was too small once: do not start again before there is more room than at that time.
+            planned = sum(need.num_bytes for need in needs)
+            needs = [*needs, Need(parts.result_dir, max(extra - planned, 0))]
+        return shortage(needs, parts.free)
+
+    def _wait_for_space(self, job: Job, short: Shortage) -> None:
+        text = str(short)
+        if self.waiting_for != text:
+            self._parts.log.write(f"queue waits, {text}", level="warning", job_id=job.id)
+            self._show("idle", text)
+        if job.reason != f"waits: disk full, needs {gib(short.needed_bytes)}":
+            self._store.note(job.id, f"waits: disk full, needs {gib(short.needed_bytes)}")
+
+    def _run(self, job: Job) -> None:
+        """One attempt. The only place of the program that catches every error of a job."""
+        parts = self._parts
+        attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds)
+        self._attempt = attempt
+        self._show("running")
+        parts.log.write(f"job {job.id} {job.label} starts, attempt {job.attempts}", job_id=job.id)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            self._check_wishes(attempt, self._store.get(job.id))
+            output = self._executor.run(self._context(attempt))
+            self._done(attempt, output)
+        except Cancelled:
+            self._stopped(attempt)
+        except Exception as error:
+            self._failed(attempt, error)
+        finally:
+            sys.setswitchinterval(interval)
+            self._attempt = None
+            self.latest = None
+            parts.live.clear()
+
+    def _context(self, attempt: _Attempt) -> JobContext:
+        job = self._store.resolved(attempt.job)
+        work_dir = self._parts.jobs_dir / str(job.id)
+        attempt.token.check()
+        workfolder.prepare(work_dir, job)
+        return JobContext(
+            job=job,
+            report=lambda progress: self._report(attempt, progress),
+            work_dir=work_dir,
+            result_dir=self._parts.result_dir,
+            output_stem=job.output_stem,
+            wants_preview=self._parts.wants_preview,
+            log=lambda text: self._parts.log.write(text, job_id=job.id),
+        )
+
+    def _report(self, attempt: _Attempt, progress: Progress) -> None:
+        """Called by the executor at every edge where stopping is safe."""
+        important = attempt.clock.see(progress)
+        try:
+            if important:
+                self._check_wishes(attempt, self._write_place(attempt, progress))
+            elif self._parts.now() - attempt.polled_at >= _POLL_S:
+                self._check_wishes(attempt, self._store.get(attempt.job.id))
+        except sqlite3.OperationalError as error:
+            if full_disk(error):
+                raise
+            # The step itself is safe in the work folder: a busy database is no reason to stop computing.
+            self._parts.log.write(f"the queue cannot be written ({error})", level="warning", job_id=attempt.job.id)
+        clock = attempt.clock
+        steps, elapsed = clock.step_seconds, clock.elapsed_s
+        left = self._parts.time_left(attempt.job, progress, steps, elapsed)
+        event = JobProgress(attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left)
+        self.latest = event
+        self._parts.live.write(event, important=important)
+        self._parts.publish(event)
+        attempt.token.check()
+
+    def _write_place(self, attempt: _Attempt, progress: Progress) -> Job:
+        """Write stage and step to the row: outside the denoising loop the step stays what it was."""
+        row = attempt.job
+        if progress.stage == Stage.DENOISE:
+            place = (progress.step, progress.num_steps, progress.segment, progress.num_segments)
+            if attempt.clock.step_seconds and progress.step:
+                text = f"step {progress.step}/{progress.num_steps} {attempt.clock.step_seconds[-1]:.1f} s"
+                self._parts.log.write(f"{text} {progress.detail}".rstrip(), job_id=row.id)
+        else:
+            place = (row.step, row.num_steps, row.segment, row.num_segments)
+        attempt.job = self._store.update_step(
+            row.id,
+            stage=progress.stage.value,
+            step=place[0],
+            num_steps=place[1],
+            segment=place[2],
+            num_segments=place[3],
+            run_seconds=attempt.run_seconds,
+        )
+        return attempt.job
+
+    def _check_wishes(self, attempt: _Attempt, row: Job) -> None:
+        """See what other processes ask for in the rows."""
+        attempt.polled_at = self._parts.now()
+        if row.cancel_requested:
+            attempt.token.stop(Why.CANCEL)
+        elif self._store.control("pause") == "now":
+            attempt.token.stop(Why.PAUSE)
+
+    # How an attempt ends
+
+    def _done(self, attempt: _Attempt, output: Output) -> None:
+        job = attempt.job
+        if not output.path.is_file():
+            raise PipelineError(f"the finished file {output.path} is not there")
+        self._write(
+            lambda: self._store.finish(
+                job.id, output=str(output.path), suspect=output.suspect, run_seconds=attempt.run_seconds
+            )
+        )
+        self._short_of.pop(job.id, None)
+        for warning in (*output.warnings, *([f"suspect: {output.suspect}"] if output.suspect else [])):
+            self._parts.log.write(warning, level="warning", job_id=job.id)
+        self._parts.log.write(f"job {job.id} done in {attempt.run_seconds:.1f} s: {output.path}", job_id=job.id)
+        try:
+            workfolder.remove(self._parts.jobs_dir / str(job.id))
+        except OSError as error:
+            self._parts.log.write(f"work folder stays: {error}", level="warning", job_id=job.id)
+
+    def _stopped(self, attempt: _Attempt) -> None:
+        job, seconds, token = attempt.job, attempt.run_seconds, attempt.token
+        match token.why:
+            case Why.CANCEL:
+                self._write(lambda: self._store.cancelled(job.id, run_seconds=seconds))
+            case Why.PAUSE:
+                reason = token.reason or "paused"
+                self._write(lambda: self._store.requeue(job.id, reason=reason, run_seconds=seconds))
+            case _:
+                reason = token.reason or "stopped"
+                self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
+        self._parts.log.write(f"job {job.id} stopped: {token.why or Why.STOP}", job_id=job.id)
+
+    def _failed(self, attempt: _Attempt, error: Exception) -> None:
+        job, seconds = attempt.job, attempt.run_seconds
+        trace = "".join(traceback.format_exception(error))
+        if full_disk(error):
+            free = self._parts.free(self._parts.result_dir)
+            self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), free + _MORE_BYTES)
+            self._parts.log.write(f"disk full: {error}", level="error", job_id=job.id)
+            self._write(lambda: self._store.requeue(job.id, reason="waits: disk full", run_seconds=seconds))
+        elif isinstance(error, InputChanged):
+            self._parts.log.write(str(error), level="warning", job_id=job.id)
+            self._write(lambda: self._store.set_aside(job.id, reason=str(error), run_seconds=seconds))
+        else:
+            known = isinstance(error, PipelineError)
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            self._parts.log.write(f"job {job.id} failed: {text}", level="error", job_id=job.id)
+            self._write(
+                lambda: self._store.fail(job.id, error=text, traceback="" if known else trace, run_seconds=seconds)
+            )
+
+    def _write(self, change: Callable[[], Job]) -> None:
+        """Write how an attempt ended, however long the database cannot take it.
+
+        When the program is closed first, the row stays 'running' and the next owner sorts it out.
+        """
+        while True:
+            try:
+                change()
+                return
+            except sqlite3.OperationalError as error:
+                self._show("idle", f"the queue cannot be written ({error}): waiting")
+            if self._closing:
+                return
+            self._wake.wait(_RETRY_S)
+            self._wake.clear()
