@@ -24,9 +24,7 @@ class ModelPool:
         self._in_use: dict[Hashable, int] = {}
 
     @contextmanager
-    def use(
-        self, key: Hashable, build: Callable[[], Model], expected_bytes: int = 0
-    ) -> Iterator[Model]:
+    def use(self, key: Hashable, build: Callable[[], Model], expected_bytes: int = 0) -> Iterator[Model]:
         """Yield the model called `key`, building it when it is not warm; it cannot be released meanwhile.
 
         expected_bytes: room to make before building. The key must name everything that `build` depends on

@@ -68,9 +68,7 @@ def snapshot(latents: Tensor, solver: Solver, hooks: Hooks) -> Snapshot:
     )
 
 
-def resume_solver(
-    stored: Snapshot, solver: Solver, device: str | torch.device
-) -> tuple[Tensor, dict[str, Tensor]]:
+def resume_solver(stored: Snapshot, solver: Solver, device: str | torch.device) -> tuple[Tensor, dict[str, Tensor]]:
     """Put the solver where the snapshot left it; return the latents and the kept tensors, on `device`."""
     tensors = {name: value.to(device) for name, value in stored.tensors.items()}
     solver.restore(tensors, stored.values["solver"])

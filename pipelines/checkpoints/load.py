@@ -143,11 +143,7 @@ def _read_all(files: Sequence[Path], device: torch.device, report: Report) -> It
         for name, tensor in _read_file(file, device):
             read += tensor.nbytes
             yield name, tensor
-            report(
-                Progress(
-                    Stage.LOAD, detail=file.name, bytes_done=min(done + read, total), bytes_total=total
-                )
-            )
+            report(Progress(Stage.LOAD, detail=file.name, bytes_done=min(done + read, total), bytes_total=total))
         done += file.stat().st_size
         _forget_cached_pages(file)
 

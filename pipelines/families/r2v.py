@@ -22,6 +22,7 @@ from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encode
 from pipelines.models.transformer import Context, SkyReelsTransformer
 from pipelines.models.vae import decode_stream, encode_sample, load_vae, normalise, to_frames, to_pixels
 from pipelines.pool import ModelPool
+from pipelines.preview import preview_strip
 from pipelines.progress import Progress, Report, Stage
 from pipelines.resume import WorkDir
 from pipelines.runtime import Output, Runtime
@@ -64,11 +65,7 @@ class Predictor:
         if len(branches) == 1:
             return branches[0]
         full, no_text, nothing = branches
-        return (
-            nothing
-            + self.guidance.image * (no_text - nothing)
-            + self.guidance.text * (full - no_text)
-        )
+        return nothing + self.guidance.image * (no_text - nothing) + self.guidance.text * (full - no_text)
 
     def branches(self, latents: Tensor, timestep: float) -> tuple[Tensor, ...]:
         """Prediction with everything; with guidance also without prompt, and without prompt and references."""
@@ -172,6 +169,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
                     work=work,
                     report=report,
                     kept={"condition": condition},
+                    preview=preview_strip,
                     wants_preview=runtime.wants_preview,
                 )
                 latents = denoise(latents, solver, predict, hooks)
@@ -192,9 +190,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
     )
 
 
-def write_clip(
-    vae: AutoencoderKLWan, latents: Tensor, work: WorkDir, shape: PixelShape, report: Report
-) -> None:
+def write_clip(vae: AutoencoderKLWan, latents: Tensor, work: WorkDir, shape: PixelShape, report: Report) -> None:
     """Decode into the job's only piece; stopping between chunks leaves no piece."""
     total, temporary = latents.shape[2], work.piece_path(0)
     report(Progress(Stage.DECODE, 0, total))
@@ -227,9 +223,7 @@ class Models:
     def transformer(self) -> AbstractContextManager[SkyReelsTransformer]:
         """The transformer."""
         folder = self.runtime.checkpoint / "transformer"
-        build = partial(
-            load_transformer, folder, device=self.runtime.device, dtype=self.dtype, report=self.report
-        )
+        build = partial(load_transformer, folder, device=self.runtime.device, dtype=self.dtype, report=self.report)
         return self.pool.use((folder, self.runtime.device, self.dtype), build)
 
     def embed(self, prompt: str) -> Tensor:

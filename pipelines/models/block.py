@@ -60,9 +60,7 @@ class Block(nn.Module):
         attn = self.attn2
         if attn.add_k_proj is None or attn.add_v_proj is None or attn.norm_added_k is None:
             raise ValueError("this transformer has no picture attention")
-        key = ops.rms_norm_rope(
-            attn.add_k_proj(image), attn.norm_added_k.weight, None, None, self.eps, self.num_heads
-        )
+        key = ops.rms_norm_rope(attn.add_k_proj(image), attn.norm_added_k.weight, None, None, self.eps, self.num_heads)
         return KeyValue(key, attn.add_v_proj(image).unflatten(-1, (self.num_heads, -1)))
 
     def audio_kv(self, tokens: Tensor, num_speakers: int) -> KeyValue:

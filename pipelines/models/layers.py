@@ -152,9 +152,7 @@ class AudioAttentionWeights(nn.Module):
 class AudioProjector(nn.Module):
     """Turns windows of sound features into a few tokens for every latent frame."""
 
-    def __init__(
-        self, *, feature_dim: int, window: int, stride: int, inner: int, num_tokens: int, dim: int
-    ) -> None:
+    def __init__(self, *, feature_dim: int, window: int, stride: int, inner: int, num_tokens: int, dim: int) -> None:
         super().__init__()
         self.window, self.stride, self.num_tokens = window, stride, num_tokens
         self.proj1 = nn.Linear(window * feature_dim, inner)

@@ -38,9 +38,7 @@ def gate_residual(x: Tensor, y: Tensor, gate: Tensor) -> Tensor:
     return (x.float() + (frames * gate.float()[:, None]).flatten(1, 2)).to(x.dtype)
 
 
-def residual_norm_modulate(
-    x: Tensor, y: Tensor, scale: Tensor, shift: Tensor, eps: float
-) -> tuple[Tensor, Tensor]:
+def residual_norm_modulate(x: Tensor, y: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Return x + y and the modulated layer norm of that sum; reads and writes the tokens once."""
     if kernels := fused_kernels(x):
         return kernels.residual_norm(x, y, None, scale, shift, eps, modulate=True)

@@ -46,9 +46,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise CheckpointMissing(f"{path} is missing: download the checkpoint's tokenizer again")
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(path), pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_file=str(path), pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
 class PromptEncoder(nn.Module):

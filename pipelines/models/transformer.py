@@ -150,9 +150,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
     def embed_time(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         """Float32 time embedding [U, D] and modulation rows [U, 6, D] of the unique timesteps [U]."""
-        sinusoid = timestep_sinusoid(
-            timesteps, self.config.freq_dim, getattr(torch, self.config.sinusoid_dtype)
-        )
+        sinusoid = timestep_sinusoid(timesteps, self.config.freq_dim, getattr(torch, self.config.sinusoid_dtype))
         temb = self.condition_embedder.time_embedder(sinusoid)
         return temb, self.condition_embedder.modulation(temb)
 

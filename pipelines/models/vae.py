@@ -69,8 +69,13 @@ def encode_mean(vae: AutoencoderKLWan, pixels: Tensor) -> Tensor:
 def encode_sample(vae: AutoencoderKLWan, pixels: Tensor, generator: torch.Generator) -> Tensor:
     """One draw from the posterior, not normalised; takes float32 numbers of the latents' shape from `generator`."""
     mean, logvar = encode_moments(vae, pixels)
-    noise = torch.randn(mean.shape, generator=generator, device=generator.device, dtype=torch.float32)
+    noise = posterior_noise(mean, generator)
     return mean + torch.exp(0.5 * logvar) * noise.to(mean.device)
+
+
+def posterior_noise(mean: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal float32 numbers of the mean's shape, on the generator's device."""
+    return torch.randn(mean.shape, generator=generator, device=generator.device, dtype=torch.float32)
 
 
 def normalise(vae: AutoencoderKLWan, latents: Tensor) -> Tensor:

@@ -79,9 +79,7 @@ class Golden:
         """Another golden of the same folder, which this one takes its inputs from."""
         return Golden.read(self.path.with_name(f"{stem}.json"), self.find_checkpoint)
 
-    def close(
-        self, name: str, actual: Tensor, *, atol: float | None = None, rtol: float | None = None
-    ) -> Check:
+    def close(self, name: str, actual: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Check:
         """Compare with the stored tensor `name` at the file's atol and rtol, or those given."""
         limits = self.tolerance
         return close(
@@ -91,6 +89,17 @@ class Golden:
             float(limits.get("atol", 0.0)) if atol is None else atol,
             float(limits.get("rtol", 0.0)) if rtol is None else rtol,
         )
+
+    def declared(self) -> Iterator[Check]:
+        """Compare the stored tensors with the names, shapes and dtypes that the JSON declares."""
+        declared = self.data.get("tensors")
+        if declared:
+            entries = {name: _shape_and_dtype(entry) for name, entry in declared.items()}
+            stored = {
+                name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+                for name, tensor in self.tensors.items()
+            }
+            yield exact("declared tensors", sorted(stored.items()), sorted(entries.items()))
 
     def unseen(self) -> list[str]:
         """Stored tensors that no replayer has used or compared."""
@@ -141,9 +150,7 @@ def relative(name: str, actual: Tensor, expected: Tensor, limit: float) -> Check
     return Check(name, float(difference), text, bool(difference <= limit))
 
 
-def levels(
-    name: str, actual: Tensor, expected: Tensor, at_most: float, mean_below: float | None = None
-) -> Check:
+def levels(name: str, actual: Tensor, expected: Tensor, at_most: float, mean_below: float | None = None) -> Check:
     """Compare uint8 pictures: at most so many levels apart, and on average below `mean_below`."""
     text = f"{at_most:g} levels" + (f", mean below {mean_below:g}" if mean_below is not None else "")
     if actual.shape != expected.shape:
@@ -172,6 +179,13 @@ def exact(name: str, actual: Any, expected: Any) -> Check:
 def numbers_in(text: str) -> list[float]:
     """The numbers in a tolerance that is written as a sentence, in order ('uint8' is a word, not a number)."""
     return [float(found) for found in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?!\w)", text)]
+
+
+def _shape_and_dtype(entry: Any) -> tuple[list[int], str]:
+    """From {"shape", "dtype"} or [dtype, shape, meaning]."""
+    if isinstance(entry, dict):
+        return list(entry["shape"]), str(entry["dtype"])
+    return list(entry[1]), str(entry[0])
 
 
 def _largest(difference: Tensor) -> float:

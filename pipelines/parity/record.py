@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from pipelines.models import attention, ops, speakers
+from pipelines.models import attention, ops, speakers, vae
 
 FUNCTIONS: tuple[tuple[ModuleType, str], ...] = (
     (ops, "layer_norm_modulate"),
@@ -22,6 +22,7 @@ FUNCTIONS: tuple[tuple[ModuleType, str], ...] = (
     (speakers, "speaker_map"),
     (speakers, "query_positions"),
     (speakers, "key_positions"),
+    (vae, "posterior_noise"),
 )
 """Recorded by name when called through their module, as the transformer does."""
 

@@ -6,6 +6,7 @@ import importlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -96,7 +97,7 @@ def _replay(
     count = 0
     try:
         golden = Golden.read(path, checkpoints)
-        for check in replayer.replay(golden):
+        for check in chain(golden.declared(), replayer.replay(golden)):
             count += 1
             _count(path, check, tally, write)
     except STAGE_ERRORS as error:

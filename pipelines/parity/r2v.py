@@ -1,0 +1,163 @@
+"""Replayers of reference to video: whole runs here, single stages in `r2v_stages`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pipelines.families.r2v import (
+    Guidance,
+    Picture,
+    Predictor,
+    choose_size,
+    draw_noise,
+    encode_references,
+    make_predictor,
+)
+from pipelines.media.images import letterbox
+from pipelines.models.load_transformer import load_transformer
+from pipelines.models.text import load_prompt_encoder
+from pipelines.models.vae import decode_stream, load_vae, to_frames
+from pipelines.parity import r2v_stages as stages
+from pipelines.parity.golden import Check, Golden, Replayer, exact, levels, numbers_in
+from pipelines.parity.record import Recorder
+from pipelines.sampling import Hooks, denoise
+from pipelines.schedulers import FlowUniPC, reference_timetable
+from pipelines.shapes import WAN_BUCKETS, PixelShape, reference_frames
+
+BRANCHES = ("pred0_cond", "pred0_no_text", "pred0_no_text_no_image")
+
+
+@dataclass
+class Run:
+    """One whole run with the arguments of a golden."""
+
+    golden: Golden
+    height: int
+    width: int
+
+    @cached_property
+    def pictures(self) -> list[Picture]:
+        """References boxed to the video's size."""
+        names = sorted(name for name in self.golden.tensors if re.fullmatch(r"raw\d+", name))
+        raw = [Image.fromarray(self.golden[name].numpy()) for name in names]
+        return [letterbox(image, self.height, self.width) for image in raw]
+
+    def __post_init__(self) -> None:
+        args, folder = self.golden.args, self.golden.checkpoint()
+        self.steps = args["num_inference_steps"]
+        self.shape = PixelShape(self.height, self.width, args["num_frames"])
+        self.vae = load_vae(folder / "vae")
+        generator = torch.Generator(args.get("generator_device", "cpu"))
+        generator.manual_seed(args["generator_seed"] if "generator_seed" in args else args["seed"])
+        self.noise = draw_noise(self.vae, self.shape, generator)
+        self.condition = encode_references(self.vae, self.pictures, generator)
+        self.predictor = self._predictor(folder)
+
+    def _predictor(self, folder: Path) -> Predictor:
+        args = self.golden.args
+        encoder = load_prompt_encoder(folder / "text_encoder", folder / "tokenizer")
+        guidance = Guidance(args.get("guidance_scale", 1.0), args.get("guidance_scale_img", 1.0))
+        transformer = load_transformer(folder / "transformer")
+        negative = encoder(args.get("negative_prompt") or "")
+        return make_predictor(transformer, self.condition, encoder(args["prompt"]), negative, guidance)
+
+    def denoise(self) -> tuple[list[Tensor], int]:
+        """Latents after each step, and how often the transformer ran."""
+        after: list[Tensor] = []
+
+        def keep(latents: Tensor, _step: int) -> Tensor:
+            after.append(latents)
+            return latents
+
+        solver = FlowUniPC(reference_timetable(self.steps))
+        with Recorder(self.predictor.transformer, ["proj_out"]) as record:
+            denoise(self.noise, solver, self.predictor, Hooks(after_step=keep))
+        return after, len(record.outputs["proj_out"])
+
+
+def pipeline(golden: Golden) -> Iterator[Check]:
+    """A whole run with every stage's result."""
+    args = golden.args
+    run = Run(golden, args["height"], args["width"])
+    yield exact("references", len(run.pictures), args.get("references", len(run.pictures)))
+    for i, picture in enumerate(run.pictures):
+        yield levels(f"boxed{i}", torch.from_numpy(picture), golden[f"boxed{i}"], 0)
+    noise = golden.tolerance.get("noise", golden.tolerance)
+    yield golden.close("noise", run.noise, atol=noise["atol"], rtol=noise.get("rtol", 0.0))
+    yield golden.close("condition", run.condition)
+    table = reference_timetable(run.steps)
+    yield exact("timesteps", list(table.timesteps), args.get("timesteps", list(table.timesteps)))
+    for name, branch in zip(BRANCHES, run.predictor.branches(run.noise, table.timesteps[0]), strict=False):
+        yield golden.close(name, branch)
+    after, calls = run.denoise()
+    yield exact("transformer calls", calls, args.get("transformer_calls", calls))
+    yield golden.close("latents", torch.cat(after))
+    video = torch.cat(list(decode_stream(run.vae, after[-1])), dim=2)
+    yield golden.close("video", video[:, :, :: every_nth(golden, "video")])
+    yield stages.frame_levels(golden, "frames", to_frames(video)[:: every_nth(golden, "frames")])
+
+
+def entry(golden: Golden) -> Iterator[Check]:
+    """The public entry at a real bucket: size from the first picture, frames from the duration, a digest at the end."""
+    args = golden.args
+    sizes = [(golden[name].shape[1], golden[name].shape[0]) for name in sorted(golden.tensors) if name[:3] == "raw"]
+    size = choose_size(WAN_BUCKETS[args["resolution"]], sizes)
+    yield exact("height, width", list(size), [args["height"], args["width"]])
+    yield exact("frames of the duration", reference_frames(args["duration"]), args["num_frames"])
+    yield exact("references", len(sizes), args.get("references", len(sizes)))
+    run = Run(golden, *size)
+    after, _ = run.denoise()
+    for name, latents in (("latents_first", after[0]), ("latents_last", after[-1])):
+        yield golden.close(name, latents[slices(golden, name)])
+    frames = torch.cat([to_frames(chunk) for chunk in decode_stream(run.vae, after[-1])])
+    limits = numbers_in(golden.tolerance["frames"])
+    if "block_means" in golden:
+        means = block_means(frames[:: every_nth(golden, "block_means")])
+        yield levels("block_means", means, golden["block_means"], *limits[:2])
+    if "crop" in golden:
+        side = golden["crop"].shape[1]
+        top, left = (size[0] - side) // 2, (size[1] - side) // 2
+        crop = frames[:: every_nth(golden, "crop"), top : top + side, left : left + side]
+        yield levels("crop", crop, golden["crop"], *limits[:2])
+
+
+def every_nth(golden: Golden, name: str) -> int:
+    """8 where the golden says that every 8th frame is stored, else 1."""
+    found = re.search(r"every (\d+)(?:st|nd|rd|th)", golden.data["tensors"][name]["what"])
+    return int(found[1]) if found else 1
+
+
+def slices(golden: Golden, name: str) -> tuple[slice, ...]:
+    """The slices that the golden says were stored: '... [:, :, ::3, ::5, ::5]'."""
+    found = re.search(r"\[([^\]]*:[^\]]*)\]", golden.data["tensors"][name]["what"])
+    return tuple(stages.parse_slice(part.strip()) for part in found[1].split(",")) if found else (slice(None),)
+
+
+def block_means(frames: Tensor) -> Tensor:
+    """uint8 [F, H, W, 3] -> float32 means of 16x16 blocks [F, H / 16, W / 16, 3]."""
+    return frames.float().unflatten(2, (-1, 16)).unflatten(1, (-1, 16)).mean((2, 4))
+
+
+REPLAYERS = (
+    Replayer("buckets", stages.buckets),
+    Replayer("letterbox", stages.letterboxes),
+    Replayer("images", stages.images),
+    Replayer("prompt_clean", stages.prompt_clean),
+    Replayer("text", stages.text),
+    Replayer("scheduler", stages.scheduler),
+    Replayer("vae", stages.vae),
+    Replayer("condition", stages.condition),
+    Replayer("transformer", stages.transformer),
+    Replayer("transformer_bf16", stages.transformer_bf16),
+    Replayer("pipeline", pipeline),
+    Replayer("entry", entry),
+    Replayer("entry_480p", entry, slow=True),
+)
