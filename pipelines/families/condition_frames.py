@@ -8,6 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.shapes import PATCH, SPATIAL_STRIDE, BucketTable, nearest_bucket
+
+PIXELS_PER_TOKEN = SPATIAL_STRIDE * PATCH
+
 Frames = npt.NDArray[np.uint8]
 """Bytes [frames, height, width, 3]."""
 
@@ -42,3 +46,9 @@ class LastFrames:
     def stacked(self) -> Frames:
         """Return the kept frames as one array."""
         return np.stack(list(self._ring))
+
+
+def fit_bucket(table: BucketTable, frames: Frames) -> tuple[int, int]:
+    """Size of a video made from `frames`: the bucket nearest in shape, floored to whole patches of 16 pixels."""
+    height, width = nearest_bucket(table, frames.shape[1], frames.shape[2])
+    return height - height % PIXELS_PER_TOKEN, width - width % PIXELS_PER_TOKEN

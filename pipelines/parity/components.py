@@ -1,0 +1,156 @@
+"""Replays the goldens of the shared components in the original layout: VAE, text encoder, prompt cleaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipelines.checkpoints.keymap import WAN_VAE
+from pipelines.families.extension_models import TEXT_FILE, TOKENIZER_FOLDER, VAE_FILE
+from pipelines.families.extension_steps import truncate_to_bytes
+from pipelines.models.text import PromptEncoder, clean_prompt, load_prompt_encoder, load_tokenizer
+from pipelines.models.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
+from pipelines.parity.golden import Check, Golden, Replayer, close, exact
+from pipelines.parity.record import Recorder
+from pipelines.parity.tolerance import few_levels, padded_rows, stated
+
+TINY_MANIFEST = "manifests/v2v.json"
+"""For goldens that name none."""
+
+
+def replay_vae(golden: Golden) -> Iterator[Check]:
+    """Encoding or decoding, by what the golden starts from."""
+    return replay_vae_encode(golden) if "video" in golden else replay_vae_decode(golden)
+
+
+def replay_vae_encode(golden: Golden) -> Iterator[Check]:
+    """Every layer of the first two chunks, moments, latents, and latents of shortened videos."""
+    vae = load_vae(golden.checkpoint() / VAE_FILE)
+    atol = stated(golden, "latents")
+    video = golden["video"]
+    layers = _stored_layers(golden)
+    with Recorder(vae, [*set(layers.values()), "quant_conv"]) as recorder:
+        mean = encode_mean(vae, video)
+    for name, layer in layers.items():
+        yield close(name, recorder.output(layer, _chunk(name)), golden[name], atol)
+    encoder_out = torch.cat([args[0] for args in recorder.inputs["quant_conv"]], dim=2)
+    yield close("encoder_out", encoder_out, golden["encoder_out"], atol)
+    moments = torch.cat(recorder.outputs["quant_conv"], dim=2)
+    yield close("moments", moments, golden["moments"], atol)
+    yield close("mean", mean, golden["mean"], atol)
+    yield close("latents", normalise(vae, mean), golden["latents"], atol)
+    for name in golden.tensors:
+        if found := re.fullmatch(r"latents_first(\d+)", name):
+            shortened = video[:, :, : int(found[1])]
+            yield close(name, normalise(vae, encode_mean(vae, shortened)), golden[name], atol)
+
+
+def replay_vae_decode(golden: Golden) -> Iterator[Check]:
+    """Every layer of the first two chunks, frames before and after the clamp, bytes."""
+    vae = load_vae(golden.checkpoint() / VAE_FILE)
+    atol = stated(golden, "frames")
+    latents = golden["latents"]
+    layers = _stored_layers(golden)
+    with Recorder(vae, [*set(layers.values()), "post_quant_conv", "decoder"]) as recorder:
+        frames = torch.cat(list(decode_stream(vae, latents)), dim=2)
+    yield close("unscaled", denormalise(vae, latents), golden["unscaled"], atol)
+    yield close("conv2", torch.cat(recorder.outputs["post_quant_conv"], dim=2), golden["conv2"], atol)
+    for name, layer in layers.items():
+        yield close(name, recorder.output(layer, _chunk(name)), golden[name], atol)
+    unclamped = torch.cat(recorder.outputs["decoder"], dim=2)
+    yield close("frames_unclamped", unclamped, golden["frames_unclamped"], atol)
+    yield close("frames", frames, golden["frames"], atol)
+    first = torch.cat(list(decode_stream(vae, latents[:, :, :1])), dim=2)
+    yield close("frames_first_latent_only", first, golden["frames_first_latent_only"], atol)
+    made = torch.from_numpy(truncate_to_bytes(frames))
+    yield few_levels("frames_uint8", made, golden["frames_uint8"], golden.tolerance["bytes"])
+
+
+def _stored_layers(golden: Golden) -> dict[str, str]:
+    """Stored tensor name of a layer's output in a chunk -> the layer's name in the network."""
+    return {
+        name: WAN_VAE.rename(found[1])[0]
+        for name in golden.tensors
+        if (found := re.fullmatch(r"((?:en|de)coder\..+)\.chunk\d+", name))
+    }
+
+
+def _chunk(name: str) -> int:
+    return int(name.rpartition(".chunk")[2])
+
+
+def replay_text(golden: Golden) -> Iterator[Check]:
+    """Token ids, masks, features of every prompt, block outputs, and the buckets of all distances."""
+    encoder = load_text(golden)
+    length = int(golden.args.get("text_len", 512))
+    atol = stated(golden, "context")
+    blocks = [f"encoder.encoder.block.{i}" for i in range(encoder.encoder.config.num_layers)]
+    for number, prompt in enumerate(golden.args["prompts"]):
+        ids, mask = encoder.tokenize(clean_prompt(prompt), length)
+        yield exact(f"ids.{number}", ids, golden[f"ids.{number}"])
+        yield exact(f"mask.{number}", mask, golden[f"mask.{number}"])
+        outputs = _BlockOutputs(encoder, blocks)
+        with outputs:
+            features = encoder(prompt, length)
+        yield from padded_rows(golden, f"context.{number}", features, atol)
+        used = int(mask.sum())
+        for block, result in enumerate(outputs.results):
+            if (name := f"block{block}.{number}") in golden:
+                yield close(name, result[:, :used], golden[name], atol)
+    if "bucket_of_distance" in golden:
+        yield exact("bucket_of_distance", _buckets(encoder, golden), golden["bucket_of_distance"])
+
+
+def load_text(golden: Golden, dtype: torch.dtype = torch.float32) -> PromptEncoder:
+    """The text encoder of a golden's tiny checkpoint."""
+    folder = golden.checkpoint()
+    return load_prompt_encoder(folder / TEXT_FILE, folder / TOKENIZER_FOLDER, dtype=dtype)
+
+
+class _BlockOutputs:
+    """Context manager that keeps the hidden state each encoder block returns."""
+
+    def __init__(self, network: nn.Module, names: list[str]) -> None:
+        self.results: list[Tensor] = []
+        self._modules = [network.get_submodule(name) for name in names]
+
+    def __enter__(self) -> None:
+        self._hooks = [module.register_forward_hook(self._keep) for module in self._modules]
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _keep(self, _module: nn.Module, _args: Any, result: Any) -> None:
+        self.results.append(result[0] if isinstance(result, tuple) else result)
+
+
+def _buckets(encoder: PromptEncoder, golden: Golden) -> Tensor:
+    """Bucket of every distance (key position - query position), ascending and centred on 0."""
+    reach = len(golden.tensors["bucket_of_distance"]) // 2
+    attention: Any = encoder.encoder.encoder.block[0].layer[0].SelfAttention
+    buckets: Tensor = attention._relative_position_bucket(torch.arange(-reach, reach + 1))
+    return buckets
+
+
+def replay_prompt_cleaning(golden: Golden) -> Iterator[Check]:
+    """Cleaned prompts and their token ids, the padding included."""
+    manifest = golden.data.get("manifest", TINY_MANIFEST)
+    tokenizer = load_tokenizer(golden.find_checkpoint(manifest, golden.seed) / TOKENIZER_FOLDER)
+    for case in golden.data["cases"]:
+        clean = clean_prompt(case["raw"])
+        yield exact(f"clean {case['raw']!r}", clean, case["clean"])
+        ids = tokenizer(clean, padding="max_length", max_length=512, truncation=True).input_ids
+        expected = case["ids"] + [0] * (512 - len(case["ids"]))
+        yield exact(f"ids {case['raw']!r}", ids, expected)
+
+
+REPLAYERS = (
+    Replayer("vae", replay_vae),
+    Replayer("text", replay_text),
+    Replayer("prompt_clean", replay_prompt_cleaning),
+)
