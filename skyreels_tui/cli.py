@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None = None) -> int:
     """Run one command and return its exit code; `executor` replaces what runs jobs, for tests."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if not sys.warnoptions:
+        # Warnings of libraries speak to their programmers; stderr holds lines for the person who typed.
+        warnings.simplefilter("ignore")
     try:
         return _guarded(words, executor)
     except BrokenPipeError:

@@ -99,13 +99,11 @@ def _zsh() -> str:
 def _fish() -> str:
     lines = ["# Files are offered besides the options, except for the first word."]
     lines += [
-        f"complete -c skyreels-tui -n __fish_use_subcommand -f -a {command.name} "
-        f"-d {_quoted(command.summary)}"
+        f"complete -c skyreels-tui -n __fish_use_subcommand -f -a {command.name} -d {_quoted(command.summary)}"
         for command in COMMANDS
     ]
     lines += [
-        f"complete -c skyreels-tui -n '__fish_seen_subcommand_from {command.name}' "
-        f"-l {option[2:]} -d {_quoted(text)}"
+        f"complete -c skyreels-tui -n '__fish_seen_subcommand_from {command.name}' -l {option[2:]} -d {_quoted(text)}"
         for command in COMMANDS
         for option, text in option_strings(command.name)
     ]

@@ -33,12 +33,12 @@ class Context:
     executor: ExecutorFactory
     """Makes what runs jobs; called only by commands that run some."""
 
-    def queue_options(self, *, auto_resume: bool, only_job: int | None = None) -> QueueOptions:
+    def queue_options(self, *, auto_resume: bool = False) -> QueueOptions:
         """Return what the settings say about running, for a command that runs jobs."""
         from skyreels_tui.jobs.service import QueueOptions
 
         hang_up = cast("HangUp", self.settings.hang_up)
-        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up, only_job=only_job)
+        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up)
 
     @contextmanager
     def queue(

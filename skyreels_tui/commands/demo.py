@@ -70,16 +70,13 @@ def sample(pattern: str) -> str:
     """Return the path of a shipped sample; raises CommandError when the installation lacks it."""
     found = sorted(SAMPLES.glob(pattern))
     if not found:
-        raise CommandError(
-            f"the sample {pattern} is not in {SAMPLES}: install the program again", Exit.NOT_FOUND
-        )
+        raise CommandError(f"the sample {pattern} is not in {SAMPLES}: install the program again", Exit.NOT_FOUND)
     return str(found[0])
 
 
 def _add(name: str, context: Context) -> Job:
     fields: dict[str, Any] = {
-        field: tuple(map(sample, value)) if isinstance(value, tuple) else value
-        for field, value in DEMOS[name].items()
+        field: tuple(map(sample, value)) if isinstance(value, tuple) else value for field, value in DEMOS[name].items()
     }
     task = task_named(name)
     request = task.request_type(**fields, resolution=DEMO_RESOLUTION, profile="demo")

@@ -20,9 +20,7 @@ def configure(parser: Parser, name: str) -> None:
         add_task_options(parser, changing=True)
         parser.add_argument("--label", help="another name; also for a job that has begun")
     else:
-        parser.add_argument(
-            "--seeds", default="", metavar="N,N,...", help="one copy a seed; without it one exact copy"
-        )
+        parser.add_argument("--seeds", default="", metavar="N,N,...", help="one copy a seed; without it one exact copy")
     parser.add_json()
 
 

@@ -39,9 +39,7 @@ def add_task_options(parser: Parser, *, changing: bool = False) -> None:
         if isinstance(spec, Flag):
             yes, no = spellings(name), [f"--no-{option[2:]}" for option in spellings(name)]
             parser.add_argument(*yes, dest=GIVEN + name, action="store_const", const=True, help=help_text)
-            parser.add_argument(
-                *no, dest=GIVEN + name, action="store_const", const=False, help=argparse.SUPPRESS
-            )
+            parser.add_argument(*no, dest=GIVEN + name, action="store_const", const=False, help=argparse.SUPPRESS)
         elif isinstance(spec, Files):
             parser.add_argument(
                 *spellings(name),

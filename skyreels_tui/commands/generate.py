@@ -9,7 +9,7 @@ from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.follow import Style, Teller, add_progress_option, follow, tell_results
 from skyreels_tui.commands.parser import Parser
 from skyreels_tui.commands.stop import Stop
-from skyreels_tui.jobs.model import Job
+from skyreels_tui.jobs.model import Job, JobState
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -31,12 +31,17 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 def run_job(job: Job, progress: Style, context: Context) -> Job:
     """Run one queued job here, or follow it where it runs; returns its row when that is over."""
     teller = Teller(progress)
-    options = context.queue_options(only_job=job.id, auto_resume=True)
+    options = context.queue_options()
     with Stop() as stop, context.queue(publish=teller.publish, runs=True, options=options) as service:
-        service.start()
-        where = "" if service.is_owner else ": another process runs the queue, waiting for it"
+        service.start(only_job=job.id)
+        elsewhere = not service.is_owner
+        where = ": another process runs the queue, waiting for it" if elsewhere else ""
         teller.note(f"job {job.id} ({job.label}) queued{where}")
-        follow(service, [job.id], teller, stop)
+        [ended] = follow(service, [job.id], teller, stop)
+        if elsewhere and service.is_owner and ended.state is JobState.INTERRUPTED:
+            # The process that ran it is gone and this one has taken over: the job goes on at its stored step.
+            service.resume(job.id)
+            follow(service, [job.id], teller, stop)
         if stop.asked:
             teller.note("stopping at the next step; once more to leave at once")
     # Closing the queue stopped the job where it was asked to, so its row is read after that.

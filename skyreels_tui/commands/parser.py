@@ -22,9 +22,7 @@ class Parser(argparse.ArgumentParser):
     def add_job_ids(self, *, many: bool = True) -> None:
         """Take one job id as `job`, or one or more as `jobs`."""
         if many:
-            self.add_argument(
-                "jobs", metavar="ID", type=job_id, nargs="+", help="ids of jobs, as `list` shows"
-            )
+            self.add_argument("jobs", metavar="ID", type=job_id, nargs="+", help="ids of jobs, as `list` shows")
         else:
             self.add_argument("job", metavar="ID", type=job_id, help="id of a job, as `list` shows")
 

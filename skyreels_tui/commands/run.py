@@ -42,9 +42,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     options = context.queue_options(auto_resume=args.resume or context.settings.auto_resume)
     with Stop() as stop, context.queue(publish=ended.publish, runs=True, options=options) as service:
         if not service.is_owner:
-            raise CommandError(
-                "another process runs the queue already: skyreels-tui wait follows it", Exit.BUSY
-            )
+            raise CommandError("another process runs the queue already: skyreels-tui wait follows it", Exit.BUSY)
         service.start()
         while not stop.asked and (args.stay or not service.wait_idle(timeout_s=0)):
             teller.pump()

@@ -15,9 +15,7 @@ from skyreels_tui.commands.parser import Parser
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `serve`."""
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; default: this machine only"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: this machine only")
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument(
         "--public",
