@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.plan import Plan, Segment
 from pipelines.request import Profile
-from pipelines.tasks.spec import Plan, Segment
 
 GIB = 2**30
 

@@ -73,13 +73,16 @@ def linears(layers: tuple[nn.Module, ...], x: Tensor) -> list[Tensor]:
     return [layer(x) for layer in layers]
 
 
-def use_scaled_linears(transformer: nn.Module) -> None:
-    """Replace the block's large linear layers in place, but not in the first and the last block."""
+def use_scaled_linears(transformer: nn.Module, only: str = "") -> None:
+    """Replace the blocks' large linear layers in place, but not in the first and the last block.
+
+    only: replace just the layers whose name in the block begins so ('attn1', 'ffn'), to measure one class.
+    """
     blocks = transformer.blocks
     row_wise = multiplies_row_wise(next(transformer.parameters()).device)
     for block in list(blocks)[1:-1]:
         for name, layer in list(block.named_modules()):
-            if type(layer) is nn.Linear and not name.startswith(EXACT_PARTS):
+            if type(layer) is nn.Linear and name.startswith(only) and not name.startswith(EXACT_PARTS):
                 parent, _, leaf = name.rpartition(".")
                 setattr(block.get_submodule(parent), leaf, ScaledLinear(layer, row_wise=row_wise))
 

@@ -9,9 +9,10 @@ from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
 from pipelines.media.check import file_problems, image_problem
 from pipelines.media.probe import probe_image
+from pipelines.plan import Plan, Segment
 from pipelines.request import Files, Number, Request, Text, check_fields
 from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
-from pipelines.tasks.spec import Plan, Segment, TaskSpec
+from pipelines.tasks.spec import TaskSpec
 
 REFERENCE_SLOTS = 4
 """Latent frames that the references always take, empty slots included."""

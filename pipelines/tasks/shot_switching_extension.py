@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.media.probe import probe_video
+from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Number
 from pipelines.shapes import (
     MODEL_FPS,
@@ -17,7 +18,7 @@ from pipelines.shapes import (
     reference_frames,
 )
 from pipelines.tasks.extension import ExtensionRequest
-from pipelines.tasks.spec import Plan, Segment, TaskSpec
+from pipelines.tasks.spec import TaskSpec
 
 CUTS: tuple[tuple[str, str], ...] = (
     ("", "as the prompt says"),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.media.probe import probe_video
+from pipelines.plan import Plan, Segment
 from pipelines.request import Number
 from pipelines.shapes import (
     MODEL_FPS,
@@ -17,7 +18,7 @@ from pipelines.shapes import (
     single_shot_pieces,
 )
 from pipelines.tasks.extension import ExtensionRequest
-from pipelines.tasks.spec import Plan, Segment, TaskSpec
+from pipelines.tasks.spec import TaskSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

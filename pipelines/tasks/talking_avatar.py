@@ -10,9 +10,10 @@ from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
 from pipelines.media.check import audio_problem, file_problems, image_problem
 from pipelines.media.probe import probe_audio, probe_image
+from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Files, Number, Request, Text, check_fields
 from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
-from pipelines.tasks.spec import Plan, Segment, TaskSpec
+from pipelines.tasks.spec import TaskSpec
 
 WINDOW_FRAMES = 81
 MOTION_FRAMES = 5
