@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,17 @@ _MORE_BYTES = 64 * 2**20
 
 TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
 """(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
+
+
+@contextmanager
+def _quick_switching() -> Iterator[None]:
+    """Let the screen's thread have the interpreter soon while this one computes."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> float | None:
@@ -144,11 +156,12 @@ class Runner:
 
     def _main(self) -> None:
         self._show("warming")
-        try:
-            self._executor.warm_up()
-        except (PipelineError, ImportError, OSError, RuntimeError) as error:
-            # Not fatal: each job will meet the same error and say so in its row.
-            self._parts.log.write(f"warming up: {error}", level="warning")
+        with _quick_switching():
+            try:
+                self._executor.warm_up()
+            except (PipelineError, ImportError, OSError, RuntimeError) as error:
+                # Not fatal: each job will meet the same error and say so in its row.
+                self._parts.log.write(f"warming up: {error}", level="warning")
         while not self._closing:
             self._show("idle", self.waiting_for)
             job = self._claim()
@@ -211,18 +224,16 @@ class Runner:
         self._attempt = attempt
         self._show("running")
         parts.log.write(f"job {job.id} {job.label} starts, attempt {job.attempts}", job_id=job.id)
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             self._check_wishes(attempt, self._store.get(job.id))
-            output = self._executor.run(self._context(attempt))
+            with _quick_switching():
+                output = self._executor.run(self._context(attempt))
             self._done(attempt, output)
         except Cancelled:
             self._stopped(attempt)
         except Exception as error:
             self._failed(attempt, error)
         finally:
-            sys.setswitchinterval(interval)
             self._attempt = None
             self.latest = None
             parts.live.clear()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
-from pipelines.errors import InputChanged
 from pipelines.request import Files, field_specs
+from pipelines.resume import WorkDir
 from skyreels_tui.jobs.durable import write_durably
 from skyreels_tui.jobs.model import Job
 
 _ORIGIN = "origin.json"
+_INPUTS = "inputs.json"
 
 
 def prepare(folder: Path, job: Job) -> bool:
@@ -22,18 +22,14 @@ def prepare(folder: Path, job: Job) -> bool:
     were computed from.
     """
     origin = folder / _ORIGIN
-    request = {"task_type": job.task_type, "request": json.loads(job.request_json)}
-    known = _read(origin)
-    if known.get("request") == request and any(entry.name != _ORIGIN for entry in folder.iterdir()):
-        for name, digest in known["inputs"].items():
-            if _digest(Path(name)) != digest:
-                raise InputChanged(Path(name))
+    request = json.dumps({"task_type": job.task_type, "request": json.loads(job.request_json)})
+    if _has_steps(folder) and origin.exists() and origin.read_text("utf-8") == request:
+        WorkDir(folder).check_inputs()
         return True
     remove(folder)
-    folder.mkdir(mode=0o700, parents=True)
-    inputs = {str(path): _digest(path) for path in _input_files(job)}
-    text = json.dumps({"request": request, "inputs": inputs}, ensure_ascii=False, indent=1)
-    write_durably(origin, text.encode("utf-8", "surrogateescape"))
+    work = WorkDir(folder)
+    work.remember_inputs(_input_files(job))
+    write_durably(origin, request.encode())
     return False
 
 
@@ -43,15 +39,12 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _read(origin: Path) -> dict[str, dict[str, str]]:
-    try:
-        content = json.loads(origin.read_bytes().decode("utf-8", "surrogateescape"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and {"request", "inputs"} <= content.keys() else {}
+def _has_steps(folder: Path) -> bool:
+    return folder.exists() and any(entry.name not in (_ORIGIN, _INPUTS) for entry in folder.iterdir())
 
 
 def _input_files(job: Job) -> list[Path]:
+    """The input files that are there; the executor says which ones are missing."""
     request = job.request
     return [
         Path(path)
@@ -60,12 +53,3 @@ def _input_files(job: Job) -> list[Path]:
         for path in getattr(request, name)
         if Path(path).is_file()
     ]
-
-
-def _digest(path: Path) -> str:
-    """sha256 of the file, or '' when it cannot be found."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return ""

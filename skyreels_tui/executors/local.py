@@ -1,0 +1,128 @@
+"""Runs jobs in this process: finds the checkpoint and the device, then calls the task's family.
+
+The only road from the application to torch; nothing here imports it before `warm_up` or the first job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import InvalidRequest
+from pipelines.request import Files, Request, field_specs
+from pipelines.runtime import Output, Runtime
+from pipelines.tasks import TASKS
+from skyreels_tui import __version__
+from skyreels_tui.executors.protocol import JobContext
+from skyreels_tui.folders import Folders
+from skyreels_tui.jobs.model import Job
+
+if TYPE_CHECKING:
+    from pipelines.pool import ModelPool
+
+_POOL_SHARE = 0.7
+"""Part of the memory that warm models may fill; the rest is for activations, decoding and the machine."""
+
+
+class LocalExecutor:
+    """Keeps models warm between jobs. All methods run on the inference thread."""
+
+    def __init__(self, folders: Folders, *, device: str = "") -> None:
+        """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one."""
+        self._cache_dir, self._device = folders.cache, device
+        self._pool: ModelPool | None = None
+
+    def warm_up(self) -> None:
+        """Import torch and the families; seconds that the first job would otherwise wait for."""
+        for task in TASKS:
+            task.load_entry()
+        self._warm_pool()
+
+    def run(self, context: JobContext) -> Output:
+        """Run or resume the job through its family's generate function."""
+        task = context.job.task
+        request = with_last_frames(context.job.request, context.work_dir)
+        if problems := request.check():
+            raise InvalidRequest(problems)
+        generate = task.load_entry()
+        pool = self._warm_pool()
+        checkpoint = self._checkpoint(task.family, task.name, request)
+        runtime = Runtime(
+            device=self._device,
+            cache_dir=self._cache_dir,
+            work_dir=context.work_dir,
+            result_dir=context.result_dir,
+            output_stem=context.output_stem,
+            checkpoint=checkpoint,
+            metadata=metadata(context.job, checkpoint),
+            wants_preview=context.wants_preview,
+        )
+        output: Output = generate(request, runtime, pool, context.report)
+        return output
+
+    def close(self) -> None:
+        """Release the models."""
+        if self._pool is not None:
+            self._pool.release()
+            self._pool = None
+
+    def _warm_pool(self) -> ModelPool:
+        """The pool; made late because it imports torch."""
+        if self._pool is None:
+            import torch
+
+            from pipelines.pool import ModelPool
+
+            self._device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+            if self._device == "cuda":
+                total = torch.cuda.get_device_properties(0).total_memory
+            else:
+                import psutil
+
+                total = psutil.virtual_memory().total
+            self._pool = ModelPool(int(total * _POOL_SHARE))
+        return self._pool
+
+    def _checkpoint(self, family: str, task: str, request: Request) -> Path:
+        if request.profile == "demo":
+            from pipelines.demo.checkpoints import demo_checkpoint
+
+            return demo_checkpoint(family, self._cache_dir)
+        from pipelines.checkpoints.locate import locate
+
+        return locate(family, request.model_id, request.profile, self._cache_dir, task)
+
+
+def metadata(job: Job, checkpoint: Path) -> dict[str, Any]:
+    """What the finished file says about its origin besides the request."""
+    return {
+        "app_version": __version__,
+        "job_id": job.id,
+        "label": job.label,
+        "model_revision": checkpoint.name,
+    }
+
+
+def with_last_frames(request: Request, work_dir: Path) -> Request:
+    """Where a field wants a picture and another job gave a video, take the video's last frame."""
+    changes: dict[str, Any] = {}
+    for name, spec in field_specs(type(request)):
+        if isinstance(spec, Files) and spec.media == "image":
+            paths = getattr(request, name)
+            pictures = tuple(_picture(Path(path), work_dir / f"{name}-{index}.png") for index, path in enumerate(paths))
+            if pictures != paths:
+                changes[name] = pictures
+    return dataclasses.replace(request, **changes) if changes else request
+
+
+def _picture(path: Path, still: Path) -> str:
+    if path.suffix != ".mp4":
+        return str(path)
+    if not still.exists():
+        from pipelines.media.video import last_frame
+
+        temporary = still.with_suffix(".part.png")
+        last_frame(path).save(temporary)
+        temporary.replace(still)
+    return str(still)
