@@ -5,24 +5,94 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipelines.errors import Problem
+from pipelines.errors import MediaError, Problem
+from pipelines.media.files import per_file, shown
+from pipelines.media.frames import frames_within
+from pipelines.media.images import UNREADABLE, open_image
+from pipelines.media.probe import AudioInfo, probe_audio, probe_image, probe_video
+from pipelines.shapes import MODEL_FPS
+
+MIN_SIDE = 16
+MAX_VIDEO_SIDE = 8192
+MAX_ASPECT = 40
+"""A longer side of at most 40 times the shorter: beyond it nothing is left of the picture after scaling."""
+CUT_SHORT = 0.05
+"""Part of the promised sound that may be missing before a recording counts as cut off."""
 
 
 def image_problem(path: str | Path) -> str:
     """Return '' for a usable picture, else what is wrong with it."""
-    raise NotImplementedError
+    try:
+        info = probe_image(path)
+        problem = _size_problem("picture", info.width, info.height)
+        if problem:
+            return f"{shown(path)}: {problem}"
+        return _decoding_problem(path)
+    except MediaError as error:
+        return str(error)
 
 
 def video_problem(path: str | Path, frames_needed: int, raw_frames: bool = False) -> str:
     """Return '' for a video with `frames_needed` frames at 24 fps (as stored when `raw_frames`), else why not."""
-    raise NotImplementedError
+    try:
+        info = probe_video(path)
+    except MediaError as error:
+        return str(error)
+    problem = _size_problem("video", info.width, info.height)
+    if not problem and max(info.width, info.height) > MAX_VIDEO_SIDE:
+        problem = f"the video is {info.width}x{info.height}: at most {MAX_VIDEO_SIDE} pixels a side"
+    if problem:
+        return f"{shown(path)}: {problem}"
+    frames = info.num_frames if raw_frames else frames_within(info.span_s, MODEL_FPS)
+    if frames >= frames_needed:
+        return ""
+    at = "" if raw_frames else f" at {MODEL_FPS} fps"
+    return f"{shown(path)}: {frames_needed} frames{at} are needed, the video has {frames} ({info.duration_s:.2f} s)"
 
 
 def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
     """Return '' for a recording (or a video with sound) of `min_s` to `max_s` seconds, else why not."""
-    raise NotImplementedError
+    try:
+        info = probe_audio(path)
+    except MediaError as error:
+        return str(error)
+    name, seconds = shown(path), info.duration_s
+    if _cut_short(info):
+        return f"{name}: cut off: its header promises {info.claimed_s:.1f} s, {seconds:.1f} s can be read"
+    if seconds < min_s:
+        return f"{name}: the sound lasts {seconds:.2f} s: at least {min_s:g} s are needed"
+    if seconds > max_s:
+        return f"{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; cut it, for example into two jobs"
+    return ""
 
 
 def file_problems(field: str, paths: Sequence[str], check: Callable[[str], str]) -> list[Problem]:
-    """Run `check` over `paths`; one Problem for `field` a refused file, its name first when there are several."""
-    raise NotImplementedError
+    """Run `check` over `paths`; one Problem for `field` a refused file, each named in its message."""
+    if not isinstance(paths, tuple | list):
+        return []
+    messages = [check(path) for path in paths if isinstance(path, str)]
+    return [Problem(field, message) for message in messages if message]
+
+
+def _size_problem(kind: str, width: int, height: int) -> str:
+    if min(width, height) < MIN_SIDE:
+        return f"the {kind} is {width}x{height}: each side needs at least {MIN_SIDE} pixels"
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        return f"the {kind} is {width}x{height}: one side may be at most {MAX_ASPECT} times the other"
+    return ""
+
+
+@per_file
+def _decoding_problem(path: Path) -> str:
+    """Decode a picture once: a cut-off one has a whole header."""
+    with open_image(path) as image:
+        try:
+            image.load()
+        except UNREADABLE:
+            return f"{shown(path)}: the picture is damaged or cut off"
+    return ""
+
+
+def _cut_short(info: AudioInfo) -> bool:
+    missing = info.claimed_s - info.duration_s
+    return missing > max(0.3, CUT_SHORT * info.claimed_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -101,6 +102,7 @@ class Process:
         time_limit_s: float,
         feed: bool = False,
         memory_bytes: int | None = MEMORY_BYTES,
+        folder: Path | None = None,
     ) -> None:
         command = [str(ffmpeg_path()), "-hide_banner", "-nostdin", "-nostats", *args]
         try:
@@ -110,6 +112,7 @@ class Process:
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if feed else subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                cwd=folder,
                 start_new_session=True,
             )
         except OSError as error:
@@ -171,7 +174,7 @@ class Process:
     def _listen(self) -> None:
         assert self._child.stderr is not None
         with self._child.stderr as pipe:
-            while chunk := pipe.read1(8192):
+            while chunk := os.read(pipe.fileno(), 8192):
                 room = _STDERR_HEAD - len(self._head)
                 self._head += chunk[:room]
                 self._tail = (self._tail + chunk[room:])[-_STDERR_TAIL:] if room < len(chunk) else self._tail
@@ -196,15 +199,15 @@ def run(
     max_bytes: int = 64 << 20,
     check: bool = True,
     trusted: bool = False,
+    folder: Path | None = None,
 ) -> Finished:
     """Run an ffmpeg-python output (or plain arguments) to its end.
 
     With `check` a failure raises MediaError that begins with `what`. `trusted` lifts the memory limit, for work
-    on files that we wrote ourselves.
+    on files that we wrote ourselves; `folder` is where relative names begin.
     """
-    process = Process(
-        arguments(stream), time_limit_s=time_limit_s, memory_bytes=None if trusted else MEMORY_BYTES
-    )
+    memory_bytes = None if trusted else MEMORY_BYTES
+    process = Process(arguments(stream), time_limit_s=time_limit_s, memory_bytes=memory_bytes, folder=folder)
     with process:
         out = process.stdout.read(max_bytes + 1)
         if len(out) > max_bytes:
@@ -229,7 +232,10 @@ def failure(messages: str, timed_out: bool = False) -> str:
     """Say in one short line why ffmpeg failed, from its own last words."""
     if timed_out:
         return "ffmpeg needed too long or too much"
-    skip = ("Error opening", "Conversion failed", "Exiting", "Last message", "To ignore", "Error parsing", "Failed to set")
+    skip = (
+        *("Error opening", "Error parsing", "Error closing", "Failed to set", "Conversion failed", "Exiting"),
+        *("Last message", "To ignore", "Codec AVOption", "Task finished", "Terminating thread", "video:"),
+    )
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
     spoken = [line for line in lines if line and not line.startswith(skip)]
     return plain(spoken[-1] if spoken else "ffmpeg failed without a word", limit=160)

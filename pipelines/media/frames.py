@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ SEEK_MARGIN_S = 2.0
 ROUNDING = 0.25
 """Frames by which time stamps may be off (containers store milliseconds) without a frame being missed."""
 DECODE_LIMIT_S = 6 * 3600.0
+MAX_RUNS = 64
+"""Runs of frames in one select expression: a command line and its evaluation have limits."""
 
 
 def frames_within(span_s: float, fps: float) -> int:
@@ -51,22 +54,35 @@ def frame_times(path: Path, from_s: float = 0.0) -> list[float]:
 
 
 def read_frames(
-    path: Path, indices: Sequence[int], width: int, height: int, from_s: float = 0.0
+    path: Path,
+    indices: Sequence[int],
+    width: int,
+    height: int,
+    from_s: float = 0.0,
+    keep_shape: VideoInfo | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of these ascending indices (repeats allowed), upright, uint8 [height, width, 3].
 
-    Index 0 is the first frame that `frame_times` reports for the same `from_s`.
+    Index 0 is the first frame that `frame_times` reports for the same `from_s`. The picture is stretched to the
+    size; with the video's facts in `keep_shape` it is fitted into it, on black.
     """
-    scale = f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int,setsar=1,format=rgb24"
-    kept = sorted(set(indices))
-    filters = f"select='{_selection(kept)}',{scale}"
+    inner_width, inner_height = fitted(keep_shape, width, height) if keep_shape else (width, height)
+    scale = f"scale={inner_width}:{inner_height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24,setsar=1"
+    if (inner_width, inner_height) != (width, height):
+        scale += f",pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
+    sent = _sent(sorted(set(indices)))
+    filters = f"select='{'+'.join(f'between(n,{run[0]},{run[-1]})' for run in sent)}',{scale}"
     stream = _open(path, from_s).output(
-        "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": len(kept)}, **traits().keep_frames
+        "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": sum(map(len, sent))}, **traits().keep_frames
     )
+    arriving = chain.from_iterable(sent)
     size = width * height * 3
     with Process(arguments(stream), time_limit_s=DECODE_LIMIT_S) as process:
-        for _, same in groupby(indices):
-            data = process.stdout.read(size)
+        for index, same in groupby(indices):
+            for number in arriving:
+                data = process.stdout.read(size)
+                if number == index:
+                    break
             if len(data) < size:
                 process.wait()
                 reason = failure(process.messages, process.timed_out)
@@ -74,6 +90,12 @@ def read_frames(
             frame = np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
             for _ in same:
                 yield frame
+
+
+def fitted(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
+    """Return the largest (width, height) of the upright picture within width x height."""
+    scale = min(width / info.width, height / info.height)
+    return min(width, max(1, round(info.width * scale))), min(height, max(1, round(info.height * scale)))
 
 
 def tail_times(info: VideoInfo, seconds: float) -> tuple[list[float], float]:
@@ -94,16 +116,16 @@ def tail_times(info: VideoInfo, seconds: float) -> tuple[list[float], float]:
     return frame_times(info.path), 0.0
 
 
-def _open(path: Path, from_s: float) -> object:
+def _open(path: Path, from_s: float) -> Any:
     return source(path, ss=f"{from_s:.6f}") if from_s > 0 else source(path)
 
 
-def _selection(kept: Sequence[int]) -> str:
-    """Write ascending indices as an expression of runs for ffmpeg's select filter."""
-    runs: list[list[int]] = []
+def _sent(kept: Sequence[int]) -> list[range]:
+    """Return the runs of frames that ffmpeg is asked for; with too many gaps one run, thinned out here."""
+    runs: list[range] = []
     for index in kept:
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
+        if runs and index == runs[-1].stop:
+            runs[-1] = range(runs[-1].start, index + 1)
         else:
-            runs.append([index, index])
-    return "+".join(f"between(n,{first},{last})" for first, last in runs)
+            runs.append(range(index, index + 1))
+    return runs if len(runs) <= MAX_RUNS else [range(kept[0], kept[-1] + 1)]

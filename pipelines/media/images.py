@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from PIL import ExifTags, Image, ImageOps
 from pipelines.errors import MediaError
 from pipelines.media.files import regular, shown
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "TGA", "DIB", "ICO")
-"""Read by Pillow itself: formats that start another program (EPS) or have no known end are left out."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "ICO", "TGA")
+"""Read by Pillow itself; formats that start another program (EPS) are left out."""
 MAX_PIXELS = 100_000_000
 UNREADABLE = (
     OSError,
@@ -41,7 +42,7 @@ def open_image(path: str | Path) -> Image.Image:
     """Open a picture without decoding it; MediaError when it is none or has over 100 megapixels."""
     regular(path)
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(path, formats=_formats())
     except Image.DecompressionBombError:
         raise MediaError(_too_large(path)) from None
     except UNREADABLE:
@@ -89,6 +90,13 @@ def letterbox(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
     fitted = image.convert("RGB").resize((new_width, new_height), Image.Resampling.LANCZOS)
     canvas.paste(fitted, ((width - new_width) // 2, (height - new_height) // 2))
     return np.asarray(canvas, dtype=np.uint8).copy()
+
+
+@lru_cache(maxsize=1)
+def _formats() -> list[str]:
+    """Return those of FORMATS that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _upright(image: Image.Image) -> Image.Image:

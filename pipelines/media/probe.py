@@ -189,9 +189,9 @@ def _probe_audio(path: Path) -> AudioInfo:
         raise MediaError(f"{name}: the sound could not be read within {SOUND_LIMIT_S:g} s")
     rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
     measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
-    claimed = _header_duration(done.messages)
+    claimed = _claim(done.messages)
     if measured > SOUND_MEASURED_S - 1:
-        measured = max(measured, claimed)
+        measured = max(measured, _header_duration(done.messages))
     return AudioInfo(path, measured, rate, _channels(facts, done.messages), claimed)
 
 
@@ -251,6 +251,12 @@ def _header_rate(line: str) -> float:
 def _header_duration(messages: str) -> float:
     match = re.search(r"^  Duration: (\d+):(\d+):([\d.]+)", messages, re.MULTILINE)
     return int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3)) if match else 0.0
+
+
+def _claim(messages: str) -> float:
+    """Return the length that a sound file's header promises; a film's length is no promise of its sound's."""
+    guessed = "Estimating duration from bitrate" in messages
+    return 0.0 if guessed or _stream_lines(messages, "Video") else _header_duration(messages)
 
 
 def _pixel_format(line: str) -> str:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import MediaError
+from pipelines.media.ffmpeg import run, source
+from pipelines.media.files import need_room, plain, put_in_place, shown, write_json
+from pipelines.media.frames import frame_times, frames_within, nearest, read_frames
+from pipelines.media.mux import Sound, join_by_copy
+from pipelines.media.probe import probe_audio, probe_video
+from pipelines.media.verify import Facts, examine
+from pipelines.media.video import VideoWriter
 from pipelines.request import Request
 from pipelines.runtime import Output, Runtime
+
+RECIPE = "recipe"
+"""The key that marks a comment as ours; its value is the layout's version."""
+ROOM_BYTES = 32 << 20
+"""Room asked for besides the pieces themselves: sound, index, sidecar."""
+READ_LIMIT_S = 5.0
 
 
 def publish(
@@ -29,7 +47,50 @@ def publish(
     (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording that starts at 0, cut at
     `sound_seconds` and padded with silence to the picture's length. Raises MediaError or DiskFull.
     """
-    raise NotImplementedError
+    # 1. Names and room
+    folder = runtime.result_dir / task
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"{runtime.output_stem}.mp4"
+    temporary = folder / f"{runtime.output_stem}.part.mp4"
+    need_room(folder, sum(piece.stat().st_size for piece in pieces) + ROOM_BYTES)
+    bench = runtime.work_dir / "publish"
+    shutil.rmtree(bench, ignore_errors=True)
+    bench.mkdir(parents=True)
+
+    # 2. The input video as one more piece
+    parts, before_frames, track = list(pieces), 0, None
+    if before is not None:
+        shape = probe_video(parts[0])
+        opening = bench / "before.mp4"
+        before_frames, starts_s = write_opening(Path(before), opening, shape.width, shape.height, fps)
+        parts.insert(0, opening)
+        if probe_video(before).has_audio:
+            track = Sound(Path(before), starts_s=starts_s, seconds=before_frames / fps)
+    if sound is not None:
+        track = Sound(Path(sound), seconds=sound_seconds)
+
+    # 3. One file under a temporary name, looked at before it gets its own
+    total = before_frames + num_frames
+    recipe = make_recipe(task, request, runtime)
+    try:
+        join_by_copy(
+            parts, temporary, bench, length_s=total / fps, sound=track, title=_title(task, request), comment=recipe
+        )
+        facts = examine(temporary, first_frame=before_frames)
+        _verify(temporary, facts, total, fps, with_sound=track is not None)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+    # 4. In place, with the sidecar beside it
+    put_in_place(temporary, final)
+    probe_video(final)
+    output = Output(
+        final, facts.width, facts.height, facts.num_frames, fps, suspect=facts.suspect, warnings=tuple(warnings)
+    )
+    write_json(final.with_suffix(".json"), json.loads(recipe) | {"output": _described(output)})
+    shutil.rmtree(bench, ignore_errors=True)
+    return output
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
@@ -37,4 +98,60 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 
     {} when the file holds no recipe of ours; MediaError when it cannot be read.
     """
-    raise NotImplementedError
+    probe_video(path)
+    done = run(source(Path(path)).output("pipe:1", f="ffmetadata"), what=shown(path), time_limit_s=READ_LIMIT_S)
+    tags = done.stdout.decode("utf-8", "replace")
+    comment = re.search(r"^comment=((?:[^\\\n]|\\.)*)", tags, re.MULTILINE | re.DOTALL)
+    if comment is None:
+        return {}
+    try:
+        recipe = json.loads(re.sub(r"\\(.)", r"\1", comment.group(1), flags=re.DOTALL))
+    except (ValueError, RecursionError):
+        return {}
+    return recipe if isinstance(recipe, dict) and RECIPE in recipe else {}
+
+
+def make_recipe(task: str, request: Request, runtime: Runtime) -> str:
+    """Return the JSON that re-creates the job: pure ASCII, sorted, without a date of its own."""
+    content = {**runtime.metadata, RECIPE: 1, "task": task, "request": dataclasses.asdict(request)}
+    return json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
+
+
+def write_opening(video: Path, path: Path, width: int, height: int, fps: float) -> tuple[int, float]:
+    """Encode a whole input video at `fps`, stretched to width x height.
+
+    Returns its number of frames and the time in the input at which the first of them is shown.
+    """
+    times = frame_times(video)
+    count = frames_within(times[-1] - times[0], fps)
+    indices = nearest(times, fps, count)
+    with VideoWriter(path, width, height, fps) as writer:
+        for frame in read_frames(video, indices, width, height):
+            writer.write(frame[None])
+    return count, times[-1] - (count - 1) / fps
+
+
+def _verify(path: Path, facts: Facts, num_frames: int, fps: float, with_sound: bool) -> None:
+    """Compare the written file with what was asked for."""
+    wrong = []
+    if facts.num_frames != num_frames:
+        wrong.append(f"{facts.num_frames} frames instead of {num_frames}")
+    if abs(facts.duration_s - num_frames / fps) > 1 / fps:
+        wrong.append(f"{facts.duration_s:.3f} s instead of {num_frames / fps:.3f} s")
+    if facts.has_audio != with_sound:
+        wrong.append("sound is missing" if with_sound else "sound that nobody asked for")
+    elif with_sound and num_frames / fps < 200:
+        seconds = probe_audio(path).duration_s
+        if abs(seconds - num_frames / fps) > 1 / fps:
+            wrong.append(f"{seconds:.3f} s of sound instead of {num_frames / fps:.3f} s")
+    if wrong:
+        raise MediaError(f"{shown(path)} was written wrongly: {', '.join(wrong)}")
+
+
+def _title(task: str, request: Request) -> str:
+    label = "demo (noise from random weights): " if request.profile == "demo" else ""
+    return plain(f"{label}{task.replace('_', ' ')}: {request.prompt}", limit=160)
+
+
+def _described(output: Output) -> dict[str, Any]:
+    return dataclasses.asdict(output) | {"path": output.path.name, "warnings": list(output.warnings)}

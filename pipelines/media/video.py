@@ -26,7 +26,7 @@ QUEUED_BYTES = 16 << 20
 FINISH_LIMIT_S = 900.0
 ENCODER_LIMIT_S = 14 * 24 * 3600.0
 """A writer stays open as long as its job computes."""
-BITEXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:v": "+bitexact+cgop", "flags:a": "+bitexact"}
+BITEXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:v": "+bitexact+cgop"}
 """No versions and no dates in the file: the same frames give the same bytes."""
 COLOURS: dict[str, Any] = {
     "colorspace": "bt709",
@@ -92,13 +92,13 @@ class VideoWriter:
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise MediaError(f"{width}x{height} cannot be written as H.264: width and height must be even")
         self.path, self.width, self.height, self.fps = Path(path), width, height, fps
+        if not self.path.parent.is_dir():
+            raise MediaError(f"{self.path.parent}: no such folder to write {shown(path)} into")
         self.frames_written = 0
         self._parcels: queue.Queue[bytes | None] = queue.Queue(maxsize=4)
         self._broken = threading.Event()
         self._closed = False
-        self._process = Process(
-            arguments(self._stream()), time_limit_s=ENCODER_LIMIT_S, feed=True, memory_bytes=None
-        )
+        self._process = Process(arguments(self._stream()), time_limit_s=ENCODER_LIMIT_S, feed=True, memory_bytes=None)
         self._feeder = threading.Thread(target=self._feed, name="video-writer", daemon=True)
         self._feeder.start()
 
@@ -153,9 +153,7 @@ class VideoWriter:
             self.abort()
 
     def _stream(self) -> Any:
-        raw = ffmpeg.input(
-            "pipe:0", f="rawvideo", pix_fmt="rgb24", s=f"{self.width}x{self.height}", r=f"{self.fps:g}"
-        )
+        raw = ffmpeg.input("pipe:0", f="rawvideo", pix_fmt="rgb24", s=f"{self.width}x{self.height}", r=f"{self.fps:g}")
         # Named on both sides: without it RGB becomes BT.601 while the file says BT.709.
         to_yuv = "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_int"
         return raw.output(
