@@ -1,4 +1,4 @@
-"""Colour matching: gives every frame the Lab mean and spread of a reference picture; knows nothing of models."""
+"""Colour matching: gives each frame the Lab mean and spread of a reference picture; knows no models."""
 
 from __future__ import annotations
 

@@ -10,7 +10,10 @@ from pipelines.shapes import AVATAR_FPS, TEMPORAL_STRIDE
 from pipelines.tasks.talking_avatar import DROPPED_FRAMES, MAX_SECONDS, MOTION_FRAMES, WINDOW_FRAMES
 
 SAMPLE_RATE = 16000
+TARGET_LUFS = -23.0
 MAX_FRAMES = round(MAX_SECONDS * AVATAR_FPS)
+SHIFT = 11.0
+"""How far the timetable is pushed towards noise; the distilled weights expect this value."""
 KEY_FRAME_REPEAT = 5
 """How many frames at the end of a window are held to its key frame."""
 
@@ -50,6 +53,11 @@ class WindowPlan:
     def padded_frames(self) -> int:
         """Frames of speech that the windows cover; at least `num_frames`."""
         return self.window_frames + max(0, self.num_windows - 1) * self.step
+
+    @property
+    def mirrored_frames(self) -> int:
+        """Length that speech is mirrored to; a clip of one pass repeats its last vector instead."""
+        return self.padded_frames if self.num_windows else self.num_frames
 
     @property
     def latent_frames(self) -> int:

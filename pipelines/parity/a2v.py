@@ -1,0 +1,190 @@
+"""Replays the goldens of the talking avatar: its encoders, colours and tables here, the rest next door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pipelines.color import match_colors, rgb_to_lab
+from pipelines.families import avatar_models as models
+from pipelines.families.avatar_picture import crop_picture, fill_crop, to_bytes, to_signed
+from pipelines.families.avatar_plan import SAMPLE_RATE, audio_frames
+from pipelines.media.audio import loudness, normalise_loudness
+from pipelines.models.audio_encoder import load_audio_encoder
+from pipelines.models.image_encoder import ImageEncoder, load_image_encoder
+from pipelines.models.text import PROMPT_TOKENS, clean_prompt, load_prompt_encoder
+from pipelines.models.vae import decode_stream, encode_mean, load_vae, normalise
+from pipelines.parity.a2v_runs import replay_run, wav_samples
+from pipelines.parity.a2v_tables import replay_tables
+from pipelines.parity.a2v_transformer import replay_bfloat16, replay_transformer, replay_two_speakers
+from pipelines.parity.golden import Check, Golden, Replayer, close, exact, numbers_in
+
+
+def replay_audio(golden: Golden) -> Iterator[Check]:
+    """Sound as read from a file, its loudness, and every stage of the speech encoder."""
+    resampled_atol, loudness_atol, atol = numbers_in(golden.tolerance["suggested"])
+    encoder = load_audio_encoder(golden.checkpoint() / models.AUDIO_FOLDER)
+    yield exact("do_normalize", encoder.do_normalize, golden.data["do_normalize"])
+    for clip, facts in golden.data["clips"].items():
+        heard = wav_samples(golden[f"{clip}.input"], facts["sample_rate"])
+        normalised = normalise_loudness(heard, SAMPLE_RATE)
+        frames = audio_frames(len(heard))
+        features = encoder(torch.from_numpy(normalised), frames)
+        stages: dict[str, tuple[Tensor, float]] = {
+            "resampled": (torch.from_numpy(heard), resampled_atol),
+            "normalised": (torch.from_numpy(normalised), atol),
+            "encoder_input": (features.waveform, atol),
+            "hidden0": (features.first_input, atol),
+            "conv": (features.convolved, atol),
+            "interpolated": (features.interpolated, atol),
+            "embedding": (features.embedding, atol),
+        }
+        for stage, (value, limit) in stages.items():
+            if f"{clip}.{stage}" in golden:
+                yield close(f"{clip}.{stage}", value, golden[f"{clip}.{stage}"], limit)
+        if f"{clip}.sum_wav" in golden:
+            levels = torch.from_numpy(np.clip(normalised.astype(np.float64) * 32768, -32768, 32767)).round()
+            yield close(f"{clip}.sum_wav", levels, golden[f"{clip}.sum_wav"], 1.0)
+        yield from _audio_facts(clip, facts, heard, normalised, loudness_atol)
+        yield exact(f"{clip}.samples_16k", len(heard), facts["samples_16k"])
+        yield exact(f"{clip}.frames", frames, facts["frames"])
+        yield exact(f"{clip}.conv_frames", features.convolved.shape[1], facts["conv_frames"])
+
+
+def _audio_facts(
+    clip: str, facts: dict[str, Any], heard: np.ndarray, normalised: np.ndarray, atol: float
+) -> Iterator[Check]:
+    measured, expected = loudness(heard, SAMPLE_RATE), float(facts["loudness_lufs"])
+    if np.isinf(expected):
+        yield exact(f"{clip}.loudness", measured, expected)
+    else:
+        yield close(f"{clip}.loudness", torch.tensor(measured), torch.tensor(expected), atol)
+    gain = facts["gain"]
+    scaled = heard if gain is None else heard * gain
+    yield close(f"{clip}.gain", torch.from_numpy(normalised), torch.from_numpy(scaled).float(), atol)
+    peak = torch.tensor(float(np.abs(normalised).max()))
+    yield close(f"{clip}.peak_after", peak, torch.tensor(facts["peak_after"]), atol)
+
+
+def replay_image(golden: Golden) -> Iterator[Check]:
+    """Scaling, cropping and normalising of pictures, exactly."""
+    for case, facts in golden.data["cases"].items():
+        pixels = golden[f"{case}.input"].numpy()
+        crop = fill_crop(*pixels.shape[:2], tuple(facts["target"]))
+        yield exact(f"{case}.resized", list(crop.resized), facts["resized"])
+        yield exact(f"{case}.crop", [crop.top, crop.left], [facts["crop_top"], facts["crop_left"]])
+        cropped = crop_picture(Image.fromarray(pixels), crop)
+        stored = torch.from_numpy(cropped.transpose(2, 0, 1).copy())
+        yield exact(f"{case}.cropped", stored, golden[f"{case}.cropped"])
+        if f"{case}.normalised" in golden:
+            yield close(f"{case}.normalised", to_signed(cropped), golden[f"{case}.normalised"], 0.0)
+
+
+def replay_clip(golden: Golden) -> Iterator[Check]:
+    """The picture encoder's pixels, its first stages and its features."""
+    atol = numbers_in(golden.tolerance["suggested"])[0]
+    encoder = load_image_encoder(golden.checkpoint() / models.IMAGE_FILE)
+    for index in count():
+        if f"im{index}.input" not in golden:
+            return
+        frame = to_signed(golden[f"im{index}.input"].numpy())[:, :, 0]
+        stages = _clip_stages(encoder, frame)
+        for name in (name for name in golden.tensors if name.startswith(f"im{index}.")):
+            stage = name.split(".")[1]
+            if stage == "input":
+                continue
+            what, _, cut = stage.rpartition("_") if "_first" in stage or "_every" in stage else (stage, "", "")
+            number = int("".join(filter(str.isdigit, cut)) or 0)
+            value = stages[what]
+            if cut.startswith("every"):
+                value = value[:, ::number, ::number]
+            elif cut.startswith("first"):
+                value = value[:, :number]
+            yield close(name, value, golden[name], atol)
+
+
+def _clip_stages(encoder: ImageEncoder, frame: Tensor) -> dict[str, Tensor]:
+    """Every stage that a golden may name: pixels, the first norm, each block and the output."""
+    stages: dict[str, Tensor] = {"pixels": encoder.preprocess(frame)[0]}
+
+    def keep(name: str) -> Any:
+        def hook(_module: object, _args: object, output: Any) -> None:
+            stages[name] = output[0] if isinstance(output, tuple) else output
+
+        return hook
+
+    hooks = [encoder.model.pre_layrnorm.register_forward_hook(keep("after_pre_norm"))]
+    for index, layer in enumerate(encoder.model.encoder.layers):
+        hooks.append(layer.register_forward_hook(keep(f"after_block{index}")))
+    stages["output"] = encoder(frame)
+    for hook in hooks:
+        hook.remove()
+    return stages
+
+
+def replay_color(golden: Golden) -> Iterator[Check]:
+    """Lab, colour matching at every stored strength, flat frames and bytes."""
+    atol, most_levels, most_percent = numbers_in(golden.tolerance["suggested"])
+    source, reference = golden["source"], golden["reference"]
+    matched = match_colors(source, reference)
+    yield close("lab", rgb_to_lab((source[0].transpose(0, 1) + 1) / 2), golden["lab"], atol)
+    yield close("matched", matched, golden["matched"], atol)
+    half = match_colors(source, reference, 0.5)
+    yield close("matched_half", half, golden["matched_half"], atol)
+    yield close("strength 0", match_colors(source, reference, 0.0), source, 0.0)
+    flat = match_colors(golden["flat_source"], reference)
+    yield close("flat_matched", flat, golden["flat_matched"], atol)
+    levels = torch.from_numpy(to_bytes(matched)).permute(3, 0, 1, 2)[None]
+    apart = (levels.int() - golden["uint8"].int()).abs()
+    share = 100 * float((apart > 0).float().mean())
+    yield Check("uint8", float(apart.max()), f"{most_levels:g} levels", float(apart.max()) <= most_levels)
+    yield Check("uint8 differing", share, f"{most_percent:g} percent", share <= most_percent)
+
+
+def replay_text(golden: Golden) -> Iterator[Check]:
+    """Token ids, masks and text features; what lies beyond the stored rows must be padding and zeros."""
+    atol = numbers_in(golden.tolerance["suggested"])[0]
+    folder = golden.checkpoint()
+    encoder = load_prompt_encoder(folder / models.TEXT_FILE, folder / models.TOKENIZER_FOLDER)
+    ids, mask, context = golden["ids"], golden["mask"], golden["context"]
+    for row, prompt in enumerate(golden.data["prompts"]):
+        our_ids, our_mask = encoder.tokenize(clean_prompt(prompt))
+        features, length = encoder(prompt), golden.data["lengths"][row]
+        columns, rows = ids.shape[1], context.shape[1]
+        yield exact(f"ids {row}", our_ids[0, :columns], ids[row])
+        yield exact(f"mask {row}", our_mask[0, :columns], mask[row])
+        yield exact(f"length {row}", int(our_mask.sum()), length)
+        yield exact(f"features {row} rows", features.shape[1], PROMPT_TOKENS)
+        yield close(f"context {row}", features[0, :rows], context[row], atol)
+        yield exact(f"context {row} beyond the prompt", int(features[0, length:].count_nonzero()), 0)
+
+
+def replay_vae(golden: Golden) -> Iterator[Check]:
+    """Encoding to normalised latents and decoding to pixels."""
+    atol = numbers_in(golden.tolerance["suggested"])[0]
+    vae = load_vae(golden.checkpoint() / models.VAE_FILE)
+    latents = normalise(vae, encode_mean(vae, golden["video"]))
+    yield close("latent", latents, golden["latent"], atol)
+    decoded = torch.cat(list(decode_stream(vae, golden["z"][None])), dim=2)
+    yield close("decoded", decoded, golden["decoded"], atol)
+
+
+REPLAYERS = (
+    Replayer("tables", replay_tables),
+    Replayer("audio", replay_audio),
+    Replayer("image", replay_image),
+    Replayer("clip", replay_clip),
+    Replayer("color", replay_color),
+    Replayer("text", replay_text),
+    Replayer("vae", replay_vae),
+    Replayer("dit", replay_transformer),
+    Replayer("dit_two_speakers", replay_two_speakers),
+    Replayer("dit_bf16", replay_bfloat16),
+    Replayer("e2e", replay_run),
+)

@@ -1,0 +1,165 @@
+"""Compares the talking avatar's tables: sizes, timesteps, frame counts, windows, key frames and masks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from pipelines.families.avatar_models import RELEASED_SIZES
+from pipelines.families.avatar_picture import fill_crop
+from pipelines.families.avatar_plan import (
+    KEY_FRAME_REPEAT,
+    MAX_FRAMES,
+    SAMPLE_RATE,
+    SHIFT,
+    TARGET_LUFS,
+    WindowPlan,
+    audio_frames,
+    known_mask,
+)
+from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.models.text import PROMPT_TOKENS
+from pipelines.parity.golden import Check, Golden, close, exact
+from pipelines.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
+from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
+from pipelines.tasks.talking_avatar import (
+    DROPPED_FRAMES,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    MOTION_FRAMES,
+    WINDOW_FRAMES,
+    TalkingAvatar,
+)
+
+FIRST_FRAME_COUNT = 10
+"""0.4 s: shorter recordings are refused, so that their frame counts do not matter."""
+
+
+def replay_tables(golden: Golden) -> Iterator[Check]:
+    """Compare every table that the file holds; a table nobody knows fails."""
+    notes = ("about", "bucket_rule", "video_frames_rule", "video_frames_float_surprises_note")
+    for name, table in golden.data.items():
+        if name in notes:
+            continue
+        compare = TABLES.get(name)
+        if compare is None:
+            yield Check(f"{name}: no such table", 1, "equal", False)
+        else:
+            yield from compare(table)
+
+
+def _constants(table: dict[str, Any]) -> Iterator[Check]:
+    defaults = TalkingAvatar()
+    ours = {
+        "default_negative_prompt": NEGATIVE_PROMPT,
+        "connection_prompt": CONNECTION_PROMPT,
+        "fps": AVATAR_FPS,
+        "frame_num": WINDOW_FRAMES,
+        "motion_frame": MOTION_FRAMES,
+        "drop_frame": DROPPED_FRAMES,
+        "key_frame_repeat": KEY_FRAME_REPEAT,
+        "sampling_steps": defaults.num_inference_steps,
+        "shift": SHIFT,
+        "text_guide_scale": defaults.guidance_scale,
+        "audio_guide_scale": defaults.audio_guidance_scale,
+        "max_frames_num": MAX_FRAMES,
+        "num_timesteps": NUM_TRAIN_TIMESTEPS,
+        "sample_rate": SAMPLE_RATE,
+        "target_lufs": TARGET_LUFS,
+        "min_seconds": MIN_SECONDS,
+        "max_seconds": MAX_SECONDS,
+        "audio_window": RELEASED_SIZES["audio_window"],
+        "text_tokens": PROMPT_TOKENS,
+        "clip_tokens": 257,
+        "vae_stride": [TEMPORAL_STRIDE, SPATIAL_STRIDE, SPATIAL_STRIDE],
+        "patch": [1, PATCH, PATCH],
+    }
+    for name, value in table.items():
+        yield exact(f"constants.{name}", ours.get(name), value)
+
+
+def _buckets(table: dict[str, Any]) -> Iterator[Check]:
+    for resolution, entries in table.items():
+        ours = [[label, list(size)] for label, size in AVATAR_BUCKETS[resolution].items()]
+        yield exact(f"buckets.{resolution}", ours, [[label, size] for label, size in entries.items()])
+
+
+def _image_sizes(table: list[dict[str, Any]]) -> Iterator[Check]:
+    for row in table:
+        height, width = row["image"]
+        for resolution in (name for name in row if name != "image"):
+            table_used = AVATAR_BUCKETS[resolution]
+            crop = fill_crop(height, width, nearest_bucket(table_used, height, width))
+            ours = {
+                "label": next(label for label, size in table_used.items() if size == crop.target),
+                "target": list(crop.target),
+                "resized": list(crop.resized),
+                "crop_top_left": [crop.top, crop.left],
+            }
+            yield exact(f"image_sizes.{height}x{width}.{resolution}", ours, row[resolution])
+
+
+def _timesteps(table: list[dict[str, Any]]) -> Iterator[Check]:
+    for row in table:
+        timetable = avatar_timetable(row["steps"], row["shift"])
+        ours = torch.tensor([*timetable.timesteps, 0.0])
+        yield close(f"timesteps.{row['steps']}.{row['shift']}", ours, torch.tensor(row["t"]), 1e-4)
+
+
+def _frame_surprises(table: list[list[int]]) -> Iterator[Check]:
+    counts = range(FIRST_FRAME_COUNT, MAX_FRAMES + 1)
+    ours = [[n, audio_frames(640 * n)] for n in counts if audio_frames(640 * n) != n]
+    yield exact("video_frames_float_surprises", ours, table)
+
+
+def _audio_plan(table: list[dict[str, Any]]) -> Iterator[Check]:
+    for row in table:
+        yield exact(f"audio_plan.{row['samples_16k']}", plan_row(row["samples_16k"]), row)
+
+
+def plan_row(num_samples: int) -> dict[str, Any]:
+    """One row of the published table of audio lengths, worked out by our plan with the released 4 steps."""
+    plan = WindowPlan(num_frames=min(audio_frames(num_samples), MAX_FRAMES))
+    key_frames = [plan.key_frame(index) for index in range(1, plan.num_passes)]
+    pieces = (plan.new_frames(index) for index in range(plan.num_passes))
+    return {
+        "samples_16k": num_samples,
+        "seconds": round(num_samples / SAMPLE_RATE, 4),
+        "frames_in": plan.num_frames,
+        "is_clip": plan.num_windows == 0,
+        "padded": plan.padded_frames,
+        "windows": plan.num_windows,
+        "calls": TalkingAvatar().num_inference_steps * plan.num_passes,
+        "frames_out": sum(end - begin for begin, end in pieces),
+        "key_first": key_frames[:3],
+        "key_last": key_frames[-2:],
+    }
+
+
+def _key_frames(table: dict[str, list[int]]) -> Iterator[Check]:
+    for num_frames, frames in table.items():
+        plan = WindowPlan(num_frames=int(num_frames))
+        ours = [plan.key_frame(index) for index in range(1, plan.num_passes)]
+        yield exact(f"key_frames.{num_frames}", ours, frames)
+
+
+def _masks(table: dict[str, Any]) -> Iterator[Check]:
+    for name, mask in table.items():
+        known, tail, num_frames = (int(number) for number in re.findall(r"\d+", name))
+        ours = known_mask(num_frames, known, tail)
+        yield exact(f"masks.{name}", ours, mask["channels_by_latent_frame"])
+
+
+TABLES: dict[str, Callable[[Any], Iterator[Check]]] = {
+    "constants": _constants,
+    "buckets": _buckets,
+    "image_sizes": _image_sizes,
+    "timesteps": _timesteps,
+    "video_frames_float_surprises": _frame_surprises,
+    "audio_plan": _audio_plan,
+    "key_frames": _key_frames,
+    "masks": _masks,
+}
