@@ -79,6 +79,12 @@ def state_words(job: Job) -> str:
     return f"{job.state}?" if job.suspect else str(job.state)
 
 
+def job_line(job: Job) -> str:
+    """Return 'job 3 line-02: failed: disk full' or 'job 3 line-02: done: PATH'."""
+    rest = job.output if job.state is JobState.DONE else why_words(job)
+    return f"job {job.id} {job.label}: {state_words(job)}{f': {rest}' if rest else ''}"
+
+
 def why_words(job: Job) -> str:
     """Return what a person should know about a job beside its state, or ''."""
     return job.error or job.reason or job.suspect

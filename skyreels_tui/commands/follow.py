@@ -51,7 +51,7 @@ class Teller:
 
     def __init__(self, style: Style) -> None:
         self._style = style
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
         self._last: tuple[object, ...] = ()
         self._last_at = 0.0
         self._status = ""
@@ -59,6 +59,10 @@ class Teller:
     def publish(self, event: Event) -> None:
         """Keep an event for the next `pump`; never blocks."""
         self._events.put(event)
+
+    def remark(self, text: str) -> None:
+        """Keep a line of words for the next `pump`; for any thread."""
+        self._events.put(text)
 
     def pump(self, timeout_s: float = TICK_S) -> None:
         """Write what has come in, after waiting at most `timeout_s` for something to come."""
@@ -76,10 +80,12 @@ class Teller:
         elif self._style == "lines":
             output.note(text)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event | str) -> None:
         if self._style == "none":
             return
         match event:
+            case str():
+                self.note(event)
             case JobProgress():
                 self._tell_progress(event)
             case JobChanged(job) if self._style == "json":

@@ -21,4 +21,6 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     # Textual is loaded only by commands that draw.
     from skyreels_tui.panels.alone import run_panel
 
-    return int(run_panel(args.panel, context) or 0)
+    return run_panel(
+        args.panel, context.folders, result_dir=context.result_dir, ascii_only=args.ascii or context.settings.ascii
+    )

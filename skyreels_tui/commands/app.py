@@ -1,0 +1,36 @@
+"""Opens the full-screen app, or its plain twin that speaks in lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import CommandError
+
+
+def open_app(args: argparse.Namespace, context: Context) -> int:
+    """Run the app until it is left; `--plain` needs no terminal that can draw."""
+    if args.plain:
+        from skyreels_tui.commands.plain import run_plain
+
+        return run_plain(args, context)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError(
+            "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
+            "or --plain shows the queue as lines"
+        )
+    # Textual is loaded only by commands that draw.
+    from skyreels_tui.app import AppOptions, run_app
+
+    return run_app(
+        AppOptions(
+            folders=context.folders,
+            settings=context.settings,
+            result_dir=context.result_dir,
+            executor=context.executor,
+            theme=args.theme or "",
+            ascii=args.ascii,
+            auto_resume=args.resume,
+        )
+    )

@@ -1,0 +1,185 @@
+"""The command line around the queue: help, import cost, completion, settings, results, panels, the app's door."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skyreels_tui.commands import COMMANDS
+from tests.cli.conftest import Call
+
+Cli = Callable[..., Call]
+HEAVY = ("torch", "diffusers", "transformers", "textual", "numpy", "PIL", "sqlite3")
+
+
+def modules_after(*argv: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after one command."""
+    code = (
+        "import sys; from skyreels_tui.cli import main; main(sys.argv[1:]);"
+        "print('\\n' + ' '.join({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_heavy(home: Path) -> None:
+    assert modules_after("--help") & set(HEAVY) == set()
+
+
+def test_queue_commands_load_neither_torch_nor_textual(home: Path) -> None:
+    loaded = modules_after("list")
+    assert "sqlite3" in loaded
+    assert loaded & {"torch", "diffusers", "transformers", "textual"} == set()
+
+
+def test_help_names_every_command_and_exit_code(cli: Cli) -> None:
+    call = cli("--help")
+    assert call.code == 0
+    for command in COMMANDS:
+        assert f"\n  {command.name} " in call.out
+    assert "\n  2  refused input" in call.out
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_every_command_has_help(cli: Cli, name: str) -> None:
+    call = cli(name, "--help")
+    assert (call.code, call.err) == (0, "")
+    assert call.out.startswith(f"usage: skyreels-tui {name}")
+
+
+def test_version(cli: Cli) -> None:
+    from skyreels_tui import __version__
+
+    assert cli("--version").out == f"skyreels-tui {__version__}\n"
+
+
+def test_both_spellings_of_an_option(cli: Cli) -> None:
+    text = cli("generate", "--help").out
+    for name in ("ref_imgs", "input_video", "input_image", "input_audio", "low_vram", "model_id", "task_type"):
+        assert f"--{name}" in text
+        assert f"--{name.replace('_', '-')}" in text
+
+
+def test_the_app_without_a_terminal_says_what_to_do(cli: Cli) -> None:
+    call = cli()
+    assert (call.code, call.out) == (2, "")
+    assert "needs a terminal" in call.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_options(cli: Cli, shell: str) -> None:
+    text = cli("completion", shell).out
+    for command in COMMANDS:
+        assert command.name in text
+    assert "ref_imgs" in text
+
+
+def test_bash_completion_works_in_bash(cli: Cli, tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    assert bash is not None
+    script = tmp_path / "completion"
+    script.write_text(cli("completion", "bash").out)
+    asked = (
+        f"source {script}; COMP_WORDS=(skyreels-tui generate --see); COMP_CWORD=2; _skyreels_tui; "
+        'echo "${COMPREPLY[*]}"; COMP_WORDS=(skyreels-tui can); COMP_CWORD=1; _skyreels_tui; echo "${COMPREPLY[*]}"'
+    )
+    done = subprocess.run([bash, "-c", asked], capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.splitlines() == ["--seed", "cancel"]
+
+
+def test_settings_round_trip_keeps_comments(cli: Cli, home: Path) -> None:
+    path = Path(cli("settings", "path").out.strip())
+    path.parent.mkdir(parents=True)
+    path.write_text('# my machine\ntheme = "dusk"  # at night\nunheard_of = 1\n')
+    call = cli("settings", "set", "memory_floor_gib", "12")
+    assert call.code == 0
+    assert "unknown setting 'unheard_of'" in call.err
+    assert path.read_text() == ('# my machine\ntheme = "dusk"  # at night\nunheard_of = 1\nmemory_floor_gib = 12.0\n')
+    assert cli("settings", "get", "memory_floor_gib").out == "12.0\n"
+    assert cli("settings", "--json").data["theme"] == "dusk"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("memory_floor_gib", "lots"), "'lots' is not a number"),
+        (("hang_up", "panic"), "'panic' is not offered"),
+        (("ascii", "perhaps"), "must be yes or no"),
+        (("colour", "red"), "no setting 'colour'"),
+        (("defaults.reference_to_video.duration", "99"), "99 s is outside 1 to 60"),
+        (("defaults.nothing.duration", "9"), "no task 'nothing'"),
+    ],
+)
+def test_settings_refuse_in_words(cli: Cli, words: tuple[str, str], message: str) -> None:
+    call = cli("settings", "set", *words)
+    assert (call.code, call.out) == (2, "")
+    assert message in call.err
+
+
+def test_a_broken_settings_file_is_named_and_kept(cli: Cli) -> None:
+    path = Path(cli("settings", "path").out.strip())
+    path.parent.mkdir(parents=True)
+    path.write_text("theme = [")
+    assert "left alone" in cli("list").err
+    refused = cli("settings", "set", "theme", "dusk")
+    assert refused.code == 2
+    assert path.read_text() == "theme = ["
+
+
+def test_defaults_of_a_task_are_used_and_options_win(cli: Cli, picture: Path) -> None:
+    cli("settings", "set", "defaults.reference_to_video.duration", "3")
+    words = ("--ref_imgs", picture, "--prompt", "x", "--profile", "demo")
+    cli("add", *words)
+    cli("add", *words, "--duration", "7")
+    durations = [row["request"]["duration"] for row in cli("list", "--json").data]
+    assert durations == [3, 7]
+
+
+def test_result_dir_from_settings(cli: Cli, picture: Path, tmp_path: Path) -> None:
+    cli("settings", "set", "result_dir", tmp_path / "videos")
+    call = cli("generate", "--ref_imgs", picture, "--prompt", "x", "--profile", "demo")
+    assert Path(call.out.strip()).is_relative_to(tmp_path / "videos")
+
+
+def test_results_lists_files_and_recipes_newest_first(cli: Cli, tmp_path: Path) -> None:
+    import os
+
+    folder = tmp_path / "videos" / "talking_avatar"
+    folder.mkdir(parents=True)
+    for index, stem in enumerate(("old", "new")):
+        (folder / f"{stem}.mp4").write_bytes(b"x" * 10)
+        os.utime(folder / f"{stem}.mp4", (1000 + index, 1000 + index))
+    (folder / "new.json").write_text(json.dumps({"label": "L", "request": {"prompt": "p"}}))
+    (folder / "old.json").write_text("{broken")
+    (folder / "half.part.mp4").write_bytes(b"x")
+    call = cli("results", "--json", "--result-dir", tmp_path / "videos")
+    assert [Path(row["output"]).name for row in call.data] == ["new.mp4", "old.mp4"]
+    assert (call.data[0]["label"], call.data[0]["request"]) == ("L", {"prompt": "p"})
+    assert call.data[0]["task_type"] == "talking_avatar"
+    assert cli("results", "--result-dir", tmp_path / "none").code == 0
+
+
+def test_panel_refuses_an_unknown_name(cli: Cli) -> None:
+    call = cli("panel", "weather")
+    assert (call.code, call.out) == (2, "")
+    assert "memory" in call.err
+
+
+def test_panel_names_are_those_there_are() -> None:
+    from skyreels_tui.commands.panel import NAMES
+    from skyreels_tui.panels.alone import PANELS
+
+    assert set(NAMES) == set(PANELS)
+
+
+def test_serve_stays_on_this_machine_unless_told(cli: Cli) -> None:
+    call = cli("serve", "--host", "0.0.0.0")
+    assert (call.code, call.out) == (2, "")
+    assert "--public" in call.err
+    assert cli("serve", "--port", "99999").code == 2
