@@ -1,8 +1,58 @@
-"""The full-screen application: wiring only."""
+"""The full-screen application: wiring only. Screens post intents, the queue answers with events."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from pipelines.errors import InvalidRequest, PipelineError
+from pipelines.tasks.spec import Plan, TaskSpec
+from skyreels_tui import intents
+from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
+from skyreels_tui.executors.protocol import Executor
+from skyreels_tui.folders import Folders
+from skyreels_tui.forms import Machine, free_bytes
 from skyreels_tui.hub import HubApp
+from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
+from skyreels_tui.jobs.service import QueueOptions, QueueService
+from skyreels_tui.keys import EVERYWHERE, HOME, bindings
+from skyreels_tui.palette import load_theme, theme_names
+from skyreels_tui.panels.queue import QueuePanel
+from skyreels_tui.screens.home import HomeScreen
+from skyreels_tui.settings import Settings
+from skyreels_tui.widgets.glyphs import ASCII, UNICODE
+from skyreels_tui.widgets.safe import ControlFilter, safe
+
+SCREEN_CLASSES = {
+    "results": "skyreels_tui.screens.results:ResultsScreen",
+    "models": "skyreels_tui.screens.models:ModelsScreen",
+    "doctor": "skyreels_tui.screens.doctor:DoctorScreen",
+    "settings": "skyreels_tui.screens.settings:SettingsScreen",
+    "help": "skyreels_tui.screens.help:HelpScreen",
+    "themes": "skyreels_tui.screens.themes:ThemeScreen",
+}
+"""Screens that are imported when they are first opened, so that the first paint does not pay for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """What the command line and the settings file say about this run."""
+
+    folders: Folders
+    settings: Settings
+    result_dir: Path
+    executor: Callable[[], Executor]
+    theme: str = ""
+    ascii: bool = False
+    auto_resume: bool = False
 
 
 class SkyreelsApp(HubApp):
@@ -10,3 +60,289 @@ class SkyreelsApp(HubApp):
 
     TITLE = "skyreels-tui"
     CSS_PATH = "app.tcss"
+    BINDINGS = bindings(EVERYWHERE)
+    ENABLE_COMMAND_PALETTE = True
+    SCREENS: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, options: AppOptions) -> None:
+        super().__init__(jobs=self._list_jobs)
+        self.options = options
+        self.settings = options.settings
+        self.folders = options.folders
+        self.result_dir = options.result_dir
+        self.drafts = load_drafts(options.folders.state / DRAFTS_FILE)
+        self.eta_book = EtaBook(options.folders.state / RATES_FILE, lambda: self.gpu_name)
+        self.service: QueueService | None = None
+        self._deleted: list[int] = []
+        self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
+        self._filters.append(ControlFilter())
+        self._use_theme(options.theme or options.settings.theme)
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Open the queue, show home, and start the engine once something is on the screen."""
+        folders, options = self.folders, self.options
+        folders.create()
+        self.service = QueueService(
+            folders,
+            options.result_dir,
+            self.publish_event,
+            executor=options.executor,
+            options=QueueOptions(
+                auto_resume=options.auto_resume or self.settings.auto_resume,
+                on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
+            ),
+        )
+        self.board.refresh()
+        self.push_screen(HomeScreen())
+        self.call_after_refresh(self._start_engine)
+
+    def _start_engine(self) -> None:
+        if self.service is not None:
+            self.service.start()
+
+    def _list_jobs(self) -> Iterable[Job]:
+        return self.service.jobs() if self.service is not None else ()
+
+    async def action_quit(self) -> None:
+        """Leave at once when nothing runs here; else ask what becomes of the running job."""
+        service, running = self.service, self.board.running
+        if service is None or running is None or not service.is_owner:
+            self.exit()
+            return
+        from skyreels_tui.screens.leave import LeaveScreen
+
+        self.push_screen(LeaveScreen(running), self._leave)
+
+    def _leave(self, choice: str | None) -> None:
+        if choice == "stop":
+            self._stop_and_exit()
+        elif choice == "finish":
+            self.exit(message="finish")
+
+    @work(thread=True, exclusive=True, group="leave")
+    def _stop_and_exit(self) -> None:
+        """Wait for the step edge with the screen still alive, so that a person sees what is waited for."""
+        if self.service is not None:
+            self.service.close()
+        self.call_from_thread(self.exit)
+
+    # Looks
+
+    def _use_theme(self, name: str) -> None:
+        theme = load_theme(name)
+        self.register_theme(theme)
+        self.theme = theme.name
+
+    def register_all_themes(self) -> list[str]:
+        """Read every palette file; called by the picker, not at start."""
+        names = theme_names()
+        for name in names:
+            self.register_theme(load_theme(name))
+        return names
+
+    # Screens
+
+    def open_screen(self, name: str) -> None:
+        """Push one of `SCREEN_CLASSES`, importing it first."""
+        if any(screen.name == name for screen in self.screen_stack):
+            return
+        module, cls = SCREEN_CLASSES[name].split(":")
+        screen: Screen[Any] = getattr(importlib.import_module(module), cls)()
+        screen.name = name  # type: ignore[misc]
+        self.push_screen(screen)
+
+    def action_help(self) -> None:
+        """Every key, searchable."""
+        self.open_screen("help")
+
+    def action_themes(self) -> None:
+        """The theme picker."""
+        self.open_screen("themes")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The command palette offers every key of the home screen by name."""
+        for key in (*HOME.keys, *EVERYWHERE.keys):
+            if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
+                yield SystemCommand(
+                    f"{key.label} ({key.shown})", key.help, _runner(screen, key.action)
+                )
+
+    def on_open_screen(self, message: intents.OpenScreen) -> None:
+        """Open a screen by name."""
+        self.open_screen(message.screen)
+
+    def on_open_form(self, message: intents.OpenForm) -> None:
+        """Open the form of a task."""
+        from pipelines.tasks import TASKS
+        from skyreels_tui.screens.form import FormScreen
+
+        task = message.task_type or self.drafts.task or TASKS[0].name
+        self.push_screen(FormScreen(task, message.values, message.label))
+
+    def on_open_job(self, message: intents.OpenJob) -> None:
+        """Show one job."""
+        from skyreels_tui.screens.job import JobScreen
+
+        self.push_screen(JobScreen(message.job_id))
+
+    # What a form asks for
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where demo models and embeddings are kept."""
+        return self.folders.cache
+
+    def task_defaults(self, task: str) -> Mapping[str, Any]:
+        """Field values that the settings file gives a new form."""
+        return self.settings.defaults.get(task, {})
+
+    def estimate(self, task: TaskSpec, plan: Plan) -> tuple[float | None, bool]:
+        """Predicted seconds of a plan, and whether this machine has done such a job before."""
+        found = self.eta_book.estimate(task.name, plan)
+        return found.total_s, found.learned
+
+    def machine(self) -> Machine:
+        """Memory as last read, disk as it is now."""
+        memory = self.last_sample.memory if self.last_sample is not None else None
+        return Machine(memory.available_bytes if memory is not None else None, free_bytes(self.result_dir))
+
+    def show_job(self, job_id: int) -> None:
+        """Put the cursor of the queue on a job."""
+        for panel in self.screen_stack[1].query(QueuePanel):
+            panel.select(job_id)
+
+    # Intents
+
+    def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
+        """Do one short, durable change; say in words what the queue refused."""
+        if self.service is None:
+            return False
+        try:
+            change(self.service)
+        except PipelineError as error:
+            self.tell(str(error), "error")
+            return False
+        if done:
+            self.tell(done)
+        return True
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Show a short message; never parsed as markup."""
+        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    @work(thread=True, group="submit")
+    def on_submit_job(self, message: intents.SubmitJob) -> None:
+        """Add the job on a worker: the queue opens its input files again before it takes it."""
+        service = self.service
+        if service is None:
+            return
+        added: list[Job] = []
+        try:
+            for index in range(message.copies):
+                seeded = message.request
+                if index:
+                    seeded = replace(seeded, seed=seeded.seed + index)
+                added.append(service.add(seeded, label=message.label))
+        except InvalidRequest as error:
+            self.call_from_thread(message.answer, None, error.problems)
+            return
+        except PipelineError as error:
+            self.call_from_thread(self.tell, str(error), "error")
+            self.call_from_thread(message.answer, None, ())
+            return
+        self.call_from_thread(message.answer, added[-1], ())
+
+    def on_cancel_job(self, message: intents.CancelJob) -> None:
+        """Cancel; a job that has spent time running asks first, because that cannot be undone."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        if job.state is not JobState.RUNNING and not job.run_seconds:
+            self._change(lambda service: service.cancel(job.id), f"job {job.id} cancelled")
+            return
+        from skyreels_tui.screens.confirm import ConfirmScreen
+
+        spent = "it stops at its next step and its finished steps are lost"
+        self.push_screen(
+            ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"),
+            lambda sure: self._change(lambda service: service.cancel(job.id)) if sure else None,
+        )
+
+    def on_toggle_hold(self, message: intents.ToggleHold) -> None:
+        """Hold or release."""
+        job = self.board.get(message.job_id)
+        if job is not None:
+            held = job.state is JobState.HELD
+            self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
+
+    def on_retry_job(self, message: intents.RetryJob) -> None:
+        """Resume an interrupted job; add a new row for a finished one."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        if job.state in FINISHED:
+            self._change(lambda service: service.retry(job.id), f"job {job.id} queued again as a new row")
+        else:
+            self._change(lambda service: service.resume(job.id))
+
+    def on_delete_job(self, message: intents.DeleteJob) -> None:
+        """Hide a row; undo brings it back."""
+        if self._change(lambda service: service.delete(message.job_id), f"job {message.job_id} deleted: u brings it back"):
+            self._deleted.append(message.job_id)
+            self.screen.refresh_bindings()
+
+    def on_undo_delete(self) -> None:
+        """Bring back the row deleted last."""
+        if self._deleted:
+            job_id = self._deleted.pop()
+            self._change(lambda service: service.undelete(job_id), f"job {job_id} is back")
+            self.screen.refresh_bindings()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether this session deleted a row."""
+        return bool(self._deleted)
+
+    def on_move_job(self, message: intents.MoveJob) -> None:
+        """Move a waiting job."""
+        self._change(lambda service: service.move(message.job_id, message.offset))
+
+    def on_toggle_pause(self) -> None:
+        """Pause after the running job, or go on."""
+        if self.board.status.pause:
+            self._change(lambda service: service.unpause(), "the queue goes on")
+        else:
+            self._change(lambda service: service.pause(), "paused: no further job starts; p goes on")
+
+    def on_again_job(self, message: intents.AgainJob) -> None:
+        """Open the form with a job's request."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        import random
+        from dataclasses import asdict
+
+        values = asdict(job.request)
+        if message.new_seed:
+            values["seed"] = random.randrange(2**31)
+        self.on_open_form(intents.OpenForm(job.task_type, values, job.label))
+
+
+def _runner(screen: Screen[Any], action: str) -> Callable[[], Any]:
+    async def run() -> None:
+        await screen.run_action(action)
+
+    return run
+
+
+def run_app(options: AppOptions) -> int:
+    """Run the app until it is left, then wait for the engine; returns the exit code."""
+    app = SkyreelsApp(options)
+    try:
+        app.run()
+    finally:
+        if app.service is not None:
+            app.service.close()
+    return app.return_code or 0

@@ -12,7 +12,8 @@ from textual.signal import Signal
 
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.board import JobBoard
-from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.model import Job
+from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 
 
@@ -39,7 +40,7 @@ class EngineEvent(Message):
 class Sampled(Message):
     """One reading of the sensors, from the monitor thread."""
 
-    def __init__(self, sample: object) -> None:
+    def __init__(self, sample: Sample) -> None:
         self.sample = sample
         super().__init__()
 
@@ -58,20 +59,26 @@ class HubApp(App[None]):
         self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
         self.job_progress: Signal[JobProgress] = Signal(self, "job_progress")
         self.log_line: Signal[LogLine] = Signal(self, "log_line")
-        self.sample: Signal[Any] = Signal(self, "sample")
+        self.sample: Signal[Sample] = Signal(self, "sample")
         """Readings of the monitor thread, a second apart."""
         self.queue_status: Signal[QueueStatus] = Signal(self, "queue_status")
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
         self.glyphs: Glyphs = UNICODE
-        self.gpu_name = ""
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
-        self.last_sample: Any = None
+        self.last_sample: Sample | None = None
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
-        return None
+        forecast = self.last_sample.queue if self.last_sample is not None else None
+        return dict(forecast.job_seconds).get(job.id) if forecast is not None else None
+
+    @property
+    def gpu_name(self) -> str:
+        """Name of the GPU, '' when there is none or nothing has been read yet."""
+        gpu = self.last_sample.gpu if self.last_sample is not None else None
+        return gpu.name if gpu is not None else ""
 
     @property
     def can_undo(self) -> bool:
@@ -80,13 +87,8 @@ class HubApp(App[None]):
 
     def queue_left_s(self) -> float | None:
         """Predicted seconds until the queue is empty; None while a part of it is unknown."""
-        waiting = [self.estimate_s(job) for job in self.board.jobs if job.state is JobState.QUEUED]
-        running = self.board.running
-        if running is not None:
-            progress = self.board.progress
-            waiting.append(progress.left_s if progress is not None else None)
-        known = [seconds for seconds in waiting if seconds is not None]
-        return sum(known) if len(known) == len(waiting) else None
+        forecast = self.last_sample.queue if self.last_sample is not None else None
+        return forecast.total_seconds if forecast is not None and not forecast.unknown else None
 
     def publish_event(self, event: Event) -> None:
         """Hand over an event from any thread; never blocks, and drops it once the app has gone."""
@@ -96,7 +98,7 @@ class HubApp(App[None]):
             # The event loop closed between two events: the row is already written, nobody is left to tell.
             return
 
-    def publish_sample(self, sample: object) -> None:
+    def publish_sample(self, sample: Sample) -> None:
         """Hand over a sensor reading from any thread."""
         try:
             self.post_message(Sampled(sample))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from textual.message import Message
 
+from pipelines.errors import Problem
 from pipelines.request import Request
+from skyreels_tui.jobs.model import Job
+
+
+Answer = Callable[[Job | None, Sequence[Problem]], None]
+"""Called on the UI thread with the added job, or with None and what was refused."""
 
 
 class SubmitJob(Message):
-    """Add a job to the queue."""
+    """Add a job to the queue, or `copies` of it with rising seeds."""
 
-    def __init__(self, task_type: str, request: Request, label: str = "", *, copies: int = 1) -> None:
-        self.task_type, self.request, self.label, self.copies = task_type, request, label, copies
+    def __init__(self, request: Request, label: str, answer: Answer, *, copies: int = 1) -> None:
+        self.request, self.label, self.answer, self.copies = request, label, answer, copies
         super().__init__()
 
 
@@ -72,4 +80,12 @@ class OpenForm(Message):
 
     def __init__(self, task_type: str = "", values: dict[str, object] | None = None, label: str = "") -> None:
         self.task_type, self.values, self.label = task_type, values, label
+        super().__init__()
+
+
+class OpenScreen(Message):
+    """Open a screen by its name: results, models, doctor, settings, help, themes."""
+
+    def __init__(self, screen: str) -> None:
+        self.screen = screen
         super().__init__()

@@ -1,1 +1,1 @@
-"""Palettes, one TOML file each; found by listing this folder."""
+"""Palettes: one TOML file each, found by listing this folder."""

@@ -93,7 +93,9 @@ class QueuePanel(RowList):
         """Names of the columns."""
         id_width = self._id_width()
         label = " " * max(0, self._label_width(width) - 5)
-        text = f"  {'id':>{id_width}} {'state':<{STATE_WIDTH}} {'task':<{TASK_WIDTH}} label{label} {'time':>{TIME_WIDTH}}"
+        text = (
+            f"  {'id':>{id_width}} {'state':<{STATE_WIDTH}} {'task':<{TASK_WIDTH}} label{label} {'time':>{TIME_WIDTH}}"
+        )
         return Content.styled(text[:width], "$text-muted") if self._jobs else None
 
     def row(self, index: int, width: int, selected: bool) -> Content:

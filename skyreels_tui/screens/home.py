@@ -14,14 +14,19 @@ from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
 from skyreels_tui.keys import HOME, bindings
 
+from skyreels_tui.panels.disk import DiskPanel
+from skyreels_tui.panels.gpu import GpuPanel
 from skyreels_tui.panels.log import LogPanel
+from skyreels_tui.panels.memory import MemoryPanel
+from skyreels_tui.panels.preview import PreviewPanel
+from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.panel import Panel
 from skyreels_tui.widgets.rowlist import RowList
 from skyreels_tui.widgets.statusbar import StatusBar
 
-SIDE_PANELS: tuple[type[Panel], ...] = ()
+SIDE_PANELS: tuple[type[Panel], ...] = (ProgressPanel, PreviewPanel, MemoryPanel, GpuPanel, DiskPanel)
 """Progress and preview, then the figures; a new panel is one more name here."""
 WIDE = 120
 """Columns from which the panels stand beside the queue."""
@@ -68,7 +73,9 @@ class HomeScreen(Screen[None]):
         for panel in self._foldable():
             panel.folded = narrow and panel is not self._opened
             panel.set_class(panel is self._opened and narrow, "-opened")
-        self.set_class(narrow and self._opened is not None, "-split")
+        for container in (self.query_one("#side"), self.query_one("#figures")):
+            holds = narrow and self._opened is not None and container in self._opened.ancestors
+            container.set_class(holds, "-holds-opened")
 
     def _foldable(self) -> list[Panel]:
         return [panel for panel in self.query(Panel) if not isinstance(panel, QueuePanel)]
@@ -177,7 +184,7 @@ class HomeScreen(Screen[None]):
         self._go("settings")
 
     def _go(self, screen: str) -> None:
-        self.app.push_screen(screen)
+        self.app.post_message(intents.OpenScreen(screen))
 
 
 _ANY = frozenset(JobState)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from rich.segment import Segment
+from textual.color import Color
 from textual.content import Content
+from textual.filter import LineFilter
 
 from skyreels_tui.safetext import LINE_LIMIT, safe
 
@@ -28,3 +33,25 @@ def cut_path(path: str, width: int) -> str:
     while shown and Content(shown).cell_length > width - 1:
         shown = shown[1:]
     return f"…{shown}"
+
+
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+class ControlFilter(LineFilter):
+    """The last gate before the terminal: drops whatever could steer it from every line of every widget.
+
+    Text is made safe where it is drawn; editors draw what is typed or pasted, and this holds for them too.
+    Dropped characters have no width, so nothing moves.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments without controls, bidirectional marks and lone surrogates."""
+        return [
+            Segment(_STEERING.sub("", segment.text), segment.style, segment.control)
+            if segment.control is None and _STEERING.search(segment.text)
+            else segment
+            for segment in segments
+        ]

@@ -1,0 +1,82 @@
+"""Typed paths: expansion, completion and pasted lists; knows nothing of Textual."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from skyreels_tui.jobs.references import token_name
+
+SUFFIXES = {
+    "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}),
+    "video": frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}),
+    "audio": frozenset(
+        {".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}
+    ),
+}
+"""What completion and the browser show first; any file may still be typed."""
+
+MOST_ENTRIES = 5000
+"""Entries of one folder that are looked at: a folder with more must not hold the keys."""
+
+
+def expand(text: str) -> str:
+    """An absolute path from what was typed; references to other jobs stay as they are."""
+    text = text.strip()
+    if not text or token_name(text) is not None:
+        return text
+    try:
+        return os.path.abspath(Path(text).expanduser())
+    except (RuntimeError, ValueError):
+        # '~name' of nobody, or a NUL: left for the check to refuse in words.
+        return text
+
+
+def is_media(name: str, media: str) -> bool:
+    """Whether a file name has an ending of that kind of media."""
+    return Path(name).suffix.lower() in SUFFIXES[media]
+
+
+def complete(text: str, media: str) -> list[str]:
+    """Paths that go on from `text`, folders with a slash, at most `MOST_ENTRIES` looked at; folders last."""
+    folder, _, start = text.rpartition("/")
+    folder = folder + "/" if "/" in text else ""
+    if text == "~":
+        return ["~/"]
+    base = Path(folder or ".").expanduser()
+    found: list[tuple[bool, str]] = []
+    try:
+        with os.scandir(base) as entries:
+            for seen, entry in enumerate(entries):
+                if seen >= MOST_ENTRIES:
+                    break
+                if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
+                    continue
+                if entry.is_dir():
+                    found.append((True, f"{folder}{entry.name}/"))
+                elif is_media(entry.name, media):
+                    found.append((False, folder + entry.name))
+    except (OSError, RuntimeError, ValueError):
+        return []
+    return [path for _, path in sorted(found)]
+
+
+def common_start(paths: list[str]) -> str:
+    """The longest text that all completions begin with."""
+    return os.path.commonprefix(paths)
+
+
+def split_pasted(text: str) -> list[str]:
+    """Paths of a paste: one a line, or several on a line as a file manager or a shell quotes them."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) != 1:
+        return [line.removeprefix("file://") for line in lines]
+    line = lines[0].removeprefix("file://")
+    if Path(line).expanduser().exists():
+        return [line]
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return [line]
+    return words if len(words) > 1 and all("/" in word or Path(word).exists() for word in words) else words[:1] or [line]

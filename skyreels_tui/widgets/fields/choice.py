@@ -1,0 +1,129 @@
+"""One of a few words in a row, and yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from pipelines.request import FieldSpec
+from skyreels_tui.keys import FIELDS, bindings
+from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
+
+
+class ChoiceRow(Widget, can_focus=True):
+    """Words side by side with marks around the chosen one; only the chosen one where they do not fit."""
+
+    DEFAULT_CSS = """
+    ChoiceRow { height: 1; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    ChoiceRow:focus { background: $boost; }
+    """
+
+    BINDINGS = bindings(FIELDS, "choose", "toggle")
+
+    index: reactive[int] = reactive(0)
+
+    class Chosen(Message):
+        """Another word is chosen."""
+
+    def __init__(self, words: Sequence[str], index: int, hint: str = "") -> None:
+        super().__init__()
+        self.words, self.hint = tuple(words), hint
+        self.set_reactive(ChoiceRow.index, index)
+
+    def action_choose(self, offset: int) -> None:
+        """Choose the word before or after; stops at the ends."""
+        self._take(max(0, min(len(self.words) - 1, self.index + offset)))
+
+    def action_toggle(self) -> None:
+        """Choose the next word, round and round."""
+        self._take((self.index + 1) % len(self.words))
+
+    def _take(self, index: int) -> None:
+        if index != self.index:
+            self.index = index
+            self.post_message(self.Chosen())
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter goes on to the next field, as in a line of text."""
+        if event.key in ("enter", "down"):
+            event.stop()
+            self.screen.focus_next()
+        elif event.key == "up":
+            event.stop()
+            self.screen.focus_previous()
+
+    def on_click(self) -> None:
+        """A click chooses the next word."""
+        self.action_toggle()
+
+    def render(self) -> Content:
+        """The words; none chosen when the value is not one of them."""
+        glyphs = getattr(self.app, "glyphs", UNICODE)
+        width = self.content_size.width
+        row = self._row(glyphs)
+        if row.cell_length > width:
+            word = self.words[self.index] if self.index >= 0 else "none of the choices"
+            row = Content.assemble(
+                (f"{glyphs.left}{word}{glyphs.right}", "bold $primary"),
+                (f"  {self.index + 1} of {len(self.words)}", "$text-muted"),
+            )
+        if self.hint and row.cell_length + len(self.hint) + 3 <= width:
+            row = Content.assemble(row, "   ", (self.hint, "$text-muted"))
+        return row
+
+    def _row(self, glyphs: Glyphs) -> Content:
+        parts = [
+            Content.styled(f"{glyphs.left}{word}{glyphs.right}", "bold $primary")
+            if index == self.index
+            else Content(f" {word} ")
+            for index, word in enumerate(self.words)
+        ]
+        return Content(" ").join(parts)
+
+
+class ChoiceField(Field):
+    """One of the spec's options."""
+
+    def __init__(
+        self, name: str, spec: FieldSpec, value: object, options: Sequence[tuple[object, str]]
+    ) -> None:
+        super().__init__(name, spec, value)
+        self.options = tuple(options)
+
+    def controls(self) -> ComposeResult:
+        """One row."""
+        yield ChoiceRow([word for _, word in self.options], self._place(self.initial), self.spec.help)
+
+    def _place(self, value: object) -> int:
+        values = [option for option, _ in self.options]
+        return values.index(value) if value in values else -1
+
+    @property
+    def value(self) -> object:
+        """The chosen option; what came in while none is chosen."""
+        index = self.query_one(ChoiceRow).index
+        return self.options[index][0] if index >= 0 else self.initial
+
+    def set_value(self, value: object) -> None:
+        """Choose an option; a value that is none of them is kept and refused by the request."""
+        self.initial = value
+        self.query_one(ChoiceRow).index = self._place(value)
+
+    def on_choice_row_chosen(self, event: ChoiceRow.Chosen) -> None:
+        """Pass the change on."""
+        event.stop()
+        self.changed()
+
+
+class FlagField(ChoiceField):
+    """Yes or no."""
+
+    def __init__(self, name: str, spec: FieldSpec, value: object) -> None:
+        super().__init__(name, spec, value, ((False, "no"), (True, "yes")))

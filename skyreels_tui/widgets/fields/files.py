@@ -1,0 +1,247 @@
+"""A list of files: typed with completion, pasted or browsed; ordered, removed, looked at."""
+
+from __future__ import annotations
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Static
+
+from pipelines.request import FieldSpec, Files
+from skyreels_tui import paths
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.references import token_name
+from skyreels_tui.keys import FILES, bindings
+from skyreels_tui.mediafacts import Facts, Picture, Sound, facts, look
+from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.fields.pathinput import PathInput
+from skyreels_tui.widgets.halfblocks import picture, wave
+from skyreels_tui.widgets.safe import cut_path, safe
+
+VIEW_COLUMNS, VIEW_ROWS = 22, 6
+
+
+class FileRows(Widget, can_focus=True):
+    """The chosen files in order."""
+
+    DEFAULT_CSS = """
+    FileRows { height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    FileRows:focus { background: $boost; }
+    """
+
+    BINDINGS = bindings(FILES, "move", "remove")
+
+    files: reactive[tuple[str, ...]] = reactive((), layout=True)
+    cursor: reactive[int] = reactive(0)
+
+    class Changed(Message):
+        """Files or their order changed."""
+
+    class Moved(Message):
+        """Another file is selected."""
+
+    def __init__(self, files: tuple[str, ...]) -> None:
+        super().__init__()
+        self.set_reactive(FileRows.files, files)
+        self.known: dict[str, Facts] = {}
+
+    def on_mount(self) -> None:
+        """An empty list takes no room and no focus."""
+        self.display = bool(self.files)
+
+    def watch_files(self, files: tuple[str, ...]) -> None:
+        """Keep the cursor on a file."""
+        self.display = bool(files)
+        self.cursor = max(0, min(self.cursor, len(files) - 1))
+
+    def watch_cursor(self) -> None:
+        """The view beside the list follows."""
+        self.post_message(self.Moved())
+
+    def render(self) -> Content:
+        """Place, path and facts of each file."""
+        glyphs, width = hub(self).glyphs, self.content_size.width
+        lines = []
+        for index, path in enumerate(self.files):
+            known = self.known.get(path, Facts())
+            mark, style = (glyphs.cross, "$text-error") if known.problem else (glyphs.check, "$text-success")
+            tail = f"{known.words} " if known.words else ""
+            room = width - len(tail) - 6
+            shown = cut_path(path, max(8, room))
+            selected = index == self.cursor and self.has_focus
+            gap = max(1, width - 4 - Content(shown).cell_length - len(tail) - 2)
+            lines.append(
+                Content.assemble(
+                    (f"{glyphs.cursor if selected else ' '}{index + 1} ", "$text-muted"),
+                    (shown, "bold" if selected else ""),
+                    " " * gap,
+                    (tail, "$text-muted"),
+                    (mark if known != Facts() else " ", style),
+                )
+            )
+        return Content("\n").join(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrows move within the list, and leave it at its ends."""
+        step = {"down": 1, "j": 1, "up": -1, "k": -1}.get(event.key)
+        if step is None:
+            return
+        event.stop()
+        if 0 <= self.cursor + step < len(self.files):
+            self.cursor += step
+        elif event.key in ("down", "up"):
+            self.app.action_focus_next() if step > 0 else self.app.action_focus_previous()
+
+    def action_move(self, offset: int) -> None:
+        """Move the selected file in the order."""
+        target = self.cursor + offset
+        if 0 <= target < len(self.files):
+            files = list(self.files)
+            files[self.cursor], files[target] = files[target], files[self.cursor]
+            self.files, self.cursor = tuple(files), target
+            self.post_message(self.Changed())
+
+    def action_remove(self) -> None:
+        """Take the selected file off the list."""
+        self.files = self.files[: self.cursor] + self.files[self.cursor + 1 :]
+        self.post_message(self.Changed())
+
+
+class FilesField(Field):
+    """Between minimum and maximum files; a typed path counts even before Enter."""
+
+    DEFAULT_CSS = """
+    FilesField .box { height: auto; }
+    FilesField .list { height: auto; width: 1fr; }
+    FilesField .view { width: auto; height: auto; padding: 0 0 0 1; display: none; }
+    FilesField .view.-shown { display: block; }
+    """
+
+    BINDINGS = bindings(FILES, "browse")
+
+    def __init__(self, name: str, spec: FieldSpec, value: object) -> None:
+        super().__init__(name, spec, value)
+        assert isinstance(spec, Files)
+        self.files_spec = spec
+
+    def controls(self) -> ComposeResult:
+        """Rows, the input, and the view of the selected file."""
+        files = tuple(str(path) for path in self.initial) if isinstance(self.initial, tuple | list) else ()
+        with Horizontal(classes="box"):
+            with Vertical(classes="list"):
+                yield FileRows(files)
+                yield PathInput(self.files_spec.media)
+            yield Static(Content(""), classes="view")
+
+    def on_mount(self) -> None:
+        """Say how many there may be, and look at what a draft brought."""
+        self._after_change()
+
+    @property
+    def _rows(self) -> FileRows:
+        return self.query_one(FileRows)
+
+    @property
+    def _input(self) -> PathInput:
+        return self.query_one(PathInput)
+
+    @property
+    def value(self) -> tuple[str, ...]:
+        """The files in order, and what stands in the input."""
+        typed = paths.expand(self._input.value)
+        return (*self._rows.files, typed) if typed else self._rows.files
+
+    def set_value(self, value: object) -> None:
+        """Replace the files."""
+        self._input.value = ""
+        self._rows.files = tuple(str(path) for path in value) if isinstance(value, tuple | list) else ()
+        self._after_change()
+
+    def add(self, added: list[str]) -> None:
+        """Put paths at the end; a field of one file takes the newest."""
+        files = (*self._rows.files, *map(paths.expand, added))
+        if self.files_spec.maximum == 1:
+            files = files[-1:]
+        self._rows.files = files
+        self._input.value = ""
+        self._after_change()
+        self.changed()
+
+    def _after_change(self) -> None:
+        have, most = len(self._rows.files), self.files_spec.maximum
+        self._input.placeholder = (
+            "path of another file: Tab completes, Ctrl+B browses" if have < most else f"{have} of {most}"
+        )
+        if not have:
+            self._input.placeholder = f"path of a{'n' if self.files_spec.media[0] in 'ai' else ''} {self.files_spec.media} file: Tab completes, Ctrl+B browses"
+        self._look()
+
+    @on(FileRows.Changed)
+    def _on_rows_changed(self, event: FileRows.Changed) -> None:
+        event.stop()
+        self._after_change()
+        self.changed()
+
+    @on(FileRows.Moved)
+    def _on_moved(self, event: FileRows.Moved) -> None:
+        event.stop()
+        self._look()
+
+    @on(PathInput.Entered)
+    def _on_entered(self, event: PathInput.Entered) -> None:
+        event.stop()
+        self.add(list(event.paths))
+
+    @on(PathInput.Typed)
+    def _on_typed(self, event: PathInput.Typed) -> None:
+        event.stop()
+        self.changed()
+
+    def action_browse(self) -> None:
+        """Choose from a list of folders."""
+        from skyreels_tui.screens.browse import BrowseScreen
+
+        start = self._rows.files[-1] if self._rows.files else self._input.value
+        room = self.files_spec.maximum - len(self._rows.files)
+        several = self.files_spec.maximum > 1 and room > 1
+        self.app.push_screen(
+            BrowseScreen(start, self.files_spec.media, several=several),
+            lambda chosen: self.add(list(chosen)) if chosen else None,
+        )
+
+    # Facts and view, made on a worker
+
+    def _look(self) -> None:
+        rows = self._rows
+        selected = rows.files[rows.cursor] if rows.files else ""
+        self._examine(rows.files, selected)
+
+    @work(thread=True, exclusive=True, group="look")
+    def _examine(self, files: tuple[str, ...], selected: str) -> None:
+        media = self.files_spec.media
+        known = {path: facts(path, media) for path in files if token_name(path) is None}
+        self.app.call_from_thread(self._take_facts, known)
+        view = look(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
+        self.app.call_from_thread(self._take_view, selected, view)
+
+    def _take_facts(self, known: dict[str, Facts]) -> None:
+        if self.is_mounted:
+            self._rows.known = known
+            self._rows.refresh()
+
+    def _take_view(self, selected: str, view: Picture | Sound | None) -> None:
+        if not self.is_mounted:
+            return
+        box = self.query_one(".view", Static)
+        box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
+        if isinstance(view, Picture):
+            drawn = picture(view.rgb, view.width, view.height)
+            caption = f"\n{view.caption}" if view.caption else ""
+            box.update(Content.assemble(drawn, (caption, "$text-muted")))
+        elif isinstance(view, Sound):
+            strip = wave(list(view.peaks), hub(self).glyphs.sparks)
+            box.update(Content.assemble((strip, "$primary"), (f"\n{safe(view.caption)}", "$text-muted")))

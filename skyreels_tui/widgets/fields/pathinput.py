@@ -1,0 +1,146 @@
+"""The input of a path: completes like a shell, takes several pasted paths, adds with Enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from skyreels_tui import paths
+from skyreels_tui.keys import FILES, bindings
+from skyreels_tui.widgets.fields.text import LineInput, without_controls
+from skyreels_tui.widgets.safe import safe
+
+SHOWN = 6
+"""Completions listed at once."""
+
+
+class _Line(LineInput):
+    BINDINGS = bindings(FILES, "complete")
+
+    def action_complete(self) -> None:
+        self.post_message(PathInput.CompleteAsked())
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        pasted = paths.split_pasted(event.text)
+        if len(pasted) > 1:
+            self.post_message(PathInput.Entered(pasted))
+        elif pasted:
+            self.insert_text_at_cursor(without_controls(pasted[0]))
+
+
+class PathInput(Vertical):
+    """A line and, below it, what Tab could go on with."""
+
+    DEFAULT_CSS = """
+    PathInput { height: auto; }
+    PathInput .ways { display: none; color: $text-muted; padding: 0 2; }
+    PathInput .ways.-shown { display: block; }
+    """
+
+    class Entered(Message):
+        """Enter was pressed on a path, or several were pasted."""
+
+        def __init__(self, entered: Sequence[str]) -> None:
+            self.paths = tuple(entered)
+            super().__init__()
+
+    class Typed(Message):
+        """The text changed."""
+
+    class CompleteAsked(Message):
+        """Tab was pressed."""
+
+    def __init__(self, media: str) -> None:
+        super().__init__()
+        self.media = media
+
+    def compose(self) -> ComposeResult:
+        """The line and the ways on."""
+        yield _Line()
+        yield Static(Content(""), classes="ways")
+
+    @property
+    def _line(self) -> _Line:
+        return self.query_one(_Line)
+
+    @property
+    def value(self) -> str:
+        """What stands in the line."""
+        return self._line.value if self.is_mounted else ""
+
+    @value.setter
+    def value(self, text: str) -> None:
+        with self.prevent(Input.Changed):
+            self._line.value = without_controls(text)
+        self._show([])
+
+    @property
+    def placeholder(self) -> str:
+        """Shown while nothing is typed."""
+        return self._line.placeholder
+
+    @placeholder.setter
+    def placeholder(self, text: str) -> None:
+        self._line.placeholder = text
+
+    @on(Input.Changed)
+    def _on_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show([])
+        self.post_message(self.Typed())
+
+    @on(Input.Submitted)
+    def _on_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip():
+            self.post_message(self.Entered([event.value.strip()]))
+        else:
+            self.screen.focus_next()
+
+    def on_path_input_complete_asked(self, event: CompleteAsked) -> None:
+        """Complete as far as it is clear; a whole file or nothing to complete goes on to the next field."""
+        event.stop()
+        text = self._line.value
+        if not text.strip():
+            self.screen.focus_next()
+            return
+        ways = paths.complete(text, self.media)
+        start = paths.common_start(ways)
+        if len(start) > len(text):
+            self._line.value = start
+            self._line.cursor_position = len(start)
+            self._show(ways if len(ways) > 1 else [])
+        elif ways and not _is_file(text):
+            self._show(ways)
+        else:
+            # Leaving the line adds a whole file.
+            self.screen.focus_next()
+
+    def on_descendant_blur(self, _: events.DescendantBlur) -> None:
+        """A file that was typed and left behind is added; anything else stays for a correction."""
+        self._show([])
+        if self.is_mounted and _is_file(self._line.value):
+            self.post_message(self.Entered([self._line.value.strip()]))
+
+    def _show(self, ways: list[str]) -> None:
+        names = [safe(Path(way).name + ("/" if way.endswith("/") else ""), 60) for way in ways[:SHOWN]]
+        more = [f"… {len(ways) - SHOWN} more"] if len(ways) > SHOWN else []
+        box = self.query_one(".ways", Static)
+        box.update(Content("\n".join(names + more)))
+        box.set_class(bool(names), "-shown")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text.strip()) and Path(paths.expand(text)).is_file()
+    except (OSError, ValueError):
+        return False
