@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
-from pipelines.tasks.spec import Plan
 
 PRIOR_TFLOPS: tuple[tuple[str, float], ...] = (
     ("GB10", 61), ("Thor", 61), ("B200", 900), ("H200", 480), ("H100", 430), ("GH200", 450), ("A100", 190),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.tasks.spec import Plan
+from pipelines.plan import Plan
 from skyreels_tui.jobs.eta import Estimate, JobEta, Rates, predict, prior_rates, size_key
 
 RATES_FILE = "rates.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipelines.errors import PipelineError
-from pipelines.tasks.spec import Plan
+from pipelines.plan import Plan
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rates import EtaBook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.tasks.spec import Plan
+from pipelines.plan import Plan
 from skyreels_tui.jobs.model import Job
 
 

@@ -47,7 +47,7 @@ class DiskPanel(LivePanel):
         """Sums and verdict first, details below."""
         disk = self._disk
         if disk is None:
-            return self.words("reading …")
+            return self.no_reading("disk")
         lines = flow(self._sums(disk), width, f" {self.glyphs.dot} ")
         lines += self._forecast(disk, width)
         if height - len(lines) >= 2:
@@ -71,9 +71,7 @@ class DiskPanel(LivePanel):
         if room is not None:
             parts.append(Content(f"free {size(room.free_bytes)}"))
             ok = self._enough(room.free_bytes)
-            parts.append(
-                Content.styled("ok" if ok else "too little", "$text-success" if ok else "$text-error")
-            )
+            parts.append(Content.styled("ok" if ok else "too little", "$text-success" if ok else "$text-error"))
         return parts
 
     def _forecast(self, disk: DiskReading, width: int) -> list[Content]:

@@ -54,7 +54,7 @@ class GpuPanel(LivePanel):
         """All figures, the problem in words, or that nothing has been read so far."""
         gpu = self._gpu
         if gpu is None:
-            return self.words("reading …")
+            return self.no_reading("gpu")
         if gpu.problem:
             hint = "demo jobs and the queue work without one"
             return stack([Content.styled(gpu.problem, "$text-warning"), self.words(hint)], width, height)

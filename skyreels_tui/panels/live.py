@@ -11,6 +11,7 @@ from textual.geometry import Size
 
 from skyreels_tui.hub import hub
 from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.safetext import safe
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 from skyreels_tui.widgets.panel import Panel
 
@@ -60,6 +61,13 @@ class LivePanel(Panel):
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The rows that the content fills out of the `ROWS` it would like."""
         return 1 if self.folded else self.body(width, self.ROWS).plain.count("\n") + 1
+
+    def no_reading(self, sensor: str) -> Content:
+        """Say why there is no reading: none has come yet, or the sensor failed."""
+        sample = hub(self).last_sample
+        errors = sample.errors if isinstance(sample, Sample) else ()
+        said = next((error for error in errors if error.startswith(f"{sensor}: ")), "")
+        return self.words(f"not readable: {safe(said.partition(': ')[2], 120)}" if said else "reading …")
 
     def words(self, text: str, style: str = "$text-muted") -> Content:
         """A part of a line in one style."""

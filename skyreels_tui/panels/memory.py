@@ -55,7 +55,7 @@ class MemoryPanel(LivePanel):
         """Bar and legend, availability, then the graph."""
         reading = self._reading
         if reading is None:
-            return self.words("reading …")
+            return self.no_reading("memory")
         if not reading.total_bytes:
             return self.words("this system does not say how much memory it has")
         figures = f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)}"
@@ -91,9 +91,7 @@ class MemoryPanel(LivePanel):
 
     def _rest(self, reading: MemoryReading) -> list[Content]:
         low = reading.available_bytes is not None and reading.available_bytes < LOW_BYTES
-        parts = [
-            Content.styled(f"available {gib(reading.available_bytes)}", "bold $text-error" if low else "")
-        ]
+        parts = [Content.styled(f"available {gib(reading.available_bytes)}", "bold $text-error" if low else "")]
         if reading.peak_bytes is not None:
             parts.append(self.words(f"peak {gib(reading.peak_bytes)}", ""))
         if reading.page_cache_bytes is not None:
@@ -107,9 +105,7 @@ class MemoryPanel(LivePanel):
         pressure = reading.pressure_percent
         if pressure is not None and pressure >= 0.1:
             style = "$text-error" if pressure >= HIGH_PRESSURE_PERCENT else "$text-warning"
-            parts.append(
-                Content.styled(f"waiting {pressure:.0f} %" if pressure >= 1 else "waiting <1 %", style)
-            )
+            parts.append(Content.styled(f"waiting {pressure:.0f} %" if pressure >= 1 else "waiting <1 %", style))
         return parts
 
     def _graph(self, width: int, height: int) -> list[Content]:

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.content import Content
 
+from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
-from pipelines.tasks.spec import Plan
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
@@ -202,9 +202,7 @@ class ProgressPanel(LivePanel):
             word = SEGMENT_WORDS.get(job.task.family, "part")
             words += f"  {word} {progress.segment + 1} of {progress.num_segments}"
         if not total:
-            return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[
-                0
-            ]
+            return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[0]
         cells = max(4, width - len(name) - len(words) - 2)
         return Content.assemble(f"{name} ", bar(done / total, cells, self.glyphs), f" {words}")
 

@@ -1,0 +1,54 @@
+"""What is worth telling a person who does not look; pure functions over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.safetext import safe
+
+Kind = Literal["done", "failed", "attention"]
+
+TEXT_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell."""
+
+    kind: Kind
+    title: str
+    text: str
+    """Both are free of control characters."""
+    job: Job | None = None
+
+
+def notice_for(before: JobState | None, job: Job) -> Notice | None:
+    """Return what a change of `job` is worth telling; `before` is its state before, None when unknown.
+
+    A job that was in a final state when it was first seen is old news.
+    """
+    if before is None or before is job.state:
+        return None
+    name = safe(job.label or f"job {job.id}", 60)
+    match job.state:
+        case JobState.DONE if job.suspect:
+            return Notice("attention", f"{name} looks wrong", safe(job.suspect, TEXT_LIMIT), job)
+        case JobState.DONE:
+            return Notice("done", f"{name} is done", safe(job.output, TEXT_LIMIT), job)
+        case JobState.FAILED:
+            return Notice("failed", f"{name} failed", safe(job.error, TEXT_LIMIT), job)
+        case JobState.HELD if before in (JobState.RUNNING, JobState.INTERRUPTED) and job.reason:
+            return Notice("attention", f"{name} needs a decision", safe(job.reason, TEXT_LIMIT), job)
+        case JobState.INTERRUPTED:
+            return Notice("attention", f"{name} was interrupted", safe(job.reason, TEXT_LIMIT), job)
+    return None
+
+
+def percent_done(elapsed_s: float, left_s: float | None) -> int | None:
+    """Share of a job's time that has passed, 0..99; None while the rest is unknown."""
+    if left_s is None:
+        return None
+    whole = elapsed_s + left_s
+    return min(99, int(100 * elapsed_s / whole)) if whole > 0 else 0

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.cost import WAN_14B, make_plan
+from pipelines.plan import Plan, Segment
+from pipelines.progress import Progress, Stage
+from skyreels_tui.jobs.eta import JobEta, Rates, current_scale, predict, prior_rates
+from skyreels_tui.jobs.rates import EtaBook
+
+LOAD_S, DECODE_S, WRITE_S = 60.0, 40.0, 2.0
+
+
+def plan_of(num_segments: int = 1, num_steps: int = 8, tokens: int = 71_400) -> Plan:
+    segment = Segment(tokens, num_steps, 1, 31, 121)
+    return make_plan(WAN_14B, height=544, width=960, fps=24, segments=[segment] * num_segments, encoded_frames=0)
+
+
+class Script:
+    """A scripted engine: reports each stage and step, with a clock that it moves itself."""
+
+    def __init__(self, plan: Plan, step_s: Callable[[int], float], decode_s: float = DECODE_S) -> None:
+        self.now = 1000.0
+        self.plan, self.step_s, self.decode_s = plan, step_s, decode_s
+
+    def clock(self) -> float:
+        return self.now
+
+    def reports(self) -> Iterator[Progress]:
+        segments = self.plan.segments
+        yield Progress(Stage.LOAD, num_segments=len(segments))
+        self.now += LOAD_S
+        done = 0
+        for index, segment in enumerate(segments):
+            for step in range(segment.num_steps + 1):
+                yield Progress(Stage.DENOISE, step, segment.num_steps, index, len(segments))
+                if step < segment.num_steps:
+                    self.now += self.step_s(done)
+                    done += 1
+            yield Progress(Stage.DECODE, 0, 0, index, len(segments))
+            self.now += self.decode_s
+        yield Progress(Stage.WRITE, 0, 0, len(segments) - 1, len(segments))
+        self.now += WRITE_S
+
+
+def run(script: Script, eta: JobEta) -> list[tuple[Progress, float, float]]:
+    """Return (report, predicted end, elapsed) of every report, and finish the attempt."""
+    seen = [(report, script.now + eta.update(report), script.now) for report in script.reports()]
+    eta.finish()
+    return seen
+
+
+def errors_after(seen: list[tuple[Progress, float, float]], end: float, step: int) -> list[float]:
+    """Error of the time left, in shares of it, at every report from `step` on until the last step."""
+    began = next(
+        index for index, (report, *_) in enumerate(seen) if report.stage is Stage.DENOISE and report.step == step
+    )
+    return [
+        abs(predicted - end) / (end - now)
+        for report, predicted, now in seen[began:]
+        if report.stage is Stage.DENOISE and end > now
+    ]
+
+
+def learned_book(path: Path, step_s: Callable[[int], float], num_segments: int = 1) -> EtaBook:
+    """A book that has seen one job of the same kind."""
+    book = EtaBook(path, lambda: "NVIDIA GB10")
+    plan = plan_of(num_segments)
+    script = Script(plan, step_s)
+    run(script, book.follow("reference_to_video", plan, script.clock))
+    return book
+
+
+def test_prior_of_a_spark_is_near_what_people_measured() -> None:
+    plan = plan_of(tokens=71_400)
+    estimate = predict(plan, prior_rates("NVIDIA GB10", plan))
+    assert estimate.step_s == pytest.approx(101, rel=0.1)
+    assert estimate.total_s == pytest.approx(16.6 * 60, rel=0.15)
+    assert not estimate.learned
+
+
+def test_faster_gpus_and_no_gpu_have_their_own_priors() -> None:
+    plan = plan_of()
+    names = ["NVIDIA H200", "NVIDIA GB10", "Some New GPU", ""]
+    steps = [predict(plan, prior_rates(name, plan)).step_s for name in names]
+    assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 3.0])
+def test_constant_steps_are_known_after_the_first(speed: float) -> None:
+    plan = plan_of()
+    script = Script(plan, lambda _: 100 * speed)
+    seen = run(script, JobEta(plan, prior_rates("NVIDIA GB10", plan), clock=script.clock))
+    assert errors_after(seen, script.now, 1)[0] <= 0.10
+
+
+@pytest.mark.parametrize("drift", [0.98, 1.02])
+def test_drifting_steps_stay_within_ten_percent(tmp_path: Path, drift: float) -> None:
+    book = learned_book(tmp_path / "rates.json", lambda _: 100.0)
+    plan = plan_of()
+    script = Script(plan, lambda step: 90 * drift**step)
+    seen = run(script, book.follow("reference_to_video", plan, script.clock))
+    assert max(errors_after(seen, script.now, 1)) <= 0.10
+
+
+def test_slow_first_step_is_expected_once_it_was_seen(tmp_path: Path) -> None:
+    def two_speed(step: int) -> float:
+        return 160.0 if step == 0 else 100.0
+
+    book = learned_book(tmp_path / "rates.json", two_speed)
+    plan = plan_of()
+    assert book.estimate("reference_to_video", plan).total_s == pytest.approx(
+        LOAD_S + 160 + 700 + DECODE_S + WRITE_S, rel=0.01
+    )
+    script = Script(plan, two_speed)
+    seen = run(script, book.follow("reference_to_video", plan, script.clock))
+    assert max(errors_after(seen, script.now, 1)) <= 0.02
+
+
+def test_unknown_slow_first_step_is_forgotten_at_the_second() -> None:
+    plan = plan_of()
+    script = Script(plan, lambda step: 180.0 if step == 0 else 100.0)
+    seen = run(script, JobEta(plan, prior_rates("NVIDIA GB10", plan), clock=script.clock))
+    assert max(errors_after(seen, script.now, 2)) <= 0.10
+
+
+def test_change_of_speed_is_believed_at_its_second_step(tmp_path: Path) -> None:
+    book = learned_book(tmp_path / "rates.json", lambda _: 100.0, num_segments=2)
+    plan = plan_of(2)
+    script = Script(plan, lambda step: 100.0 if step < 6 else 170.0)
+    seen = run(script, book.follow("reference_to_video", plan, script.clock))
+    assert max(errors_after(seen, script.now, 1)) > 0.10, "nobody can know before it happens"
+    after = [
+        abs(predicted - script.now) / (script.now - now)
+        for report, predicted, now in seen
+        if (report.segment, report.step) >= (1, 0) and report.stage is Stage.DENOISE
+    ]
+    assert max(after) <= 0.10
+
+
+def test_alternating_speeds_average_out() -> None:
+    ratios = [1.0, 1.4] * 6
+    scales = [current_scale(ratios[:count]) for count in range(4, 13)]
+    assert all(abs(scale - 1.2) / 1.2 <= 0.10 for scale in scales)
+
+
+def test_learning_survives_a_restart_and_serves_other_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "rates.json"
+    learned_book(path, lambda _: 50.0)
+    again = EtaBook(path, lambda: "NVIDIA GB10")
+    same = again.estimate("reference_to_video", plan_of())
+    assert same.learned
+    assert same.step_s == pytest.approx(50.0, rel=0.01)
+    larger = again.estimate("reference_to_video", plan_of(tokens=80_000))
+    assert not larger.learned
+    assert larger.step_s == pytest.approx(50 * plan_of(tokens=80_000).denoise_flops / plan_of().denoise_flops)
+    assert not again.estimate("talking_avatar", plan_of()).learned
+
+
+def test_a_damaged_memory_is_only_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "rates.json"
+    path.write_text('{"reference_to_video 544x960 71400": {"flops_per_s": 1')
+    assert not EtaBook(path).estimate("reference_to_video", plan_of()).learned
+
+
+def test_a_resumed_job_counts_only_what_is_left() -> None:
+    plan = plan_of()
+    rates = replace(prior_rates("NVIDIA GB10", plan), flops_per_s=plan.denoise_flops / 800, prepare_s=60.0)
+    now = [0.0]
+    eta = JobEta(plan, rates, clock=lambda: now[0])
+    eta.update(Progress(Stage.LOAD))
+    now[0] = 60.0
+    left = eta.update(Progress(Stage.DENOISE, 5, 8))
+    rest = plan.vae_flops / rates.vae_flops_per_s + rates.write_s
+    assert left == pytest.approx(300 + rest)
+    now[0] = 260.0
+    assert eta.update(Progress(Stage.DENOISE, 6, 8)) == pytest.approx(400 + rest)
+
+
+def test_decoding_of_one_piece_teaches_the_next() -> None:
+    plan = plan_of(3)
+    rates = Rates(plan.denoise_flops / 2400, plan.vae_flops / 30, LOAD_S, WRITE_S)
+    script = Script(plan, lambda _: 100.0, decode_s=50.0)
+    seen = run(script, JobEta(plan, rates, clock=script.clock))
+    last = [predicted for report, predicted, _ in seen if report.segment == 1 and report.stage is Stage.DENOISE]
+    assert last[-1] == pytest.approx(script.now, abs=1.0)
+
+
+def test_an_instant_engine_does_not_divide_by_zero() -> None:
+    plan = plan_of()
+    eta = JobEta(plan, prior_rates("", plan), clock=lambda: 5.0)
+    for step in range(9):
+        assert eta.update(Progress(Stage.DENOISE, step, 8)) >= 0
+    eta.finish()
