@@ -16,7 +16,7 @@ from pipelines.models.text import PromptEncoder, clean_prompt, load_prompt_encod
 from pipelines.models.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
 from pipelines.parity.golden import Check, Golden, Replayer, close, exact
 from pipelines.parity.record import Recorder
-from pipelines.parity.tolerance import few_levels, padded_rows, stated
+from pipelines.parity.tolerance import few_levels, fitting_arguments, padded_rows, stated
 
 TINY_MANIFEST = "manifests/v2v.json"
 """For goldens that name none."""
@@ -32,6 +32,7 @@ def replay_vae_encode(golden: Golden) -> Iterator[Check]:
     vae = load_vae(golden.checkpoint() / VAE_FILE)
     atol = stated(golden, "latents")
     video = golden["video"]
+    yield from fitting_arguments(golden, dict(zip(("frames", "height", "width"), video.shape[2:], strict=True)))
     layers = _stored_layers(golden)
     with Recorder(vae, [*set(layers.values()), "quant_conv"]) as recorder:
         mean = encode_mean(vae, video)
@@ -54,6 +55,8 @@ def replay_vae_decode(golden: Golden) -> Iterator[Check]:
     vae = load_vae(golden.checkpoint() / VAE_FILE)
     atol = stated(golden, "frames")
     latents = golden["latents"]
+    sizes = ("latent_frames", "latent_height", "latent_width")
+    yield from fitting_arguments(golden, dict(zip(sizes, latents.shape[2:], strict=True)))
     layers = _stored_layers(golden)
     with Recorder(vae, [*set(layers.values()), "post_quant_conv", "decoder"]) as recorder:
         frames = torch.cat(list(decode_stream(vae, latents)), dim=2)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import torch
 from torch import Tensor
 
-from pipelines.parity.golden import Check, Golden, close, numbers_in, relative
+from pipelines.parity.golden import Check, Golden, close, exact, numbers_in, relative
 
 
 def stated(golden: Golden, *words: str) -> float:
@@ -49,3 +51,10 @@ def padded_rows(golden: Golden, name: str, actual: Tensor, atol: float) -> list[
     if rest.numel():
         checks.append(close(f"{name} (padding)", rest, torch.zeros_like(rest, device="cpu"), 0.0))
     return checks
+
+
+def fitting_arguments(golden: Golden, facts: Mapping[str, int]) -> Iterator[Check]:
+    """Compare those arguments that only repeat what the tensors say."""
+    for name, value in facts.items():
+        if name in golden.args:
+            yield exact(f"argument {name}", value, golden.args[name])

@@ -1,0 +1,176 @@
+"""Replays whole video extensions: preprocessing, conditions, noise, every denoising step, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+
+from pipelines.families.condition_frames import Frames, fit_bucket, stretch
+from pipelines.families.extension_models import (
+    SHOT_SWITCHING_FOLDER,
+    SINGLE_SHOT_FOLDER,
+    VAE_FILE,
+    load_transformer,
+)
+from pipelines.families.extension_steps import (
+    continuing_velocity,
+    decode_bytes,
+    draw_noise,
+    encode_frames,
+    switching_velocity,
+)
+from pipelines.models.transformer import Context, SkyReelsTransformer
+from pipelines.models.vae import load_vae
+from pipelines.parity.components import load_text
+from pipelines.parity.golden import Check, Golden, close, exact, relative
+from pipelines.parity.tolerance import few_levels, padded_rows, stated
+from pipelines.parity.v2v_transformer import round_float32_weights, weights_dtype
+from pipelines.sampling import Hooks, Predict, denoise
+from pipelines.schedulers import FlowUniPC, Timetable, extension_timetable
+from pipelines.shapes import (
+    SHOT_CONDITION_FRAMES,
+    SINGLE_CONDITION_FRAMES,
+    PixelShape,
+    reference_frames,
+    single_shot_pieces,
+)
+
+NOISE_ATOL = 1e-6
+"""Processors may round a normal number differently in its last bit."""
+
+TEXT_BFLOAT16 = 0.04
+"""Relative: in bfloat16 two orders of the text encoder's operations lie up to 0.03 apart on tiny weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A golden's task and the networks it needs."""
+
+    golden: Golden
+    vae: AutoencoderKLWan
+    transformer: SkyReelsTransformer
+    context: Context
+    timetable: Timetable
+
+    @property
+    def is_single_shot(self) -> bool:
+        """Single shot; else shot switching."""
+        return _is_single_shot(self.golden)
+
+    @property
+    def num_condition_frames(self) -> int:
+        """Last input frames that the first piece follows."""
+        duration = self.golden.args["duration"]
+        return SINGLE_CONDITION_FRAMES if self.is_single_shot else SHOT_CONDITION_FRAMES[duration]
+
+    @property
+    def new_latent_frames(self) -> list[int]:
+        """New latent frames of every piece."""
+        duration = self.golden.args["duration"]
+        if self.is_single_shot:
+            return [piece.new_latent_frames for piece in single_shot_pieces(duration)]
+        return [PixelShape(0, 0, reference_frames(duration)).latent.num_frames]
+
+
+def replay_pipeline(golden: Golden) -> Iterator[Check]:
+    """A whole task from source frames, with the stored noise: every piece's stages, then all output frames."""
+    args, dtype = golden.args, weights_dtype(golden)
+    text = load_text(golden, dtype)(args["prompt"])
+    yield from _text_checks(golden, text)
+    timetable = extension_timetable(args["steps"], args["shift"])
+    yield exact("timesteps", torch.tensor(timetable.timesteps), golden["timesteps"])
+    yield close("sigmas", torch.tensor(timetable.sigmas), golden["sigmas"], 0.0)
+    folder = golden.checkpoint()
+    task_folder = SINGLE_SHOT_FOLDER if _is_single_shot(golden) else SHOT_SWITCHING_FOLDER
+    transformer = load_transformer(folder / task_folder, dtype=dtype)
+    if dtype == torch.bfloat16:
+        round_float32_weights(transformer)
+    context = transformer.encode_context(text)
+    run = Run(golden, load_vae(folder / VAE_FILE), transformer, context, timetable)
+    source = golden["input_frames"].numpy()[-run.num_condition_frames :]
+    size = fit_bucket({key: tuple(value) for key, value in args["table"].items()}, source)
+    condition, pieces = stretch(source, *size), []
+    for index, new_latent_frames in enumerate(run.new_latent_frames):
+        decoded = yield from _replay_piece(run, index, condition, new_latent_frames)
+        pieces.append(decoded[SINGLE_CONDITION_FRAMES:] if run.is_single_shot else decoded)
+        condition = decoded[-SINGLE_CONDITION_FRAMES:]
+    yield _bytes_check(golden, "output_frames", np.concatenate(pieces))
+
+
+def _is_single_shot(golden: Golden) -> bool:
+    return str(golden.args["task"]) == "single_shot_extension"
+
+
+def _replay_piece(run: Run, index: int, condition: Frames, new_latent_frames: int) -> Generator[Check, None, Frames]:
+    """Compare the stages of one piece and return all the frames it decodes."""
+    golden = run.golden
+    name = f"s{index}.prefix_video_uint8"
+    if index == 0:
+        yield exact(name, torch.from_numpy(condition), golden[name])
+    else:
+        yield _bytes_check(golden, name, condition)
+    prefix = encode_frames(run.vae, condition)
+    yield _latents_check(golden, f"s{index}.prefix_latents", index, prefix)
+    stored_noise = golden[f"s{index}.noise"]
+    noise = draw_noise(golden.args["seed"], new_latent_frames, *prefix.shape[-2:])
+    yield close(f"s{index}.noise", noise[0], stored_noise, NOISE_ATOL)
+    make_velocity = continuing_velocity if run.is_single_shot else switching_velocity
+    velocities: list[Tensor] = []
+    samples: list[Tensor] = []
+
+    def keep_sample(latents: Tensor, _step: int) -> Tensor:
+        samples.append(latents)
+        return latents
+
+    predict = _keeping(velocities, make_velocity(run.transformer, run.context, prefix))
+    latents = denoise(stored_noise[None], FlowUniPC(run.timetable), predict, Hooks(after_step=keep_sample))
+    for step, velocity in enumerate(velocities):
+        if (name := f"s{index}.velocity.{step}") in golden:
+            yield _latents_check(golden, name, index, velocity)
+    for step, sample in enumerate(samples):
+        yield _latents_check(golden, f"s{index}.latents.{step}", index, sample)
+    whole = torch.cat((prefix, latents), dim=2) if run.is_single_shot else latents
+    return np.concatenate(list(decode_bytes(run.vae, whole)))
+
+
+def _keeping(velocities: list[Tensor], predict: Predict) -> Predict:
+    def call(latents: Tensor, timestep: float) -> Tensor:
+        velocities.append(predict(latents, timestep))
+        return velocities[-1]
+
+    return call
+
+
+def _text_checks(golden: Golden, text: Tensor) -> Iterator[Check]:
+    if weights_dtype(golden) == torch.float32:
+        yield from padded_rows(golden, "context", text, stated(golden, "first segment latents", "latents"))
+        return
+    rows = golden["context"]
+    yield relative("context", text[:, : rows.shape[1]].float(), rows, TEXT_BFLOAT16)
+
+
+def _latents_check(golden: Golden, name: str, index: int, actual: Tensor) -> Check:
+    """Later pieces follow decoded bytes, so the file states a wider tolerance for them."""
+    if weights_dtype(golden) != torch.float32:
+        return relative(name, actual, golden[name], stated(golden, "relative"))
+    if index == 0:
+        return close(name, actual, golden[name], stated(golden, "first segment latents", "latents"))
+    what = name.split(".")[1]
+    words = ("second segment prefix_latents",) if what == "prefix_latents" else ()
+    return close(name, actual, golden[name], stated(golden, *words, "second segment latents", "latents"))
+
+
+def _bytes_check(golden: Golden, name: str, frames: Frames) -> Check:
+    made, stored = torch.from_numpy(frames), golden[name]
+    if weights_dtype(golden) == torch.float32:
+        return few_levels(name, made, stored, golden.tolerance["output_frames"])
+    limit = stated(golden, "bytes")
+    if made.shape != stored.shape:
+        return close(name, made, stored, 0.0)
+    mean = float((made.int() - stored.int()).abs().double().mean())
+    return Check(name, mean, f"mean {limit:g} levels", mean <= limit)
