@@ -45,7 +45,12 @@ class WorkDir:
         from safetensors.torch import save_file
 
         name = f"snapshot-{snapshot.segment:05d}-{snapshot.step:05d}.safetensors"
-        tensors = {key: value.detach().cpu().contiguous() for key, value in snapshot.tensors.items()}
+        tensors: dict[str, Tensor] = {}
+        for key, value in snapshot.tensors.items():
+            stored = value.detach().cpu().contiguous()
+            # The format refuses tensors that share memory; after the last step the latents are the x0 estimate.
+            shared = any(stored.data_ptr() == other.data_ptr() for other in tensors.values())
+            tensors[key] = stored.clone() if shared else stored
         metadata = {
             "segment": str(snapshot.segment),
             "step": str(snapshot.step),
@@ -135,7 +140,7 @@ def _read_snapshot(path: Path) -> Snapshot:
 
     with safe_open(path, framework="pt") as reader:
         metadata = reader.metadata()
-        tensors = {name: reader.get_tensor(name).clone() for name in reader.keys()}
+        tensors = {name: reader.get_tensor(name).clone() for name in reader.keys()}  # noqa: SIM118
     values = json.loads(metadata["values"])
     return Snapshot(int(metadata["segment"]), int(metadata["step"]), tensors, values)
 

@@ -72,7 +72,7 @@ def stored_shapes(files: Iterable[Path]) -> dict[str, tuple[int, ...]]:
     for file in files:
         if file.suffix == ".safetensors":
             with _open_safetensors(file, "cpu") as reader:
-                shapes |= {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}
+                shapes |= {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118
         else:
             shapes |= {name: tuple(tensor.shape) for name, tensor in _load_pickled(file).items()}
     return shapes
@@ -151,7 +151,7 @@ def _read_all(files: Sequence[Path], device: torch.device, report: Report) -> It
 def _read_file(file: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
     if file.suffix == ".safetensors":
         with _open_safetensors(file, str(device)) as reader:
-            for name in reader.keys():
+            for name in reader.keys():  # noqa: SIM118
                 yield name, reader.get_tensor(name)
     else:
         yield from _load_pickled(file).items()

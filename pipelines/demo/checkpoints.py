@@ -42,7 +42,7 @@ def demo_checkpoint(family: str, cache_dir: Path) -> Path:
 def write_checkpoint(manifest: Path, folder: Path, seed: int = 0) -> Path:
     """Write every file that a manifest names into `folder` and return it.
 
-    Folders to copy (a tokenizer) are looked up beside the manifest's parent, then among the demo's own.
+    Folders to copy (a tokenizer) are looked up beside the manifest's folder, beside the manifest, then in the demo.
     """
     # The front layer may ask where a demo checkpoint lies without paying for torch.
     import torch
@@ -66,8 +66,8 @@ def write_checkpoint(manifest: Path, folder: Path, seed: int = 0) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2), "utf-8")
     for target, source in plan.get("copy", {}).items():
-        beside = manifest.parent.parent / source
-        origin = beside if beside.is_dir() else _HERE / source
+        roots = (manifest.parent.parent, manifest.parent, _HERE)
+        origin = next(root / source for root in roots if (root / source).is_dir())
         shutil.copytree(origin, folder / target, dirs_exist_ok=True)
     return folder
 

@@ -145,9 +145,19 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
 
     if not work.pieces():
         solver = FlowUniPC(reference_timetable(request.num_inference_steps))
+        guidance = Guidance(request.guidance_scale, request.guidance_scale_img)
         stored = work.latest()
+        steps_left = request.num_inference_steps - (stored.step if stored else 0)
+
+        # 3. Text: only when steps are left.
+        prompt = negative = None
+        if steps_left:
+            report(Progress(Stage.TEXT))
+            prompt = models.embed(request.prompt)
+            negative = models.embed(request.negative_prompt) if guidance.is_on else None
+
+        # 4. Noise first, then the references: the order of the draws is part of a seed's meaning.
         if stored is None:
-            # 3. Noise first, then the references: the order of the draws is part of a seed's meaning.
             report(Progress(Stage.CONDITION))
             generator = torch.Generator("cpu").manual_seed(request.seed)
             with models.vae() as vae:
@@ -157,12 +167,8 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
             latents, kept = resume_solver(stored, solver, runtime.device)
             condition = kept["condition"]
 
-        # 4. Denoise: text is encoded only when steps are left.
-        if solver.step_index < request.num_inference_steps:
-            guidance = Guidance(request.guidance_scale, request.guidance_scale_img)
-            report(Progress(Stage.TEXT))
-            prompt = models.embed(request.prompt)
-            negative = models.embed(request.negative_prompt) if guidance.is_on else None
+        # 5. Denoise.
+        if prompt is not None:
             with models.transformer() as transformer:
                 predict = make_predictor(transformer, condition, prompt, negative, guidance)
                 hooks = Hooks(
@@ -174,11 +180,11 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
                 )
                 latents = denoise(latents, solver, predict, hooks)
 
-        # 5. Decode: chunks go to the encoder as they appear.
+        # 6. Decode: chunks go to the encoder as they appear.
         with models.vae() as vae:
             write_clip(vae, latents, work, shape, report)
 
-    # 6. Write.
+    # 7. Write.
     report(Progress(Stage.WRITE))
     return publish(
         work.pieces(),

@@ -115,7 +115,7 @@ class ConditionEmbedder(nn.Module):
 
 
 def timestep_sinusoid(timesteps: Tensor, freq_dim: int, dtype: torch.dtype) -> Tensor:
-    """cos of t * 10000^(-j / half) for the first half, sin for the second, computed in `dtype`; float32 [U, freq_dim]."""
+    """cos, then sin, of t * 10000^(-j / half), j < half, computed in `dtype`; float32 [U, freq_dim]."""
     half = freq_dim // 2
     steps = torch.arange(half, dtype=dtype, device=timesteps.device)
     frequencies = torch.exp(-math.log(10000) * steps / half)

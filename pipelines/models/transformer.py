@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -53,8 +54,8 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     _supports_gradient_checkpointing = False
     _no_split_modules = ("Block",)
     _repeated_blocks = ("Block",)
-    _keep_in_fp32_modules = list(FLOAT32_NAMES)
-    _keys_to_ignore_on_load_unexpected = list(IGNORED_NAMES)
+    _keep_in_fp32_modules: ClassVar[list[str]] = list(FLOAT32_NAMES)
+    _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = list(IGNORED_NAMES)
     _skip_layerwise_casting_patterns = ("patch_embedding", "condition_embedder", "norm")
 
     @register_to_config
@@ -125,7 +126,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         return self.proj_out.weight.dtype
 
     def encode_context(self, prompt_embeds: Tensor, image_embeds: Tensor | None = None) -> Context:
-        """Project text [B, 512, text_dim] and CLIP tokens [B, 257, image_dim] and compute every block's keys and values."""
+        """Project text [B, 512, text_dim] and CLIP tokens [B, 257, image_dim] to every block's keys and values."""
         text = self.condition_embedder.text_embedder(prompt_embeds.to(self.compute_dtype))
         layers = tuple(block.text_kv(text) for block in self.blocks)
         if image_embeds is None:

@@ -125,7 +125,7 @@ class TinyCheckpoints:
         if self.manifest is not None:
             return self.manifest
         for folder in (self.goldens, self.goldens.resolve().parent):
-            for candidate in (folder / name, folder / Path(name).name):
+            for candidate in (folder / name, folder / Path(name).name, folder / "manifest.json"):
                 if candidate.is_file():
                     return candidate
         raise CheckpointMissing(f"no manifest {name} in {self.goldens} or its parent: name one with --manifest")

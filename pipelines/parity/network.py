@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,7 +54,8 @@ class NetworkRun:
         raise KeyError(f"no stage called {name}")
 
     def _block_stage(self, index: int, stage: str) -> Tensor:
-        record, block, where = self.record, self.network.blocks[index], f"blocks.{index}"
+        record, where = self.record, f"blocks.{index}"
+        block: Any = self.network.blocks[index]
         match stage:
             case "out":
                 return record.output(where)

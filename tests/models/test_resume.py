@@ -1,0 +1,114 @@
+"""Durable steps: solvers, snapshots, inputs and the pool."""
+
+import pytest
+import torch
+
+from pipelines.errors import Cancelled, InputChanged
+from pipelines.pool import ModelPool
+from pipelines.resume import Snapshot, WorkDir
+from pipelines.sampling import Hooks, denoise, resume_solver
+from pipelines.schedulers import (
+    FlowEuler,
+    FlowUniPC,
+    avatar_timetable,
+    extension_timetable,
+    reference_timetable,
+)
+
+SOLVERS = [
+    lambda: FlowUniPC(reference_timetable(8)),
+    lambda: FlowUniPC(extension_timetable(5)),
+    lambda: FlowEuler(avatar_timetable(4)),
+]
+
+
+def predict(latents, timestep):
+    return torch.sin(latents * 3 + timestep / 100)
+
+
+def start():
+    return torch.randn(1, 4, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("make", SOLVERS)
+def test_stopping_at_any_step_gives_the_same_bytes(tmp_path, make):
+    whole = denoise(start(), make(), predict)
+    for stop in range(1, make().timetable.num_steps + 1):
+        work = WorkDir(tmp_path / str(stop))
+
+        def report(progress, stop=stop):
+            if progress.step == stop:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            denoise(start(), make(), predict, Hooks(work=work, report=report, kept={"c": torch.ones(2)}))
+        stored, solver = WorkDir(work.path).latest(), make()
+        assert stored.step == stop
+        latents, kept = resume_solver(stored, solver, "cpu")
+        assert torch.equal(kept["c"], torch.ones(2))
+        assert torch.equal(denoise(latents, solver, predict), whole)
+
+
+def test_published_timetables():
+    assert reference_timetable(8).timesteps == (999, 972, 937, 892, 833, 749, 624, 416)
+    assert extension_timetable(8).timesteps == (999, 982, 959, 930, 888, 827, 727, 533)
+    assert avatar_timetable(4).timesteps == pytest.approx((1000, 956.58411, 846.54370, 10.89109))
+
+
+def test_damaged_snapshots_are_passed_over_and_two_are_kept(tmp_path):
+    work = WorkDir(tmp_path)
+    for step in range(1, 5):
+        work.save(Snapshot(0, step, {"latents": torch.full((2,), float(step))}, {"state": [step]}))
+    files = sorted(tmp_path.glob("snapshot-*"))
+    assert len(files) == 2
+    files[-1].write_bytes(files[-1].read_bytes()[:-3])
+    stored = work.latest()
+    assert (stored.step, stored.values["state"]) == (3, [3])
+    files[0].write_bytes(b"")
+    assert work.latest() is None
+
+
+def test_a_later_segment_wins(tmp_path):
+    work = WorkDir(tmp_path)
+    work.save(Snapshot(0, 8, {"latents": torch.zeros(1)}))
+    work.save(Snapshot(1, 2, {"latents": torch.ones(1)}))
+    assert work.latest().segment == 1
+
+
+def test_changed_inputs_are_noticed(tmp_path):
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"one")
+    work = WorkDir(tmp_path / "work")
+    work.remember_inputs([picture])
+    work.check_inputs()
+    picture.write_bytes(b"two")
+    work.remember_inputs([picture])
+    with pytest.raises(InputChanged):
+        work.check_inputs()
+
+
+def test_pieces_come_in_order_up_to_a_gap(tmp_path):
+    work = WorkDir(tmp_path)
+    for index in (0, 1, 3):
+        work.piece_path(index).write_bytes(b"x")
+        work.commit_piece(work.piece_path(index), index)
+    assert [path.name for path in work.pieces()] == ["piece-00000.mp4", "piece-00001.mp4"]
+
+
+def test_pool_keeps_models_warm_within_its_budget():
+    pool, built = ModelPool(budget_bytes=1000), []
+
+    def build(name):
+        built.append(name)
+        return torch.nn.Linear(100, 1)  # 404 bytes
+
+    for name in ("a", "b", "a", "c", "b"):
+        with pool.use(name, lambda name=name: build(name)):
+            pass
+    assert built == ["a", "b", "c", "b"]
+    assert pool.num_bytes() <= 1000
+    with pool.use("a", lambda: build("a")):
+        pool.release()
+        assert pool.is_warm("a")
+    pool.release()
+    assert pool.num_bytes() == 0
