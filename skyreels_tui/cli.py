@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import importlib
 import sys
@@ -52,9 +51,8 @@ def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
         problems, code = [str(error)], _code_of(error)
     except KeyboardInterrupt:
         problems, code = ["interrupted"], Exit.CANCELLED
-    with contextlib.suppress(BrokenPipeError):
-        for problem in problems:
-            output.note(f"skyreels-tui: {problem}")
+    for problem in problems:
+        output.note(f"skyreels-tui: {problem}")
     return code
 
 

@@ -149,11 +149,13 @@ def follow(
     service: QueueService, job_ids: Sequence[int], teller: Teller, stop: Stop, timeout_s: float | None = None
 ) -> list[Job]:
     """Tell how jobs go until each has ended, `stop` was asked or time is up; returns their rows, in order."""
+    stop.service = service
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         jobs = [service.job(job_id) for job_id in job_ids]
-        if stop.asked or all(map(has_ended, jobs)) or (deadline and time.monotonic() >= deadline):
+        if stop.over or all(map(has_ended, jobs)) or (deadline and time.monotonic() >= deadline):
             teller.pump(0)
+            stop.settle()
             return jobs
         teller.pump()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -34,8 +35,9 @@ def path(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Write one line of progress or explanation to stderr."""
-    _write(sys.stderr, safe(text))
+    """Write one line of progress or explanation to stderr; a reader that has gone is no reason to stop."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, safe(text))
 
 
 def raw(text: str) -> None:

@@ -42,7 +42,9 @@ def run_plain(args: argparse.Namespace, context: Context) -> int:
         if not service.is_owner:
             output.note("another process runs the queue; this one shows what it does")
         service.start()
-        while not stop.asked:
+        stop.service = service
+        while not stop.over:
             changes.teller.pump()
+        stop.settle()
         output.note("stopping at the next step; once more to leave at once")
     return Exit.OK

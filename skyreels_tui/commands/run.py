@@ -44,8 +44,10 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         if not service.is_owner:
             raise CommandError("another process runs the queue already: skyreels-tui wait follows it", Exit.BUSY)
         service.start()
-        while not stop.asked and (args.stay or not service.wait_idle(timeout_s=0)):
+        stop.service = service
+        while not stop.over and (args.stay or not service.wait_idle(timeout_s=0)):
             teller.pump()
+        stop.settle()
         if stop.asked:
             teller.note("stopping at the next step; once more to leave at once")
     teller.pump(0)

@@ -1,39 +1,64 @@
-"""Ctrl+C and friends for commands that run or follow jobs: the first asks, the second leaves at once."""
+"""Signals for commands that run or follow jobs; handlers only set flags, because they interrupt anything."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from types import FrameType, TracebackType
-from typing import Self
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from skyreels_tui.commands.exits import Exit
+from skyreels_tui.jobs.signals import StopSignals, handled
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from skyreels_tui.jobs.service import QueueService
 
 
 class Stop:
-    """Within `with`, SIGINT and SIGTERM set `asked`; a second one ends the process, stored steps intact."""
+    """Within `with`: the first Ctrl+C or SIGTERM sets `asked`, the second leaves; SIGHUP sets `hung_up`."""
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: dict[int, object] = {}
+        self.hung_up = False
+        self.service: QueueService | None = None
+        """Told when this process leaves at once."""
+        self._handlers = ExitStack()
 
     def __enter__(self) -> Self:
         # Handlers belong to the main thread; elsewhere (a test, an embedding program) nobody signals us.
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in STOPPING}
+            ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            self._handlers.enter_context(
+                handled(
+                    stop=StopSignals(self._ask, self._leave),
+                    # Under nohup the person has already said that a lost terminal means nothing.
+                    hang_up=None if ignored else self._hang_up,
+                )
+            )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._handlers.close()
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked:
-            # A thread may be deep inside a kernel: leaving through the interpreter would wait for it.
-            os._exit(Exit.CANCELLED)
+    @property
+    def over(self) -> bool:
+        """True when following should end."""
+        return self.asked or self.hung_up
+
+    def settle(self) -> None:
+        """After a hang-up: let the engine do what the settings say; returns when it has nothing more to do."""
+        if self.hung_up and self.service is not None:
+            self.service.hang_up()
+            self.service.wait_ended()
+
+    def _ask(self) -> None:
         self.asked = True
+
+    def _leave(self) -> None:
+        if self.service is not None:
+            self.service.give_up()
+
+    def _hang_up(self) -> None:
+        self.hung_up = True

@@ -31,7 +31,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
             service.job(number)
         service.start()
         jobs = follow(service, wanted, teller, stop, args.timeout)
-    if not stop.asked and not all(map(has_ended, jobs)):
+    if not stop.over and not all(map(has_ended, jobs)):
         late = ", ".join(str(job.id) for job in jobs if not has_ended(job))
         raise CommandError(f"not ended after {args.timeout:g} s: job {late}", Exit.BUSY)
     return tell_results(jobs, as_json=args.json)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import skyreels_tui
 from skyreels_tui.commands import COMMANDS
 from tests.cli.conftest import Call
 
@@ -24,7 +25,10 @@ def modules_after(*argv: str) -> set[str]:
         "import sys; from skyreels_tui.cli import main; main(sys.argv[1:]);"
         "print('\\n' + ' '.join({name.split('.')[0] for name in sys.modules}))"
     )
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True, timeout=60)
+    root = Path(skyreels_tui.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True, timeout=60, cwd=root
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 
