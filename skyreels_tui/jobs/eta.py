@@ -135,7 +135,6 @@ class JobEta:
         self._ratios: list[float] = []
         self._decode_spent: list[tuple[float, float]] = []
         self._prepared_s: float | None = None
-        self._write_s: float | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -155,10 +154,21 @@ class JobEta:
         if progress.stage is Stage.DENOISE:
             self._take_step(progress, now)
         self._segment = progress.segment
-        return self.left_s(progress)
+        return max(0.0, self._left_at_edge(progress) - self._into_unit(progress, now))
 
-    def left_s(self, progress: Progress) -> float:
-        """Seconds left of the job as `progress` reports it; the time since then is not subtracted."""
+    def _into_unit(self, progress: Progress, now: float) -> float:
+        """Seconds of the unfinished step or decode that have passed, at most what it was to take."""
+        segment = min(progress.segment, len(self._steps) - 1)
+        if progress.stage is Stage.DENOISE and progress.step < len(self._steps[segment]):
+            scale = current_scale(self._ratios) if self._ratios else 1.0
+            unit = self._steps[segment][progress.step] / self._rates.flops_per_s * scale
+            return min(now - self._edge, unit)
+        if progress.stage is Stage.DECODE and not progress.num_steps:
+            return min(now - self._stage_began, self._decode[segment] / self._decode_rate())
+        return 0.0
+
+    def _left_at_edge(self, progress: Progress) -> float:
+        """Seconds left when the finished unit that `progress` reports had just ended."""
         segment = min(progress.segment, len(self._steps) - 1)
         stage, rates = progress.stage, self._rates
         scale = current_scale(self._ratios) if self._ratios else 1.0
@@ -181,7 +191,7 @@ class JobEta:
         return left + (rates.write_s if stage is not Stage.WRITE or self._more_segments(segment) else 0.0)
 
     def finish(self) -> None:
-        """Remember this machine's rates: call once, when the job is done."""
+        """Remember this machine's rates: call once, when all segments are decoded."""
         self._change_stage(None, self._clock())
         usual = self._ratios[1:] or self._ratios
         if not sum(usual) > 0:
@@ -191,7 +201,7 @@ class JobEta:
             flops_per_s=rate,
             vae_flops_per_s=self._decode_rate(),
             prepare_s=self._rates.prepare_s if self._prepared_s is None else self._prepared_s,
-            write_s=self._rates.write_s if self._write_s is None else self._write_s,
+            write_s=self._rates.write_s,
             first_step_factor=self._first_factor(usual),
             jobs=self._rates.jobs + 1,
         )
@@ -217,8 +227,6 @@ class JobEta:
             spent = now - self._stage_began
             if self._stage is Stage.DECODE and self._segment < len(self._decode):
                 self._decode_spent.append((self._decode[self._segment], spent))
-            if self._stage is Stage.WRITE:
-                self._write_s = spent
         if stage is Stage.DENOISE:
             if self._prepared_s is None:
                 self._prepared_s = now - self._began

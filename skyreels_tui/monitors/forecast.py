@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pipelines.errors import PipelineError
 from pipelines.plan import Plan
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rates import EtaBook
+from skyreels_tui.jobs.time_left import plan_of
 from skyreels_tui.monitors.sample import QueueForecast, RunningJob
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
@@ -77,11 +77,7 @@ class Forecast:
         """Return the plan of a job; None when its inputs cannot be read."""
         key = (job.task_type, job.request_json)
         if key not in self._plans:
-            try:
-                self._plans[key] = job.task.plan(job.request)
-            except (PipelineError, OSError, ValueError, KeyError, IndexError):
-                # A picture moved away, a request of a newer version: its time is simply not known.
-                self._plans[key] = None
+            self._plans[key] = plan_of(job)
         return self._plans[key]
 
     def _forget(self, jobs: Sequence[Job]) -> None:
@@ -89,9 +85,7 @@ class Forecast:
         self._readings += 1
         again = self._readings % RETRY_READINGS == 0
         alive = {(job.task_type, job.request_json) for job in jobs}
-        self._plans = {
-            key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)
-        }
+        self._plans = {key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)}
 
 
 def _done(job: Job) -> float:

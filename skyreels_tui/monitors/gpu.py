@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from collections.abc import Callable
@@ -145,6 +146,15 @@ class GpuSensor:
             # The name of the same call in drivers before 535.
             bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons", self._handle)
         return None if bits is None else int(bits)
+
+
+@functools.cache
+def gpu_name() -> str:
+    """Name of the first GPU, '' when there is none; asked once a process."""
+    sensor = GpuSensor()
+    name = sensor.read().name
+    sensor.close()
+    return name
 
 
 def _words(error: Any) -> str:
