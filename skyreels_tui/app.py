@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
 from pipelines.errors import InvalidRequest, PipelineError
 from pipelines.tasks.spec import Plan, TaskSpec
 from skyreels_tui import intents
+from skyreels_tui.commands import output
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
 from skyreels_tui.forms import Machine, free_bytes
 from skyreels_tui.hub import HubApp
+from skyreels_tui.jobs.events import Event
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
 from skyreels_tui.jobs.service import QueueOptions, QueueService
+from skyreels_tui.jobs.signals import StopSignals, handled
 from skyreels_tui.keys import EVERYWHERE, HOME, bindings
+from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.palette import load_theme, theme_names
+from skyreels_tui.panels.preview import PreviewPanel
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.settings import Settings
+from skyreels_tui.timeleft import TimeLeft
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE
-from skyreels_tui.widgets.safe import ControlFilter, safe
+from skyreels_tui.widgets.safe import safe
 
 SCREEN_CLASSES = {
     "results": "skyreels_tui.screens.results:ResultsScreen",
@@ -72,11 +80,14 @@ class SkyreelsApp(HubApp):
         self.result_dir = options.result_dir
         self.drafts = load_drafts(options.folders.state / DRAFTS_FILE)
         self.eta_book = EtaBook(options.folders.state / RATES_FILE, lambda: self.gpu_name)
+        self.time_left = TimeLeft(self.eta_book)
         self.service: QueueService | None = None
+        self.monitor: Monitor | None = None
+        self.leave_choice = ""
+        """'finish' when the running job is to end without a screen."""
         self._deleted: list[int] = []
         self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
-        self._filters.append(ControlFilter())
-        self._use_theme(options.theme or options.settings.theme)
+        self.use_theme(options.theme or options.settings.theme)
 
     # Life
 
@@ -87,20 +98,52 @@ class SkyreelsApp(HubApp):
         self.service = QueueService(
             folders,
             options.result_dir,
-            self.publish_event,
+            self._take_event,
             executor=options.executor,
             options=QueueOptions(
                 auto_resume=options.auto_resume or self.settings.auto_resume,
                 on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
             ),
+            time_left=self.time_left,
         )
         self.board.refresh()
         self.push_screen(HomeScreen())
         self.call_after_refresh(self._start_engine)
 
     def _start_engine(self) -> None:
-        if self.service is not None:
-            self.service.start()
+        if self.service is None:
+            return
+        # The loop shares the interpreter with the inference thread: short turns keep keys quick.
+        sys.setswitchinterval(0.0005)
+        self.service.start()
+        # The sensors load drivers' libraries: after the first paint too.
+        from skyreels_tui.monitors.build import build_monitor
+
+        self.monitor = build_monitor(
+            self.folders,
+            self.result_dir,
+            self.publish_sample,
+            jobs=lambda: self.board.jobs,
+            progress=lambda: self.board.progress,
+            book=self.eta_book,
+            owner_pid=self._owner_pid,
+            model_folders=self.settings.models,
+            memory_floor_bytes=round(self.settings.memory_floor_gib * 2**30),
+        )
+        self.monitor.start()
+
+    def _owner_pid(self) -> int | None:
+        service = self.service
+        return os.getpid() if service is None or service.is_owner else service.owner_pid
+
+    def on_unmount(self) -> None:
+        """The sensors end with the screen."""
+        if self.monitor is not None:
+            self.monitor.stop(0.2)
+
+    def _take_event(self, event: Event) -> None:
+        self.time_left.learn(event)
+        self.publish_event(event)
 
     def _list_jobs(self) -> Iterable[Job]:
         return self.service.jobs() if self.service is not None else ()
@@ -116,10 +159,13 @@ class SkyreelsApp(HubApp):
         self.push_screen(LeaveScreen(running), self._leave)
 
     def _leave(self, choice: str | None) -> None:
-        if choice == "stop":
-            self._stop_and_exit()
-        elif choice == "finish":
-            self.exit(message="finish")
+        if choice == "finish":
+            self.leave_choice = choice
+            self.exit()
+
+    def on_stop_and_leave(self) -> None:
+        """Stop at the step edge, then exit."""
+        self._stop_and_exit()
 
     @work(thread=True, exclusive=True, group="leave")
     def _stop_and_exit(self) -> None:
@@ -130,17 +176,17 @@ class SkyreelsApp(HubApp):
 
     # Looks
 
-    def _use_theme(self, name: str) -> None:
-        theme = load_theme(name)
-        self.register_theme(theme)
-        self.theme = theme.name
-
     def register_all_themes(self) -> list[str]:
         """Read every palette file; called by the picker, not at start."""
         names = theme_names()
         for name in names:
             self.register_theme(load_theme(name))
         return names
+
+    @on(PreviewPanel.Looking)
+    def _on_looking(self) -> None:
+        if self.service is not None:
+            self.service.ask_preview()
 
     # Screens
 
@@ -338,11 +384,45 @@ def _runner(screen: Screen[Any], action: str) -> Callable[[], Any]:
 
 
 def run_app(options: AppOptions) -> int:
-    """Run the app until it is left, then wait for the engine; returns the exit code."""
+    """Run the app until it is left, then wait for the engine; returns the exit code.
+
+    SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
+    one at once.
+    """
     app = SkyreelsApp(options)
-    try:
-        app.run()
-    finally:
+
+    def leave() -> None:
+        if app._loop is not None and app.is_running:
+            app._loop.call_soon_threadsafe(app.exit)
+        elif app.service is not None:
+            app.service.close(timeout_s=0)
+
+    def hang_up() -> None:
+        app.leave_choice = "hang up"
         if app.service is not None:
-            app.service.close()
+            app.service.hang_up()
+        leave()
+
+    def at_once() -> None:
+        if app.service is not None:
+            app.service.give_up()
+
+    with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
+        try:
+            app.run()
+        finally:
+            if app.service is not None:
+                _end(app, app.service)
     return app.return_code or 0
+
+
+def _end(app: SkyreelsApp, service: QueueService) -> None:
+    if app.leave_choice == "finish":
+        output.note("The running job goes on without a screen. Ctrl+C stops it at its next step.")
+        service.options = replace(service.options, on_hang_up="finish_job")
+        service.hang_up()
+    if app.leave_choice:
+        service.wait_ended()
+    elif service.is_owner and not service.close(timeout_s=0.5):
+        output.note("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once.")
+    service.close()

@@ -14,7 +14,9 @@ from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, Qu
 from skyreels_tui.jobs.board import JobBoard
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.palette import load_theme
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
+from skyreels_tui.widgets.safe import ControlFilter
 
 
 class EngineEvent(Message):
@@ -55,6 +57,8 @@ class HubApp(App[None]):
     def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
         """`jobs` lists the queue; the board calls it when several rows have changed."""
         super().__init__(**kwargs)
+        self._filters.append(ControlFilter())
+        self.use_theme("")
         self.job_changed: Signal[JobChanged] = Signal(self, "job_changed")
         self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
         self.job_progress: Signal[JobProgress] = Signal(self, "job_progress")
@@ -73,6 +77,12 @@ class HubApp(App[None]):
         """Predicted seconds of a job that has not begun; None while nothing is known."""
         forecast = self.last_sample.queue if self.last_sample is not None else None
         return dict(forecast.job_seconds).get(job.id) if forecast is not None else None
+
+    def use_theme(self, name: str) -> None:
+        """Read one palette and show it; '' and unknown names give the default."""
+        theme = load_theme(name)
+        self.register_theme(theme)
+        self.theme = theme.name
 
     @property
     def gpu_name(self) -> str:

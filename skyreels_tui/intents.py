@@ -89,3 +89,7 @@ class OpenScreen(Message):
     def __init__(self, screen: str) -> None:
         self.screen = screen
         super().__init__()
+
+
+class StopAndLeave(Message):
+    """Stop the running job at its step edge, then leave the app."""

@@ -172,7 +172,18 @@ SETTINGS = Scope("settings", "Settings", (
     Key("escape", "Esc", "back", "Back", "Leave without saving; asks when something changed", 2),
 ))  # fmt: skip
 
-SCOPES = (EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS)
+CONFIRM = Scope("confirm", "Questions", (
+    Key("y", "y", "yes", "Yes", "Do what the question says", 1),
+    Key("escape,n", "Esc", "no", "No", "Leave everything as it is", 2),
+))  # fmt: skip
+
+LEAVE = Scope("leave", "Leaving while a job runs", (
+    Key("s", "s", "stop", "Stop and leave", "Stop at the next step; the job goes on from there next time", 1),
+    Key("f", "f", "finish", "Finish without screen", "Leave the screen; this terminal finishes the job", 2),
+    Key("escape", "Esc", "back", "Stay", "Stay", 3),
+))  # fmt: skip
+
+SCOPES = (EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS, CONFIRM, LEAVE)
 
 
 def bindings(scope: Scope, *actions: str) -> list[BindingType]:

@@ -24,6 +24,7 @@ from skyreels_tui.jobs.model import Job
 from skyreels_tui.keys import FORM, bindings
 from skyreels_tui.widgets.fields import make_field
 from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.fields.files import FilesField
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.more import More
 from skyreels_tui.widgets.safe import plain, safe
@@ -43,6 +44,7 @@ class FormScreen(Screen[None]):
         self.form_task = task_named(task_name)
         self._given, self._given_label = values, label
         self._checked: forms.Checked | None = None
+        self._checked_values: dict[str, Any] = {}
         self._timer: Timer | None = None
         self._submitting = False
         self._asked = False
@@ -145,7 +147,7 @@ class FormScreen(Screen[None]):
         if not self.is_mounted or values != self.values():
             # Something was typed meanwhile: another check is on its way.
             return
-        self._checked = checked
+        self._checked, self._checked_values = checked, values
         self._show_problems(checked.problems)
         self._show_checkpoint(checked.checkpoint)
         self._show_estimate(checked)
@@ -198,12 +200,16 @@ class FormScreen(Screen[None]):
         if self._submitting:
             return
         self._submitting = self._asked = True
-        if self._checked is not None:
+        for files in self.query(FilesField):
+            files.whole = True
+        if self._checked is not None and self._checked_values == self.values():
             self._submit_checked(self._checked)
         else:
             self._check_soon(0.0)
 
     def _submit_checked(self, checked: forms.Checked) -> None:
+        for files in self.query(FilesField):
+            files.whole = False
         if checked.problems:
             self._submitting = False
             self._show_problems(checked.problems)

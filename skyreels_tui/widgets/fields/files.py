@@ -48,14 +48,12 @@ class FileRows(Widget, can_focus=True):
         super().__init__()
         self.set_reactive(FileRows.files, files)
         self.known: dict[str, Facts] = {}
-
-    def on_mount(self) -> None:
-        """An empty list takes no room and no focus."""
-        self.display = bool(self.files)
+        # An empty list takes no room and no focus.
+        self.display = self.can_focus = bool(files)
 
     def watch_files(self, files: tuple[str, ...]) -> None:
         """Keep the cursor on a file."""
-        self.display = bool(files)
+        self.display = self.can_focus = bool(files)
         self.cursor = max(0, min(self.cursor, len(files) - 1))
 
     def watch_cursor(self) -> None:
@@ -127,6 +125,8 @@ class FilesField(Field):
         super().__init__(name, spec, value)
         assert isinstance(spec, Files)
         self.files_spec = spec
+        self.whole = False
+        """Count what is still being typed: set when the form is sent."""
 
     def controls(self) -> ComposeResult:
         """Rows, the input, and the view of the selected file."""
@@ -152,7 +152,7 @@ class FilesField(Field):
     @property
     def value(self) -> tuple[str, ...]:
         """The files in order, and what stands in the input."""
-        typed = paths.expand(self._input.value)
+        typed = self._input.settled(whole=self.whole)
         return (*self._rows.files, typed) if typed else self._rows.files
 
     def set_value(self, value: object) -> None:

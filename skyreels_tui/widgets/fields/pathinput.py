@@ -83,6 +83,12 @@ class PathInput(Vertical):
             self._line.value = without_controls(text)
         self._show([])
 
+    def settled(self, *, whole: bool) -> str:
+        """The typed path, absolute; '' while a path is on its way, unless `whole` takes it as it stands."""
+        text = self.value
+        on_its_way = self.is_mounted and self._line.has_focus and not whole
+        return "" if on_its_way and not _is_file(text) else paths.expand(text)
+
     @property
     def placeholder(self) -> str:
         """Shown while nothing is typed."""

@@ -1,0 +1,59 @@
+"""Asked when the app is left while a job runs here."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from skyreels_tui import intents
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.model import Job
+from skyreels_tui.keys import LEAVE, bindings
+from skyreels_tui.screens.dialog import Dialog, answer_lines
+from skyreels_tui.widgets.safe import cut, plain
+from skyreels_tui.widgets.times import duration
+
+
+class LeaveScreen(Dialog[str]):
+    """Answers 'finish' or '' (stay); while a stop waits for the step edge, this box stays and says so."""
+
+    BINDINGS = bindings(LEAVE)
+
+    def __init__(self, job: Job) -> None:
+        name = cut(job.label or job.request.prompt, 40)
+        super().__init__(plain(f"Job {job.id} is running"), plain(f"{name}"))
+        self._job = job
+        self._stopping = False
+
+    def on_mount(self) -> None:
+        """Say how much is left."""
+        progress = hub(self).board.progress
+        if progress is not None and progress.left_s is not None:
+            self.set_text(plain(f"{cut(self._job.label or self._job.request.prompt, 40)}, {duration(progress.left_s)} left"))
+
+    def choices(self) -> Content:
+        """What may become of the job."""
+        return answer_lines(
+            ("s", "stop at the next step and leave; the job goes on from there next time"),
+            ("f", "leave the screen, finish the job in this terminal"),
+            ("Esc", "stay"),
+        )
+
+    def action_stop(self) -> None:
+        """Stop at the step edge, with this box still there."""
+        if not self._stopping:
+            self._stopping = True
+            steps = hub(self).board.progress
+            usual = steps.step_seconds[-1] if steps is not None and steps.step_seconds else None
+            about = f" (a step takes {usual:.0f} s)" if usual else ""
+            self.set_text(plain(f"Stopping at the next step{about} …"))
+            self.app.post_message(intents.StopAndLeave())
+
+    def action_finish(self) -> None:
+        """Leave the screen only."""
+        if not self._stopping:
+            self.dismiss("finish")
+
+    def action_back(self) -> None:
+        """Stay."""
+        if not self._stopping:
+            self.dismiss("")
