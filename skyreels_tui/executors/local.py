@@ -6,6 +6,7 @@ The only road from the application to torch; nothing here imports it before `war
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from pipelines.tasks import TASKS
 from skyreels_tui import __version__
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.folders import Folders
+from skyreels_tui.jobs.durable import fsync_file, publish_file
 from skyreels_tui.jobs.model import Job
 
 if TYPE_CHECKING:
@@ -78,9 +80,7 @@ class LocalExecutor:
             if self._device == "cuda":
                 total = torch.cuda.get_device_properties(0).total_memory
             else:
-                import psutil
-
-                total = psutil.virtual_memory().total
+                total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             self._pool = ModelPool(int(total * _POOL_SHARE))
         return self._pool
 
@@ -124,5 +124,6 @@ def _picture(path: Path, still: Path) -> str:
 
         temporary = still.with_suffix(".part.png")
         last_frame(path).save(temporary)
-        temporary.replace(still)
+        fsync_file(temporary)
+        publish_file(temporary, still)
     return str(still)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.errors import InvalidRequest, Problem
@@ -12,7 +13,7 @@ from skyreels_tui.jobs import workfolder
 from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.errors import NotAllowed
 from skyreels_tui.jobs.model import PENDING, Job, JobState
-from skyreels_tui.jobs.references import check_request
+from skyreels_tui.jobs.references import check_request, with_absolute_paths
 from skyreels_tui.jobs.rows import NewJob
 from skyreels_tui.jobs.runner import Runner
 from skyreels_tui.jobs.store import Store
@@ -43,6 +44,10 @@ class QueueActions:
         """The jobs of a batch in the order they were added."""
         return self._store.batch(name)
 
+    def batches(self) -> list[str]:
+        """Names of the batches that have a job, newest first."""
+        return self._store.batches()
+
     # Adding
 
     def add(
@@ -60,7 +65,8 @@ class QueueActions:
             problems += [Problem(prefix + problem.field, problem.message) for problem in found]
         if problems:
             raise InvalidRequest(problems)
-        jobs = self._store.add_many(entries)
+        anchored = [replace(entry, request=with_absolute_paths(entry.request)) for entry in entries]
+        jobs = self._store.add_many(anchored)
         self._wake()
         return jobs
 
@@ -88,7 +94,7 @@ class QueueActions:
         problems = [] if checked else check_request(request)
         if problems:
             raise InvalidRequest(problems)
-        return self._woken(self._store.edit(job_id, request, label))
+        return self._woken(self._store.edit(job_id, with_absolute_paths(request), label))
 
     def rename(self, job_id: int, label: str) -> Job:
         """Change the label of a job in any state."""

@@ -88,6 +88,14 @@ class Database:
             ).fetchall()
         return [job_from_row(row) for row in rows]
 
+    def batches(self) -> builtins.list[str]:
+        """Names of the batches that have a job, newest first."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT batch FROM jobs WHERE batch != '' AND deleted = 0 GROUP BY batch ORDER BY MAX(id) DESC"
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def next_queued(self, only: Sequence[int] | None = None) -> Job | None:
         """The job that `claim` would take, among the ids in `only` when given."""
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"

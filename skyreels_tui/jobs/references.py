@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipelines.errors import Problem
@@ -43,6 +44,18 @@ def substitute(request: Request, outputs: Mapping[str, str]) -> Request:
         name: tuple(outputs.get(path, path) for path in getattr(request, name)) for name in reference_fields(request)
     }
     return dataclasses.replace(request, **changes) if changes else request
+
+
+def with_absolute_paths(request: Request) -> Request:
+    """The request as it means the same in every working folder."""
+    changes: dict[str, Any] = {}
+    for name, spec in field_specs(type(request)):
+        paths = getattr(request, name)
+        if isinstance(spec, Files) and isinstance(paths, tuple):
+            changes[name] = tuple(
+                str(Path(path).expanduser().absolute()) if path and token_name(path) is None else path for path in paths
+            )
+    return dataclasses.replace(request, **changes)
 
 
 def check_request(request: Request) -> list[Problem]:
