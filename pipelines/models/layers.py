@@ -6,6 +6,7 @@ Attribute names are the tensor names of diffusers' Wan transformer; audio parts 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +57,7 @@ class FeedForward(nn.Module):
         self.net = nn.ModuleList([Projection(dim, inner), nn.Identity(), nn.Linear(inner, dim_out)])
 
     def forward(self, x: Tensor) -> Tensor:
-        first, last = self.net[0].proj, self.net[2]
+        first, last = cast(Projection, self.net[0]).proj, self.net[2]
         if isinstance(last, ScaledLinear) and not self.exact:
             return last.multiply(*last.quantize(first(x), gelu=True)).unflatten(0, x.shape[:-1])
         return last(F.gelu(first(x)) if self.exact else ops.linear_gelu(first, x))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -58,7 +58,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = list(IGNORED_NAMES)
     _skip_layerwise_casting_patterns = ("patch_embedding", "condition_embedder", "norm")
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         patch_size: Sequence[int] = (1, 2, 2),
@@ -121,6 +121,11 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.proj_out = nn.Linear(dim, 4 * out_channels)
 
     @property
+    def layers(self) -> list[Block]:
+        """The blocks in order."""
+        return [cast(Block, block) for block in self.blocks]
+
+    @property
     def compute_dtype(self) -> torch.dtype:
         """The dtype of the linear layers, which is the dtype of the tokens."""
         return self.proj_out.weight.dtype
@@ -128,13 +133,13 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     def encode_context(self, prompt_embeds: Tensor, image_embeds: Tensor | None = None) -> Context:
         """Project text [B, 512, text_dim] and CLIP tokens [B, 257, image_dim] to every block's keys and values."""
         text = self.condition_embedder.text_embedder(prompt_embeds.to(self.compute_dtype))
-        layers = tuple(block.text_kv(text) for block in self.blocks)
+        layers = tuple(block.text_kv(text) for block in self.layers)
         if image_embeds is None:
             return Context(layers)
         if self.condition_embedder.image_embedder is None:
             raise ValueError("this transformer has no picture embedder")
         image = self.condition_embedder.image_embedder(image_embeds.to(self.compute_dtype))
-        return Context(layers, tuple(block.image_kv(image) for block in self.blocks))
+        return Context(layers, tuple(block.image_kv(image) for block in self.layers))
 
     def encode_audio(self, windows: Tensor) -> AudioContext:
         """Project sound windows [speakers, frames, window, layers, hidden]; zeros mean no sound.
@@ -146,7 +151,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         tokens = self.audio_proj(windows.to(self.compute_dtype))  # [P, T, n, audio dim]
         joined = tokens.transpose(0, 1).flatten(1, 2)  # [T, P * n, audio dim]
         num_speakers = windows.shape[0]
-        layers = tuple(block.audio_kv(joined, num_speakers) for block in self.blocks)
+        layers = tuple(block.audio_kv(joined, num_speakers) for block in self.layers)
         return AudioContext(layers, num_speakers)
 
     def embed_time(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:

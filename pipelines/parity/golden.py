@@ -124,10 +124,11 @@ class TinyCheckpoints:
     def _find(self, name: str) -> Path:
         if self.manifest is not None:
             return self.manifest
-        for folder in (self.goldens, self.goldens.resolve().parent):
-            for candidate in (folder / name, folder / Path(name).name, folder / "manifest.json"):
-                if candidate.is_file():
-                    return candidate
+        folders = (self.goldens, self.goldens.resolve().parent)
+        candidates = [folder / path for folder in folders for path in (name, Path(name).name)]
+        for candidate in (*candidates, self.goldens / "manifest.json"):
+            if candidate.is_file():
+                return candidate
         raise CheckpointMissing(f"no manifest {name} in {self.goldens} or its parent: name one with --manifest")
 
 
