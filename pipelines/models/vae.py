@@ -5,7 +5,7 @@ Pixels are float32 in [-1, 1], [B, 3, T, H, W]; latents [B, 16, 1 + (T - 1) // 4
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -96,11 +96,12 @@ def _statistics(vae: AutoencoderKLWan, latents: Tensor) -> tuple[Tensor, Tensor]
     return mean, std
 
 
-def decode_stream(vae: AutoencoderKLWan, latents: Tensor) -> Iterator[Tensor]:
+def decode_stream(vae: AutoencoderKLWan, latents: Tensor) -> Generator[Tensor, None, None]:
     """Decode normalised latents [1, 16, T, h, w], yielding float32 pixels [1, 3, n, H, W] in [-1, 1].
 
     n is 1 for the first latent frame and 4 for each later one; joined they equal the decode of the whole. The
-    causal caches live in `vae` between chunks, so one stream a network at a time. With tiling the whole comes at once.
+    causal caches live in `vae` between chunks, so one stream a network at a time: close one that is left early. With
+    tiling the whole comes at once.
     """
     raw = denormalise(vae, latents).to(vae.device, vae.dtype)
     if vae.use_tiling:

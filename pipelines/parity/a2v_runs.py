@@ -139,7 +139,8 @@ def _avatar(golden: Golden) -> tuple[Avatar, Tensor]:
     args, folder = golden.args, golden.checkpoint()
     pixels = golden["image"].numpy()
     table = {label: tuple(size) for label, size in args["bucket_table_used_instead_of_the_real_one"].items()}
-    crop = fill_crop(*pixels.shape[:2], nearest_bucket(table, *pixels.shape[:2]))
+    height, width, _ = pixels.shape
+    crop = fill_crop(height, width, nearest_bucket(table, height, width))
     picture = to_signed(crop_picture(Image.fromarray(pixels), crop))
     waveform = normalise_loudness(wav_samples(golden["audio"], args["sample_rate"]), SAMPLE_RATE)
     speech_frames = audio_frames(len(waveform))

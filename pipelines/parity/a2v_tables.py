@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pipelines.families.avatar_models import RELEASED_SIZES
+from pipelines.families.avatar_models import RELEASED_OPTIONS
 from pipelines.families.avatar_picture import fill_crop
 from pipelines.families.avatar_plan import (
     KEY_FRAME_REPEAT,
@@ -71,7 +71,7 @@ def _constants(table: dict[str, Any]) -> Iterator[Check]:
         "target_lufs": TARGET_LUFS,
         "min_seconds": MIN_SECONDS,
         "max_seconds": MAX_SECONDS,
-        "audio_window": RELEASED_SIZES["audio_window"],
+        "audio_window": RELEASED_OPTIONS["audio_window"],
         "text_tokens": PROMPT_TOKENS,
         "clip_tokens": 257,
         "vae_stride": [TEMPORAL_STRIDE, SPATIAL_STRIDE, SPATIAL_STRIDE],

@@ -56,7 +56,7 @@ class CallStages:
         text = torch.zeros(1, PROMPT_TOKENS, golden["context_rows"].shape[1])
         text[0, : len(golden["context_rows"])] = golden["context_rows"]
         modules = [name.format(block) for block in range(len(network.blocks)) for name in BLOCK_MODULES.values()]
-        masks = golden["ref_target_masks"] if "ref_target_masks" in golden else None
+        masks = golden["ref_target_masks"] if golden.data["tensors"].get("ref_target_masks") else None
         self._recorder = Recorder(network, [*modules, *WHOLE_MODULES.values()])
         with self._recorder:
             context = network.encode_context(text, golden["clip_fea"])
@@ -128,7 +128,7 @@ def _replaced(golden: Golden, name: str, value: Tensor) -> Iterator[Golden]:
 @contextmanager
 def _audio_attention_off(network: SkyReelsTransformer) -> Iterator[None]:
     """Zero what the audio attention adds, for as long as the context lasts."""
-    parameters = [parameter for block in network.blocks for parameter in block.audio_cross_attn.proj.parameters()]
+    parameters = [parameter for name, parameter in network.named_parameters() if ".audio_cross_attn.proj." in name]
     kept = [parameter.clone() for parameter in parameters]
     for parameter in parameters:
         parameter.zero_()

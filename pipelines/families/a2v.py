@@ -1,0 +1,193 @@
+"""Talking avatar: a portrait and a recording become a video that speaks. Read `generate` top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipelines.errors import InvalidRequest, MediaError
+from pipelines.families.avatar_conditions import mirror_end
+from pipelines.families.avatar_models import AvatarModels
+from pipelines.families.avatar_pass import Avatar, Guidance
+from pipelines.families.avatar_picture import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, to_signed
+from pipelines.families.avatar_plan import (
+    MAX_FRAMES,
+    SAMPLE_RATE,
+    SHIFT,
+    TARGET_LUFS,
+    WindowPlan,
+    audio_frames,
+)
+from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.families.avatar_render import Outlets, WritePiece, render
+from pipelines.media.audio import decode_mono, loudness, normalise_loudness
+from pipelines.media.images import load_image
+from pipelines.media.publish import publish
+from pipelines.media.video import VideoWriter
+from pipelines.pool import ModelPool
+from pipelines.progress import Progress, Report, Stage
+from pipelines.resume import WorkDir
+from pipelines.runtime import Output, Runtime
+from pipelines.schedulers import avatar_timetable
+from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, nearest_bucket
+from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
+
+TASK = "talking_avatar"
+LOUD_GAIN_DB = 30.0
+"""A recording that must be raised by more is warned about: its noise is raised too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """The picture as the model sees it."""
+
+    picture: Tensor
+    """[1, 3, 1, H, W] float32 in -1..1."""
+    crop: Crop
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The recording as the model hears it."""
+
+    waveform: Tensor
+    """[samples] mono at 16 kHz, float32, at -23 LUFS unless silent."""
+    plan: WindowPlan
+    warnings: tuple[str, ...] = ()
+
+
+def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
+    """Make the video and publish it; a later call with the same work folder continues at the stored step.
+
+    Raises InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and
+    whatever `report` raises.
+    """
+    # 1. Check: the request, then that the files are those of the stored steps.
+    if problems := request.check():
+        raise InvalidRequest(problems)
+    (image_path,), (audio_path,) = request.input_image, request.input_audio
+    work = WorkDir(runtime.work_dir)
+    work.remember_inputs([image_path, audio_path])
+    work.check_inputs()
+
+    # 2. Portrait and recording: the portrait decides the size, the recording the length.
+    portrait = read_portrait(image_path, request.resolution)
+    voice = read_voice(audio_path)
+    plan, warnings = voice.plan, [*portrait.warnings, *voice.warnings]
+
+    if len(work.pieces()) < max(1, plan.num_windows):
+        models = AvatarModels(
+            runtime.checkpoint,
+            runtime.device,
+            pool,
+            runtime.cache_dir,
+            report,
+            low_vram=request.low_vram,
+            fast=request.quality == "fast",
+        )
+
+        # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
+        report(Progress(Stage.TEXT, num_segments=plan.num_passes))
+        guidance = Guidance(request.guidance_scale, request.audio_guidance_scale)
+        text, connection_text = models.embed_prompt(request.prompt), models.embed_prompt(CONNECTION_PROMPT)
+        negative_text = None
+        if guidance.uses_text:
+            negative_text = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
+
+        # 4. Speech: the whole recording at once.
+        report(Progress(Stage.CONDITION, num_segments=plan.num_passes, detail="voice"))
+        embedding = hear(models, voice)
+
+        # 5. Passes: the reference video, then window after window, each decoded into its own piece.
+        with models.networks() as networks:
+            avatar = Avatar(
+                networks,
+                plan,
+                avatar_timetable(request.num_inference_steps, SHIFT),
+                guidance,
+                portrait.picture.to(runtime.device),
+                text,
+                connection_text,
+                negative_text,
+                embedding,
+            )
+            outlets = Outlets(
+                write_piece=piece_writer(work, *portrait.crop.target),
+                work=work,
+                report=report,
+                wants_preview=runtime.wants_preview,
+            )
+            render(avatar, request.seed, outlets)
+
+    # 6. Write: the pieces joined, with the original recording.
+    report(Progress(Stage.WRITE, num_segments=plan.num_passes))
+    return publish(
+        work.pieces(),
+        runtime,
+        request,
+        task=TASK,
+        fps=AVATAR_FPS,
+        num_frames=plan.num_frames,
+        sound=audio_path,
+        sound_seconds=plan.num_frames / AVATAR_FPS,
+        warnings=warnings,
+    )
+
+
+def read_portrait(path: str, resolution: str) -> Portrait:
+    """Read a picture upright and fill the bucket nearest to its shape."""
+    image = load_image(path)
+    target = nearest_bucket(AVATAR_BUCKETS[resolution], image.height, image.width)
+    crop = fill_crop(image.height, image.width, target)
+    warnings: tuple[str, ...] = ()
+    if crop.lost_share > MAX_CROPPED_SHARE:
+        warnings = (
+            f"{crop.lost_share:.0%} of the portrait is cut away to fill {target[1]}x{target[0]}: "
+            "crop it yourself to choose what stays",
+        )
+    return Portrait(to_signed(crop_picture(image, crop)), crop, warnings)
+
+
+def read_voice(path: str) -> Voice:
+    """Read a recording's mono mix at 16 kHz and the speaking loudness the model expects."""
+    samples = decode_mono(path, SAMPLE_RATE)
+    seconds = len(samples) / SAMPLE_RATE
+    if seconds < MIN_SECONDS or audio_frames(len(samples)) > MAX_FRAMES:
+        limits = f"{MIN_SECONDS:g} to {MAX_FRAMES / AVATAR_FPS:g} s"
+        raise MediaError(f"{path} holds {seconds:.2f} s of sound: the avatar speaks {limits}")
+    measured = loudness(samples, SAMPLE_RATE)
+    warnings: tuple[str, ...] = ()
+    if math.isinf(measured):
+        warnings = ("the recording is silent: the mouth has nothing to follow",)
+    elif TARGET_LUFS - measured > LOUD_GAIN_DB:
+        gain = TARGET_LUFS - measured
+        warnings = (f"the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all",)
+    waveform = normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS)
+    return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), warnings)
+
+
+def hear(models: AvatarModels, voice: Voice) -> Tensor:
+    """Encode the speech, [frames, layers, channels] on the device, mirrored as far as the windows reach."""
+    with models.audio_encoder() as encoder:
+        features = encoder(voice.waveform.to(models.device), voice.plan.num_frames)
+    return mirror_end(features.embedding, voice.plan.mirrored_frames)
+
+
+def piece_writer(work: WorkDir, height: int, width: int) -> WritePiece:
+    """Return a function that opens piece `index`; the piece gets its durable name when the context ends well."""
+
+    @contextmanager
+    def write_piece(index: int) -> Iterator[Callable[[np.ndarray], None]]:
+        temporary = work.piece_path(index)
+        with VideoWriter(temporary, width, height, AVATAR_FPS) as writer:
+            yield writer.write
+        work.commit_piece(temporary, index)
+
+    return write_piece
