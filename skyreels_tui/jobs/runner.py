@@ -29,7 +29,9 @@ from skyreels_tui.jobs.tracker import AttemptClock
 SWITCH_INTERVAL_S = 0.0005
 """While a job runs, the screen's thread gets the interpreter this soon."""
 
-_RETRY_S = 2.0
+RETRY_S = 2.0
+"""How often a full disk or a database that cannot be written is looked at again."""
+
 _IDLE_S = 5.0
 _POLL_S = 0.5
 _MORE_BYTES = 64 * 2**20
@@ -166,7 +168,7 @@ class Runner:
             self._show("idle", self.waiting_for)
             job = self._claim()
             if job is None:
-                self._wake.wait(_RETRY_S if self.waiting_for else _IDLE_S)
+                self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
                 self._wake.clear()
             else:
                 self._run(job)
@@ -369,5 +371,5 @@ class Runner:
                 self._show("idle", f"the queue cannot be written ({error}): waiting")
             if self._closing:
                 return
-            self._wake.wait(_RETRY_S)
+            self._wake.wait(RETRY_S)
             self._wake.clear()

@@ -22,6 +22,7 @@ from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.opening import open_store
 from skyreels_tui.jobs.runner import Runner, RunnerParts, TimeLeft, no_estimate
+from skyreels_tui.jobs.space import free_bytes
 
 HangUp = Literal["finish_queue", "finish_job", "stop"]
 
@@ -256,6 +257,7 @@ class QueueService(QueueActions):
             publish=self._publish,
             log=self._log,
             live=self._live,
+            free=free_bytes,
             time_left=self._time_left,
             wants_preview=self._wants_preview,
             state_changed=self._status_changed,
