@@ -81,7 +81,7 @@ def normalise_loudness(samples: NDArray[np.float32], rate: int, target: float = 
     if abs(measured) > 100:
         return samples
     gain = 10.0 ** ((target - measured) / 20.0)
-    return (samples.astype(np.float64) * gain).astype(np.float32)
+    return np.asarray(samples.astype(np.float64) * gain, dtype=np.float32)
 
 
 def waveform(path: str | Path, columns: int) -> list[float]:

@@ -13,7 +13,7 @@ from pipelines.media.thumbnail import frames_at
 LOOKS = 5
 """Frames decoded for the judgement, spread over the part that is judged."""
 LOOK_WIDTH, LOOK_HEIGHT = 96, 64
-BLACK_LEVEL, FLAT_SPREAD, FROZEN_CHANGE = 4.0, 1.0, 0.25
+BLACK_LEVEL, FLAT_SPREAD, FROZEN_CHANGE = 4.0, 1.0, 0.6
 """Bytes: below this mean a frame is black, below this deviation one colour, below this change standing still."""
 
 
