@@ -74,7 +74,7 @@ def compare_steps(report):
     mine, theirs = statistics.median(a), statistics.median(b)
     report["r2v 540P"] = {"ours_s": a, "diffusers_s": b, "ratio": theirs / mine, "first_s": first}
     print(f"r2v 540P: ours {mine:.2f} s {a}, diffusers {theirs:.2f} s {b}, {theirs / mine:.3f}x, first {first:.1f} s")
-    del library, run
+    run.clear()
     free()
     return ours
 

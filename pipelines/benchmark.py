@@ -196,7 +196,7 @@ def decode_seconds(height: int, width: int, latent_frames: int, repeats: int = 3
     def decode() -> None:
         decoder = StreamingDecoder(weights, torch.float32)
         for chunk in z.split(1):
-            decoder.decode(chunk).add_(1).mul_(127.5).to(torch.uint8)
+            ((decoder.decode(chunk) + 1) * 127.5).to(torch.uint8)
 
     decode()
     torch.cuda.reset_peak_memory_stats()
