@@ -119,9 +119,9 @@ def accuracy(report):
         exact_net = random_transformer("r2v", num_layers=2).float()
         # The float32 reference must not run on the fused kernels' own arithmetic nor on TF32.
         torch.backends.cuda.matmul.allow_tf32 = False
-        exact = diffusers_transformer(exact_net, 2)(
-            inputs.latents, inputs.timesteps, text.float(), return_dict=False
-        )[0]
+        exact = diffusers_transformer(exact_net, 2)(inputs.latents, inputs.timesteps, text.float(), return_dict=False)[
+            0
+        ]
     errors = {
         "ours": ((mine - exact).norm() / exact.norm()).item(),
         "diffusers": ((theirs - exact).norm() / exact.norm()).item(),

@@ -83,7 +83,7 @@ def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyR
         else {}
     )
     with torch.device("meta"):
-        network = SkyReelsTransformer(num_layers=num_layers, **avatar)
+        network: SkyReelsTransformer = SkyReelsTransformer(num_layers=num_layers, **avatar)
     generator = torch.Generator("cuda").manual_seed(seed)
     for name, parameter in network.named_parameters():
         kept = any(part in name for part in FLOAT32_NAMES)
@@ -97,7 +97,8 @@ def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyR
             value.normal_(0, (parameter.numel() / parameter.shape[0]) ** -0.5, generator=generator)
         parent, _, leaf = name.rpartition(".")
         setattr(network.get_submodule(parent), leaf, torch.nn.Parameter(value, requires_grad=False))
-    return network.eval()
+    network.eval()
+    return network
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def random_inputs(network: SkyReelsTransformer, case: Case, seed: int = 1) -> In
 def forward(network: SkyReelsTransformer, inputs: Inputs) -> Tensor:
     """One call, as a pipeline makes it."""
     with torch.inference_mode():
-        return network(
+        velocity: Tensor = network(
             inputs.latents,
             inputs.timesteps,
             inputs.context,
@@ -146,6 +147,7 @@ def forward(network: SkyReelsTransformer, inputs: Inputs) -> Tensor:
             audio=inputs.audio,
             num_output_frames=inputs.num_output_frames,
         )
+        return velocity
 
 
 def step_time(network: SkyReelsTransformer, case: Case, repeats: int = 3) -> StepTime:

@@ -132,7 +132,8 @@ class Request:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown field {', '.join(unknown)}")
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+        plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**plain)
 
 
 def field_specs(request_type: type[Request]) -> Iterator[tuple[str, FieldSpec]]:
@@ -194,9 +195,7 @@ def _files_problem(spec: Files, value: object) -> str:
     if not isinstance(value, tuple) or not all(isinstance(path, str) for path in value):
         return "must be a list of paths"
     if len(value) < spec.minimum:
-        return (
-            f"{len(value)} given: needs at least {spec.minimum} {spec.media} file{'s' * (spec.minimum > 1)}"
-        )
+        return f"{len(value)} given: needs at least {spec.minimum} {spec.media} file{'s' * (spec.minimum > 1)}"
     if len(value) > spec.maximum:
         return f"{len(value)} given: at most {spec.maximum} {spec.media} file{'s' * (spec.maximum > 1)}"
     return ""

@@ -13,17 +13,17 @@ import triton.language as tl
 
 
 @triton.jit
-def _residual_norm_kernel(  # noqa: ANN202
-    x_ptr,  # noqa: ANN001
-    y_ptr,  # noqa: ANN001
-    gate_ptr,  # noqa: ANN001
-    scale_ptr,  # noqa: ANN001
-    shift_ptr,  # noqa: ANN001
-    sum_ptr,  # noqa: ANN001
-    out_ptr,  # noqa: ANN001
-    width,  # noqa: ANN001
-    tokens_per_row,  # noqa: ANN001
-    eps,  # noqa: ANN001
+def _residual_norm_kernel(
+    x_ptr,
+    y_ptr,
+    gate_ptr,
+    scale_ptr,
+    shift_ptr,
+    sum_ptr,
+    out_ptr,
+    width,
+    tokens_per_row,
+    eps,
     HAS_RESIDUAL: tl.constexpr,
     HAS_GATE: tl.constexpr,
     HAS_NORM: tl.constexpr,
@@ -57,17 +57,17 @@ def _residual_norm_kernel(  # noqa: ANN202
 
 
 @triton.jit
-def _rms_rope_kernel(  # noqa: ANN202
-    x_ptr,  # noqa: ANN001
-    weight_ptr,  # noqa: ANN001
-    cos_ptr,  # noqa: ANN001
-    sin_ptr,  # noqa: ANN001
-    out_ptr,  # noqa: ANN001
-    width,  # noqa: ANN001
-    x_stride,  # noqa: ANN001
-    num_tokens,  # noqa: ANN001
-    head_pairs,  # noqa: ANN001
-    eps,  # noqa: ANN001
+def _rms_rope_kernel(
+    x_ptr,
+    weight_ptr,
+    cos_ptr,
+    sin_ptr,
+    out_ptr,
+    width,
+    x_stride,
+    num_tokens,
+    head_pairs,
+    eps,
     HAS_ROPE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -170,13 +170,13 @@ def _num_warps(width: int) -> int:
 
 
 @triton.jit
-def _rms_silu_kernel(  # noqa: ANN202
-    x_ptr,  # noqa: ANN001
-    gamma_ptr,  # noqa: ANN001
-    out_ptr,  # noqa: ANN001
-    num_rows,  # noqa: ANN001
-    width,  # noqa: ANN001
-    root_width,  # noqa: ANN001
+def _rms_silu_kernel(
+    x_ptr,
+    gamma_ptr,
+    out_ptr,
+    num_rows,
+    width,
+    root_width,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):

@@ -10,11 +10,11 @@ LARGEST = tl.constexpr(448.0)
 
 
 @triton.jit
-def _quantize_kernel(  # noqa: ANN202
-    x_ptr,  # noqa: ANN001
-    codes_ptr,  # noqa: ANN001
-    scale_ptr,  # noqa: ANN001
-    width,  # noqa: ANN001
+def _quantize_kernel(
+    x_ptr,
+    codes_ptr,
+    scale_ptr,
+    width,
     GELU: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -39,7 +39,5 @@ def quantize_tokens(x: torch.Tensor, *, gelu: bool = False) -> tuple[torch.Tenso
     rows = x.numel() // width
     codes = torch.empty((rows, width), dtype=torch.float8_e4m3fn, device=x.device)
     scale = torch.empty((rows, 1), dtype=torch.float32, device=x.device)
-    _quantize_kernel[(rows,)](
-        x, codes, scale, width, GELU=gelu, BLOCK=triton.next_power_of_2(width), num_warps=8
-    )
+    _quantize_kernel[(rows,)](x, codes, scale, width, GELU=gelu, BLOCK=triton.next_power_of_2(width), num_warps=8)
     return codes, scale

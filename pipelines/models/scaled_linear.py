@@ -67,10 +67,11 @@ class ScaledLinear(nn.Module):
 
 def linears(layers: tuple[nn.Module, ...], x: Tensor) -> list[Tensor]:
     """Apply several linear layers to the same tokens, rounding the tokens once when all layers are scaled."""
-    if all(isinstance(layer, ScaledLinear) for layer in layers):
-        codes, scale = layers[0].quantize(x)
-        return [layer.multiply(codes, scale).unflatten(0, x.shape[:-1]) for layer in layers]
-    return [layer(x) for layer in layers]
+    scaled = [layer for layer in layers if isinstance(layer, ScaledLinear)]
+    if len(scaled) < len(layers):
+        return [layer(x) for layer in layers]
+    codes, scale = scaled[0].quantize(x)
+    return [layer.multiply(codes, scale).unflatten(0, x.shape[:-1]) for layer in scaled]
 
 
 def use_scaled_linears(transformer: nn.Module, only: str = "") -> None:
@@ -78,9 +79,8 @@ def use_scaled_linears(transformer: nn.Module, only: str = "") -> None:
 
     only: replace just the layers whose name in the block begins so ('attn1', 'ffn'), to measure one class.
     """
-    blocks = transformer.blocks
     row_wise = multiplies_row_wise(next(transformer.parameters()).device)
-    for block in list(blocks)[1:-1]:
+    for block in list(transformer.get_submodule("blocks").children())[1:-1]:
         for name, layer in list(block.named_modules()):
             if type(layer) is nn.Linear and name.startswith(only) and not name.startswith(EXACT_PARTS):
                 parent, _, leaf = name.rpartition(".")
