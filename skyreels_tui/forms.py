@@ -121,16 +121,16 @@ def estimate_lines(plan: Plan, seconds: float | None, learned: bool, machine: Ma
     pieces = len(plan.segments)
     made = [f"{plan.width}x{plan.height}", f"{count(plan.num_frames)} frames ({plan.num_frames / plan.fps:.1f} s)"]
     made += [f"{count(plan.num_tokens)} tokens"] + ([f"{pieces} pieces"] if pieces > 1 else [])
-    needs = [f"memory {size(plan.peak_bytes)}{_of(machine.available_bytes)}"]
-    needs.append(f"disk {size(plan.output_bytes + plan.work_bytes)}{_of(machine.free_disk_bytes)}")
+    takes = []
     if seconds is not None:
-        about = "" if learned else "about "
-        needs += [f"{about}{words(seconds)}", f"done at {ends_at(seconds, now)} if started now"]
-    return [", ".join(made), " · ".join(needs)]
+        takes = [f"{'' if learned else 'about '}{words(seconds)}", f"done {ends_at(seconds, now)} if it starts now"]
+    takes.append(f"memory {size(plan.peak_bytes)}{_of(machine.available_bytes)}")
+    takes.append(f"disk {size(plan.output_bytes + plan.work_bytes)}{_of(machine.free_disk_bytes)}")
+    return [", ".join(made), " · ".join(takes)]
 
 
 def _of(available: int | None) -> str:
-    return "" if available is None else f" of {size(available)} free"
+    return "" if available is None else f" of {size(available)}"
 
 
 def shell_command(task: TaskSpec, request: Request, label: str) -> str:

@@ -93,9 +93,9 @@ class FormScreen(Screen[None]):
         return self.host.drafts.profile
 
     def _title(self) -> Content:
-        parts: list[tuple[str, str] | str] = [(f"New job · {self.form_task.title}", "bold $primary")]
+        parts: list[tuple[str, str] | str] = [(self.form_task.title, "bold $primary")]
         if self._profile == "demo":
-            parts.append(("  demo models: noise", "$text-warning"))
+            parts.append(("  demo models", "$text-warning"))
         others = [
             f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task
         ]

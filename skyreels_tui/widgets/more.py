@@ -23,7 +23,7 @@ class MoreLine(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     MoreLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
-    MoreLine:focus { background: $boost; color: $primary; text-style: bold; }
+    MoreLine:focus { background: $panel; color: $primary; text-style: bold; }
     """
 
     BINDINGS = bindings(FIELDS, "toggle_more")

@@ -71,7 +71,7 @@ class RowList(Panel):
         for index in range(self._top, min(total, self._top + visible)):
             selected = index == self.cursor
             line = self.row(index, width, selected)
-            lines.append(line.pad_right(max(0, width - line.cell_length)).stylize("$foreground on $boost")
+            lines.append(line.pad_right(max(0, width - line.cell_length)).stylize("$foreground on $panel")
                          if selected and self.has_focus else line)  # fmt: skip
         return Content("\n").join(lines)
 

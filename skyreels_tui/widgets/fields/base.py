@@ -23,7 +23,7 @@ class Field(Widget):
     Field {
         layout: horizontal; height: auto; width: 1fr;
         & > .label { width: 18; padding: 0 1 0 0; color: $text-muted; }
-        &:focus-within > .label { color: $primary; text-style: bold; }
+        &.-active > .label { color: $primary; text-style: bold; }
         & > Vertical { height: auto; width: 1fr; }
         & .problem { display: none; color: $text-error; width: 1fr; }
         &.-wrong .problem { display: block; }
@@ -84,10 +84,12 @@ class Field(Widget):
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
         """Tell the form, which shows this field's help."""
+        self.set_class(True, "-active")
         self.post_message(self.Focused(self))
 
     def on_descendant_blur(self, _: events.DescendantBlur) -> None:
         """A field that was left may show its problem."""
+        self.set_class(False, "-active")
         if not self.touched:
             self.touched = True
             self.post_message(self.Changed(self))

@@ -22,7 +22,7 @@ class ChoiceRow(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     ChoiceRow { height: 1; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
-    ChoiceRow:focus { background: $boost; }
+    ChoiceRow:focus { background: $panel; }
     """
 
     BINDINGS = bindings(FIELDS, "choose", "toggle")

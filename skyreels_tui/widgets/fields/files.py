@@ -30,7 +30,7 @@ class FileRows(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     FileRows { height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
-    FileRows:focus { background: $boost; }
+    FileRows:focus { background: $panel; }
     """
 
     BINDINGS = bindings(FILES, "move", "remove")

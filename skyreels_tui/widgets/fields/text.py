@@ -24,8 +24,8 @@ class LineInput(Input):
     """An input of one line in which arrows up and down leave the field."""
 
     DEFAULT_CSS = """
-    LineInput { height: 1; border: none; padding: 0 1; background: $surface; }
-    LineInput:focus { background: $boost; border: none; }
+    LineInput, LineInput.-textual-compact { height: 1; border: none; padding: 0 1; background: $surface; }
+    LineInput:focus, LineInput.-textual-compact:focus { background: $panel; border: none; }
     """
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
@@ -71,8 +71,9 @@ class PromptArea(TextArea):
 
     DEFAULT_CSS = """
     PromptArea {
-        height: auto; min-height: 3; max-height: 8; border: none; padding: 0 1; background: $surface;
-        &:focus { background: $boost; border: none; }
+        height: auto; min-height: 3; max-height: 8;
+        &, &.-textual-compact { border: none; padding: 0 1; background: $surface; }
+        &:focus, &.-textual-compact:focus { background: $panel; border: none; }
     }
     """
 
