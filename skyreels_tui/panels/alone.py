@@ -98,9 +98,7 @@ class AloneApp(HubApp):
         self.follower.want_preview()
 
 
-def run_panel(
-    name: str, folders: Folders, *, result_dir: Path | None = None, ascii_only: bool = False
-) -> int:
+def run_panel(name: str, folders: Folders, *, result_dir: Path | None = None, ascii_only: bool = False) -> int:
     """Show the panel `name` until q is pressed; returns the exit status."""
     app = AloneApp(name, folders, result_dir or Path("result"), ascii_only=ascii_only)
     app.run()

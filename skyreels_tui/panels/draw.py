@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from textual.content import Content
 
@@ -65,9 +64,7 @@ def sparkline(
     return "".join(cells)
 
 
-def plot(
-    values: Sequence[float], width: int, height: int, high: float, glyphs: Glyphs = UNICODE
-) -> list[str]:
+def plot(values: Sequence[float], width: int, height: int, high: float, glyphs: Glyphs = UNICODE) -> list[str]:
     """Draw a graph of the newest values from 0 to `high` in `height` rows of `width` cells, newest right."""
     newest = list(values)[-width:]
     levels = len(glyphs.sparks)
@@ -75,20 +72,10 @@ def plot(
     for row in range(height - 1, -1, -1):
         cells = []
         for value in newest:
-            eighths = (
-                round(max(0.0, min(1.0, value / high if high else 0.0)) * height * levels) - row * levels
-            )
+            eighths = round(max(0.0, min(1.0, value / high if high else 0.0)) * height * levels) - row * levels
             cells.append(" " if eighths <= 0 else glyphs.sparks[min(levels, eighths) - 1])
         rows.append("".join(cells).rjust(width))
     return rows
-
-
-def squeeze(values: Sequence[float], width: int) -> list[float]:
-    """Average neighbours so that all of `values` fit in `width` cells."""
-    if len(values) <= width or width <= 0:
-        return list(values)
-    edges = [round(index * len(values) / width) for index in range(width + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
 
 
 def flow(parts: Iterable[Content], width: int, gap: str = GAP) -> list[Content]:

@@ -25,6 +25,7 @@ class LivePanel(Panel):
         super().__init__(**kwargs)
         self.clock = clock
         self._drawn: tuple[object, ...] = ()
+        self._titled: str | None = None
 
     def on_mount(self) -> None:
         """Subscribe to the sensors and start with the newest reading."""
@@ -40,6 +41,12 @@ class LivePanel(Panel):
         glyphs = getattr(self.app, "glyphs", UNICODE)
         return glyphs if isinstance(glyphs, Glyphs) else UNICODE
 
+    def set_title(self, detail: str) -> None:
+        """Write the title if it differs: setting one draws the border again."""
+        if detail != self._titled:
+            self._titled = detail
+            super().set_title(detail)
+
     def take_sample(self, sample: Sample) -> None:
         """Keep what this panel shows of a reading, then `redraw`."""
         raise NotImplementedError
@@ -47,16 +54,23 @@ class LivePanel(Panel):
     def redraw(self) -> None:
         """Refresh if the content differs from what was drawn last, and lay out if its height does."""
         if not self.is_on_screen:
+            self._drawn = ()
             return
-        content = self.render()
-        rows = content.plain.count("\n")
-        drawn = (content.plain, tuple(content.spans), content.cell_length)
+        height = self.styles.height
+        natural = not self.folded and (height is None or height.is_auto)
+        content = self.body(max(1, self.content_size.width), self.ROWS) if natural else self.render()
+        drawn = (content.plain, tuple(content.spans))
         if drawn == self._drawn:
             return
         before = str(self._drawn[0]) if self._drawn else ""
         self._drawn = drawn
-        auto = self.folded or self.styles.height is None or self.styles.height.is_auto
-        self.refresh(layout=auto and (self.folded or before.count("\n") != rows))
+        # A folded line is as wide as its words; a natural body as high as its rows.
+        moved = before.count("\n") != content.plain.count("\n") if natural else len(before) != len(content.plain)
+        self.refresh(layout=moved and (natural or self.folded))
+
+    def on_show(self) -> None:
+        """Catch up with what was not drawn while nobody could see it."""
+        self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The rows that the content fills out of the `ROWS` it would like."""

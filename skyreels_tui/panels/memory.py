@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.content import Content
 
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
-from skyreels_tui.panels.draw import GIB, flow, gib, plot, squeeze, stack, stacked
+from skyreels_tui.panels.draw import GIB, flow, gib, plot, stack, stacked
 from skyreels_tui.panels.live import LivePanel
 
 HISTORY_S = 600
@@ -110,8 +110,13 @@ class MemoryPanel(LivePanel):
 
     def _graph(self, width: int, height: int) -> list[Content]:
         """Share used over the last ten minutes, newest right; the last row says what it is."""
-        shares = squeeze([share for _, share in self._history], width)
-        rows = plot(shares, width, height - 1, 1.0, self.glyphs)
+        # A cell is a fixed stretch of time, so that the graph moves once a cell and not once a second.
+        cell_s = HISTORY_S / width
+        columns: dict[int, float] = {}
+        for at, share in self._history:
+            place = int(at / cell_s)
+            columns[place] = max(share, columns.get(place, 0.0))
+        rows = plot(list(columns.values()), width, height - 1, 1.0, self.glyphs)
         minutes = round((self._history[-1][0] - self._history[0][0]) / 60) if self._history else 0
         caption = f"last {minutes} min" if minutes else "last minute"
         return [*(Content.styled(row, "$primary") for row in rows), self.words(caption)]
