@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import DiskFull, InputChanged
+from pipelines.durable import sync, write_whole
+from pipelines.errors import InputChanged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +40,7 @@ class WorkDir:
     def save(self, snapshot: Snapshot) -> None:
         """Store a snapshot durably and keep the newest two. Raises DiskFull."""
         # torch stays unloaded in processes that only look at a work folder.
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         name = f"snapshot-{snapshot.segment:05d}-{snapshot.step:05d}.safetensors"
         tensors: dict[str, Tensor] = {}
@@ -56,8 +54,7 @@ class WorkDir:
             "step": str(snapshot.step),
             "values": json.dumps(dict(snapshot.values)),
         }
-        needed = sum(tensor.nbytes for tensor in tensors.values())
-        self._write(self.path / name, lambda temporary: save_file(tensors, temporary, metadata), needed)
+        write_whole(self.path / name, save(tensors, metadata))
         for old in self._snapshot_paths()[KEPT_SNAPSHOTS:]:
             old.unlink(missing_ok=True)
 
@@ -82,9 +79,9 @@ class WorkDir:
     def commit_piece(self, temporary: Path, index: int) -> Path:
         """Give a finished piece its durable name and return it."""
         final = self.path / f"piece-{index:05d}.mp4"
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(final)
-        _sync(self.path)
+        sync(self.path)
         return final
 
     def pieces(self) -> list[Path]:
@@ -101,7 +98,7 @@ class WorkDir:
         record = self.path / "inputs.json"
         if not record.exists():
             digests = {str(path): _sha256(Path(path)) for path in paths}
-            self._write(record, lambda temporary: temporary.write_text(json.dumps(digests), "utf-8"), 1)
+            write_whole(record, json.dumps(digests).encode())
 
     def check_inputs(self) -> None:
         """Raise InputChanged when a remembered file is gone or differs."""
@@ -117,23 +114,6 @@ class WorkDir:
         """Snapshots, newest first."""
         return sorted(self.path.glob("snapshot-?????-?????.safetensors"), reverse=True)
 
-    def _write(self, path: Path, write: Callable[[Path], Any], needed_bytes: int) -> None:
-        temporary = path.with_name(path.name + ".part")
-        free = shutil.disk_usage(self.path).free
-        if free < needed_bytes:
-            raise DiskFull(self.path, needed_bytes, free)
-        try:
-            write(temporary)
-            _sync(temporary)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                free = shutil.disk_usage(self.path).free
-                raise DiskFull(self.path, needed_bytes, free) from error
-            raise
-        temporary.replace(path)
-        _sync(self.path)
-
 
 def _read_snapshot(path: Path) -> Snapshot:
     from safetensors import safe_open
@@ -143,14 +123,6 @@ def _read_snapshot(path: Path) -> Snapshot:
         tensors = {name: reader.get_tensor(name).clone() for name in reader.keys()}  # noqa: SIM118
     values = json.loads(metadata["values"])
     return Snapshot(int(metadata["segment"]), int(metadata["step"]), tensors, values)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from pipelines.media.images import letterbox, load_image
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter
 from pipelines.models.load_transformer import load_transformer
-from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
+from pipelines.models.text import PromptCache, PromptEncoder, cut_warning, load_prompt_encoder, weights_id
 from pipelines.models.transformer import Context, SkyReelsTransformer
 from pipelines.models.vae import decode_stream, encode_sample, load_vae, normalise, to_frames, to_pixels
 from pipelines.pool import ModelPool
@@ -193,7 +194,16 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         task=TASK,
         fps=MODEL_FPS,
         num_frames=shape.latent.pixel_frames,
+        warnings=request_warnings(request, runtime.checkpoint / "tokenizer"),
     )
+
+
+def request_warnings(request: ReferenceToVideo, tokenizer: Path) -> list[str]:
+    """What a person should know about fields that had no or not their full effect."""
+    found = [cut_warning(request.prompt, tokenizer)]
+    if request.guidance_scale <= 1 and request.negative_prompt.strip():
+        found.append("the negative prompt was ignored: it acts only when text guidance is above 1")
+    return [warning for warning in found if warning]
 
 
 def write_clip(vae: AutoencoderKLWan, latents: Tensor, work: WorkDir, shape: PixelShape, report: Report) -> None:

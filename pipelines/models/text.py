@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import ftfy
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
@@ -26,6 +25,7 @@ from pipelines.checkpoints.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.durable import write_whole
 from pipelines.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.progress import Report, ignore_progress
 
@@ -81,9 +81,16 @@ class PromptEncoder(nn.Module):
         hidden = self.hidden(ids, mask)
         return torch.where(mask.to(hidden.device)[..., None].bool(), hidden, torch.zeros_like(hidden))
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of the cleaned prompt before truncation, the end token included."""
-        return len(self.tokenizer(clean_prompt(prompt)).input_ids)
+
+def cut_warning(prompt: str, tokenizer_folder: Path) -> str:
+    """Say that a prompt is too long and how long it is, or ''. A token is at least a byte, so most need no count."""
+    cleaned = clean_prompt(prompt)
+    if len(cleaned.encode("utf-8", "surrogatepass")) < PROMPT_TOKENS:
+        return ""
+    count = len(load_tokenizer(tokenizer_folder)(cleaned).input_ids)
+    if count <= PROMPT_TOKENS:
+        return ""
+    return f"the prompt has {count} tokens: the model read the first {PROMPT_TOKENS - 1} and ignored the rest"
 
 
 def load_prompt_encoder(
@@ -175,13 +182,8 @@ class PromptCache:
                 features = model(prompt)
             used = int(features[0].any(-1).nonzero().max()) + 1
             rows = features[0, :used].cpu().contiguous()
-            self._store(path, {"rows": rows})
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, save({"rows": rows}))
         padded = torch.zeros(1, PROMPT_TOKENS, rows.shape[1], dtype=dtype)
         padded[0, : len(rows)] = rows
         return padded.to(device)
-
-    def _store(self, path: Path, tensors: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        save_file(tensors, temporary)
-        temporary.replace(path)

@@ -216,6 +216,9 @@ def condition(golden: Golden) -> Iterator[Check]:
 
 def transformer(golden: Golden) -> Iterator[Check]:
     """One call at each timestep with every intermediate."""
+    if any(name.endswith(".output_bf16") for name in golden.tensors):
+        yield from transformer_bf16(golden)
+        return
     network = load_transformer(golden.checkpoint() / "transformer")
     args, hidden, prompt = golden.args, golden["hidden_states"], golden["prompt_embeds"]
     yield exact("text tokens", prompt.shape[1], args.get("text_tokens", prompt.shape[1]))

@@ -124,3 +124,10 @@ def test_prompt_features_come_from_disk_the_second_time(tmp_path):
     assert torch.equal(cache.embed("a cat ", encoder=no_encoder, **options), first)
     with pytest.raises(AssertionError):
         cache.embed("a dog", encoder=no_encoder, **options)
+
+
+def test_fields_without_effect_are_told(runtime, request_, pool):
+    long = replace(request_, prompt="a " * 900, negative_prompt="blur")
+    warnings = generate(long, runtime, pool, ignore_progress).warnings
+    assert any("tokens" in warning for warning in warnings)
+    assert any("negative prompt" in warning for warning in warnings)

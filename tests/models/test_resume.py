@@ -1,9 +1,12 @@
 """Durable steps: solvers, snapshots, inputs and the pool."""
 
+import errno
+import os
+
 import pytest
 import torch
 
-from pipelines.errors import Cancelled, InputChanged
+from pipelines.errors import Cancelled, DiskFull, InputChanged
 from pipelines.pool import ModelPool
 from pipelines.resume import Snapshot, WorkDir
 from pipelines.sampling import Hooks, denoise, resume_solver
@@ -112,3 +115,16 @@ def test_pool_keeps_models_warm_within_its_budget():
         assert pool.is_warm("a")
     pool.release()
     assert pool.num_bytes() == 0
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    work = WorkDir(tmp_path)
+    work.save(Snapshot(0, 1, {"latents": torch.zeros(4)}))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull):
+        work.save(Snapshot(0, 2, {"latents": torch.zeros(4)}))
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshot-00000-00001.safetensors"]
+    assert work.latest().step == 1
