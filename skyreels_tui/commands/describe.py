@@ -90,6 +90,13 @@ def why_words(job: Job) -> str:
     return job.error or job.reason or job.suspect
 
 
+def bytes_words(num_bytes: int) -> str:
+    """Return '52.0 GB', '1.5 MB' or '12 kB'."""
+    if num_bytes >= 1e8:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.0f} kB"
+
+
 def duration_words(seconds: float) -> str:
     """Return 'mm:ss' below an hour, '1h29' above."""
     whole = max(round(seconds), 0)

@@ -40,6 +40,17 @@ def note(text: str) -> None:
         _write(sys.stderr, safe(text))
 
 
+def document(text: str) -> None:
+    """Write a file's content to stdout: as it is for a program, line by line and made safe for a terminal."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        for one in text.splitlines():
+            line(one)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
 def raw(text: str) -> None:
     """Write text of our own making (a help page, a completion script) to stdout as it is."""
     sys.stdout.write(text)

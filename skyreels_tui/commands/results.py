@@ -11,6 +11,7 @@ from typing import Any
 
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import bytes_words
 from skyreels_tui.commands.exits import Exit
 from skyreels_tui.commands.parser import Parser
 
@@ -50,7 +51,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
-        [(r.finished_at[:16].replace("T", " "), _size(r.num_bytes), r.label, r.output) for r in shown],
+        [(r.finished_at[:16].replace("T", " "), bytes_words(r.num_bytes), r.label, r.output) for r in shown],
         ("finished (UTC)", "size", "label", "path"),
     )
     if len(shown) < len(found):
@@ -82,7 +83,3 @@ def _read(path: Path) -> Result:
         finished_at=datetime.fromtimestamp(facts.st_mtime, UTC).isoformat(timespec="seconds"),
         request=request if isinstance(request, dict) else {},
     )
-
-
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.0f} kB"

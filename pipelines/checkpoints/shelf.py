@@ -1,0 +1,90 @@
+"""The three checkpoints on this machine: what is here, where, how large, and removing it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
+from pipelines.checkpoints.locate import hub_cache, repo_folder, snapshot_folder
+from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """One checkpoint as found on this machine."""
+
+    checkpoint: Checkpoint
+    folder: Path | None
+    """Where it is used from; None when nothing of it is here."""
+    repo_id: str
+    """The name under which it lies in the shared cache; '' for a folder of one's own."""
+    parts: tuple[Part, ...]
+    unfinished_bytes: int
+    """Bytes of downloads that have begun."""
+
+    @property
+    def presence(self) -> Presence:
+        """Whole, in part, or not here."""
+        return presence_of(self.parts)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes on disk that belong to it."""
+        return sum(part.num_bytes for part in self.parts) + self.unfinished_bytes
+
+    def ready_for(self, task: str) -> bool:
+        """True when everything that one task needs is here."""
+        return all(part.presence is Presence.PRESENT for part in self.parts if task in part.component.tasks)
+
+
+def shelf(own_folders: Mapping[str, str] | None = None, cache: Path | None = None) -> tuple[Shelved, ...]:
+    """Look for every checkpoint: in `own_folders` (family -> path) first, then in the shared cache."""
+    own_folders, cache = own_folders or {}, cache or hub_cache()
+    return tuple(_look(checkpoint, own_folders.get(family, ""), cache) for family, checkpoint in CHECKPOINTS.items())
+
+
+def removable(checkpoint: Checkpoint, cache: Path | None = None) -> tuple[tuple[Path, int], ...]:
+    """Return the folders of the shared cache that hold this checkpoint and nothing else, each with its bytes."""
+    cache = cache or hub_cache()
+    folders = [repo_folder(repo_id, cache) for repo_id in checkpoint.repo_ids]
+    return tuple((folder, _bytes_below(folder)) for folder in folders if folder.is_dir())
+
+
+def remove(checkpoint: Checkpoint, cache: Path | None = None) -> int:
+    """Delete this checkpoint from the shared cache and return the bytes freed; other models stay untouched."""
+    cache = cache or hub_cache()
+    freed = 0
+    for folder, num_bytes in removable(checkpoint, cache):
+        # Links are removed, never followed: bytes outside these folders are not ours.
+        shutil.rmtree(folder)
+        shutil.rmtree(cache / ".locks" / folder.name, ignore_errors=True)
+        freed += num_bytes
+    return freed
+
+
+def _look(checkpoint: Checkpoint, own: str, cache: Path) -> Shelved:
+    if own:
+        folder = Path(own).expanduser()
+        return Shelved(checkpoint, folder, "", inspect(folder, checkpoint.components), 0)
+    best: Shelved | None = None
+    for repo_id in checkpoint.repo_ids:
+        unfinished = _unfinished(repo_folder(repo_id, cache))
+        found = snapshot_folder(repo_id, cache)
+        if found is None and not unfinished:
+            continue
+        parts = inspect(found or cache / "nowhere", checkpoint.components)
+        shelved = Shelved(checkpoint, found, repo_id, parts, unfinished)
+        if best is None or shelved.num_bytes > best.num_bytes:
+            best = shelved
+    return best or Shelved(checkpoint, None, "", inspect(cache / "nowhere", checkpoint.components), 0)
+
+
+def _unfinished(repo: Path) -> int:
+    return sum(path.stat().st_size for path in (repo / "blobs").glob("*.part") if path.is_file())
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

@@ -1,0 +1,90 @@
+"""`import`, `export` and `finalize`: lists of jobs as files, and the clips of one joined."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import job_data
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.parser import Parser, job_id
+from skyreels_tui.jobs import batch, batchfile
+from skyreels_tui.jobs.durable import write_durably
+from skyreels_tui.jobs.model import FINISHED, Job
+
+
+def configure(parser: Parser, name: str) -> None:
+    """Declare the options of one of the three."""
+    if name == "import":
+        parser.add_argument("files", metavar="FILE", nargs="+", help="JSON array, or Markdown with '## label' sections")
+        parser.add_argument("--batch", default="", help="name of the batch; default: the title or the file's name")
+        parser.add_json()
+    elif name == "export":
+        parser.add_argument("jobs", metavar="ID", type=job_id, nargs="*", help="default: all unfinished jobs")
+        parser.add_argument("--batch", help="the jobs of this batch")
+        parser.add_argument("--all", action="store_true", help="finished jobs too")
+        parser.add_argument("--format", choices=("json", "markdown"), help="default: by the file's ending, else json")
+        parser.add_argument("-o", "--file", metavar="FILE", help="write here instead of stdout")
+    else:
+        parser.add_argument("batch", metavar="NAME", help="name of the batch, as `list` shows it")
+        parser.add_json()
+
+
+def run(name: str, args: argparse.Namespace, context: Context) -> int:
+    """Do one of the three."""
+    return {"import": _import, "export": _export, "finalize": _finalize}[name](args, context)
+
+
+def _import(args: argparse.Namespace, context: Context) -> int:
+    """Read every file, then add all jobs or none."""
+    entries = [entry for path in args.files for entry in batchfile.read_batch(Path(path), name=args.batch)]
+    with context.queue() as queue:
+        jobs = queue.add_many(entries, checked=True)
+    if args.json:
+        output.data([job_data(job) for job in jobs])
+    else:
+        for job in jobs:
+            output.line(str(job.id))
+        output.note(f"{len(jobs)} jobs queued")
+    return Exit.OK
+
+
+def _export(args: argparse.Namespace, context: Context) -> int:
+    with context.queue() as queue:
+        jobs = [queue.job(number) for number in dict.fromkeys(args.jobs)] if args.jobs else queue.jobs()
+    if not args.jobs:
+        # A whole batch is its finished jobs too.
+        jobs = [job for job in jobs if args.all or args.batch is not None or job.state not in FINISHED]
+        jobs = [job for job in jobs if args.batch in (None, job.batch)]
+        jobs.sort(key=lambda job: (job.position, job.id))
+    if args.batch is not None and not jobs:
+        raise CommandError(f"there is no batch {args.batch!r}", Exit.NOT_FOUND)
+    target = Path(args.file) if args.file else None
+    by_ending = "markdown" if target is not None and target.suffix.lower() in (".md", ".markdown") else "json"
+    written = batchfile.to_json(jobs)
+    if (args.format or by_ending) == "markdown":
+        written = batchfile.to_markdown(jobs, args.batch or "")
+    if target is None:
+        output.document(written)
+        return Exit.OK
+    try:
+        write_durably(target, written.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise CommandError(f"{target}: {error.strerror or error}", Exit.FAILED) from None
+    output.note(f"{len(jobs)} jobs written to {target}")
+    return Exit.OK
+
+
+def _finalize(args: argparse.Namespace, context: Context) -> int:
+    with context.queue() as queue:
+        jobs: list[Job] = [job for job in queue.jobs() if job.batch == args.batch]
+    if not jobs or not args.batch:
+        raise CommandError(f"there is no batch {args.batch!r}", Exit.NOT_FOUND)
+    path = batch.finalize(args.batch, jobs, context.result_dir)
+    if args.json:
+        output.data({"batch": args.batch, "output": str(path)})
+    else:
+        output.path(str(path))
+    return Exit.OK

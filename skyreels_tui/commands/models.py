@@ -1,0 +1,300 @@
+"""`models`: the checkpoints on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pipelines.checkpoints.fetch import DownloadProgress, download
+from pipelines.checkpoints.hub import DownloadPlan, check_room, needed_components, plan_download
+from pipelines.checkpoints.inventory import Presence, inspect, presence_of
+from pipelines.checkpoints.locate import hub_cache
+from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
+from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
+from pipelines.checkpoints.verify import Finding, verify
+from pipelines.errors import Cancelled
+from pipelines.tasks import TASKS
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.describe import bytes_words, duration_words
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.commands.stop import Stop
+from skyreels_tui.settings import SettingsError, save
+
+ACTIONS = "list | download | verify | path | purge | use"
+TELL_EVERY = 4
+"""Progress comes about four times a second; stderr gets a line a second."""
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the actions."""
+    actions = parser.add_subparsers(dest="action", metavar=ACTIONS)
+    families = f"{', '.join(CHECKPOINTS)}, or one of their repository ids"
+    tasks = [task.name for task in TASKS]
+
+    def action(name: str, text: str, *, model: str | None = None) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=text)
+        if model is not None:
+            added.add_argument("model", metavar="MODEL", nargs=model, help=families)
+        added.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="write JSON to stdout")
+        return added
+
+    action("list", "what is here, in part here, or missing (the default action)")
+    fetch = action("download", "fetch a checkpoint into the shared cache; run again to go on", model=None)
+    fetch.add_argument("model", metavar="MODEL", help=families)
+    fetch.add_argument("--task", action="append", choices=tasks, default=[], help="only what this task needs")
+    fetch.add_argument("--plan", action="store_true", help="say what would be fetched, and stop")
+    check = action("verify", "check files, headers and checksums", model="?")
+    check.add_argument("--task", action="append", choices=tasks, default=[], help="only what this task needs")
+    check.add_argument("--quick", action="store_true", help="headers only, no checksums")
+    action("path", "print the folder of a checkpoint", model=None).add_argument("model", metavar="MODEL", help=families)
+    purge = action("purge", "remove a checkpoint from the shared cache, after a question", model=None)
+    purge.add_argument("model", metavar="MODEL", help=families)
+    purge.add_argument("--yes", action="store_true", help="ask nothing")
+    use = action("use", "take a checkpoint from a folder of your own; '' goes back to the cache")
+    use.add_argument("path", metavar="PATH")
+    use.add_argument("--model", choices=list(CHECKPOINTS), help="which one it is; told from its files when left out")
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Do one action."""
+    actions = {"download": _download, "verify": _verify, "path": _path, "purge": _purge, "use": _use}
+    return actions.get(args.action, _list)(args, context)
+
+
+def checkpoint_named(name: str) -> Checkpoint:
+    """Return the checkpoint of a family or repository id; raises CommandError."""
+    for family, checkpoint in CHECKPOINTS.items():
+        if name == family or name in checkpoint.repo_ids:
+            return checkpoint
+    raise CommandError(f"no model {name!r}: choose {', '.join(CHECKPOINTS)}", Exit.NOT_FOUND)
+
+
+def _list(args: argparse.Namespace, context: Context) -> int:
+    found = shelf(context.settings.models)
+    if args.json:
+        output.data([shelved_data(shelved) for shelved in found])
+        return Exit.OK
+    rows = []
+    for shelved in found:
+        checkpoint = shelved.checkpoint
+        where = str(shelved.folder or f"skyreels-tui models download {checkpoint.family}")
+        size = f"{bytes_words(shelved.num_bytes)} of {bytes_words(checkpoint.num_bytes)}"
+        rows.append((checkpoint.family, str(shelved.presence), size, where))
+        for part in shelved.parts:
+            needed_by = ", ".join(part.component.tasks)
+            size = bytes_words(part.num_bytes or part.component.num_bytes)
+            rows.append((f"  {part.component.name}", str(part.presence), size, needed_by))
+        rows.append((f"  licence: {checkpoint.licence}", "", "", checkpoint.licence_url))
+    output.table(rows, ("model", "state", "size", "where / needed by"))
+    return Exit.OK
+
+
+def shelved_data(shelved: Shelved) -> dict[str, Any]:
+    """Return a checkpoint as its documented JSON object."""
+    checkpoint = shelved.checkpoint
+    return {
+        "model": checkpoint.family,
+        "status": str(shelved.presence),
+        "path": str(shelved.folder) if shelved.folder else "",
+        "repo_id": shelved.repo_id,
+        "repo_ids": list(checkpoint.repo_ids),
+        "num_bytes": shelved.num_bytes,
+        "unfinished_bytes": shelved.unfinished_bytes,
+        "expected_bytes": checkpoint.num_bytes,
+        "licence": checkpoint.licence,
+        "licence_url": checkpoint.licence_url,
+        "tasks": {task: shelved.ready_for(task) for part in checkpoint.components for task in part.tasks},
+        "components": [
+            {
+                "name": part.component.name,
+                "status": str(part.presence),
+                "num_bytes": part.num_bytes,
+                "expected_bytes": part.component.num_bytes,
+                "missing": list(part.absent),
+                "tasks": list(part.component.tasks),
+            }
+            for part in shelved.parts
+        ],
+    }
+
+
+def _download(args: argparse.Namespace, _context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    _known_tasks(checkpoint, args.task)
+    plan = plan_download(checkpoint, args.task)
+    for attempt in plan.attempts:
+        output.note(f"{attempt}; trying {plan.repo_id}")
+    if args.plan:
+        _show_plan(plan, as_json=args.json)
+        return Exit.OK
+    check_room(plan)
+    output.note(
+        f"{plan.repo_id}: {len(plan.files)} files, {bytes_words(plan.num_bytes)}, "
+        f"{bytes_words(plan.missing_bytes)} to fetch; {checkpoint.licence}: {checkpoint.licence_url}"
+    )
+    with Stop() as stop:
+        try:
+            folder = download(plan, _Tell(stop))
+        except Cancelled:
+            raise CommandError("paused; run the same command to go on", Exit.CANCELLED) from None
+    if args.json:
+        output.data({"model": checkpoint.family, "repo_id": plan.repo_id, "path": str(folder)})
+    else:
+        output.path(str(folder))
+    return Exit.OK
+
+
+class _Tell:
+    """Says once a second how far a download is; stops it when asked."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop, self._calls = stop, 0
+
+    def __call__(self, progress: DownloadProgress) -> None:
+        if self._stop.over:
+            raise Cancelled
+        self._calls += 1
+        if self._calls % TELL_EVERY == 1 and progress.done_bytes < progress.total_bytes:
+            output.note(progress_line(progress))
+
+
+def progress_line(progress: DownloadProgress) -> str:
+    """Return '1.2 of 52.0 GB  85.3 MB/s  left 10:02  model-00001.safetensors 12 %'."""
+    parts = [f"{bytes_words(progress.done_bytes)} of {bytes_words(progress.total_bytes)}"]
+    if progress.checking:
+        parts.append("checking")
+    if progress.rate:
+        parts.append(f"{bytes_words(int(progress.rate))}/s")
+    if progress.left_s is not None:
+        parts.append(f"left {duration_words(progress.left_s)}")
+    parts += [f"{path} {100 * have // max(size, 1)} %" for path, have, size in progress.files]
+    return "  ".join(parts)
+
+
+def _show_plan(plan: DownloadPlan, *, as_json: bool) -> None:
+    if as_json:
+        files = [
+            {"path": entry.file.path, "num_bytes": entry.file.num_bytes, "missing_bytes": entry.missing_bytes}
+            for entry in plan.files
+        ]
+        output.data(
+            {
+                "repo_id": plan.repo_id,
+                "revision": plan.revision,
+                "path": str(plan.folder),
+                "num_bytes": plan.num_bytes,
+                "missing_bytes": plan.missing_bytes,
+                "files": files,
+            }
+        )
+        return
+    rows = [
+        (entry.file.path, bytes_words(entry.file.num_bytes), bytes_words(entry.missing_bytes)) for entry in plan.files
+    ]
+    output.table(rows, ("file", "size", "to fetch"))
+    output.line(f"{bytes_words(plan.missing_bytes)} to fetch into {plan.folder}")
+
+
+def _verify(args: argparse.Namespace, context: Context) -> int:
+    checkpoints = [checkpoint_named(args.model)] if args.model else list(CHECKPOINTS.values())
+    found = {shelved.checkpoint.family: shelved for shelved in shelf(context.settings.models)}
+    findings: list[dict[str, str]] = []
+    code = Exit.OK
+    for checkpoint in checkpoints:
+        _known_tasks(checkpoint, args.task if args.model else [])
+        folder = found[checkpoint.family].folder
+        if folder is None:
+            output.note(f"{checkpoint.family}: not on this machine")
+            code = max(code, Exit.NOT_FOUND) if args.model else code
+            continue
+        for check in verify(folder, needed_components(checkpoint, args.task), checksums=not args.quick):
+            findings.append({"model": checkpoint.family, "path": check.path, "status": str(check.finding)})
+            findings[-1]["detail"] = check.detail
+            if check.finding is not Finding.OK:
+                code = Exit.FAILED
+            if not args.json:
+                output.line(f"{checkpoint.family}  {check.finding}  {check.path}  {check.detail}".rstrip())
+    if args.json:
+        output.data(findings)
+    if code is Exit.FAILED:
+        output.note("mend it: remove what is corrupt, then skyreels-tui models download MODEL")
+    return code
+
+
+def _path(args: argparse.Namespace, context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    [shelved] = [one for one in shelf(context.settings.models) if one.checkpoint is checkpoint]
+    if shelved.folder is None:
+        raise CommandError(f"{checkpoint.family} is not on this machine", Exit.NOT_FOUND)
+    if args.json:
+        output.data({"model": checkpoint.family, "path": str(shelved.folder), "status": str(shelved.presence)})
+    else:
+        output.path(str(shelved.folder))
+    return Exit.OK
+
+
+def _purge(args: argparse.Namespace, _context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    folders = removable(checkpoint)
+    if not folders:
+        raise CommandError(f"nothing of {checkpoint.family} is in {hub_cache()}", Exit.NOT_FOUND)
+    for folder, num_bytes in folders:
+        output.note(f"{bytes_words(num_bytes)}  {folder}")
+    if not args.yes and not output.confirm("Remove this for good?"):
+        raise CommandError("nothing was removed; --yes removes without a question", Exit.CANCELLED)
+    freed = remove(checkpoint)
+    output.note(f"{bytes_words(freed)} freed")
+    if args.json:
+        output.data({"model": checkpoint.family, "freed_bytes": freed})
+    return Exit.OK
+
+
+def _use(args: argparse.Namespace, context: Context) -> int:
+    if not args.path:
+        if args.model is None:
+            raise CommandError("say which: skyreels-tui models use '' --model FAMILY")
+        family, folder = args.model, ""
+    else:
+        path = Path(args.path).expanduser().absolute()
+        if not path.is_dir():
+            raise CommandError(f"{path} is no folder", Exit.NOT_FOUND)
+        family, folder = _recognise(path, args.model), str(path)
+    kept = {name: value for name, value in context.settings.models.items() if name != family}
+    models = {**kept, family: folder} if folder else kept
+    try:
+        save(context.folders.settings_file, dataclasses.replace(context.settings, models=models))
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
+    output.note(f"{family}: {folder or 'back to the shared cache'}")
+    return Exit.OK
+
+
+def _recognise(path: Path, family: str | None) -> str:
+    """Tell which checkpoint lies in a folder, and refuse one that no task can use."""
+    usable = [
+        name
+        for name, checkpoint in CHECKPOINTS.items()
+        if family in (None, name)
+        and any(
+            presence_of(inspect(path, checkpoint.components_for(task.name))) is Presence.PRESENT
+            for task in TASKS
+            if task.family == name
+        )
+    ]
+    if len(usable) == 1:
+        return usable[0]
+    if usable:
+        raise CommandError(f"{path} fits {', '.join(usable)}: say which with --model")
+    raise CommandError(f"{path} holds no whole {family or 'checkpoint that a task can use'}")
+
+
+def _known_tasks(checkpoint: Checkpoint, tasks: list[str]) -> None:
+    known = {task for part in checkpoint.components for task in part.tasks}
+    foreign = [task for task in tasks if task not in known]
+    if foreign:
+        raise CommandError(f"{checkpoint.family} is not for {', '.join(foreign)}: choose {', '.join(sorted(known))}")
