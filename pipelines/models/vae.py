@@ -5,7 +5,8 @@ Pixels are float32 in [-1, 1], [B, 3, T, H, W]; latents [B, 16, 1 + (T - 1) // 4
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import itertools
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from pipelines.checkpoints.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.models.vae_decoder import StreamingDecoder, half_weights
 from pipelines.progress import Report, ignore_progress
 
 
@@ -96,17 +98,40 @@ def _statistics(vae: AutoencoderKLWan, latents: Tensor) -> tuple[Tensor, Tensor]
     return mean, std
 
 
-def decode_stream(vae: AutoencoderKLWan, latents: Tensor) -> Generator[Tensor, None, None]:
+def decode_stream(
+    vae: AutoencoderKLWan, latents: Tensor, *, exact: bool = False
+) -> Generator[Tensor, None, None]:
     """Decode normalised latents [1, 16, T, h, w], yielding float32 pixels [1, 3, n, H, W] in [-1, 1].
 
-    n is 1 for the first latent frame and 4 for each later one; joined they equal the decode of the whole. The
-    causal caches live in `vae` between chunks, so one stream a network at a time: close one that is left early. With
-    tiling the whole comes at once.
+    n is 1 for the first latent frame and 4 for each later one; joined they equal the decode of the whole. On
+    CUDA the products run in float16 with float32 sums, less than one level of 255 from float32; `exact` keeps
+    float32. The causal caches of the float32 decode live in `vae`, so one stream a network at a time: close one
+    that is left early. With tiling the whole comes at once.
     """
     raw = denormalise(vae, latents).to(vae.device, vae.dtype)
     if vae.use_tiling:
         yield vae.decode(raw).sample.float().clamp(-1, 1)
         return
+    done = 0
+    if raw.is_cuda and not exact:
+        for pixels in _half_chunks(vae, raw):
+            # float16 ends at 65504. A value beyond it shows as NaN here; float32 then takes over.
+            if not torch.isfinite(pixels).all():
+                break
+            yield pixels
+            done += 1
+        else:
+            return
+    yield from itertools.islice(_library_chunks(vae, raw), done, None)
+
+
+def _half_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Iterator[Tensor]:
+    decoder = StreamingDecoder(half_weights(vae), torch.float32)
+    for latent in raw[0].transpose(0, 1).split(1):
+        yield decoder.decode(latent).transpose(0, 1)[None]
+
+
+def _library_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Iterator[Tensor]:
     vae.clear_cache()
     try:
         hidden = vae.post_quant_conv(raw)

@@ -1,4 +1,4 @@
-"""Streaming decoder of the Wan VAE over the library class's weights: channels last, fused norms, no joins.
+"""Streaming decoder of the Wan VAE over the library class's weights: channels last, fused norms.
 
 Decodes the same function as `AutoencoderKLWan.decode`; it knows nothing about latents' normalisation or bytes.
 """
@@ -6,6 +6,7 @@ Decodes the same function as `AutoencoderKLWan.decode`; it knows nothing about l
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -141,6 +142,16 @@ class DecoderWeights:
         else:
             layout = torch.channels_last_3d if value.ndim == 5 else torch.channels_last
             self.kernels[owner] = value.to(self.dtype).to(memory_format=layout)
+
+
+_HALF_WEIGHTS: WeakKeyDictionary[nn.Module, DecoderWeights] = WeakKeyDictionary()
+
+
+def half_weights(vae: nn.Module) -> DecoderWeights:
+    """The decoder's weights in float16, cast once for as long as `vae` lives."""
+    if vae not in _HALF_WEIGHTS:
+        _HALF_WEIGHTS[vae] = DecoderWeights(vae, torch.float16)
+    return _HALF_WEIGHTS[vae]
 
 
 def _norm_silu_padded(x: Tensor, gamma: Tensor, dtype: torch.dtype) -> Tensor:
