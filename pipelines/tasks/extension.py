@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipelines.errors import Problem
-from pipelines.media.check import file_problems, video_problem
 from pipelines.request import Choice, Files, Flag, Number, Request, check_fields
 
 ExtensionOutput = Choice(
@@ -43,6 +42,9 @@ class ExtensionRequest(Request):
 
     def check(self) -> list[Problem]:
         """Check every field and probe the video."""
+        # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+        from pipelines.media.check import file_problems, video_problem
+
         problems = check_fields(self)
         if any(problem.field == "duration" for problem in problems):
             return problems

@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
-from pipelines.media.check import file_problems, image_problem
-from pipelines.media.probe import probe_image
 from pipelines.plan import Plan, Segment
 from pipelines.request import Files, Number, Request, Text, check_fields
 from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
@@ -65,11 +63,16 @@ class ReferenceToVideo(Request):
 
     def check(self) -> list[Problem]:
         """Check every field and open every picture."""
+        # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+        from pipelines.media.check import file_problems, image_problem
+
         return check_fields(self) + file_problems("ref_imgs", self.ref_imgs, image_problem)
 
 
 def plan(request: ReferenceToVideo) -> Plan:
     """Cost of a valid request; the first picture decides the bucket."""
+    from pipelines.media.probe import probe_image
+
     image = probe_image(request.ref_imgs[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], image.height, image.width)
     latent = PixelShape(height, width, reference_frames(request.duration)).latent

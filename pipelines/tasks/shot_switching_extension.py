@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
-from pipelines.media.probe import probe_video
 from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Number
 from pipelines.shapes import (
@@ -56,6 +55,9 @@ class ShotSwitchingExtension(ExtensionRequest):
 
 def plan(request: ShotSwitchingExtension) -> Plan:
     """Cost of a valid request: one segment; only the new latent frames are decoded."""
+    # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+    from pipelines.media.probe import probe_video
+
     video = probe_video(request.input_video[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
     new = PixelShape(height, width, reference_frames(request.duration)).latent

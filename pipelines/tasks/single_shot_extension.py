@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
-from pipelines.media.probe import probe_video
 from pipelines.plan import Plan, Segment
 from pipelines.request import Number
 from pipelines.shapes import (
@@ -33,6 +32,9 @@ class SingleShotExtension(ExtensionRequest):
 
 def plan(request: SingleShotExtension) -> Plan:
     """Cost of a valid request: one segment a piece."""
+    # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+    from pipelines.media.probe import probe_video
+
     video = probe_video(request.input_video[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
     per_frame = PixelShape(height, width, 1).latent.tokens_per_frame

@@ -8,8 +8,6 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
-from pipelines.media.check import audio_problem, file_problems, image_problem
-from pipelines.media.probe import probe_audio, probe_image
 from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Files, Number, Request, Text, check_fields
 from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
@@ -60,6 +58,9 @@ class TalkingAvatar(Request):
 
     def check(self) -> list[Problem]:
         """Check every field, open the portrait and measure the voice."""
+        # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+        from pipelines.media.check import audio_problem, file_problems, image_problem
+
         return (
             check_fields(self)
             + file_problems("input_image", self.input_image, image_problem)
@@ -84,6 +85,8 @@ def audio_frames(num_samples: int, sample_rate: int = 16000) -> int:
 
 def plan(request: TalkingAvatar) -> Plan:
     """Cost of a valid request: the reference pass is segment 0, every window one more."""
+    from pipelines.media.probe import probe_audio, probe_image
+
     image = probe_image(request.input_image[0])
     height, width = nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
     seconds = probe_audio(request.input_audio[0]).duration_s
