@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-CUDA_BACKENDS = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
-"""In order of preference. The math kernel is absent: it stores all scores, 50 GB and more at video lengths."""
+KERNELS: Mapping[str, SDPBackend] = {
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+}
+"""In order of preference where nothing was measured. The math kernel is absent: it stores all scores, 50 GB
+and more at video lengths."""
+
+_order = list(KERNELS.values())
+
+
+def prefer(kernel: str) -> None:
+    """Try this kernel first from now on; the others stay as fallbacks for shapes it does not take."""
+    first = KERNELS[kernel]
+    _order[:] = [first, *(backend for backend in KERNELS.values() if backend is not first)]
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -19,5 +34,5 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     query, key, value = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, H, L, D]
     if q.device.type != "cuda":
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
-    with sdpa_kernel(CUDA_BACKENDS, set_priority=True):
+    with sdpa_kernel(_order, set_priority=True):
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
