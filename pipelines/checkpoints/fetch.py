@@ -22,7 +22,6 @@ AT_ONCE = 4
 """Files that are fetched side by side."""
 ATTEMPTS = 5
 """Broken lines in a row, without a new byte between them, before a file is given up."""
-CHUNK = 1 << 20
 TELL_S = 0.25
 WINDOW_S = 20.0
 """The rate is the mean over this long."""
@@ -194,7 +193,8 @@ def _receive_once(
             # The server starts over instead of going on.
             have = 0
             stream.truncate(0)
-        for chunk in response.iter_bytes(CHUNK):
+        # Pieces as they arrive: what is gathered first is lost when the process is killed.
+        for chunk in response.iter_bytes():
             stream.write(chunk)
             have += len(chunk)
             meter.at(file.path, have)

@@ -57,13 +57,13 @@ def disk_error(error: OSError, path: Path) -> DownloadError:
 
 def _not_found(repo_id: str, status: int) -> str:
     if status == 401:
-        return f"{repo_id} is not public or does not exist (401): log in with: hf auth login"
+        return f"{repo_id} is not public or does not exist, or the token is refused (401): log in with: hf auth login"
     return f"{repo_id} does not exist on the hub ({status})"
 
 
 def _by_status(repo_id: str, endpoint: str, status: int) -> DownloadError:
     if status == 401:
-        return DownloadError(f"the hub refuses this machine's token for {repo_id} (401): hf auth login")
+        return NotHere(_not_found(repo_id, status))
     if status == 403:
         return NotHere(f"{repo_id} is closed to this account (403): ask its owner, or log in with another token")
     if status == 404:
