@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import MediaError, Problem
-from pipelines.media.files import per_file, shown
+from pipelines.media.files import shown
 from pipelines.media.frames import frames_within
-from pipelines.media.images import UNREADABLE, open_image
-from pipelines.media.probe import AudioInfo, probe_audio, probe_image, probe_video
+from pipelines.media.probe import AudioInfo, image_is_whole, probe_audio, probe_image, probe_video
 from pipelines.shapes import MODEL_FPS
 
 MIN_SIDE = 16
@@ -27,7 +26,7 @@ def image_problem(path: str | Path) -> str:
         problem = _size_problem("picture", info.width, info.height)
         if problem:
             return f"{shown(path)}: {problem}"
-        return _decoding_problem(path)
+        return "" if image_is_whole(path) else f"{shown(path)}: the picture is damaged or cut off"
     except MediaError as error:
         return str(error)
 
@@ -79,17 +78,6 @@ def _size_problem(kind: str, width: int, height: int) -> str:
         return f"the {kind} is {width}x{height}: each side needs at least {MIN_SIDE} pixels"
     if max(width, height) > MAX_ASPECT * min(width, height):
         return f"the {kind} is {width}x{height}: one side may be at most {MAX_ASPECT} times the other"
-    return ""
-
-
-@per_file
-def _decoding_problem(path: Path) -> str:
-    """Decode a picture once: a cut-off one has a whole header."""
-    with open_image(path) as image:
-        try:
-            image.load()
-        except UNREADABLE:
-            return f"{shown(path)}: the picture is damaged or cut off"
     return ""
 
 

@@ -234,7 +234,16 @@ def failure(messages: str, timed_out: bool = False) -> str:
         return "ffmpeg needed too long or too much"
     skip = (
         *("Error opening", "Error parsing", "Error closing", "Failed to set", "Conversion failed", "Exiting"),
-        *("Last message", "To ignore", "Codec AVOption", "Task finished", "Terminating thread", "video:"),
+        *(
+            "Last message",
+            "To ignore",
+            "Codec AVOption",
+            "Task finished",
+            "Terminating thread",
+            "video:",
+            "frame=",
+            "size=",
+        ),
     )
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
     spoken = [line for line in lines if line and not line.startswith(skip)]

@@ -58,7 +58,8 @@ def load_image(path: str | Path) -> Image.Image:
     with open_image(path) as image:
         try:
             image.load()
-            return _upright(image).convert("RGB")
+            upright = _upright(image)
+            return upright if upright.mode == "RGB" else upright.convert("RGB")
         except UNREADABLE as error:
             raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -61,22 +62,24 @@ def join_by_copy(
         _run(ffmpeg.output(video, file_url(output), **options), pieces, output, bench)
         return
     info = probe_audio(sound.path)
-    for stereo in (False, True):
-        # A layout without a name has no place in AAC: then two channels.
+    for stereo, mended in product((False, True), repeat=2):
+        # A layout without a name has no place in AAC: then two channels. Nor have numbers that are none (NaN).
         try:
-            track = _track(sound, info, length_s, stereo)
+            track = _track(sound, info, length_s, stereo=stereo, mended=mended)
             aac = {"c:a": "aac", "b:a": "192k", "flags:a": "+bitexact"}
             _run(ffmpeg.output(video, track, file_url(output), **options, **aac), pieces, output, bench)
             return
         except MediaError:
-            if stereo or info.channels <= 2:
+            if mended and (stereo or info.channels <= 2):
                 raise
 
 
-def _track(sound: Sound, info: AudioInfo, length_s: float, stereo: bool) -> Any:
-    """Return the sound, exactly `length_s` long and starting at 0."""
+def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mended: bool) -> Any:
+    """Return the sound, exactly `length_s` long and starting at 0; mended: what is no number becomes 0."""
     rate = info.sample_rate if info.sample_rate in AAC_RATES else 48000
     track = source(sound.path)["a:0"]
+    if mended:
+        track = track.filter("aeval", "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))", channel_layout="same")
     if sound.starts_s is None:
         track = track.filter("aresample", rate).filter("asetpts", "N/SR/TB")
     else:

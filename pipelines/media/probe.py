@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from pipelines.errors import MediaError
-from pipelines.media.ffmpeg import Finished, failure, run, source
+from pipelines.media.ffmpeg import Finished, run, source
 from pipelines.media.files import per_file, shown
 from pipelines.media.images import UNREADABLE, open_image, upright_size
 
-FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 3.0, 1.5, 4.0
+FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.8, 1.2, 3.5
 """Together below the 5 seconds within which every file is accepted or refused."""
 SOUND_MEASURED_S = 240.0
 """Sound is decoded this far to be measured; longer recordings are judged by their header."""
@@ -73,8 +75,13 @@ class Packet:
 
 
 def probe_image(path: str | Path) -> ImageInfo:
-    """Read a picture's header; MediaError when it is none."""
-    return _probe_image(path)
+    """Read a picture's size and format; MediaError when it is none."""
+    return _probe_image(path)[0]
+
+
+def image_is_whole(path: str | Path) -> bool:
+    """Say whether every pixel of a picture can be decoded; answered from the same look as `probe_image`."""
+    return _probe_image(path)[1]
 
 
 def probe_video(path: str | Path) -> VideoInfo:
@@ -111,10 +118,15 @@ def _packets(lines: list[str], tick: Fraction) -> Iterator[Packet]:
 
 
 @per_file
-def _probe_image(path: Path) -> ImageInfo:
+def _probe_image(path: Path) -> tuple[ImageInfo, bool]:
+    """Return the facts, and whether every pixel could be decoded: a cut-off picture has a whole header."""
     with open_image(path) as image:
+        whole = False
+        with suppress(*UNREADABLE):
+            image.load()
+            whole = True
         width, height = upright_size(image)
-        return ImageInfo(path, width, height, image.format or "")
+        return ImageInfo(path, width, height, image.format or ""), whole
 
 
 @per_file
@@ -189,7 +201,7 @@ def _probe_audio(path: Path) -> AudioInfo:
         raise MediaError(f"{name}: the sound could not be read within {SOUND_LIMIT_S:g} s")
     rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
     measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
-    claimed = _claim(done.messages)
+    claimed = _claim(path, done.messages)
     if measured > SOUND_MEASURED_S - 1:
         measured = max(measured, _header_duration(done.messages))
     return AudioInfo(path, measured, rate, _channels(facts, done.messages), claimed)
@@ -203,7 +215,7 @@ def _no_video(path: Path, done: Finished) -> str:
         return f"not one frame could be read within {FIRST_FRAME_LIMIT_S:g} s"
     if "Input #0" in done.messages:
         if _stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
-            return f"the video stream cannot be decoded ({failure(done.messages)})"
+            return "the video stream is damaged or cut off: no frame can be decoded"
         return "has no video stream" + (", only sound" if _stream_lines(done.messages, "Audio") else "")
     return _not_media(done.messages, "a video")
 
@@ -216,7 +228,7 @@ def _no_sound(path: Path, done: Finished) -> str:
         return f"no sound could be read within {SOUND_LIMIT_S:g} s"
     if "Input #0" in done.messages:
         if _stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
-            return f"the sound cannot be decoded ({failure(done.messages)})"
+            return "the sound is damaged or cut off: nothing of it can be decoded"
         return "is a video without sound" if _stream_lines(done.messages, "Video") else "has no sound stream"
     return _not_media(done.messages, "a recording")
 
@@ -253,10 +265,28 @@ def _header_duration(messages: str) -> float:
     return int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3)) if match else 0.0
 
 
-def _claim(messages: str) -> float:
+def _claim(path: Path, messages: str) -> float:
     """Return the length that a sound file's header promises; a film's length is no promise of its sound's."""
+    if _stream_lines(messages, "Video"):
+        return 0.0
     guessed = "Estimating duration from bitrate" in messages
-    return 0.0 if guessed or _stream_lines(messages, "Video") else _header_duration(messages)
+    return _wave_claim(path) or (0.0 if guessed else _header_duration(messages))
+
+
+def _wave_claim(path: Path) -> float:
+    """Return the seconds that a WAV header promises (ffmpeg tells only what is there); 0 for other files."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    at, bytes_per_s = 12, 0
+    while head[:4] == b"RIFF" and at + 8 <= len(head):
+        name, size = struct.unpack_from("<4sI", head, at)
+        if name == b"fmt " and at + 20 <= len(head):
+            bytes_per_s = struct.unpack_from("<I", head, at + 16)[0]
+        if name == b"data":
+            # A recorder that was never stopped leaves a size of nothing or of everything.
+            return size / bytes_per_s if bytes_per_s and 0 < size < 0x7FFFF000 else 0.0
+        at += 8 + size + size % 2
+    return 0.0
 
 
 def _pixel_format(line: str) -> str:

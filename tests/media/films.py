@@ -38,7 +38,8 @@ def moving(count: int, height: int = 64, width: int = 96) -> np.ndarray:
     """Frames of a drifting gradient: no two alike, none flat."""
     y, x = np.mgrid[0:height, 0:width]
     frames = [
-        np.stack([(2 * x + 3 * i) % 256, (3 * y + i) % 256, np.full_like(x, 5 * i % 256)], axis=-1) for i in range(count)
+        np.stack([(2 * x + 3 * i) % 256, (3 * y + i) % 256, np.full_like(x, 5 * i % 256)], axis=-1)
+        for i in range(count)
     ]
     return np.stack(frames).astype(np.uint8)
 

@@ -61,7 +61,9 @@ def test_silence_and_nan_do_no_harm(tmp_path):
     assert loudness(silence, 16000) == -math.inf
     assert np.array_equal(normalise_loudness(silence, 16000), silence)
     broken = np.full(16000, np.nan, "<f4")
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 64000, b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32, b"data", 64000)
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 64000, b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32, b"data", 64000
+    )
     (tmp_path / "nan.wav").write_bytes(header + broken.tobytes())
     assert np.isfinite(decode_mono(tmp_path / "nan.wav")).all()
     assert audio_problem(tmp_path / "nan.wav", 0.4, 200) == ""

@@ -1,7 +1,6 @@
 """Pictures as references: upright, in the model's own letterbox, and each refusal in its own words."""
 
 import json
-import struct
 import zlib
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pipelines.media.check import file_problems, image_problem
 from pipelines.media.images import letterbox, load_image
 from pipelines.media.probe import probe_image
 from pipelines.media.thumbnail import thumbnail
+from tests.media.broken import png
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "r2v"
 
@@ -25,12 +25,7 @@ def golden(name: str) -> tuple[dict, dict]:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds next to nothing."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return png(width, height, zlib.compress(bytes(1000)))
 
 
 def test_files_of_the_goldens_load_to_the_same_pixels(tmp_path):

@@ -1,7 +1,5 @@
 """Odd videos as people have them: upright, with the right frames, and refused in words when they cannot serve."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 

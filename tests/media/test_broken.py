@@ -1,0 +1,61 @@
+"""Every broken file is refused or read within 5 seconds, in bounded memory, without any error but MediaError."""
+
+import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipelines.errors import MediaError
+from pipelines.media.audio import decode_mono
+from pipelines.media.check import audio_problem, image_problem, video_problem
+from pipelines.media.images import load_image
+from pipelines.media.video import read_tail
+from tests.media.broken import Broken, broken_files
+
+LIMIT_S = 5.0
+MEMORY_BYTES = 1500 << 20
+CHECKS = {
+    "image": image_problem,
+    "video": lambda path: video_problem(path, 9),
+    "audio": lambda path: audio_problem(path, 0.4, 200),
+}
+READS = {"image": load_image, "video": lambda path: read_tail(path, 9), "audio": decode_mono}
+
+
+def look(file: Broken) -> tuple[Broken, str, float]:
+    """Check a file as a form does, and read what was accepted."""
+    begun = time.monotonic()
+    problem = CHECKS[file.kind](file.path)
+    taken = time.monotonic() - begun
+    if not problem:
+        try:
+            READS[file.kind](file.path)
+        except MediaError as error:
+            assert str(error).isprintable()
+    return file, problem, taken
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory):
+    files = broken_files(tmp_path_factory.mktemp("broken"))
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(look, files))
+
+
+def test_every_broken_file_that_cannot_serve_is_refused_in_words(looks):
+    assert [file.path.name for file, problem, _ in looks if file.refused and not problem] == []
+    assert sum(1 for _, problem, _ in looks if problem) >= 200
+    for file, problem, _ in looks:
+        assert problem.isprintable() and len(problem) < 300, file.path.name
+        assert "Traceback" not in problem and " @ 0x" not in problem, problem
+
+
+def test_no_file_takes_longer_than_five_seconds(looks):
+    assert {file.path.name: taken for file, _, taken in looks if taken > LIMIT_S} == {}
+
+
+def test_memory_stays_bounded(looks):
+    assert len(looks) > 250
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        assert resource.getrusage(who).ru_maxrss * 1024 < MEMORY_BYTES
