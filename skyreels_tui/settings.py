@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
-
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from pipelines.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 
@@ -122,15 +120,15 @@ def setting_specs() -> Iterator[tuple[str, FieldSpec]]:
 def load(path: Path) -> Loaded:
     """Read settings from `path`; a missing file gives defaults, a wrong value its default and a warning."""
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Loaded(Settings())
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return Loaded(Settings(), (f"{path} is not readable and was left alone: {error}",))
     specs = dict(setting_specs())
     values: dict[str, Any] = {}
     warnings: list[str] = []
-    for key, value in document.unwrap().items():
+    for key, value in document.items():
         if key in TABLES:
             problem = "" if _is_table(key, value) else "must be a table"
         elif key in specs:
@@ -152,6 +150,10 @@ def save(path: Path, settings: Settings) -> None:
     Comments, order and unknown keys of an existing file stay. The file is replaced in one step. Raises
     SettingsError when the existing file is not TOML, because rewriting it would lose what it holds.
     """
+    # Keeping comments costs a tenth of a second at import: paid by those who write, not by every start.
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     except (UnicodeDecodeError, TOMLKitError) as error:
@@ -246,7 +248,7 @@ def _write_table(parent: MutableMapping[str, Any], name: str, table: Mapping[str
         parent.pop(name, None)
         return
     if not isinstance(parent.get(name), MutableMapping):
-        parent[name] = tomlkit.table()
+        parent[name] = {}
     written = parent[name]
     for key in [key for key in written if key not in filled]:
         del written[key]

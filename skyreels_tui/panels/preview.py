@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from textual.binding import Binding, BindingType
 from textual.content import Content, Span
 from textual.message import Message
@@ -17,6 +15,12 @@ from skyreels_tui.jobs.model import JobState
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.panels.live import LivePanel
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+
 GAP_CELLS = 1
 LOOKING_EVERY_S = 2.0
 RAMP = " .:-=+*#%@"
@@ -24,8 +28,6 @@ RAMP = " .:-=+*#%@"
 
 MODES: tuple[tuple[str, int], ...] = (("strip", 4), ("pair", 2), ("single", 1), ("off", 0))
 """What the key cycles through: name, number of pictures."""
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class PreviewPanel(LivePanel):
@@ -125,6 +127,9 @@ class PreviewPanel(LivePanel):
 
 def pictures(strip: PreviewStrip) -> list[Pixels]:
     """Return the strip's pictures, each [height, width, 3]; raises ValueError when the bytes do not fit."""
+    # Loaded with the first picture, not with the first screen.
+    import numpy as np
+
     shape = (len(strip.frames), strip.height, strip.width, 3)
     return list(np.frombuffer(strip.rgb, dtype=np.uint8).reshape(shape))
 
@@ -137,6 +142,8 @@ def fit(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
 
 def resize(picture: Pixels, height: int, width: int) -> Pixels:
     """Scale by averaging or repeating whole pixels."""
+    import numpy as np
+
     ys = np.linspace(0, picture.shape[0], height + 1)
     xs = np.linspace(0, picture.shape[1], width + 1)
     sums = np.zeros((picture.shape[0] + 1, picture.shape[1] + 1, 3))
