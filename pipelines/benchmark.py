@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipelines.cost import AVATAR_19B, WAN_14B, call_flops
+from pipelines.cost import AVATAR_19B, WAN_14B, NetworkSize, call_flops
 from pipelines.models.attention import attention
 from pipelines.models.transformer import AudioContext, Context, SkyReelsTransformer
 from pipelines.models.vae_decoder import DecoderWeights, StreamingDecoder
@@ -41,6 +41,9 @@ class Case:
         return self.latent_frames * (self.height // 16) * (self.width // 16)
 
 
+JOB_STEPS: Mapping[str, int] = {"r2v": 8, "v2v": 8, "a2v": 4}
+"""Denoising steps of one clip, piece or window."""
+
 CASES: tuple[Case, ...] = (
     Case("r2v 540P 5 s", "r2v", 544, 960, 35, 4),
     Case("r2v 720P 5 s", "r2v", 720, 1280, 35, 4),
@@ -60,17 +63,22 @@ class StepTime:
     """The first call of the process, compilation included."""
     peak_bytes: int
     weights_bytes: int
+    num_layers: int = 40
 
     @property
     def median_s(self) -> float:
-        """Median of the measured calls."""
-        return statistics.median(self.seconds)
+        """Median of the measured calls, scaled to all layers when fewer were built."""
+        return statistics.median(self.seconds) * self.network.num_layers / self.num_layers
+
+    @property
+    def network(self) -> NetworkSize:
+        """The full-size network's figures."""
+        return AVATAR_19B if self.case.family == "a2v" else WAN_14B
 
     @property
     def tflops(self) -> float:
         """Operations of the call over its median time, in 10^12 a second."""
-        network = AVATAR_19B if self.case.family == "a2v" else WAN_14B
-        return call_flops(network, self.case.num_tokens) / self.median_s / 1e12
+        return call_flops(self.network, self.case.num_tokens) / self.median_s / 1e12
 
 
 def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyReelsTransformer:
@@ -157,7 +165,8 @@ def step_time(network: SkyReelsTransformer, case: Case, repeats: int = 3) -> Ste
     first = seconds_of(lambda: forward(network, inputs))
     seconds = tuple(seconds_of(lambda: forward(network, inputs)) for _ in range(repeats))
     weights = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
-    return StepTime(case, seconds, first, torch.cuda.max_memory_allocated(), weights)
+    layers = len(list(network.get_submodule("blocks").children()))
+    return StepTime(case, seconds, first, torch.cuda.max_memory_allocated(), weights, layers)
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("results", "list finished videos", f"{_PACKAGE}.results"),
     Command("models", "list, download, verify or remove checkpoints", f"{_PACKAGE}.models"),
     Command("doctor", "say what is wrong with this machine and what mends it", f"{_PACKAGE}.doctor"),
+    Command("bench", "measure this machine with full-size random networks", f"{_PACKAGE}.bench"),
     Command("panel", "show one live panel alone, for a tmux pane", f"{_PACKAGE}.panel"),
     Command("settings", "show or change settings", f"{_PACKAGE}.settings"),
     Command("demo", "make a video of every task with the built-in tiny models", f"{_PACKAGE}.demo"),

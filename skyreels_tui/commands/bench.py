@@ -1,0 +1,119 @@
+"""`bench`: how fast this machine is, measured with full-size networks of random weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from skyreels_tui.commands import exits, output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.parser import Parser
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the sizes to measure."""
+    parser.add_argument("--layers", type=int, default=40, help="blocks to build of 40; fewer are scaled up and say so")
+    parser.add_argument("--repeats", type=int, default=3, help="measured calls a case, the median counts")
+    parser.add_argument("--case", default="", help="only the cases whose name contains this, such as 540P or a2v")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--output", type=Path, help="also write the JSON object to this file")
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Measure, print a table or JSON; nothing is downloaded and nothing else runs meanwhile."""
+    if not 1 <= args.layers <= 40 or args.repeats < 1:
+        output.note("bench: --layers is 1 to 40 and --repeats at least 1")
+        return exits.REFUSED
+    # Torch is loaded only by commands that compute.
+    import torch
+
+    if not torch.cuda.is_available():
+        output.note("bench: PyTorch sees no CUDA GPU here; `skyreels-tui doctor` says why and what mends it")
+        return exits.FAILED
+    report = measure(args, context.folders.cache)
+    if args.output:
+        args.output.write_text(json.dumps(report, indent=2), "utf-8")
+    if args.json:
+        output.data(report)
+    else:
+        show(report)
+    return exits.OK
+
+
+def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
+    """Run every chosen case and return the report that `--json` prints."""
+    import torch
+
+    from pipelines import benchmark
+    from pipelines.models.attention_choice import use_fastest
+
+    report: dict[str, Any] = {
+        "gpu": torch.cuda.get_device_name(),
+        "compute_capability": ".".join(map(str, torch.cuda.get_device_capability())),
+        "torch": torch.__version__,
+        "cudnn": torch.backends.cudnn.version(),
+        "layers": args.layers,
+        "attention": use_fastest("cuda", cache, 71400),
+        "ceilings": benchmark.ceilings(),
+        "cases": [],
+    }
+    network, family = None, ""
+    for case in benchmark.CASES:
+        if args.case.lower() not in case.name.lower():
+            continue
+        output.note(f"measuring {case.name} ...")
+        if ("a2v" if case.family == "a2v" else "wan") != family:
+            # The old network must be gone before the new one is built: both at once may not fit.
+            network = None
+            torch.cuda.empty_cache()
+            family = "a2v" if case.family == "a2v" else "wan"
+            network = benchmark.random_transformer(case.family, args.layers)
+        assert network is not None
+        timing = benchmark.step_time(network, case, args.repeats)
+        decode, decode_peak = benchmark.decode_seconds(case.height, case.width, case.latent_frames, 1)
+        steps = benchmark.JOB_STEPS[case.family]
+        report["cases"].append(
+            {
+                "name": case.name,
+                "tokens": case.num_tokens,
+                "step_s": timing.median_s,
+                "first_call_s": timing.first_seconds,
+                "tflops": timing.tflops,
+                "peak_bytes": timing.peak_bytes,
+                "weights_bytes": timing.weights_bytes,
+                "decode_s": decode,
+                "decode_peak_bytes": decode_peak,
+                "steps": steps,
+                "projected_s": steps * timing.median_s + decode,
+            }
+        )
+    return report
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the report as tables."""
+    ceilings = report["ceilings"]
+    output.line(
+        f"{report['gpu']} (sm_{report['compute_capability'].replace('.', '')}), torch {report['torch']}, "
+        f"cuDNN {report['cudnn']}, attention by {report['attention']}"
+    )
+    output.line(
+        f"ceilings: matrix product {ceilings['matmul_tflops']:.0f} TFLOP/s, attention "
+        f"{ceilings['attention_tflops']:.0f} TFLOP/s, copy {ceilings['copy_gb_per_s']:.0f} GB/s"
+    )
+    if report["layers"] < 40:
+        output.line(f"step times are scaled up from {report['layers']} of 40 blocks; memory is not")
+    rows = [
+        (
+            case["name"],
+            f"{case['step_s']:.2f} s",
+            f"{case['tflops']:.0f}",
+            f"{case['peak_bytes'] / 2**30:.1f} GiB",
+            f"{case['decode_s']:.2f} s",
+            f"{case['projected_s'] / 60:.1f} min",
+        )
+        for case in report["cases"]
+    ]
+    output.table(rows, ("case", "step", "TFLOP/s", "peak", "decode", "clip, piece or window"))
