@@ -51,11 +51,12 @@ def parse_line(text: str) -> LogLine | None:
 
 
 class LogFollower:
-    """Reads what was added to a log since the last call; starts at its end and survives its rotation."""
+    """Reads what was added to a log since the last call; starts near its end and survives its rotation."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tail_bytes: int = 0) -> None:
+        """The first call also returns the whole lines of the last `tail_bytes` that are there already."""
         self._path = path
-        self._offset = path.stat().st_size if path.exists() else 0
+        self._offset = max(0, path.stat().st_size - tail_bytes) if path.exists() else 0
 
     def new_lines(self) -> list[LogLine]:
         """The complete lines that were added."""

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.enginelog import parse_line
-from skyreels_tui.jobs.events import JobChanged, JobProgress, LogLine, Publish, QueueChanged
+from skyreels_tui.jobs.enginelog import LogFollower
+from skyreels_tui.jobs.events import JobChanged, JobProgress, Publish, QueueChanged
 from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rows import COLUMNS, job_from_row
 
 INTERVAL_S = 0.5
+LOG_NAME = "engine.log"
 LOG_TAIL_BYTES = 64 * 1024
 OWNER_GONE = "the program that ran it has ended"
 
@@ -42,7 +43,7 @@ class Follower:
         self._jobs: tuple[Job, ...] = ()
         self._progress: JobProgress | None = None
         self._stamp = (0, 0)
-        self._log_place: tuple[int, int] | None = None
+        self._log = LogFollower(folders.logs / LOG_NAME, LOG_TAIL_BYTES)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -89,7 +90,8 @@ class Follower:
             if event is not None:
                 self._progress = self._aged(event)
                 self._publish(self._progress)
-        self._poll_log()
+        for line in self._log.new_lines():
+            self._publish(line)
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):
@@ -143,26 +145,6 @@ class Follower:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._file = None
-
-    def _poll_log(self) -> None:
-        path = self._folders.logs / "engine.log"
-        try:
-            with path.open("rb") as stream:
-                status = os.fstat(stream.fileno())
-                inode, place = self._log_place or (status.st_ino, max(0, status.st_size - LOG_TAIL_BYTES))
-                if inode != status.st_ino or place > status.st_size:
-                    # The log was rotated under us.
-                    place = 0
-                stream.seek(place)
-                data = stream.read()
-        except OSError:
-            return
-        whole = data[: data.rfind(b"\n") + 1]
-        self._log_place = (status.st_ino, place + len(whole))
-        for text in whole.decode("utf-8", errors="replace").splitlines():
-            line: LogLine | None = parse_line(text)
-            if line is not None:
-                self._publish(line)
 
 
 def _without_owner(job: Job) -> Job:
