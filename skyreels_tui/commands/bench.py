@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from skyreels_tui.commands import exits, output
+from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import Exit
 from skyreels_tui.commands.parser import Parser
 
 
@@ -25,13 +26,13 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Measure, print a table or JSON; nothing is downloaded and nothing else runs meanwhile."""
     if not 1 <= args.layers <= 40 or args.repeats < 1:
         output.note("bench: --layers is 1 to 40 and --repeats at least 1")
-        return exits.REFUSED
+        return Exit.REFUSED
     # Torch is loaded only by commands that compute.
     import torch
 
     if not torch.cuda.is_available():
         output.note("bench: PyTorch sees no CUDA GPU here; `skyreels-tui doctor` says why and what mends it")
-        return exits.FAILED
+        return Exit.FAILED
     report = measure(args, context.folders.cache)
     if args.output:
         args.output.write_text(json.dumps(report, indent=2), "utf-8")
@@ -39,7 +40,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         output.data(report)
     else:
         show(report)
-    return exits.OK
+    return Exit.OK
 
 
 def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
@@ -49,11 +50,12 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     from pipelines import benchmark
     from pipelines.models.attention_choice import use_fastest
 
+    cudnn: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]  # torch has no stub
     report: dict[str, Any] = {
         "gpu": torch.cuda.get_device_name(),
         "compute_capability": ".".join(map(str, torch.cuda.get_device_capability())),
         "torch": torch.__version__,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": cudnn,
         "layers": args.layers,
         "attention": use_fastest("cuda", cache, 71400),
         "ceilings": benchmark.ceilings(),
