@@ -114,12 +114,15 @@ def test_kill_9_in_the_middle_then_resume(hub: FakeHub, tmp_path: Path) -> None:
     child.communicate()
     begun = sum(path.stat().st_size for path in blobs.iterdir())
     assert 0 < begun < sum(map(len, files.values()))
-    hub.pause_s, hub.sent = 0.0, 0
+    hub.pause_s, before = 0.0, len(hub.requests)
     plan = plan_download(R2V)
     assert plan.num_bytes - plan.missing_bytes == begun
     folder = download(plan, quiet)
     assert all((folder / entry.file.path).read_bytes() == files[entry.file.path] for entry in plan.files)
-    assert hub.sent == plan.missing_bytes
+    asked = dict(hub.requests[before:])
+    here = {entry.file.path: entry.have_bytes for entry in plan.files if entry.missing_bytes}
+    assert asked == {path: f"bytes={have}-" if have else "" for path, have in here.items()}
+    assert any(asked.values())
     assert list(blobs.glob(f"*{PART}")) == []
 
 
