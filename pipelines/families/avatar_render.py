@@ -134,7 +134,7 @@ def _decode_pass(avatar: Avatar, index: int, latents: Tensor, carried: Carried, 
         wanted = {plan.key_frame(later) for later in range(1, plan.num_passes)}
         for first, frames in _matched_frames(avatar, index, latents, outlets):
             for n in wanted & set(range(first, first + frames.shape[2])):
-                carried.key_frames[n] = frames[:, :, n - first : n - first + 1].cpu()
+                carried.key_frames[n] = _own(frames[:, :, n - first : n - first + 1])
         return
     begin, end = plan.new_frames(index)
     motion_start = plan.usable_frames(index) - plan.motion_frames
@@ -144,8 +144,13 @@ def _decode_pass(avatar: Avatar, index: int, latents: Tensor, carried: Carried, 
             shown = frames[:, :, max(begin - first, 0) : max(end - first, 0)]
             if shown.shape[2]:
                 write(to_bytes(shown))
-            motion.append(frames[:, :, max(motion_start - first, 0) :].cpu())
+            motion.append(_own(frames[:, :, max(motion_start - first, 0) :]))
     carried.motion = torch.cat(motion, dim=2)
+
+
+def _own(frames: Tensor) -> Tensor:
+    """Copy frames to the CPU; a view would keep the whole chunk they were decoded with."""
+    return frames.to("cpu", copy=True)
 
 
 def _matched_frames(avatar: Avatar, index: int, latents: Tensor, outlets: Outlets) -> Iterator[tuple[int, Tensor]]:

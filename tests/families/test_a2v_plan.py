@@ -32,9 +32,7 @@ def table_row(num_samples: int) -> dict[str, object]:
         "padded": plan.padded_frames,
         "windows": plan.num_windows,
         "calls": STEPS * plan.num_passes,
-        "frames_out": sum(
-            last - first for first, last in (plan.new_frames(k) for k in range(plan.num_passes))
-        ),
+        "frames_out": sum(last - first for first, last in (plan.new_frames(k) for k in range(plan.num_passes))),
         "key_first": key_frames(plan)[:3],
         "key_last": key_frames(plan)[-2:],
     }
@@ -66,9 +64,7 @@ def test_the_form_counts_windows_as_the_pipeline_does() -> None:
         assert talking_avatar.audio_frames(640 * num_frames) == audio_frames(640 * num_frames)
 
 
-@pytest.mark.parametrize(
-    ("name", "known", "tail"), list(zip(TABLES["masks"], (1, 1, 5), (0, 5, 5), strict=True))
-)
+@pytest.mark.parametrize(("name", "known", "tail"), list(zip(TABLES["masks"], (1, 1, 5), (0, 5, 5), strict=True)))
 def test_masks_of_the_three_kinds_of_pass(name: str, known: int, tail: int) -> None:
     assert known_mask(81, known, tail) == TABLES["masks"][name]["channels_by_latent_frame"]
 
