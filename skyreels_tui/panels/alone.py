@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +21,7 @@ from skyreels_tui.panels.disk import DiskPanel
 from skyreels_tui.panels.gpu import GpuPanel
 from skyreels_tui.panels.log import LogPanel
 from skyreels_tui.panels.memory import MemoryPanel
+from skyreels_tui.panels.pictures import Drawing, choose_drawing
 from skyreels_tui.panels.preview import PreviewPanel
 from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.panels.queue import QueuePanel
@@ -58,6 +61,7 @@ class AloneApp(HubApp):
         """`name` is one of PANELS; `monitor` replaces the sensors of this machine."""
         self.follower = Follower(folders, self.publish_event)
         super().__init__(jobs=lambda: self.follower.jobs)
+        self.drawing: Drawing = "cells"
         self.title = f"skyreels-tui {name}"
         self._panel = PANELS[name]()
         if ascii_only:
@@ -98,8 +102,17 @@ class AloneApp(HubApp):
         self.follower.want_preview()
 
 
-def run_panel(name: str, folders: Folders, *, result_dir: Path | None = None, ascii_only: bool = False) -> int:
-    """Show the panel `name` until q is pressed; returns the exit status."""
+def run_panel(
+    name: str,
+    folders: Folders,
+    *,
+    result_dir: Path | None = None,
+    ascii_only: bool = False,
+    preview: str = "auto",
+) -> int:
+    """Show the panel `name` until q is pressed; returns the exit status. `preview` is the setting of that name."""
     app = AloneApp(name, folders, result_dir or Path("result"), ascii_only=ascii_only)
+    if name == "preview":
+        app.drawing = choose_drawing(preview, os.environ, is_tty=sys.stdout.isatty())
     app.run()
     return app.return_code or 0

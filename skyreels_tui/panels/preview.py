@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content, Span
 from textual.message import Message
@@ -14,10 +15,10 @@ from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.panels.live import LivePanel
+from skyreels_tui.panels.pictures import Pixels, as_picture, picture_widget, shown_pictures
 
 if TYPE_CHECKING:
     import numpy as np
-    import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -47,9 +48,20 @@ class PreviewPanel(LivePanel):
         self._job_id: int | None = None
         self._step = 0
         self._mode = 0
+        self._image: Any = None
+        """The widget of a terminal that shows real pictures."""
         self._said_at: float | None = None
         self._drawn_for: tuple[object, ...] = ()
         self._content = Content("")
+
+    def compose(self) -> ComposeResult:
+        """A picture over the cells, where the terminal has been found able to show one."""
+        drawing = getattr(self.app, "drawing", "cells")
+        if drawing == "off":
+            self._mode = len(MODES) - 1
+        elif drawing in ("kitty", "sixel"):
+            self._image = picture_widget(drawing)
+            yield self._image
 
     def on_mount(self) -> None:
         """Subscribe to progress, and start with the newest picture there is."""
@@ -81,6 +93,7 @@ class PreviewPanel(LivePanel):
         if event.job.state is JobState.RUNNING and event.job.id != self._job_id:
             self._job_id, self._strip = event.job.id, None
             self.set_title("")
+            self._show_picture()
             self.redraw()
 
     def take_progress(self, event: JobProgress) -> None:
@@ -92,12 +105,21 @@ class PreviewPanel(LivePanel):
             self._strip, self._step = strip, event.progress.step
             frames = " ".join(str(frame + 1) for frame in strip.frames)
             self.set_title(f"step {self._step} · frames {frames}")
+        self._show_picture()
         self.redraw()
+
+    def _show_picture(self) -> None:
+        count = MODES[self._mode][1]
+        if self._image is not None:
+            self._image.display = count > 0 and self._strip is not None
+            if self._image.display and self._strip is not None:
+                self._image.image = as_picture(self._strip, count)
 
     def action_cycle_preview(self) -> None:
         """Four pictures, two, one, off."""
         self._mode = (self._mode + 1) % len(MODES)
         self._said_at = None
+        self._show_picture()
         self.refresh(layout=True)
 
     def line(self, width: int) -> Content:
@@ -112,6 +134,8 @@ class PreviewPanel(LivePanel):
             return self.words("preview is off: v shows it")
         if self._strip is None:
             return self.words("a picture comes after the next step")
+        if self._image is not None:
+            return Content("\n" * (height - 1))
         # Content of a strip costs a few milliseconds, and the layout asks several times.
         key = (id(self._strip), count, width, height, self.monochrome)
         if key != self._drawn_for:
@@ -123,15 +147,6 @@ class PreviewPanel(LivePanel):
     def monochrome(self) -> bool:
         """True where colours are not to be used."""
         return bool(self.app.no_color) or self.glyphs.sparks.isascii()
-
-
-def pictures(strip: PreviewStrip) -> list[Pixels]:
-    """Return the strip's pictures, each [height, width, 3]; raises ValueError when the bytes do not fit."""
-    # Loaded with the first picture, not with the first screen.
-    import numpy as np
-
-    shape = (len(strip.frames), strip.height, strip.width, 3)
-    return list(np.frombuffer(strip.rgb, dtype=np.uint8).reshape(shape))
 
 
 def fit(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
@@ -159,10 +174,7 @@ def resize(picture: Pixels, height: int, width: int) -> Pixels:
 
 def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochrome: bool = False) -> Content:
     """Draw `count` pictures side by side in at most `width` x `height` cells."""
-    shown = pictures(strip)
-    if count < len(shown):
-        step = len(shown) / count
-        shown = [shown[int(index * step)] for index in range(count)]
+    shown = shown_pictures(strip, count)
     columns = (width - GAP_CELLS * (len(shown) - 1)) // len(shown)
     rows_px, columns_px = fit(strip.height, strip.width, height, max(1, columns))
     scaled = [resize(picture, rows_px, columns_px) for picture in shown]

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import importlib
 import time
 
 import numpy as np
 import pytest
 import torch
+from textual.app import ComposeResult
 
 from pipelines.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
-from pipelines.progress import PreviewStrip
-from skyreels_tui.panels.preview import draw_strip, fit, pictures, resize
+from pipelines.progress import PreviewStrip, Progress, Stage
+from skyreels_tui.hub import HubApp
+from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.panels.pictures import choose_drawing, pictures
+from skyreels_tui.panels.preview import PreviewPanel, draw_strip, fit, resize
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 200, 40)]
 
@@ -100,3 +105,43 @@ def test_scaling_averages() -> None:
     assert resize(picture, 1, 1)[0, 0, 0] == 100
     assert resize(picture, 8, 8).shape == (8, 8, 3)
     assert fit(68, 120, 8, 14) == (6, 14)
+
+
+def test_cells_unless_the_terminal_may_show_pictures() -> None:
+    plain, kitty = {"TERM": "xterm-256color"}, {"TERM": "xterm-kitty"}
+    assert choose_drawing("auto", plain, is_tty=True) == "cells"
+    assert choose_drawing("auto", kitty, is_tty=False) == "cells"
+    assert choose_drawing("auto", {**kitty, "TMUX": "/tmp/t,1,0"}, is_tty=True) == "cells"
+    assert choose_drawing("sixel", plain, is_tty=True) == "sixel"
+    assert choose_drawing("off", kitty, is_tty=True) == "off"
+
+
+def test_a_candidate_is_asked_and_a_silent_one_gets_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderable = importlib.import_module("textual_image.renderable")
+    for answer, expected in (("TGPImage", "kitty"), ("SixelImage", "sixel"), ("UnicodeImage", "cells")):
+        monkeypatch.setattr(renderable, "Image", getattr(renderable, answer))
+        assert choose_drawing("auto", {"TERM": "xterm-kitty"}, is_tty=True) == expected
+
+
+@pytest.mark.parametrize("drawing", ["kitty", "sixel"])
+async def test_capable_terminals_get_a_real_picture(drawing: str) -> None:
+    class App(HubApp):
+        def compose(self) -> ComposeResult:
+            yield PreviewPanel()
+
+    app = App()
+    app.drawing = drawing  # type: ignore[attr-defined]
+    strip = preview_strip(latents_of((255, 0, 0)))
+    event = JobProgress(12, Progress(Stage.DENOISE, 5, 8, preview=strip), 60.0)
+    async with app.run_test(size=(60, 12)) as pilot:
+        panel = app.query_one(PreviewPanel)
+        panel.styles.height = "100%"
+        panel.focus()
+        app.publish_event(event)
+        await pilot.pause()
+        image = panel.children[0]
+        assert image.display
+        assert image.image.getpixel((5, 5)) == (255, 0, 0)  # type: ignore[attr-defined]
+        await pilot.press("v", "v", "v")
+        assert not image.display
+        assert "off" in panel.render().plain
