@@ -6,14 +6,16 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from pipelines.progress import PreviewStrip
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image as Picture
     from textual.widget import Widget
+
+    Pixels = npt.NDArray[np.uint8]
+    """[height, width, 3]."""
 
 Drawing = Literal["cells", "kitty", "sixel", "off"]
 """How previews are drawn."""
@@ -24,9 +26,6 @@ CANDIDATES = ("kitty", "ghostty", "wezterm", "foot", "iterm", "contour", "mlterm
 BY_SETTING: Mapping[str, Drawing] = {"kitty": "kitty", "sixel": "sixel"}
 
 GAP_PIXELS = 2
-
-Pixels = npt.NDArray[np.uint8]
-"""[height, width, 3]."""
 
 
 def choose_drawing(setting: str, environ: Mapping[str, str], *, is_tty: bool) -> Drawing:

@@ -15,12 +15,10 @@ from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.panels.live import LivePanel
-from skyreels_tui.panels.pictures import Pixels, as_picture, picture_widget, shown_pictures
+from skyreels_tui.panels.pictures import as_picture, picture_widget, shown_pictures
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Pixels = npt.NDArray[np.uint8]
+    from skyreels_tui.panels.pictures import Pixels
 
 GAP_CELLS = 1
 LOOKING_EVERY_S = 2.0
