@@ -99,7 +99,7 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
         # The only road to torch: taken when a job is about to run.
         from skyreels_tui.executors.local import LocalExecutor
 
-        return LocalExecutor(folders)
+        return LocalExecutor(folders, own_models=loaded.settings.models)
 
     return Context(folders, loaded.settings, results, executor or local)
 

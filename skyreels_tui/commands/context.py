@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,7 @@ from skyreels_tui.settings import Settings
 if TYPE_CHECKING:
     from skyreels_tui.executors.protocol import Executor
     from skyreels_tui.jobs.events import Event
+    from skyreels_tui.jobs.rates import EtaBook
     from skyreels_tui.jobs.service import HangUp, QueueOptions, QueueService
 
 ExecutorFactory = Callable[[], "Executor"]
@@ -51,16 +53,33 @@ class Context:
         """Open the queue and close it at the end; `runs` lets this process run jobs when nobody else does."""
         # The store and what lies below it are needed only by commands that touch the queue.
         from skyreels_tui.jobs.service import QueueService
+        from skyreels_tui.timeleft import TimeLeft
 
         self.folders.create()
+        time_left = TimeLeft(self._eta_book())
+
+        def tell(event: Event) -> None:
+            time_left.learn(event)
+            publish(event)
+
+        executor = self.executor if runs else None
         service = QueueService(
-            self.folders,
-            self.result_dir,
-            publish,
-            executor=self.executor if runs else None,
-            options=options,
+            self.folders, self.result_dir, tell, executor=executor, options=options, time_left=time_left
         )
         try:
             yield service
         finally:
             service.close()
+
+    def _eta_book(self) -> EtaBook:
+        from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
+
+        return EtaBook(self.folders.state / RATES_FILE, _gpu_name)
+
+
+@cache
+def _gpu_name() -> str:
+    """Return the name of the first GPU, or ''; asked only when a job of unknown speed begins."""
+    from skyreels_tui.monitors.gpu import GpuSensor
+
+    return GpuSensor().read().name

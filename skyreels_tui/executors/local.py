@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,13 @@ _POOL_SHARE = 0.7
 class LocalExecutor:
     """Keeps models warm between jobs. All methods run on the inference thread."""
 
-    def __init__(self, folders: Folders, *, device: str = "") -> None:
-        """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one."""
+    def __init__(self, folders: Folders, *, device: str = "", own_models: Mapping[str, str] | None = None) -> None:
+        """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one.
+
+        `own_models` maps a family to a checkpoint folder that is used instead of the shared cache.
+        """
         self._cache_dir, self._device = folders.cache, device
+        self._own_models = own_models or {}
         self._pool: ModelPool | None = None
 
     def warm_up(self) -> None:
@@ -91,7 +96,8 @@ class LocalExecutor:
             return demo_checkpoint(family, self._cache_dir)
         from pipelines.checkpoints.locate import locate
 
-        return locate(family, request.model_id, request.profile, self._cache_dir, task)
+        model = request.model_id or self._own_models.get(family, "")
+        return locate(family, model, request.profile, self._cache_dir, task)
 
 
 def metadata(job: Job, checkpoint: Path) -> dict[str, Any]:
