@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "tmux-dashboard.sh"
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+def test_the_dashboard_opens_the_app_and_its_panels(tmp_path: Path) -> None:
+    program = tmp_path / "skyreels-tui"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    # A socket below tmp_path would be longer than a socket's name may be.
+    tmux = ["tmux", "-L", f"skyreels-test-{os.getpid()}", "-f", "/dev/null"]
+    environ = {name: value for name, value in os.environ.items() if name != "TMUX"}
+    environ |= {"SKYREELS_TUI": str(program), "TMUX_COMMAND": " ".join(tmux), "TERM": "xterm-256color"}
+    try:
+        subprocess.run([SCRIPT], env=environ, check=True, timeout=20, stdout=subprocess.DEVNULL)
+        shape = "#{pane_start_command}\t#{pane_width}\t#{pane_height}"
+        answer = subprocess.run(
+            [*tmux, "list-panes", "-s", "-t", "skyreels", "-F", shape], env=environ, capture_output=True, text=True
+        )
+        panes = [line.split("\t") for line in answer.stdout.splitlines()]
+        assert [command.strip('"').removeprefix(str(program)).strip() for command, *_ in panes] == [
+            "", "panel progress", "panel preview", "panel memory", "panel gpu", "panel disk",
+        ]  # fmt: skip
+        assert all(int(width) >= 38 and int(height) >= 6 for _, width, height in panes), panes
+    finally:
+        subprocess.run([*tmux, "kill-server"], env=environ, capture_output=True)
+
+
+def test_an_unknown_option_is_refused() -> None:
+    done = subprocess.run([SCRIPT, "--nonsense"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
