@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipelines.checkpoints.keymap import WAN_TRANSFORMER
 from pipelines.checkpoints.load import Precision, load_network, read_config, stored_shapes, tensor_files
 from pipelines.errors import CheckpointMissing
 from pipelines.models.float8 import quantize_linears
+from pipelines.models.scaled_linear import use_scaled_linears
 from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
 from pipelines.models.transformer import FLOAT32_NAMES, SkyReelsTransformer
 from pipelines.models.vae import load_vae
@@ -86,42 +87,47 @@ class ExtensionModels:
     report: Report
     low_vram: bool = False
     """Store the transformer's linear weights in 8 bits: half the memory, approximate."""
+    fast: bool = False
+    """Multiply in 8 bits where the GPU can: approximate."""
 
     @property
     def dtype(self) -> torch.dtype:
         """bfloat16 where the hardware multiplies it, float32 on a CPU; the VAE is always float32."""
         return torch.float32 if self.device == "cpu" else torch.bfloat16
 
+    @property
+    def tokenizer_folder(self) -> Path:
+        """The text encoder's tokenizer."""
+        return self.checkpoint / TOKENIZER_FOLDER
+
     def vae(self) -> AbstractContextManager[AutoencoderKLWan]:
         """The autoencoder."""
         source = self.checkpoint / VAE_FILE
-        key = ("vae", str(source), self.device, torch.float32)
-        return self.pool.use(key, lambda: load_vae(source, device=self.device, report=self.report))
+        return self._use(source, torch.float32, lambda: load_vae(source, **self._where()))
 
     def transformer(self, folder: str) -> AbstractContextManager[SkyReelsTransformer]:
         """The transformer of one task, by its folder's name."""
         source = self.checkpoint / folder
-        key = ("transformer", str(source), self.device, self.dtype, self.low_vram)
 
         def build() -> SkyReelsTransformer:
-            network = load_transformer(source, device=self.device, dtype=self.dtype, report=self.report)
+            network = load_transformer(source, dtype=self.dtype, **self._where())
             if self.low_vram:
                 quantize_linears(network)
+            elif self.fast and self.device != "cpu":
+                use_scaled_linears(network)
             return network
 
-        return self.pool.use(key, build)
+        return self._use(source, self.dtype, build, self.low_vram, self.fast)
 
     def embed_prompt(self, prompt: str) -> Tensor:
         """Text features [1, 512, D] on the device, from the cache when this prompt was encoded before."""
-        source, tokenizer = self.checkpoint / TEXT_FILE, self.checkpoint / TOKENIZER_FOLDER
+        source, tokenizer = self.checkpoint / TEXT_FILE, self.tokenizer_folder
 
         def encoder() -> AbstractContextManager[PromptEncoder]:
             def build() -> PromptEncoder:
-                return load_prompt_encoder(
-                    source, tokenizer, device=self.device, dtype=self.dtype, report=self.report
-                )
+                return load_prompt_encoder(source, tokenizer, dtype=self.dtype, **self._where())
 
-            return self.pool.use(("text", str(source), self.device, self.dtype), build)
+            return self._use(source, self.dtype, build)
 
         return PromptCache(self.cache_dir / "prompts").embed(
             prompt,
@@ -130,3 +136,18 @@ class ExtensionModels:
             device=self.device,
             encoder=encoder,
         )
+
+    def _where(self) -> dict[str, Any]:
+        return {"device": self.device, "report": self.report}
+
+    def _use(
+        self, source: Path, dtype: torch.dtype, build: Callable[[], Any], *options: object
+    ) -> AbstractContextManager[Any]:
+        key = (str(source), self.device, dtype, *options)
+        return self.pool.use(key, build, stored_bytes(source))
+
+
+def stored_bytes(source: Path) -> int:
+    """Bytes of a file, or of a folder's tensor files: about what the network will take."""
+    files = [source] if source.is_file() else source.glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 import torch
 from diffusers import AutoencoderKLWan
@@ -31,10 +32,11 @@ def truncate_to_bytes(pixels: Tensor) -> Frames:
     return frames
 
 
-def decode_bytes(vae: AutoencoderKLWan, latents: Tensor) -> Iterator[Frames]:
-    """Decode latents [1, 16, T, h, w] one latent frame at a time: 1 frame, then 4 and 4."""
-    for pixels in decode_stream(vae, latents):
-        yield truncate_to_bytes(pixels)
+def decode_bytes(vae: AutoencoderKLWan, latents: Tensor) -> Generator[Frames, None, None]:
+    """Decode latents [1, 16, T, h, w] one latent frame at a time: 1 frame, then 4 and 4. Close it if left early."""
+    with closing(decode_stream(vae, latents)) as chunks:
+        for pixels in chunks:
+            yield truncate_to_bytes(pixels)
 
 
 def draw_noise(seed: int, num_latent_frames: int, height: int, width: int) -> Tensor:

@@ -7,6 +7,7 @@ is stored with it, so a job continues at any step of any piece and memory does n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,7 @@ from pipelines.families.extension_steps import (
 )
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter, read_tail
+from pipelines.models.text import cut_warning
 from pipelines.models.transformer import Context, SkyReelsTransformer
 from pipelines.pool import ModelPool
 from pipelines.preview import preview_strip
@@ -108,7 +110,13 @@ def extend(
     work.remember_inputs(request.input_video)
     work.check_inputs()
     models = ExtensionModels(
-        runtime.checkpoint, runtime.device, pool, runtime.cache_dir, report, low_vram=request.low_vram
+        runtime.checkpoint,
+        runtime.device,
+        pool,
+        runtime.cache_dir,
+        report,
+        low_vram=request.low_vram,
+        fast=request.quality == "fast",
     )
 
     # 2. Where to go on: pieces before the stored one are finished files.
@@ -151,6 +159,7 @@ def extend(
 
     # 5. Write.
     report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
+    too_long = cut_warning(prompt, models.tokenizer_folder)
     return publish(
         work.pieces()[: len(pieces)],
         runtime,
@@ -159,6 +168,7 @@ def extend(
         fps=MODEL_FPS,
         num_frames=sum(new_frames(kind, piece) for piece in pieces),
         before=request.input_video[0] if request.output == "joined" else None,
+        warnings=[too_long] if too_long else [],
     )
 
 
@@ -211,8 +221,11 @@ def write_piece(place: Place, vae: AutoencoderKLWan, latents: Tensor, num_droppe
     temporary, last = place.work.piece_path(place.index), LastFrames(SINGLE_CONDITION_FRAMES)
     total, height, width = latents.shape[2:]
     place.tell(Stage.DECODE, 0, total)
-    with VideoWriter(temporary, width * SPATIAL_STRIDE, height * SPATIAL_STRIDE, MODEL_FPS) as writer:
-        for done, frames in enumerate(decode_bytes(vae, latents), start=1):
+    with (
+        VideoWriter(temporary, width * SPATIAL_STRIDE, height * SPATIAL_STRIDE, MODEL_FPS) as writer,
+        closing(decode_bytes(vae, latents)) as chunks,
+    ):
+        for done, frames in enumerate(chunks, start=1):
             last.extend(frames)
             writer.write(frames[num_dropped:])
             num_dropped = max(0, num_dropped - len(frames))

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from pipelines.media.probe import probe_video
 from pipelines.media.video import read_tail
 from pipelines.pool import ModelPool
 from pipelines.progress import Progress, Stage, ignore_progress
-from pipelines.runtime import Runtime
+from pipelines.resume import WorkDir
+from pipelines.runtime import Output, Runtime
 from pipelines.tasks import shot_switching_extension, single_shot_extension
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension
@@ -28,6 +30,7 @@ SEGMENTS = json.loads((Path(__file__).parents[1] / "goldens" / "v2v" / "segments
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1.5")
 CODECS = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", 10, "-c:a", "aac")
 INPUT_FRAMES = 36
+Finished = tuple[Output, list[Progress]]
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +77,14 @@ def shot_switching(clip: Path, **changes: object) -> ShotSwitchingExtension:
 
 
 @pytest.fixture(scope="module")
-def finished(clip: Path, cache: Path, pool: ModelPool, tmp_path_factory: pytest.TempPathFactory):
+def finished(clip: Path, cache: Path, pool: ModelPool, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """An undisturbed extension by two pieces: its file and all it reported."""
     seen: list[Progress] = []
     runtime = runtime_in(tmp_path_factory.mktemp("finished"), cache)
     return generate_single_shot(single_shot(clip), runtime, pool, seen.append), seen
 
 
-def test_joined_file_holds_the_input_with_its_sound_and_the_promised_frames(finished, clip) -> None:
+def test_joined_file_holds_the_input_with_its_sound_and_the_promised_frames(finished: Finished, clip: Path) -> None:
     output, _ = finished
     info = probe_video(output.path)
     assert (info.width, info.height, info.fps) == (128, 96, 24)
@@ -92,7 +95,7 @@ def test_joined_file_holds_the_input_with_its_sound_and_the_promised_frames(fini
     assert abs(shown.mean((0, 1)) - last_of_input.mean((0, 1))).max() < 6
 
 
-def test_every_piece_is_reported_and_the_prompt_is_read_once(finished) -> None:
+def test_every_piece_is_reported_and_the_prompt_is_read_once(finished: Finished) -> None:
     _, seen = finished
     assert [progress.stage for progress in seen].count(Stage.TEXT) == 1
     edges = [(p.segment, p.step) for p in seen if p.stage is Stage.DENOISE]
@@ -115,17 +118,17 @@ class StopOnce:
             raise Cancelled
 
 
-def run_with_stops(generate: Callable[..., object], request: object, runtime: Runtime, stops: StopOnce) -> Path:
+def run_with_stops(generate: Callable[..., Output], request: object, runtime: Runtime, stops: StopOnce) -> Path:
     """Run with a fresh pool after every stop, as after a crash, until the job is done."""
     while True:
         try:
-            return generate(request, runtime, ModelPool(), stops).path  # type: ignore[attr-defined]
+            return generate(request, runtime, ModelPool(), stops).path
         except Cancelled:
             continue
 
 
 def test_a_job_stopped_at_every_step_of_every_piece_gives_the_same_bytes(
-    finished,
+    finished: Finished,
     clip: Path,
     cache: Path,
     tmp_path: Path,
@@ -154,25 +157,30 @@ def test_a_new_shot_alone_and_the_same_after_stops(clip: Path, cache: Path, pool
 def test_the_chosen_cut_reaches_the_model_as_a_typed_one_does(
     clip: Path, cache: Path, pool: ModelPool, tmp_path: Path
 ) -> None:
-    def made(name: str, **changes: object) -> bytes:
-        request = shot_switching(clip, output="new", **changes)
-        output = generate_shot_switching(request, runtime_in(tmp_path / name, cache), pool, ignore_progress)
-        return read_tail(output.path, 49, fps=None).tobytes()
+    def denoised(name: str, **changes: object) -> bytes:
+        runtime = runtime_in(tmp_path / name, cache)
+        with pytest.raises(Cancelled):
+            generate_shot_switching(
+                shot_switching(clip, **changes), runtime, pool, StopOnce(lambda p: p.stage is Stage.DECODE)
+            )
+        stored = WorkDir(runtime.work_dir).latest()
+        assert stored is not None and stored.step == 4
+        return stored.tensors["latents"].numpy().tobytes()
 
-    chosen = made("chosen", prompt="a face", cut="[CUT_AWAY]")
-    assert chosen == made("typed", prompt="[CUT_AWAY] a face")
-    assert chosen != made("none", prompt="a face")
+    chosen = denoised("chosen", prompt="a face", cut="[CUT_AWAY]")
+    assert chosen == denoised("typed", prompt="[CUT_AWAY] a face")
+    assert chosen != denoised("none", prompt="a face")
 
 
 @pytest.mark.parametrize("row", SEGMENTS["single_shot"], ids=lambda row: f"{row['duration']}s")
-def test_promised_lengths_of_single_shots(clip: Path, row: dict) -> None:
+def test_promised_lengths_of_single_shots(clip: Path, row: dict[str, Any]) -> None:
     plan = single_shot_extension.plan(single_shot(clip, duration=row["duration"]))
     assert plan.num_frames == row["output_frames"]
     assert [segment.new_frames for segment in plan.segments] == [piece["new_frames"] for piece in row["segments"]]
 
 
 @pytest.mark.parametrize("row", SEGMENTS["shot_switching"], ids=lambda row: f"{row['duration']}s")
-def test_promised_lengths_of_new_shots(clip: Path, row: dict) -> None:
+def test_promised_lengths_of_new_shots(clip: Path, row: dict[str, Any]) -> None:
     plan = shot_switching_extension.plan(shot_switching(clip, duration=row["duration"]))
     assert plan.num_frames == row["output_frames"]
 
