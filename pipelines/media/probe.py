@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,8 @@ from pipelines.media.images import UNREADABLE, open_image, upright_size
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.8, 1.2, 3.5
 """Together below the 5 seconds within which every file is accepted or refused."""
+UNKNOWN_TIME = -(2**63)
+"""How ffmpeg lists a time stamp that a packet does not have."""
 SOUND_MEASURED_S = 240.0
 """Sound is decoded this far to be measured; longer recordings are judged by their header."""
 
@@ -107,14 +108,13 @@ def listing(output: bytes) -> tuple[dict[str, str], list[Packet]]:
     return facts, sorted(_packets(lines, tick), key=lambda packet: packet.time_s)
 
 
-def _packets(lines: list[str], tick: Fraction) -> Iterator[Packet]:
-    for line in lines:
-        cells = line.split(",")
-        if line.startswith("#") or len(cells) < 6:
-            continue
-        stamps = [int(cell) for cell in (cells[2], cells[1]) if re.fullmatch(r"\s*-?\d+", cell)]
-        if stamps and re.fullmatch(r"\s*\d+", cells[3]):
-            yield Packet(float(stamps[0] * tick), float(int(cells[3]) * tick))
+def _packets(lines: list[str], tick: Fraction) -> list[Packet]:
+    """Read the packets' lines; some formats stamp only every few pictures, but then decoding times are whole."""
+    rows = [
+        [int(cell) for cell in line.split(",")[1:4]] for line in lines if re.match(r"\d+, *-?\d+, *-?\d+, *\d+, ", line)
+    ]
+    column = next((column for column in (1, 0) if all(row[column] != UNKNOWN_TIME for row in rows)), None)
+    return [Packet(float(row[column] * tick) if column is not None else 0.0, float(row[2] * tick)) for row in rows]
 
 
 @per_file
@@ -178,7 +178,7 @@ def _timing(packets: list[Packet], header_rate: float) -> _Timing:
         return _Timing(0, header_rate, 0.0, 0.0, 0.0)
     count, first, last = len(packets), packets[0], packets[-1]
     span = last.time_s - first.time_s
-    if count > 1 and span <= 0:
+    if count > 1 and not 0.01 < (count - 1) / (span or 1e-9) < 1000:
         span = (count - 1) / header_rate
     fps = round((count - 1) / span, 6) if count > 1 else header_rate
     return _Timing(count, fps, span + (last.duration_s or 1 / fps), span, first.time_s)
@@ -217,7 +217,7 @@ def _no_video(path: Path, done: Finished) -> str:
         if _stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
             return "the video stream is damaged or cut off: no frame can be decoded"
         return "has no video stream" + (", only sound" if _stream_lines(done.messages, "Audio") else "")
-    return _not_media(done.messages, "a video")
+    return _not_media(done, "a video")
 
 
 def _no_sound(path: Path, done: Finished) -> str:
@@ -230,10 +230,13 @@ def _no_sound(path: Path, done: Finished) -> str:
         if _stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
             return "the sound is damaged or cut off: nothing of it can be decoded"
         return "is a video without sound" if _stream_lines(done.messages, "Video") else "has no sound stream"
-    return _not_media(done.messages, "a recording")
+    return _not_media(done, "a recording")
 
 
-def _not_media(messages: str, wanted: str) -> str:
+def _not_media(done: Finished, wanted: str) -> str:
+    messages = done.messages
+    if done.status < 0:
+        return "ffmpeg itself crashed on it"
     if "moov atom not found" in messages and "misdetection possible" not in messages:
         return "cut off or never finished: its index (moov) is missing"
     return f"not {wanted} that ffmpeg can read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -64,9 +65,13 @@ def tone(path: Path, seconds: float, *options: object, rate: int = 44100, freque
 
 
 def turn(source: Path, target: Path, degrees: int) -> Path:
-    """Copy a film with metadata that says: show it turned by `degrees` counter-clockwise."""
-    if traits().libavutil >= 58:
-        ffmpeg("-display_rotation", degrees, "-i", source, "-c", "copy", target)
-    else:
-        ffmpeg("-i", source, "-c", "copy", "-metadata:s:v:0", f"rotate={-degrees % 360}", target)
+    """Copy an mp4 with metadata that says: show it turned by `degrees` (90, 180, 270) counter-clockwise."""
+    # Written by hand: the option for it has another name, or another sign, in each version of ffmpeg.
+    data = bytearray(source.read_bytes())
+    cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    rows = ((cosine, -sine), (sine, cosine))
+    matrix = b"".join(struct.pack(">iii", one << 16, two << 16, 0) for one, two in rows)
+    at = data.index(b"tkhd") + 44
+    data[at : at + 24] = matrix
+    target.write_bytes(data)
     return target
