@@ -30,11 +30,12 @@ from skyreels_tui.jobs.service import QueueOptions, QueueService
 from skyreels_tui.jobs.signals import StopSignals, handled
 from skyreels_tui.keys import EVERYWHERE, HOME, bindings
 from skyreels_tui.monitors.monitor import Monitor
-from skyreels_tui.palette import load_theme, theme_names
+from skyreels_tui.notify.attach import screen_notifier, this_terminal
+from skyreels_tui.panels.pictures import Drawing, choose_drawing
 from skyreels_tui.panels.preview import PreviewPanel
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.screens.home import HomeScreen
-from skyreels_tui.settings import Settings
+from skyreels_tui.settings import Settings, save
 from skyreels_tui.timeleft import TimeLeft
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE
 from skyreels_tui.widgets.safe import safe
@@ -83,6 +84,9 @@ class SkyreelsApp(HubApp):
         self.time_left = TimeLeft(self.eta_book)
         self.service: QueueService | None = None
         self.monitor: Monitor | None = None
+        self.drawing: Drawing = "cells"
+        """How previews are drawn; `run_app` asks the terminal."""
+        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner)
         self.leave_choice = ""
         """'finish' when the running job is to end without a screen."""
         self._deleted: list[int] = []
@@ -115,6 +119,7 @@ class SkyreelsApp(HubApp):
             return
         # The loop shares the interpreter with the inference thread: short turns keep keys quick.
         sys.setswitchinterval(0.0005)
+        self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
         # The sensors load drivers' libraries: after the first paint too.
         from skyreels_tui.monitors.build import build_monitor
@@ -132,17 +137,22 @@ class SkyreelsApp(HubApp):
         )
         self.monitor.start()
 
+    def _is_owner(self) -> bool:
+        return self.service is not None and self.service.is_owner
+
     def _owner_pid(self) -> int | None:
         service = self.service
         return os.getpid() if service is None or service.is_owner else service.owner_pid
 
     def on_unmount(self) -> None:
-        """The sensors end with the screen."""
+        """The sensors end with the screen; hook and webhook live as long as the engine."""
+        self.notifier.leave_terminal()
         if self.monitor is not None:
             self.monitor.stop(0.2)
 
     def _take_event(self, event: Event) -> None:
         self.time_left.learn(event)
+        self.notifier.take(event)
         self.publish_event(event)
 
     def _list_jobs(self) -> Iterable[Job]:
@@ -174,14 +184,7 @@ class SkyreelsApp(HubApp):
             self.service.close()
         self.call_from_thread(self.exit)
 
-    # Looks
-
-    def register_all_themes(self) -> list[str]:
-        """Read every palette file; called by the picker, not at start."""
-        names = theme_names()
-        for name in names:
-            self.register_theme(load_theme(name))
-        return names
+    # Panels
 
     @on(PreviewPanel.Looking)
     def _on_looking(self) -> None:
@@ -192,11 +195,10 @@ class SkyreelsApp(HubApp):
 
     def open_screen(self, name: str) -> None:
         """Push one of `SCREEN_CLASSES`, importing it first."""
-        if any(screen.name == name for screen in self.screen_stack):
-            return
         module, cls = SCREEN_CLASSES[name].split(":")
+        if any(type(screen).__name__ == cls for screen in self.screen_stack):
+            return
         screen: Screen[Any] = getattr(importlib.import_module(module), cls)()
-        screen.name = name  # type: ignore[misc]
         self.push_screen(screen)
 
     def action_help(self) -> None:
@@ -232,6 +234,18 @@ class SkyreelsApp(HubApp):
         from skyreels_tui.screens.job import JobScreen
 
         self.push_screen(JobScreen(message.job_id))
+
+    @property
+    def settings_file(self) -> Path:
+        """The TOML file with a person's settings."""
+        return self.folders.settings_file
+
+    def save_settings(self, settings: Settings) -> None:
+        """Write the file and use the new values; raises SettingsError or OSError."""
+        save(self.settings_file, settings)
+        self.settings = settings
+        self.glyphs = ASCII if self.options.ascii or settings.ascii else UNICODE
+        self.use_theme(self.options.theme or settings.theme)
 
     # What a form asks for
 
@@ -335,7 +349,8 @@ class SkyreelsApp(HubApp):
 
     def on_delete_job(self, message: intents.DeleteJob) -> None:
         """Hide a row; undo brings it back."""
-        if self._change(lambda service: service.delete(message.job_id), f"job {message.job_id} deleted: u brings it back"):
+        done = f"job {message.job_id} deleted: u brings it back"
+        if self._change(lambda service: service.delete(message.job_id), done):
             self._deleted.append(message.job_id)
             self.screen.refresh_bindings()
 
@@ -409,10 +424,12 @@ def run_app(options: AppOptions) -> int:
 
     with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
         try:
+            app.drawing = choose_drawing(options.settings.preview, os.environ, is_tty=sys.stdout.isatty())
             app.run()
         finally:
             if app.service is not None:
                 _end(app, app.service)
+            app.notifier.stop()
     return app.return_code or 0
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import CheckpointMissing, MediaError, Problem
-from pipelines.request import FieldSpec, Files, Flag, Profile, Request, Text, field_specs
 from pipelines.plan import Plan
+from pipelines.request import FieldSpec, Files, Flag, Profile, Request, Text, field_specs
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.jobs.references import check_request, references
 from skyreels_tui.widgets.times import count, ends_at, size, words

@@ -10,11 +10,11 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.signal import Signal
 
-from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.board import JobBoard
+from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.monitors.sample import Sample
-from skyreels_tui.palette import load_theme
+from skyreels_tui.palette import DEFAULT, SIXTEEN, load_theme
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 from skyreels_tui.widgets.safe import ControlFilter
 
@@ -80,7 +80,8 @@ class HubApp(App[None]):
 
     def use_theme(self, name: str) -> None:
         """Read one palette and show it; '' and unknown names give the default."""
-        theme = load_theme(name)
+        few = self.console.color_system == "standard"
+        theme = load_theme(name or (SIXTEEN if few else DEFAULT))
         self.register_theme(theme)
         self.theme = theme.name
 

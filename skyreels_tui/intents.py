@@ -10,7 +10,6 @@ from pipelines.errors import Problem
 from pipelines.request import Request
 from skyreels_tui.jobs.model import Job
 
-
 Answer = Callable[[Job | None, Sequence[Problem]], None]
 """Called on the UI thread with the added job, or with None and what was refused."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from textual.binding import Binding, BindingType
@@ -172,6 +173,19 @@ SETTINGS = Scope("settings", "Settings", (
     Key("escape", "Esc", "back", "Back", "Leave without saving; asks when something changed", 2),
 ))  # fmt: skip
 
+HELP = Scope("help", "Help", (
+    Key("escape", "Esc", "back", "Back", "Clear the search, then leave", 1, True),
+    Key("down", "Down", "scroll(1)", "Down", "One row down", 0, True),
+    Key("up", "Up", "scroll(-1)", "Up", "One row up", 0, True),
+    Key("pagedown", "PgDn", "scroll(2)", "Page down", "One page down", 2, True),
+    Key("pageup", "PgUp", "scroll(-2)", "Page up", "One page up", 3, True),
+))  # fmt: skip
+
+THEMES = Scope("themes", "Theme picker", (
+    Key("enter", "Enter", "keep", "Keep", "Keep this theme, for the next start too", 1),
+    Key("escape,q", "Esc", "back", "Back", "Back to the theme before", 2),
+))  # fmt: skip
+
 CONFIRM = Scope("confirm", "Questions", (
     Key("y", "y", "yes", "Yes", "Do what the question says", 1),
     Key("escape,n", "Esc", "no", "No", "Leave everything as it is", 2),
@@ -183,21 +197,33 @@ LEAVE = Scope("leave", "Leaving while a job runs", (
     Key("escape", "Esc", "back", "Stay", "Stay", 3),
 ))  # fmt: skip
 
-SCOPES = (EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS, CONFIRM, LEAVE)
+SCOPES = (
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS, HELP, THEMES,
+    CONFIRM, LEAVE,
+)  # fmt: skip
 
 
 def bindings(scope: Scope, *actions: str) -> list[BindingType]:
     """Return Textual's bindings of a scope, or of those of its keys whose action is named."""
     return [
-        Binding(key.keys, key.action, key.label, show=key.footer > 0, key_display=key.shown, priority=key.priority)
+        Binding(
+            key.keys,
+            key.action,
+            key.label,
+            show=key.footer > 0,
+            key_display=key.shown,
+            priority=key.priority,
+            id=f"{scope.name}.{key.action}",
+        )
         for key in scope.keys
         if not actions or key.action.partition("(")[0] in actions
     ]
 
 
-def footer_places() -> dict[tuple[str, str], int]:
-    """(action, label) -> place in the footer."""
-    return {(key.action, key.label): key.footer for scope in SCOPES for key in scope.keys if key.footer}
+@cache
+def footer_places() -> dict[str, int]:
+    """Id of a binding -> its place in the footer."""
+    return {f"{scope.name}.{key.action}": key.footer for scope in SCOPES for key in scope.keys if key.footer}
 
 
 def keys_markdown() -> str:

@@ -11,6 +11,8 @@ from importlib.resources.abc import Traversable
 from textual.theme import Theme
 
 DEFAULT = "night"
+SIXTEEN = "sixteen"
+"""Taken by itself where the terminal has no more colours."""
 COLOURS = (
     "primary",
     "secondary",
@@ -56,6 +58,7 @@ def load_theme(name: str) -> Theme:
     return Theme(
         name=name,
         dark=bool(content.get("dark", True)),
+        ansi=bool(content.get("ansi", False)),
         variables={**_derived(colours), **variables},
         **colours,  # type: ignore[arg-type]
     )

@@ -27,7 +27,7 @@ def expand(text: str) -> str:
     if not text or token_name(text) is not None:
         return text
     try:
-        return os.path.abspath(Path(text).expanduser())
+        return str(Path(text).expanduser().absolute())
     except (RuntimeError, ValueError):
         # '~name' of nobody, or a NUL: left for the check to refuse in words.
         return text
@@ -64,7 +64,10 @@ def complete(text: str, media: str) -> list[str]:
 
 def common_start(paths: list[str]) -> str:
     """The longest text that all completions begin with."""
-    return os.path.commonprefix(paths)
+    start = min(paths, default="")
+    while not all(path.startswith(start) for path in paths):
+        start = start[:-1]
+    return start
 
 
 def split_pasted(text: str) -> list[str]:
@@ -79,4 +82,5 @@ def split_pasted(text: str) -> list[str]:
         words = shlex.split(line)
     except ValueError:
         return [line]
-    return words if len(words) > 1 and all("/" in word or Path(word).exists() for word in words) else words[:1] or [line]
+    several = len(words) > 1 and all("/" in word or Path(word).exists() for word in words)
+    return words if several or len(words) == 1 else [line]

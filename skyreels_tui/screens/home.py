@@ -13,7 +13,6 @@ from skyreels_tui import intents
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
 from skyreels_tui.keys import HOME, bindings
-
 from skyreels_tui.panels.disk import DiskPanel
 from skyreels_tui.panels.gpu import GpuPanel
 from skyreels_tui.panels.log import LogPanel
@@ -88,7 +87,7 @@ class HomeScreen(Screen[None]):
     def action_panel(self, number: int) -> None:
         """Focus a panel by its number; on a narrow terminal it takes the lower half."""
         for panel in self.query(Panel):
-            if panel.NUMBER == number:
+            if number == panel.NUMBER:
                 self._open(None if number == 1 else panel)
 
     def action_fold(self) -> None:

@@ -19,16 +19,15 @@ class LeaveScreen(Dialog[str]):
     BINDINGS = bindings(LEAVE)
 
     def __init__(self, job: Job) -> None:
-        name = cut(job.label or job.request.prompt, 40)
-        super().__init__(plain(f"Job {job.id} is running"), plain(f"{name}"))
-        self._job = job
+        self._name_shown = cut(job.label or job.request.prompt, 40)
+        super().__init__(plain(f"Job {job.id} is running"), plain(self._name_shown))
         self._stopping = False
 
     def on_mount(self) -> None:
         """Say how much is left."""
         progress = hub(self).board.progress
         if progress is not None and progress.left_s is not None:
-            self.set_text(plain(f"{cut(self._job.label or self._job.request.prompt, 40)}, {duration(progress.left_s)} left"))
+            self.set_text(plain(f"{self._name_shown}, {duration(progress.left_s)} left"))
 
     def choices(self) -> Content:
         """What may become of the job."""

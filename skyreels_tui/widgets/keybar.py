@@ -44,17 +44,17 @@ class KeyBar(Widget):
 
     def _entries(self) -> list[tuple[int, Content]]:
         places = footer_places()
-        found: dict[tuple[str, str], tuple[int, Content]] = {}
+        found: dict[str, tuple[int, Content]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            place = places.get((binding.action, binding.description))
+            place = places.get(binding.id or "")
             if place is None or not active.enabled or not binding.show:
                 continue
             key = binding.key_display or binding.key
             # 'J/K Move' names both of its keys in its label.
             text = binding.description if "/" in binding.description else f"{key} {binding.description}"
             name, _, words = text.partition(" ")
-            found[binding.action, binding.description] = (
+            found[binding.id or ""] = (
                 place,
                 Content.assemble((name, "bold $primary"), " ", words),
             )

@@ -173,11 +173,11 @@ class FilesField(Field):
 
     def _after_change(self) -> None:
         have, most = len(self._rows.files), self.files_spec.maximum
-        self._input.placeholder = (
-            "path of another file: Tab completes, Ctrl+B browses" if have < most else f"{have} of {most}"
-        )
+        keys = "Tab completes, Ctrl+B browses"
         if not have:
-            self._input.placeholder = f"path of a{'n' if self.files_spec.media[0] in 'ai' else ''} {self.files_spec.media} file: Tab completes, Ctrl+B browses"
+            self._input.placeholder = f"path of the {self.files_spec.media} file: {keys}"
+        else:
+            self._input.placeholder = f"another one: {keys}" if have < most else f"{have} of {most}"
         self._look()
 
     @on(FileRows.Changed)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.content import Content
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 

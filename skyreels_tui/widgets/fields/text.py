@@ -12,7 +12,9 @@ from textual.widgets import Input, Static, TextArea
 from skyreels_tui.widgets.fields.base import Field
 
 TOKEN_LIMIT = 512
-_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_CONTROLS = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 
 
 def without_controls(text: str) -> str:

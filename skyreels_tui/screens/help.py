@@ -1,0 +1,97 @@
+"""Every key in one searchable list."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from skyreels_tui.keys import HELP, SCOPES, Key, Scope, bindings, printed
+from skyreels_tui.widgets.fields.text import LineInput
+from skyreels_tui.widgets.keybar import KeyBar
+from skyreels_tui.widgets.rowlist import RowList
+
+KEY_WIDTH = 22
+
+
+class KeyList(RowList):
+    """Headings and keys; only what contains the searched words."""
+
+    def __init__(self) -> None:
+        super().__init__(id="help-list")
+        self._rows: list[Scope | Key] = []
+        self.search("")
+
+    def search(self, text: str) -> None:
+        """Keep the keys whose name, label or sentence contains every word."""
+        wanted = text.lower().split()
+        rows: list[Scope | Key] = []
+        for scope in SCOPES:
+            found = [key for key in scope.keys if all(word in _haystack(scope, key) for word in wanted)]
+            rows += [scope, *found] if found else []
+        self._rows = rows
+        self.cursor = 0
+        self.refresh()
+
+    def count(self) -> int:
+        """Headings and keys."""
+        return len(self._rows)
+
+    def row(self, index: int, width: int, selected: bool) -> Content:
+        """A heading, or keys and what they do."""
+        entry = self._rows[index]
+        if isinstance(entry, Scope):
+            return Content.styled(entry.title, "bold $accent")
+        names = " ".join(printed(name) for name in entry.keys.split(","))
+        if len(names) > KEY_WIDTH - 3:
+            names = entry.shown
+        return Content.assemble(
+            "  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), entry.help
+        ).truncate(width, ellipsis=True)
+
+    def empty(self, width: int) -> Content:
+        """Nothing found."""
+        return Content.styled("No key does that. Clear the search with Esc.", "$text-muted")
+
+
+class HelpScreen(Screen[None]):
+    """Typing searches at once; Esc clears the search, then leaves."""
+
+    BINDINGS = bindings(HELP)
+
+    def compose(self) -> ComposeResult:
+        """Search line above the list."""
+        yield Static(
+            Content.assemble(("Help", "bold $primary"), ("   type to search: stop, seed, theme …", "$text-muted")),
+            id="help-title",
+        )
+        yield LineInput(placeholder="search", id="help-search")
+        yield KeyList()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """The search line has the keys; arrows scroll the list all the same."""
+        self.query_one(LineInput).focus()
+
+    @on(Input.Changed)
+    def _on_search(self, event: Input.Changed) -> None:
+        self.query_one(KeyList).search(event.value)
+
+    def action_scroll(self, rows: int) -> None:
+        """Move in the list while the search line keeps the keys."""
+        keys = self.query_one(KeyList)
+        keys.cursor += rows * (1 if abs(rows) == 1 else keys.page_rows)
+
+    def action_back(self) -> None:
+        """Clear the search, then leave."""
+        line = self.query_one(LineInput)
+        if line.value:
+            line.value = ""
+        else:
+            self.dismiss()
+
+
+def _haystack(scope: Scope, key: Key) -> str:
+    return f"{scope.title} {key.keys} {key.shown} {key.label} {key.help}".lower()

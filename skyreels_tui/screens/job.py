@@ -1,0 +1,195 @@
+"""One job: what was asked, what happened, what went wrong and what helps. Tracebacks are shown only here."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from pipelines.request import Files, field_specs
+from skyreels_tui import forms, intents
+from skyreels_tui.hub import hub
+from skyreels_tui.jobs.events import JobChanged, JobProgress
+from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.keys import JOB, bindings
+from skyreels_tui.panels.log import LogPanel
+from skyreels_tui.widgets.glyphs import state_mark
+from skyreels_tui.widgets.keybar import KeyBar
+from skyreels_tui.widgets.safe import plain, safe
+from skyreels_tui.widgets.times import duration, local
+
+NAME_WIDTH = 18
+
+
+class JobScreen(Screen[None]):
+    """Follows its job while it is open."""
+
+    BINDINGS = bindings(JOB)
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__()
+        self._job_id = job_id
+        self._traceback = False
+
+    def compose(self) -> ComposeResult:
+        """Title, facts, the job's log lines."""
+        yield Static(Content(""), id="job-title")
+        with VerticalScroll(id="job-facts"):
+            yield Static(Content(""), id="job-text")
+        yield LogPanel(id="job-log", job_id=self._job_id)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draw, and again with each change."""
+        app = hub(self)
+        app.job_changed.subscribe(self, self._on_changed)
+        app.job_progress.subscribe(self, self._on_progress)
+        self.query_one("#job-facts").focus()
+        self._draw()
+
+    def _on_changed(self, event: JobChanged) -> None:
+        if event.job.id == self._job_id:
+            self._draw()
+
+    def _on_progress(self, event: JobProgress) -> None:
+        if event.job_id == self._job_id:
+            self._draw()
+
+    @property
+    def _job(self) -> Job | None:
+        return hub(self).board.get(self._job_id)
+
+    def _draw(self) -> None:
+        job = self._job
+        self.refresh_bindings()
+        if job is None:
+            gone = Content("This job was deleted. Esc goes back; there u brings it back.")
+            self.query_one("#job-text", Static).update(gone)
+            return
+        mark = state_mark(job, hub(self).glyphs)
+        title = Content.assemble(
+            (f"Job {job.id} · {job.task.title} · ", "bold"), (str(mark), mark.style), plain(f"  {job.label}")
+        )
+        self.query_one("#job-title", Static).update(title)
+        parts = [*self._trouble(job), *self._course(job), *_request_lines(job)]
+        if job.traceback and self._traceback:
+            parts += [Content(""), Content(safe(job.traceback, newlines=True))]
+        self.query_one("#job-text", Static).update(Content("\n").join(parts))
+
+    def _trouble(self, job: Job) -> list[Content]:
+        """What happened, to what, and the key that helps."""
+        if job.state is JobState.FAILED:
+            cross = hub(self).glyphs.cross
+            keys = "r runs it again, a opens the form with its request"
+            keys += ", t shows the traceback" if job.traceback else ""
+            return [
+                Content.assemble(plain(f"{cross} {job.error or 'failed'}", "bold $text-error")),
+                plain(f"  {_place(job)}", "$text-muted"),
+                plain(f"  {keys}", "$text-muted"),
+                Content(""),
+            ]
+        if job.suspect:
+            return [plain(f"? looks wrong: {job.suspect}", "$text-warning"), Content("")]
+        if job.reason:
+            return [plain(job.reason, "$text-warning"), Content("")]
+        return []
+
+    def _course(self, job: Job) -> list[Content]:
+        lines = [_fact("added", f"{local(job.created_at):%a %Y-%m-%d %H:%M:%S}")]
+        if job.started_at:
+            lines.append(_fact("started", f"{local(job.started_at):%a %H:%M:%S}, attempt {job.attempts}"))
+        if job.state is JobState.RUNNING:
+            progress = hub(self).board.progress
+            left = duration(progress.left_s) if progress is not None else duration(None)
+            lines.append(_fact("stage", f"{_place(job)}, {left} left"))
+        if job.finished_at:
+            lines.append(_fact("ended", f"{local(job.finished_at):%a %H:%M:%S} after {duration(job.run_seconds)}"))
+        if job.output:
+            lines.append(_fact("file", job.output))
+        if job.retry_of is not None:
+            lines.append(_fact("again of", f"job {job.retry_of}"))
+        return [*lines, Content("")]
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the job's state allows."""
+        job = self._job if self.is_mounted else None
+        if job is None:
+            return action == "back"
+        allowed = {
+            "cancel": job.state in PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
+            "retry": job.state in FINISHED | {JobState.INTERRUPTED},
+            "traceback": bool(job.traceback),
+            "copy_path": bool(job.output),
+        }
+        return allowed.get(action, True)
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.dismiss()
+
+    def action_cancel(self) -> None:
+        """Cancel the job."""
+        self.app.post_message(intents.CancelJob(self._job_id))
+
+    def action_retry(self) -> None:
+        """Run it again."""
+        self.app.post_message(intents.RetryJob(self._job_id))
+
+    def action_again(self) -> None:
+        """Open the form with its request."""
+        self.app.post_message(intents.AgainJob(self._job_id))
+
+    def action_traceback(self) -> None:
+        """Show or hide the traceback."""
+        self._traceback = not self._traceback
+        self._draw()
+
+    def action_copy_path(self) -> None:
+        """Copy the file's path."""
+        if self._job is not None:
+            self._copy(self._job.output)
+
+    def action_copy_command(self) -> None:
+        """Copy the job as a shell command."""
+        if self._job is not None:
+            self._copy(forms.shell_command(self._job.task, self._job.request, self._job.label))
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self.app.notify(f"Copied: {safe(text, 200)}", markup=False)
+
+
+def _fact(name: str, value: str) -> Content:
+    return Content.assemble((f"{name:<{NAME_WIDTH}}", "$text-muted"), plain(value))
+
+
+def _place(job: Job) -> str:
+    if not job.stage:
+        return "before it began"
+    step = f", step {job.step} of {job.num_steps}" if job.num_steps else ""
+    piece = f", piece {job.segment + 1} of {job.num_segments}" if job.num_segments > 1 else ""
+    return f"{job.stage}{piece}{step}"
+
+
+def _request_lines(job: Job) -> list[Content]:
+    """Every field of the request; files one a line."""
+    lines = []
+    request = job.request
+    for name, spec in field_specs(type(request)):
+        value = getattr(request, name)
+        if isinstance(spec, Files):
+            for index, path in enumerate(value):
+                lines.append(_fact(spec.label.lower() if not index else "", path))
+        elif isinstance(value, bool):
+            lines += [_fact(spec.label.lower(), "yes")] if value else []
+        elif value != "":
+            first, *rest = str(value).split("\n")
+            lines.append(_fact(spec.label.lower(), first))
+            lines += [_fact("", line) for line in rest]
+    if request.profile == "demo":
+        lines.append(_fact("models", "demo: tiny, random weights, the result is noise"))
+    return lines
