@@ -14,7 +14,7 @@ from pipelines.media.video import read_tail
 from tests.media.broken import Broken, broken_files
 
 LIMIT_S = 5.0
-MEMORY_BYTES = 1500 << 20
+MEMORY_BYTES = 1200 << 20
 CHECKS = {
     "image": image_problem,
     "video": lambda path: video_problem(path, 9),
@@ -36,8 +36,18 @@ def look(file: Broken) -> tuple[Broken, str, float]:
     return file, problem, taken
 
 
+def peaks() -> list[int]:
+    """Largest memory so far of this process and of any that it started, in bytes."""
+    return [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+
+
 @pytest.fixture(scope="module")
-def looks(tmp_path_factory):
+def before() -> list[int]:
+    return peaks()
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory, before):
     files = broken_files(tmp_path_factory.mktemp("broken"))
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(look, files))
@@ -55,7 +65,8 @@ def test_no_file_takes_longer_than_five_seconds(looks):
     assert {file.path.name: taken for file, _, taken in looks if taken > LIMIT_S} == {}
 
 
-def test_memory_stays_bounded(looks):
+def test_memory_stays_bounded(looks, before):
     assert len(looks) > 250
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        assert resource.getrusage(who).ru_maxrss * 1024 < MEMORY_BYTES
+    # Other tests in this process may have needed more: what counts is how far these files drove it up.
+    for low, high in zip(before, peaks(), strict=True):
+        assert high - low < MEMORY_BYTES
