@@ -49,6 +49,12 @@ class Settings:
     desktop: Annotated[
         bool, Flag(label="Desktop notification", help="Through the terminal, where it can")
     ] = True
+    window_title: Annotated[
+        bool, Flag(label="Window title", help="Percent and time left of the running job", advanced=True)
+    ] = True
+    tab_progress: Annotated[
+        bool, Flag(label="Progress on the tab", help="Where the terminal draws it", advanced=True)
+    ] = True
     hook: Annotated[
         str, Text(label="Hook command", help="Runs when a job ends, facts in its environment", advanced=True)
     ] = ""

@@ -33,6 +33,10 @@ class NotifyOptions:
     webhook: str = ""
 
 
+def _nowhere(_: str) -> None:
+    """A terminal that nobody looks at."""
+
+
 class Notifier:
     """Turns events into control sequences for `write` and notices for the messenger.
 
@@ -43,7 +47,7 @@ class Notifier:
     def __init__(
         self,
         options: Callable[[], NotifyOptions],
-        write: Callable[[str], None] = lambda sequence: None,
+        write: Callable[[str], None] = _nowhere,
         terminal: Terminal | None = None,
         sends: Callable[[], bool] = lambda: True,
         messenger: Messenger | None = None,
@@ -69,11 +73,16 @@ class Notifier:
             self._write(codes.SAVE_TITLE)
         self._messenger.start()
 
+    def leave_terminal(self) -> None:
+        """Give the terminal its title back and write no more; hook and webhook go on."""
+        with self._lock:
+            self._clear()
+            if self._options().title:
+                self._write(codes.RESTORE_TITLE)
+            self._write = _nowhere
+
     def stop(self) -> None:
-        """Give the terminal its title back and let the messenger finish."""
-        self._clear()
-        if self._options().title:
-            self._write(codes.RESTORE_TITLE)
+        """Let the messenger finish what it has."""
         self._messenger.stop()
 
     def take(self, event: Event) -> None:

@@ -32,7 +32,7 @@ POPUPS: tuple[tuple[str, Popup], ...] = (
 BARS = ("ghostty", "wezterm", "iterm", "conemu", "windows-terminal", "mintty")
 """Terminals that show OSC 9;4 on their tab, window or task bar entry; others could show it as a message."""
 
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)

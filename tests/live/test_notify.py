@@ -138,7 +138,7 @@ def test_a_job_from_start_to_end() -> None:
     notifier, written, told = listening(NotifyOptions(hook="x"))
     for event in (progressed(60.0), progressed(59.9), JobChanged(replace(running(), state=JobState.DONE))):
         notifier.take(event)
-    notifier.stop()
+    notifier.leave_terminal()
     assert written == [
         codes.SAVE_TITLE,
         "\x1b]9;4;1;40\x07",
@@ -159,7 +159,7 @@ def test_each_way_can_be_switched_off(switch: str) -> None:
         notifier, written, _ = listening(options)
         notifier.take(progressed(60.0))
         notifier.take(JobChanged(replace(running(), state=JobState.FAILED, error="no room")))
-        notifier.stop()
+        notifier.leave_terminal()
         text = "".join(written)
         found = text.count("\x07") > text.count("]") if switch == "bell" else marks[switch] in text
         assert found is expected

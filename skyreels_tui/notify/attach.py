@@ -1,0 +1,48 @@
+"""Builds the notifier of the running app or of a headless worker from the settings; starts nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from skyreels_tui.notify.notifier import Notifier, NotifyOptions
+from skyreels_tui.notify.terminal import Terminal, ask_tmux, find_terminal
+from skyreels_tui.settings import Settings
+
+
+def options_of(settings: Settings) -> NotifyOptions:
+    """Return what the settings say about being told."""
+    return NotifyOptions(
+        bell=settings.bell,
+        desktop=settings.desktop,
+        title=settings.window_title,
+        progress=settings.tab_progress,
+        hook=settings.hook,
+        webhook=settings.webhook,
+    )
+
+
+def this_terminal() -> Terminal:
+    """Recognise the terminal around this process; asks tmux, which takes a moment."""
+    return find_terminal(os.environ, ask_tmux() if os.environ.get("TMUX") else ())
+
+
+def screen_notifier(app: Any, settings: Callable[[], Settings], is_owner: Callable[[], bool]) -> Notifier:
+    """Return the notifier of a Textual app: sequences go out through the app's own driver.
+
+    The driver queues what it is given, so a slow terminal delays no job.
+    """
+
+    def write(sequence: str) -> None:
+        driver = app._driver
+        # Textual offers no public way to write a sequence of its own; without a terminal nobody is there to see it.
+        if driver is not None and app.is_running and not app.is_headless and not app.is_web:
+            driver.write(sequence)
+
+    return Notifier(lambda: options_of(settings()), write, sends=is_owner)
+
+
+def headless_notifier(settings: Callable[[], Settings]) -> Notifier:
+    """Return the notifier of a worker without a screen: hook and webhook only."""
+    return Notifier(lambda: options_of(settings()))

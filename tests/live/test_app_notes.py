@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from pipelines.tasks.reference_to_video import ReferenceToVideo
+from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.folders import Folders
+from skyreels_tui.jobs.model import JobState
+from skyreels_tui.notify.notice import Notice
+from skyreels_tui.settings import Settings
+
+
+async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
+    folders: Folders, photo: str, tmp_path: Path
+) -> None:
+    executor = FakeExecutor(Script(num_steps=2), gated=True)
+    app = SkyreelsApp(AppOptions(folders, Settings(hook="true"), tmp_path / "result", lambda: executor))
+    sent: list[Notice] = []
+    app.notifier._messenger.send = sent.append  # type: ignore[method-assign]
+    async with app.run_test(size=(120, 40)) as pilot:
+
+        async def until(condition: Any) -> None:
+            async with asyncio.timeout(20.0):
+                while not condition():
+                    await pilot.pause(0.02)
+
+        await until(lambda: app.service is not None and app.monitor is not None)
+        assert app.service is not None
+        request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
+        await asyncio.to_thread(app.service.add, request, label="corridor-A")
+        executor.advance(1)
+        await until(lambda: app.board.progress is not None and app.board.progress.progress.step == 1)
+        progress = app.screen.query_one("ProgressPanel")
+        await until(lambda: "1/2" in progress.render().plain)  # type: ignore[union-attr]
+        assert "left " in progress.render().plain  # type: ignore[union-attr]
+        executor.advance(1)
+        await until(lambda: app.board.count(JobState.DONE) == 1)
+        await until(lambda: bool(sent))
+        assert (sent[0].kind, sent[0].title) == ("done", "corridor-A is done")
+    app.service.close()
+    app.notifier.stop()
