@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipelines.pool import ModelPool
 from pipelines.progress import Progress, Stage, ignore_progress
 from pipelines.resume import WorkDir
 from pipelines.runtime import Output, Runtime
+from pipelines.shapes import WAN_BUCKETS
 from pipelines.tasks import shot_switching_extension, single_shot_extension
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension
@@ -31,6 +32,14 @@ SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1.5")
 CODECS = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", 10, "-c:a", "aac")
 INPUT_FRAMES = 36
 Finished = tuple[Output, list[Progress]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pictures() -> Iterator[None]:
+    """A bucket of a quarter of the demo's pixels: these tests are about frames, not about size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(WAN_BUCKETS, "128P", {"0.50": (48, 96), "0.75": (48, 64)})
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +96,7 @@ def finished(clip: Path, cache: Path, pool: ModelPool, tmp_path_factory: pytest.
 def test_joined_file_holds_the_input_with_its_sound_and_the_promised_frames(finished: Finished, clip: Path) -> None:
     output, _ = finished
     info = probe_video(output.path)
-    assert (info.width, info.height, info.fps) == (128, 96, 24)
+    assert (info.width, info.height, info.fps) == (64, 48, 24)
     assert info.num_frames == output.num_frames == INPUT_FRAMES + 132 + 36
     assert info.has_audio
     shown = read_tail(output.path, info.num_frames, fps=None)[INPUT_FRAMES - 1].astype(int)
@@ -199,7 +208,7 @@ def test_fast_videos_are_resampled_unless_the_published_script_is_matched(tmp_pa
 def test_condition_frames_are_the_last_ones_stretched_to_the_bucket(tmp_path: Path) -> None:
     path = film(tmp_path / "wide.mkv", counted(30, height=40, width=80), 24)
     frames = source_frames(shot_switching(path, duration=3))
-    assert frames.shape == (17, 96, 192, 3)
+    assert frames.shape == (17, 48, 96, 3)
     assert np.array_equal(frames[:, 0, 0, 0], np.arange(13, 30) * 4)
 
 
