@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -45,7 +46,9 @@ class LiveFiles:
     def clear(self) -> None:
         """Nothing runs: remove the files."""
         for path in (self._progress, self._preview):
-            path.unlink(missing_ok=True)
+            # A stale file says nothing wrong: it names a job that does not run any more.
+            with suppress(OSError):
+                path.unlink()
 
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""

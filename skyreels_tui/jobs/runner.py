@@ -35,6 +35,8 @@ RETRY_S = 2.0
 _IDLE_S = 5.0
 _POLL_S = 0.5
 _MORE_BYTES = 64 * 2**20
+_LITTLE_BYTES = 256 * 2**20
+_TRIES_ON_FULL_DISK = 4
 
 TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
 """(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
@@ -112,6 +114,8 @@ class Runner:
         self._after_job = False
         self._attempt: _Attempt | None = None
         self._short_of: dict[int, int] = {}
+        self._full_disks: dict[int, int] = {}
+        self._not_before = float("-inf")
         self.engine: Engine = "off"
         self.waiting_for: str = ""
         """Why nothing starts: a full disk, a database that cannot be written."""
@@ -185,6 +189,8 @@ class Runner:
         try:
             if self._store.control("pause"):
                 self._show("idle")
+                return None
+            if self._parts.now() < self._not_before:
                 return None
             candidate = self._store.next_queued(self._only)
             if candidate is None:
@@ -318,6 +324,7 @@ class Runner:
             )
         )
         self._short_of.pop(job.id, None)
+        self._full_disks.pop(job.id, None)
         for warning in (*output.warnings, *([f"suspect: {output.suspect}"] if output.suspect else [])):
             self._parts.log.write(warning, level="warning", job_id=job.id)
         self._parts.log.write(f"job {job.id} done in {attempt.run_seconds:.1f} s: {output.path}", job_id=job.id)
@@ -343,10 +350,7 @@ class Runner:
         job, seconds = attempt.job, attempt.run_seconds
         trace = "".join(traceback.format_exception(error))
         if full_disk(error):
-            free = self._parts.free(self._parts.result_dir)
-            self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), free + _MORE_BYTES)
-            self._parts.log.write(f"disk full: {error}", level="error", job_id=job.id)
-            self._write(lambda: self._store.requeue(job.id, reason="waits: disk full", run_seconds=seconds))
+            self._disk_was_full(attempt, error)
         elif isinstance(error, InputChanged):
             self._parts.log.write(str(error), level="warning", job_id=job.id)
             self._write(lambda: self._store.set_aside(job.id, reason=str(error), run_seconds=seconds))
@@ -357,6 +361,23 @@ class Runner:
             self._write(
                 lambda: self._store.fail(job.id, error=text, traceback="" if known else trace, run_seconds=seconds)
             )
+
+    def _disk_was_full(self, attempt: _Attempt, error: Exception) -> None:
+        """Queue the job again for when there is room; hold it when space is there and writing still fails."""
+        job, seconds = attempt.job, attempt.run_seconds
+        free = self._parts.free(self._parts.result_dir)
+        more = free + _MORE_BYTES if free < _LITTLE_BYTES else 0
+        self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), more)
+        tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)
+        self._parts.log.write(f"disk full: {error}", level="error", job_id=job.id)
+        if tries >= _TRIES_ON_FULL_DISK:
+            reason = f"disk full {tries} times with {gib(free)} free, a quota? ({error})"
+            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
+            del self._full_disks[job.id]
+            return
+        self._not_before = self._parts.now() + 15 * RETRY_S
+        self._write(lambda: self._store.requeue(job.id, reason="waits: disk full", run_seconds=seconds))
+        self._show("idle", f"disk full ({error}), {gib(free)} free: tries again")
 
     def _write(self, change: Callable[[], Job]) -> None:
         """Write how an attempt ended, however long the database cannot take it.
