@@ -53,23 +53,32 @@ class Context:
         """Open the queue and close it at the end; `runs` lets this process run jobs when nobody else does."""
         # The store and what lies below it are needed only by commands that touch the queue.
         from skyreels_tui.jobs.service import QueueService
+        from skyreels_tui.notify.attach import headless_notifier
         from skyreels_tui.timeleft import TimeLeft
 
         self.folders.create()
         time_left = TimeLeft(self._eta_book())
 
+        notifier = headless_notifier(lambda: self.settings) if runs else None
+
         def tell(event: Event) -> None:
             time_left.learn(event)
+            if notifier is not None:
+                notifier.take(event)
             publish(event)
 
         executor = self.executor if runs else None
         service = QueueService(
             self.folders, self.result_dir, tell, executor=executor, options=options, time_left=time_left
         )
+        if notifier is not None:
+            notifier.start(service.jobs(include_finished=False))
         try:
             yield service
         finally:
             service.close()
+            if notifier is not None:
+                notifier.stop()
 
     def _eta_book(self) -> EtaBook:
         from skyreels_tui.jobs.rates import RATES_FILE, EtaBook

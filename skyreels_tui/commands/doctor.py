@@ -1,0 +1,98 @@
+"""`doctor`: what is wrong with this machine, and the command that mends it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from skyreels_tui.commands import output
+from skyreels_tui.commands.context import Context
+from skyreels_tui.commands.exits import CommandError, Exit
+from skyreels_tui.commands.parser import Parser
+from skyreels_tui.doctor.bundle import make_bundle
+from skyreels_tui.doctor.checks import Check, State, run_checks
+from skyreels_tui.doctor.facts import Facts, from_json, to_json
+from skyreels_tui.jobs.errors import QueueError
+from skyreels_tui.jobs.model import Job
+
+MARKS = {State.OK: "ok  ", State.NOTE: "note", State.WARN: "WARN", State.BAD: "BAD "}
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of `doctor`."""
+    parser.add_argument(
+        "--bundle", nargs="?", const="", metavar="FILE", help="write a support file without private text"
+    )
+    parser.add_argument("--record", metavar="FILE", help="write the facts, for --facts")
+    parser.add_argument("--facts", metavar="FILE", help="judge facts that were recorded on another machine")
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Print the page; exit code 1 when something is bad."""
+    facts = _facts(args, context)
+    checks = run_checks(facts)
+    if args.record:
+        _write(Path(args.record), to_json(facts) + "\n")
+    if args.bundle is not None:
+        path = Path(args.bundle or f"skyreels-tui-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
+        settings = dataclasses.asdict(context.settings)
+        _write(path, make_bundle(facts, checks, _jobs(context), settings, str(Path.home()), getpass.getuser()))
+        output.path(str(path.absolute()))
+    elif args.json:
+        output.data({"facts": dataclasses.asdict(facts), "checks": [dataclasses.asdict(check) for check in checks]})
+    else:
+        for text in page(checks):
+            output.line(text)
+    return Exit.FAILED if any(check.state is State.BAD for check in checks) else Exit.OK
+
+
+def page(checks: list[Check]) -> list[str]:
+    """Return the doctor's page: a line a check, and what mends it below."""
+    lines = []
+    width = max((len(check.name) for check in checks), default=0)
+    for check in checks:
+        lines.append(f"{MARKS[check.state]}  {check.name:<{width}}  {check.found}")
+        indent = " " * (width + 8)
+        if check.why:
+            lines.append(f"{indent}{check.why}")
+        if check.fix:
+            lines.append(f"{indent}$ {check.fix}")
+    counts = {state: sum(check.state is state for check in checks) for state in (State.BAD, State.WARN)}
+    lines += ["", f"{counts[State.BAD]} bad, {counts[State.WARN]} warnings"]
+    return lines
+
+
+def _facts(args: argparse.Namespace, context: Context) -> Facts:
+    if args.facts:
+        try:
+            return from_json(Path(args.facts).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CommandError(f"{args.facts}: {error.strerror or error}", Exit.NOT_FOUND) from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise CommandError(f"{args.facts} holds no facts that --record wrote") from None
+    # Looking at the machine takes seconds and many modules; recorded facts need neither.
+    from skyreels_tui.doctor.gather import gather
+
+    output.note("looking at this machine ...")
+    return gather(context.folders, context.settings, context.result_dir)
+
+
+def _jobs(context: Context) -> list[Job]:
+    try:
+        with context.queue() as queue:
+            return queue.jobs()
+    except QueueError as error:
+        # A queue that cannot be opened is what the file may be wanted for.
+        output.note(str(error))
+        return []
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror or error}", Exit.FAILED) from None

@@ -1,0 +1,158 @@
+"""What the doctor knows about a machine: plain data that can be recorded, sent and read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TorchFacts:
+    """What a fresh interpreter found when it imported torch."""
+
+    error: str = ""
+    """Why torch could not be imported or did not answer; '' when it did."""
+    version: str = ""
+    cuda: str = ""
+    """CUDA version of the build; '' for a CPU-only one."""
+    cuda_available: bool = False
+    device: str = ""
+    """Name of the first GPU as torch sees it."""
+    capability: tuple[int, int] = (0, 0)
+    supported: tuple[str, ...] = ()
+    """GPU architectures the build holds code for: 'sm_90', 'compute_120'."""
+    cudnn: str = ""
+    triton: str = ""
+    triton_error: str = ""
+    """Why a tiny kernel did not compile; '' when it did, or without a GPU."""
+    kernels: tuple[tuple[str, float], ...] = ()
+    """Attention kernel -> milliseconds at a small size; below 0 when it does not work here."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What the driver says."""
+
+    name: str = ""
+    driver: str = ""
+    problem: str = ""
+    """Why there are no figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class FfmpegFacts:
+    """The ffmpeg that the program will use."""
+
+    path: str = ""
+    version: str = ""
+    error: str = ""
+    x264: bool = False
+    nvenc: str = ""
+    """'works', why it does not, or '' when ffmpeg was built without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFacts:
+    """One folder the program writes to."""
+
+    purpose: str
+    path: str
+    file_system: str
+    free_bytes: int
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One checkpoint."""
+
+    model: str
+    state: str
+    num_bytes: int
+    missing: tuple[str, ...]
+    """Components that are absent, in whole or in part."""
+    expected_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalFacts:
+    """The terminal the program was started in."""
+
+    is_terminal: bool = False
+    term: str = ""
+    colorterm: str = ""
+    program: str = ""
+    ssh: bool = False
+    tmux: str = ""
+    """Version, '' outside tmux."""
+    tmux_passthrough: str = ""
+    """'on', 'all', 'off', or '' when tmux does not know the option."""
+    encoding: str = ""
+    columns: int = 0
+    lines: int = 0
+    no_color: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One machine at one moment."""
+
+    app_version: str
+    python: str
+    executable: str
+    machine: str
+    """'aarch64' or 'x86_64'."""
+    system: str
+    """Kernel and distribution."""
+    product: str
+    """What the firmware calls the machine, such as 'NVIDIA_DGX_Spark'."""
+    memory_bytes: int
+    available_bytes: int
+    swap_bytes: int
+    cpus: int
+    packages: tuple[tuple[str, str], ...]
+    """Installed versions of what the program is built on; '' for one that is missing."""
+    settings_warnings: tuple[str, ...] = ()
+    torch: TorchFacts = field(default_factory=TorchFacts)
+    gpu: GpuFacts = field(default_factory=GpuFacts)
+    ffmpeg: FfmpegFacts = field(default_factory=FfmpegFacts)
+    disks: tuple[DiskFacts, ...] = ()
+    models: tuple[ModelFacts, ...] = ()
+    terminal: TerminalFacts = field(default_factory=TerminalFacts)
+
+    @property
+    def is_spark(self) -> bool:
+        """True on a machine whose CPU and GPU share one memory, as a DGX Spark does."""
+        names = f"{self.product} {self.gpu.name} {self.torch.device}"
+        return any(mark in names for mark in ("GB10", "DGX_Spark", "DGX Spark", "Thor"))
+
+    @property
+    def has_gpu(self) -> bool:
+        """True when the driver or torch sees an NVIDIA GPU."""
+        return bool(self.gpu.name or self.torch.device)
+
+
+def to_json(facts: Facts) -> str:
+    """Write facts for a file."""
+    return json.dumps(dataclasses.asdict(facts), indent=2, sort_keys=True)
+
+
+def from_json(text: str) -> Facts:
+    """Read what `to_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
+    values: dict[str, Any] = frozen(json.loads(text))
+    nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
+    listed = {"disks": DiskFacts, "models": ModelFacts}
+    for key, kind in nested.items():
+        values[key] = kind(**values[key])
+    for key, entry in listed.items():
+        values[key] = tuple(entry(**one) for one in values[key])
+    return Facts(**values)
+
+
+def frozen(value: Any) -> Any:
+    """Turn the lists of JSON into the tuples of facts, all the way down."""
+    if isinstance(value, dict):
+        return {key: frozen(entry) for key, entry in value.items()}
+    return tuple(map(frozen, value)) if isinstance(value, list) else value

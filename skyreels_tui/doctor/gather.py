@@ -1,0 +1,242 @@
+"""Asks this machine for the doctor's facts; the only file of the doctor that looks at anything real."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pipelines.checkpoints.inventory import Presence
+from pipelines.checkpoints.locate import hub_cache
+from pipelines.checkpoints.shelf import shelf
+from pipelines.errors import MediaError
+from pipelines.media.ffmpeg import ffmpeg_path
+from skyreels_tui import __version__
+from skyreels_tui.doctor.facts import (
+    DiskFacts,
+    Facts,
+    FfmpegFacts,
+    GpuFacts,
+    ModelFacts,
+    TerminalFacts,
+    TorchFacts,
+    frozen,
+)
+from skyreels_tui.folders import Folders
+from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
+from skyreels_tui.settings import Settings, load
+
+PACKAGES = (
+    "textual",
+    "torch",
+    "diffusers",
+    "transformers",
+    "huggingface_hub",
+    "safetensors",
+    "numpy",
+    "pillow",
+    "nvidia-ml-py",
+    "triton",
+)
+PROBE_S = 180
+"""A cold import of torch from a slow disk takes a minute."""
+
+
+def gather(folders: Folders, settings: Settings, result_dir: Path, environ: Mapping[str, str] | None = None) -> Facts:
+    """Collect everything; takes seconds, because torch is imported in a process of its own."""
+    environ = os.environ if environ is None else environ
+    meminfo = _meminfo()
+    return Facts(
+        app_version=__version__,
+        python=platform.python_version(),
+        executable=sys.executable,
+        machine=platform.machine(),
+        system=f"{platform.system()} {platform.release()}, {_distribution()}",
+        product=_read("/sys/class/dmi/id/product_name"),
+        memory_bytes=meminfo.get("MemTotal", 0),
+        available_bytes=meminfo.get("MemAvailable", 0),
+        swap_bytes=meminfo.get("SwapTotal", 0),
+        cpus=os.cpu_count() or 1,
+        packages=tuple((name, _version(name)) for name in PACKAGES),
+        settings_warnings=load(folders.settings_file).warnings,
+        torch=_torch(),
+        gpu=_gpu(),
+        ffmpeg=_ffmpeg(),
+        disks=_disks(folders, result_dir),
+        models=_models(settings),
+        terminal=_terminal(environ),
+    )
+
+
+def _torch() -> TorchFacts:
+    text, error = _output([sys.executable, "-m", "skyreels_tui.doctor.torch_probe"], timeout_s=PROBE_S)
+    try:
+        values = json.loads(text.splitlines()[-1])
+    except (ValueError, IndexError):
+        return TorchFacts(error=error or "importing torch ended the process")
+    return TorchFacts(**frozen(values))
+
+
+def _gpu() -> GpuFacts:
+    reading = GpuSensor().read()
+    driver = _read("/sys/module/nvidia/version")
+    with suppress(ImportError, OSError):
+        nvml = load_nvml()
+        with suppress(nvml.NVMLError):
+            nvml.nvmlInit()
+            version = nvml.nvmlSystemGetDriverVersion()
+            driver = version.decode() if isinstance(version, bytes) else str(version)
+            nvml.nvmlShutdown()
+    return GpuFacts(name=reading.name, driver=driver, problem=reading.problem)
+
+
+def _ffmpeg() -> FfmpegFacts:
+    try:
+        path = ffmpeg_path()
+    except MediaError as error:
+        return FfmpegFacts(error=str(error))
+    banner, _ = _output([path, "-hide_banner", "-version"])
+    encoders, _ = _output([path, "-hide_banner", "-encoders"])
+    return FfmpegFacts(
+        path=str(path),
+        version=banner.split(" ")[2] if banner.count(" ") > 2 else "",
+        x264="libx264" in encoders,
+        nvenc=_nvenc(path) if "h264_nvenc" in encoders else "",
+    )
+
+
+def _nvenc(path: Path) -> str:
+    """Encode one frame: whether the encoder is built in says nothing about driver and hardware."""
+    frame = ["-f", "lavfi", "-i", "color=size=256x256:rate=24", "-frames:v", "1"]
+    words = [str(path), "-hide_banner", "-loglevel", "error", *frame, "-c:v", "h264_nvenc", "-f", "null", "-"]
+    _, error = _output(words)
+    return error.splitlines()[-1][:200] if error else "works"
+
+
+def _disks(folders: Folders, result_dir: Path) -> tuple[DiskFacts, ...]:
+    wanted = (
+        ("results", result_dir),
+        ("queue and unfinished jobs", folders.state),
+        ("cache", folders.cache),
+        ("models", hub_cache()),
+    )
+    return tuple(_disk(purpose, path) for purpose, path in wanted)
+
+
+def _disk(purpose: str, path: Path) -> DiskFacts:
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    return DiskFacts(
+        purpose=purpose,
+        path=str(path),
+        file_system=_file_system(there),
+        free_bytes=shutil.disk_usage(there).free,
+        writable=os.access(there, os.W_OK),
+    )
+
+
+def _file_system(path: Path) -> str:
+    """Kind of the file system that holds `path`: the longest mount point above it."""
+    best, kind = "", ""
+    for line in _read("/proc/self/mounts").splitlines():
+        words = line.split(" ")
+        if len(words) < 3:
+            continue
+        point = words[1].replace("\\040", " ")
+        if path.resolve().is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, words[2]
+    return kind
+
+
+def _models(settings: Settings) -> tuple[ModelFacts, ...]:
+    return tuple(
+        ModelFacts(
+            model=shelved.checkpoint.family,
+            state=str(shelved.presence),
+            num_bytes=shelved.num_bytes,
+            missing=tuple(part.component.name for part in shelved.parts if part.presence is not Presence.PRESENT),
+            expected_bytes=shelved.checkpoint.num_bytes,
+        )
+        for shelved in shelf(settings.models)
+    )
+
+
+def _terminal(environ: Mapping[str, str]) -> TerminalFacts:
+    size = shutil.get_terminal_size((0, 0))
+    tmux = ""
+    passthrough = ""
+    if environ.get("TMUX"):
+        tmux = _output(["tmux", "-V"])[0].strip().removeprefix("tmux ") or "?"
+        passthrough = _output(["tmux", "show", "-gv", "allow-passthrough"])[0].strip()
+    return TerminalFacts(
+        is_terminal=sys.stdout.isatty(),
+        term=environ.get("TERM", ""),
+        colorterm=environ.get("COLORTERM", ""),
+        program=environ.get("TERM_PROGRAM", "") or ("kitty" if environ.get("KITTY_WINDOW_ID") else ""),
+        ssh=bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY")),
+        tmux=tmux,
+        tmux_passthrough=passthrough,
+        encoding=sys.stdout.encoding or "",
+        columns=size.columns,
+        lines=size.lines,
+        no_color=bool(environ.get("NO_COLOR")),
+    )
+
+
+def _output(words: Sequence[str | Path], timeout_s: float = 20) -> tuple[str, str]:
+    """Run a program and return its stdout, and its stderr or why it failed ('' when it succeeded)."""
+    try:
+        done = subprocess.run(
+            words, capture_output=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False, cwd=_root()
+        )
+    except subprocess.TimeoutExpired:
+        return "", f"{words[0]} did not answer within {timeout_s:g} s"
+    except OSError as error:
+        return "", f"{words[0]}: {error.strerror or error}"
+    text = done.stdout.decode("utf-8", "replace")
+    if done.returncode == 0:
+        return text, ""
+    return text, done.stderr.decode("utf-8", "replace").strip() or f"{words[0]} ended with {done.returncode}"
+
+
+def _root() -> Path:
+    """The folder that holds the packages, so that a child finds them when nothing is installed."""
+    return Path(__file__).parents[2]
+
+
+def _meminfo() -> dict[str, int]:
+    values = {}
+    for line in _read("/proc/meminfo").splitlines():
+        key, _, rest = line.partition(":")
+        if rest.strip().endswith("kB"):
+            values[key] = int(rest.split()[0]) * 1024
+    return values
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        return ""
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,170 @@
+"""The doctor: pages from recorded machines, single judgements, and what leaves the machine in a support file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skyreels_tui.commands.doctor import page
+from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
+from skyreels_tui.doctor.checks import State, covers, run_checks
+from skyreels_tui.doctor.facts import DiskFacts, Facts, TerminalFacts, TorchFacts, from_json, to_json
+from skyreels_tui.doctor.gather import gather
+from skyreels_tui.folders import find_folders
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.settings import Settings
+from tests.cli.conftest import Call
+
+Cli = Callable[..., Call]
+MACHINES = Path(__file__).parent / "machines"
+NAMES = ("spark", "spark_cpu_torch", "desktop")
+
+
+def machine(name: str) -> Facts:
+    """Facts of one machine."""
+    return from_json((MACHINES / f"{name}.json").read_text("utf-8"))
+
+
+def judged(facts: Facts) -> dict[str, tuple[State, str, str, str]]:
+    """Check name -> (state, found, why, fix)."""
+    return {check.name: (check.state, check.found, check.why, check.fix) for check in run_checks(facts)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_of_a_recorded_machine(name: str) -> None:
+    expected = (MACHINES / f"{name}.txt").read_text("utf-8")
+    assert "\n".join(page(run_checks(machine(name)))) + "\n" == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_facts_survive_being_written(name: str) -> None:
+    assert from_json(to_json(machine(name))) == machine(name)
+
+
+def test_a_cpu_only_torch_on_a_spark_gets_the_exact_command(cli: Cli) -> None:
+    call = cli("doctor", "--facts", MACHINES / "spark_cpu_torch.json")
+    assert call.code == 1
+    assert "BAD   torch" in call.out
+    assert "$ /home/ana/skyreels-tui/.venv/bin/python -m pip install --force-reinstall 'torch>=2.11'" in call.out
+
+
+def test_a_good_spark_is_exit_0_and_json_has_the_same(cli: Cli) -> None:
+    call = cli("doctor", "--json", "--facts", MACHINES / "spark.json")
+    assert call.code == 0
+    assert set(call.data) == {"facts", "checks"}
+    assert {check["state"] for check in call.data["checks"]} <= {"ok", "note"}
+    assert set(call.data["checks"][0]) == {"name", "state", "found", "why", "fix"}
+
+
+def test_facts_that_are_none(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    assert cli("doctor", "--facts", tmp_path / "other.json").code == 2
+    assert cli("doctor", "--facts", tmp_path / "none.json").code == 3
+
+
+@pytest.mark.parametrize(
+    ("supported", "capability", "fits"),
+    [
+        (("sm_80", "sm_90", "sm_120"), (12, 1), True),
+        (("sm_80", "sm_90"), (12, 1), False),
+        (("sm_90", "compute_90"), (12, 1), True),
+        (("sm_90a",), (9, 0), True),
+        (("sm_89",), (8, 6), False),
+    ],
+)
+def test_code_for_a_gpu(supported: tuple[str, ...], capability: tuple[int, int], fits: bool) -> None:
+    assert covers(supported, capability) is fits
+
+
+def test_single_judgements() -> None:
+    spark = machine("spark")
+    crashed = judged(dataclasses.replace(spark, torch=TorchFacts(error="OSError: libcudart.so.13 not found")))
+    assert crashed["torch"][0] is State.BAD
+    assert "libcudart" in crashed["torch"][1]
+    old = dataclasses.replace(spark.torch, supported=("sm_80", "sm_90"))
+    assert "12.1" in judged(dataclasses.replace(spark, torch=old))["gpu"][2]
+    unloaded = dataclasses.replace(spark.torch, cuda_available=False)
+    assert judged(dataclasses.replace(spark, torch=unloaded))["gpu"][3] == "nvidia-smi"
+    no_kernel = dataclasses.replace(spark.torch, kernels=(("cudnn", -1.0), ("flash", -1.0)))
+    assert judged(dataclasses.replace(spark, torch=no_kernel))["attention"][0] is State.BAD
+    little = dataclasses.replace(spark, available_bytes=4 << 30)
+    assert judged(little)["memory"][0] is State.WARN
+    nfs = DiskFacts("queue and unfinished jobs", "/net/ana/it's", "nfs4", 10**12, True)
+    state, _, why, fix = judged(dataclasses.replace(spark, disks=(nfs,)))["disk: queue and unfinished jobs"]
+    assert (state, fix) == (State.BAD, "export SKYREELS_TUI_HOME=/a/local/folder")
+    assert "network file system" in why
+    locked = dataclasses.replace(nfs, file_system="ext4", writable=False)
+    assert judged(dataclasses.replace(spark, disks=(locked,)))["disk: queue and unfinished jobs"][0] is State.BAD
+
+
+def test_terminals() -> None:
+    spark = machine("spark")
+
+    def of(**values: object) -> dict[str, tuple[State, str, str, str]]:
+        base = {"is_terminal": True, "term": "xterm-256color", "encoding": "utf-8", "columns": 120, "lines": 40}
+        return judged(dataclasses.replace(spark, terminal=TerminalFacts(**{**base, **values})))  # type: ignore[arg-type]
+
+    assert of(colorterm="truecolor")["colours"][0] is State.OK
+    assert of(ssh=True)["colours"][2].startswith("ssh does not pass COLORTERM on")
+    assert of(no_color=True, colorterm="truecolor")["colours"][1].startswith("NO_COLOR")
+    assert of(tmux="3.5a", tmux_passthrough="off")["tmux"][3] == "tmux set -g allow-passthrough on"
+    assert of(tmux="3.5a", tmux_passthrough="on")["tmux"][0] is State.OK
+    assert of(encoding="ANSI_X3.4-1968")["letters"][0] is State.WARN
+    assert of(columns=50)["terminal"][0] is State.WARN
+
+
+def test_this_machine(home: Path, tmp_path: Path) -> None:
+    facts = gather(find_folders(), Settings(), tmp_path / "result", {"TERM": "xterm-256color"})
+    checks = judged(facts)
+    assert facts.torch.error == ""
+    assert facts.torch.version.startswith("2.")
+    assert checks["ffmpeg"][0] is State.OK
+    assert checks["disk: results"][0] is State.OK
+    assert facts.memory_bytes > facts.available_bytes > 0
+    assert from_json(to_json(facts)) == facts
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/home/ana/skyreels-tui/pipelines/media/publish.py", line 40, in publish
+    encode("secret/prompt.mp4")
+pipelines.errors.MediaError: secret words in /home/ana/private.mp4
+"""
+
+
+def test_the_bundle_holds_no_private_text() -> None:
+    job = Job(
+        id=1,
+        label="secret label",
+        task_type="reference_to_video",
+        request_json=json.dumps({"prompt": "secret prompt", "ref_imgs": ["/home/ana/secret.png"]}),
+        state=JobState.FAILED,
+        position=1.0,
+        created_at="2026-01-01",
+        output="/home/ana/secret.mp4",
+        error="secret error",
+        traceback=TRACEBACK,
+    )
+    facts = machine("spark")
+    settings = dataclasses.asdict(Settings(webhook="https://secret.example", inbox="/home/ana/secret"))
+    text = make_bundle(facts, run_checks(facts), [job, job], settings, "/home/ana", "ana")
+    assert "secret" not in text
+    assert "/home/ana" not in text
+    assert '"ana"' not in text
+    content = json.loads(text)
+    assert content["jobs"] == {"reference_to_video failed": 2}
+    assert content["failures"][0] == ["pipelines/media/publish.py:40", "pipelines.errors.MediaError"]
+    assert content["settings"]["memory_floor_gib"] == 8.0
+
+
+def test_frames_of_an_empty_traceback() -> None:
+    assert traceback_frames("") == []
+
+
+def test_the_bundle_is_written_where_it_says(cli: Cli, tmp_path: Path) -> None:
+    call = cli("doctor", "--facts", MACHINES / "spark.json", "--bundle", tmp_path / "support.json")
+    assert call.out == f"{tmp_path / 'support.json'}\n"
+    assert json.loads((tmp_path / "support.json").read_text())["facts"]["product"] == "NVIDIA_DGX_Spark"
