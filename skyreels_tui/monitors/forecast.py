@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pipelines.errors import PipelineError
 from pipelines.plan import Plan
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rates import EtaBook
-from skyreels_tui.jobs.time_left import plan_of
 from skyreels_tui.monitors.sample import QueueForecast, RunningJob
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
@@ -77,7 +77,11 @@ class Forecast:
         """Return the plan of a job; None when its inputs cannot be read."""
         key = (job.task_type, job.request_json)
         if key not in self._plans:
-            self._plans[key] = plan_of(job)
+            try:
+                self._plans[key] = job.task.plan(job.request)
+            except (PipelineError, OSError, ValueError, KeyError, IndexError):
+                # A picture moved away, an input that another job has yet to make, a newer version's request.
+                self._plans[key] = None
         return self._plans[key]
 
     def _forget(self, jobs: Sequence[Job]) -> None:

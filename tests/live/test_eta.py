@@ -10,8 +10,10 @@ from pipelines.cost import WAN_14B, make_plan
 from pipelines.plan import Plan, Segment
 from pipelines.progress import Progress, Stage
 from skyreels_tui.jobs.eta import JobEta, Rates, current_scale, predict, prior_rates
+from skyreels_tui.jobs.events import JobChanged
+from skyreels_tui.jobs.model import JobState
 from skyreels_tui.jobs.rates import EtaBook
-from skyreels_tui.jobs.time_left import TimeLeftEstimator
+from skyreels_tui.timeleft import TimeLeft
 from tests.live.conftest import job_of
 
 LOAD_S, DECODE_S, WRITE_S = 60.0, 40.0, 2.0
@@ -209,25 +211,24 @@ def test_time_within_a_step_counts_down_but_never_below_the_next_edge() -> None:
     assert eta.update(Progress(Stage.DENOISE, 0, 8)) == pytest.approx(at_edge - 100)
 
 
-def test_estimator_speaks_for_each_attempt_and_learns_at_its_end(tmp_path: Path, photo: str) -> None:
+def test_each_attempt_has_its_estimate_and_its_end_is_learned(tmp_path: Path, photo: str) -> None:
     book = EtaBook(tmp_path / "rates.json", lambda: "NVIDIA GB10")
-    estimator = TimeLeftEstimator(book)
-    job = job_of(photo)
-    plan = job.task.plan(job.request)
-    script = Script(plan, lambda _: 70.0)
-    last = None
-    for report in script.reports():
-        last = estimator(job, report, (), script.now - 1000.0)
-    assert last is not None
-    assert last <= WRITE_S
-    assert book.estimate(job.task_type, plan).step_s == pytest.approx(70.0, rel=0.01)
-    again = replace(job, attempts=2)
-    assert estimator(again, Progress(Stage.LOAD), (), 0.0) == pytest.approx(script.now - 1000.0, rel=0.02)
+    time_left = TimeLeft(book)
+    job = job_of(photo, state=JobState.RUNNING, attempts=1)
+    guess = book.estimate(job.task_type, job.task.plan(job.request)).total_s
+    assert time_left(job, Progress(Stage.LOAD), (), 0.0) == pytest.approx(guess, rel=0.01)
+    for step in range(9):
+        time_left(job, Progress(Stage.DENOISE, step, 8), (), 0.0)
+    time_left(job, Progress(Stage.WRITE), (), 0.0)
+    time_left.learn(JobChanged(replace(job, state=JobState.DONE)))
+    learned = book.estimate(job.task_type, job.task.plan(job.request))
+    assert learned.learned
+    assert learned.step_s < 1.0, "the script took no time"
 
 
 def test_a_job_whose_picture_has_gone_has_no_estimate(tmp_path: Path) -> None:
-    estimator = TimeLeftEstimator(EtaBook(tmp_path / "rates.json"))
-    assert estimator(job_of(str(tmp_path / "gone.png")), Progress(Stage.LOAD), (), 0.0) is None
+    time_left = TimeLeft(EtaBook(tmp_path / "rates.json"))
+    assert time_left(job_of(str(tmp_path / "gone.png")), Progress(Stage.LOAD), (), 0.0) is None
 
 
 def test_an_instant_engine_does_not_divide_by_zero() -> None:
