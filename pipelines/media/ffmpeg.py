@@ -29,7 +29,7 @@ MAX_PIXELS = 8192 * 8192
 """The largest frame a decoder may allocate."""
 MEMORY_BYTES = 8 << 30
 """Address space of a process that reads a file we did not write."""
-_STDERR_HEAD, _STDERR_TAIL = 65536, 16384
+_STDERR_HEAD, _STDERR_TAIL = 65536, 65536
 
 
 @dataclass(frozen=True, slots=True)

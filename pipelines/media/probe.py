@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +11,15 @@ from pathlib import Path
 from pipelines.errors import MediaError
 from pipelines.media.ffmpeg import Finished, run, source
 from pipelines.media.files import per_file, shown
+from pipelines.media.headers import (
+    channels,
+    header_duration,
+    header_rate,
+    pixel_aspect,
+    pixel_format,
+    stream_lines,
+    wave_claim,
+)
 from pipelines.media.images import UNREADABLE, open_image, upright_size
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.8, 1.2, 3.5
@@ -132,20 +140,20 @@ def _probe_image(path: Path) -> tuple[ImageInfo, bool]:
 @per_file
 def _probe_video(path: Path) -> VideoInfo:
     name = shown(path)
-    first = source(path).output("pipe:1", map="0:V:0", f="framecrc", **{"frames:v": 1})
+    first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", **{"frames:v": 1})
     done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
     facts, frames = listing(done.stdout)
     if not frames:
         raise MediaError(f"{name}: {_no_video(path, done)}")
     stored_width, _, stored_height = facts["dimensions"].partition("x")
-    aspect = _aspect(facts.get("sar", ""))
-    line = _stream_lines(done.messages, "Video")[0]
+    aspect = pixel_aspect(facts.get("sar", ""))
+    line = next(iter(stream_lines(done.messages, "Video")), "")
     whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
     packets_done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
     copied, packets = listing(packets_done.stdout)
-    timing = _timing(packets, _header_rate(line))
+    timing = _timing(packets, header_rate(line))
     if packets_done.timed_out or not packets:
-        timing = _estimate(_header_duration(done.messages), _header_rate(line))
+        timing = _estimate(header_duration(done.messages), header_rate(line))
     turn = re.search(r"rotation of (-?[\d.]+) degrees", done.messages)
     return VideoInfo(
         path,
@@ -154,9 +162,9 @@ def _probe_video(path: Path) -> VideoInfo:
         fps=timing.fps,
         duration_s=timing.duration_s,
         num_frames=timing.num_frames,
-        has_audio=bool(_stream_lines(done.messages, "Audio")),
+        has_audio=bool(stream_lines(done.messages, "Audio")),
         rotation=round(-float(turn.group(1))) % 360 if turn else 0,
-        pixel_format=_pixel_format(line),
+        pixel_format=pixel_format(line),
         span_s=timing.span_s,
         start_s=timing.start_s,
         coding=" ".join(copied.get(key, "") for key in ("codec_id", "dimensions", "extradata", "tb")),
@@ -172,15 +180,15 @@ class _Timing:
     start_s: float
 
 
-def _timing(packets: list[Packet], header_rate: float) -> _Timing:
+def _timing(packets: list[Packet], stated_fps: float) -> _Timing:
     """Measure rate and length from packet times; the header's rate serves where there are no times."""
     if not packets:
-        return _Timing(0, header_rate, 0.0, 0.0, 0.0)
+        return _Timing(0, stated_fps, 0.0, 0.0, 0.0)
     count, first, last = len(packets), packets[0], packets[-1]
     span = last.time_s - first.time_s
     if count > 1 and not 0.01 < (count - 1) / (span or 1e-9) < 1000:
-        span = (count - 1) / header_rate
-    fps = round((count - 1) / span, 6) if count > 1 else header_rate
+        span = (count - 1) / stated_fps
+    fps = round((count - 1) / span, 6) if count > 1 else stated_fps
     return _Timing(count, fps, span + (last.duration_s or 1 / fps), span, first.time_s)
 
 
@@ -192,7 +200,7 @@ def _estimate(duration_s: float, rate: float) -> _Timing:
 @per_file
 def _probe_audio(path: Path) -> AudioInfo:
     name = shown(path)
-    options = {"map": "0:a:0", "c:a": "pcm_s16le", "f": "framecrc", "t": SOUND_MEASURED_S}
+    options = {"map": "0:a:0", "map_metadata": -1, "c:a": "pcm_s16le", "f": "framecrc", "t": SOUND_MEASURED_S}
     done = run(source(path).output("pipe:1", **options), time_limit_s=SOUND_LIMIT_S, check=False)
     facts, packets = listing(done.stdout)
     if not packets:
@@ -203,8 +211,8 @@ def _probe_audio(path: Path) -> AudioInfo:
     measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
     claimed = _claim(path, done.messages)
     if measured > SOUND_MEASURED_S - 1:
-        measured = max(measured, _header_duration(done.messages))
-    return AudioInfo(path, measured, rate, _channels(facts, done.messages), claimed)
+        measured = max(measured, header_duration(done.messages))
+    return AudioInfo(path, measured, rate, channels(facts, done.messages), claimed)
 
 
 def _no_video(path: Path, done: Finished) -> str:
@@ -214,9 +222,9 @@ def _no_video(path: Path, done: Finished) -> str:
     if done.timed_out:
         return f"not one frame could be read within {FIRST_FRAME_LIMIT_S:g} s"
     if "Input #0" in done.messages:
-        if _stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
+        if stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
             return "the video stream is damaged or cut off: no frame can be decoded"
-        return "has no video stream" + (", only sound" if _stream_lines(done.messages, "Audio") else "")
+        return "has no video stream" + (", only sound" if stream_lines(done.messages, "Audio") else "")
     return _not_media(done, "a video")
 
 
@@ -227,9 +235,9 @@ def _no_sound(path: Path, done: Finished) -> str:
     if done.timed_out:
         return f"no sound could be read within {SOUND_LIMIT_S:g} s"
     if "Input #0" in done.messages:
-        if _stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
+        if stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
             return "the sound is damaged or cut off: nothing of it can be decoded"
-        return "is a video without sound" if _stream_lines(done.messages, "Video") else "has no sound stream"
+        return "is a video without sound" if stream_lines(done.messages, "Video") else "has no sound stream"
     return _not_media(done, "a recording")
 
 
@@ -250,71 +258,9 @@ def _is_picture(path: Path) -> bool:
         return False
 
 
-def _stream_lines(messages: str, kind: str) -> list[str]:
-    """Return the input's stream lines of a kind; texts inside a file are indented deeper and cannot imitate them."""
-    heard = messages.partition("Stream mapping:")[0].partition("Output #0")[0]
-    found = re.findall(rf"^ {{2,4}}Stream #0:\d+.*?: {kind}: .*$", heard, re.MULTILINE)
-    return [line for line in found if "(attached pic)" not in line]
-
-
-def _header_rate(line: str) -> float:
-    match = re.search(r"([\d.]+)(k?) (?:fps|tbr)", line)
-    rate = float(match.group(1)) * (1000 if match.group(2) else 1) if match else 0.0
-    return rate if 0 < rate <= 1000 else 25.0
-
-
-def _header_duration(messages: str) -> float:
-    match = re.search(r"^  Duration: (\d+):(\d+):([\d.]+)", messages, re.MULTILINE)
-    return int(match.group(1)) * 3600 + int(match.group(2)) * 60 + float(match.group(3)) if match else 0.0
-
-
 def _claim(path: Path, messages: str) -> float:
     """Return the length that a sound file's header promises; a film's length is no promise of its sound's."""
-    if _stream_lines(messages, "Video"):
+    if stream_lines(messages, "Video"):
         return 0.0
     guessed = "Estimating duration from bitrate" in messages
-    return _wave_claim(path) or (0.0 if guessed else _header_duration(messages))
-
-
-def _wave_claim(path: Path) -> float:
-    """Return the seconds that a WAV header promises (ffmpeg tells only what is there); 0 for other files."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    at, bytes_per_s = 12, 0
-    while head[:4] == b"RIFF" and at + 8 <= len(head):
-        name, size = struct.unpack_from("<4sI", head, at)
-        if name == b"fmt " and at + 20 <= len(head):
-            bytes_per_s = struct.unpack_from("<I", head, at + 16)[0]
-        if name == b"data":
-            # A recorder that was never stopped leaves a size of nothing or of everything.
-            return size / bytes_per_s if bytes_per_s and 0 < size < 0x7FFFF000 else 0.0
-        at += 8 + size + size % 2
-    return 0.0
-
-
-def _pixel_format(line: str) -> str:
-    match = re.search(r"Video: [^,]*(?:\([^)]*\)[^,]*)*, ([a-z0-9_]+)", line)
-    return match.group(1) if match else ""
-
-
-def _aspect(text: str) -> float:
-    wide, _, high = text.partition("/")
-    return int(wide) / int(high) if wide.isdigit() and high.isdigit() and int(wide) and int(high) else 1.0
-
-
-def _channels(facts: dict[str, str], messages: str) -> int:
-    """Read the number of channels: an own line up to ffmpeg 4, a layout's name and the stream line after it."""
-    if facts.get("channels", "").isdigit():
-        return int(facts["channels"])
-    name = facts.get("channel_layout_name", "")
-    line = (_stream_lines(messages, "Audio") or [""])[0]
-    known = {"mono": 1, "stereo": 2}
-    if name in known:
-        return known[name]
-    counted = re.search(r"(\d+) channels", f"{name} {line}")
-    if counted:
-        return int(counted.group(1))
-    layout = re.search(r"Hz, (mono|stereo|(\d+)\.(\d+)(?:\.(\d+))?)", line)
-    if layout is None:
-        return 2
-    return known.get(layout.group(1)) or sum(int(part) for part in layout.groups()[1:] if part)
+    return wave_claim(path) or (0.0 if guessed else header_duration(messages))

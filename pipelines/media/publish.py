@@ -60,12 +60,8 @@ def publish(
     # 2. The input video as one more piece
     parts, before_frames, track = list(pieces), 0, None
     if before is not None:
-        shape = probe_video(parts[0])
-        opening = bench / "before.mp4"
-        before_frames, starts_s = write_opening(Path(before), opening, shape.width, shape.height, fps)
+        opening, before_frames, track = _opening(Path(before), parts[0], bench, fps)
         parts.insert(0, opening)
-        if probe_video(before).has_audio:
-            track = Sound(Path(before), starts_s=starts_s, seconds=before_frames / fps)
     if sound is not None:
         track = Sound(Path(sound), seconds=sound_seconds)
 
@@ -129,6 +125,15 @@ def write_opening(video: Path, path: Path, width: int, height: int, fps: float) 
         for frame in read_frames(video, indices, width, height):
             writer.write(frame[None])
     return count, times[-1] - (count - 1) / fps
+
+
+def _opening(video: Path, like: Path, bench: Path, fps: float) -> tuple[Path, int, Sound | None]:
+    """Encode the input video in the size of the piece `like`; returns it, its frames and the sound it came with."""
+    shape = probe_video(like)
+    opening = bench / "before.mp4"
+    frames, starts_s = write_opening(video, opening, shape.width, shape.height, fps)
+    has_sound = probe_video(video).has_audio
+    return opening, frames, Sound(video, starts_s=starts_s, seconds=frames / fps) if has_sound else None
 
 
 def _verify(path: Path, facts: Facts, num_frames: int, fps: float, with_sound: bool) -> None:

@@ -4,8 +4,6 @@ import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from pipelines.errors import MediaError
 from pipelines.media.audio import decode_mono
 from pipelines.media.check import audio_problem, image_problem, video_problem
@@ -41,32 +39,18 @@ def peaks() -> list[int]:
     return [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 
-@pytest.fixture(scope="module")
-def before() -> list[int]:
-    return peaks()
-
-
-@pytest.fixture(scope="module")
-def looks(tmp_path_factory, before):
-    files = broken_files(tmp_path_factory.mktemp("broken"))
+def test_every_broken_file_is_refused_or_read_quickly_and_cheaply(tmp_path):
+    """One test, because the files are looked at once: refusals, times and memory are three sides of it."""
+    before = peaks()
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(look, files))
-
-
-def test_every_broken_file_that_cannot_serve_is_refused_in_words(looks):
+        looks = list(pool.map(look, broken_files(tmp_path)))
+    assert len(looks) > 250
     assert [file.path.name for file, problem, _ in looks if file.refused and not problem] == []
     assert sum(1 for _, problem, _ in looks if problem) >= 200
     for file, problem, _ in looks:
         assert problem.isprintable() and len(problem) < 300, file.path.name
         assert "Traceback" not in problem and " @ 0x" not in problem, problem
-
-
-def test_no_file_takes_longer_than_five_seconds(looks):
     assert {file.path.name: taken for file, _, taken in looks if taken > LIMIT_S} == {}
-
-
-def test_memory_stays_bounded(looks, before):
-    assert len(looks) > 250
     # Other tests in this process may have needed more: what counts is how far these files drove it up.
     for low, high in zip(before, peaks(), strict=True):
         assert high - low < MEMORY_BYTES
