@@ -170,16 +170,29 @@ def resize(picture: Pixels, height: int, width: int) -> Pixels:
     return scaled
 
 
+def arrange(count: int, strip: PreviewStrip, width: int, height: int) -> tuple[int, int, int]:
+    """Return (pictures in a row, height, width in pixels) that shows `count` pictures largest."""
+
+    def size(across: int) -> tuple[int, int, int]:
+        down = -(-count // across)
+        columns = max(1, (width - GAP_CELLS * (across - 1)) // across)
+        return (across, *fit(strip.height, strip.width, max(1, height // down), columns))
+
+    full_rows = (across for across in range(count, 0, -1) if count % across == 0)
+    return max(map(size, full_rows), key=lambda found: found[2])
+
+
 def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochrome: bool = False) -> Content:
-    """Draw `count` pictures side by side in at most `width` x `height` cells."""
+    """Draw `count` pictures in at most `width` x `height` cells: side by side, or in rows where that is larger."""
     shown = shown_pictures(strip, count)
-    columns = (width - GAP_CELLS * (len(shown) - 1)) // len(shown)
-    rows_px, columns_px = fit(strip.height, strip.width, height, max(1, columns))
+    across, rows_px, columns_px = arrange(len(shown), strip, width, height)
     scaled = [resize(picture, rows_px, columns_px) for picture in shown]
+    gap = Content(" " * GAP_CELLS)
     lines = []
-    for row in range(0, rows_px, 2):
-        parts = [_cells(picture[row], picture[row + 1], monochrome) for picture in scaled]
-        lines.append(Content(" " * GAP_CELLS).join(parts))
+    for first in range(0, len(scaled), across):
+        for row in range(0, rows_px, 2):
+            parts = [_cells(p[row], p[row + 1], monochrome) for p in scaled[first : first + across]]
+            lines.append(gap.join(parts))
     return Content("\n").join(lines)
 
 

@@ -13,7 +13,7 @@ from pipelines.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.hub import HubApp
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.panels.pictures import choose_drawing, pictures
-from skyreels_tui.panels.preview import PreviewPanel, draw_strip, fit, resize
+from skyreels_tui.panels.preview import PreviewPanel, arrange, draw_strip, fit, resize
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 200, 40)]
 
@@ -91,6 +91,13 @@ def test_a_strip_never_leaves_its_room() -> None:
         lines = draw_strip(strip, 4, width, height).plain.split("\n")
         assert len(lines) <= height
         assert max(map(len, lines)) <= width
+
+
+def test_a_tall_panel_shows_two_rows_of_two() -> None:
+    strip = preview_strip(latents_of((120, 200, 40), height=68, width=120))
+    assert arrange(4, strip, 56, 7)[0] == 4
+    assert arrange(4, strip, 56, 20)[0] == 2
+    assert max(map(len, draw_strip(strip, 4, 56, 20).plain.split("\n"))) <= 56
 
 
 def test_without_colour_brightness_becomes_letters() -> None:
