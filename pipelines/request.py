@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -11,6 +13,8 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type
 from pipelines.errors import Problem
 
 Profile = Literal["full", "demo"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,10 @@ class Request:
             advanced=True,
         ),
     ] = "exact"
+    exact_decode: Annotated[
+        bool,
+        Flag(label="Decode in float32", help="Slower, more memory; a GPU otherwise decodes in half", advanced=True),
+    ] = False
     model_id: Annotated[
         str,
         Text(label="Model", help="Empty: the released one. Else a folder or a repository id", advanced=True),
@@ -117,8 +125,11 @@ class Request:
         return check_fields(self)
 
     def to_json(self) -> str:
-        """Serialise all fields as one JSON object with sorted keys."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False)
+        """Serialise all fields as one JSON object with sorted keys; the text is valid UTF-8."""
+        values = dataclasses.asdict(self)
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+        # Bytes of a file name that is not UTF-8 are lone surrogates: only escaped can they be stored.
+        return text if text.isascii() or not _SURROGATE.search(text) else json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -138,13 +149,20 @@ class Request:
 
 def field_specs(request_type: type[Request]) -> Iterator[tuple[str, FieldSpec]]:
     """Yield (name, spec) for every field of a request that a form shows, in declaration order."""
+    return iter(_field_specs(request_type))
+
+
+@functools.cache
+def _field_specs(request_type: type[Request]) -> tuple[tuple[str, FieldSpec], ...]:
+    # Resolving the hints takes about a millisecond: too long for a list of thousands of jobs.
     hints = get_type_hints(request_type, include_extras=True)
-    for field in dataclasses.fields(request_type):
-        hint = hints[field.name]
-        if get_origin(hint) is Annotated:
-            for extra in get_args(hint)[1:]:
-                if isinstance(extra, FieldSpec):
-                    yield field.name, extra
+    return tuple(
+        (field.name, extra)
+        for field in dataclasses.fields(request_type)
+        if get_origin(hints[field.name]) is Annotated
+        for extra in get_args(hints[field.name])[1:]
+        if isinstance(extra, FieldSpec)
+    )
 
 
 def check_fields(request: Request) -> list[Problem]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pipelines.demo
 from pipelines.tasks import TASKS, task_named
-from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
 from skyreels_tui.commands.fields import DEMO_RESOLUTION
-from skyreels_tui.commands.follow import add_progress_option, tell_results
+from skyreels_tui.commands.follow import Teller, add_progress_option, tell_results
 from skyreels_tui.commands.generate import run_job
 from skyreels_tui.commands.parser import Parser
 from skyreels_tui.jobs.model import Job, JobState
@@ -54,7 +53,9 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     unknown = [name for name in args.tasks if name not in DEMOS]
     if unknown:
         raise CommandError(f"no task {', '.join(map(repr, unknown))}: choose {', '.join(DEMOS)}")
-    output.note("demo: tiny models with random weights; every video is noise, made the way real ones are")
+    Teller(args.progress).note(
+        "demo: tiny models with random weights; every video is noise, made the way real ones are"
+    )
     code = Exit.OK
     done: list[Job] = []
     for name in args.tasks or DEMOS:

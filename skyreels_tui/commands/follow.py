@@ -55,6 +55,7 @@ class Teller:
         self._last: tuple[object, ...] = ()
         self._last_at = 0.0
         self._status = ""
+        self._states: dict[int, JobState] = {}
 
     def publish(self, event: Event) -> None:
         """Keep an event for the next `pump`; never blocks."""
@@ -88,7 +89,8 @@ class Teller:
                 self.note(event)
             case JobProgress():
                 self._tell_progress(event)
-            case JobChanged(job) if self._style == "json":
+            case JobChanged(job) if self._style == "json" and self._states.get(job.id) != job.state:
+                self._states[job.id] = job.state
                 output.note(json.dumps({"event": "job", **job_data(job)}))
             case LogLine(level=level, text=text) if level != "info":
                 self.note(f"{level}: {text}")
@@ -133,16 +135,17 @@ def tell_results(jobs: Sequence[Job], *, as_json: bool, always_list: bool = Fals
             if not as_json:
                 output.path(job.output)
         else:
-            output.note(f"job {job.id} {job.state}: {why_words(job) or _advice(job)}")
+            words = "; ".join(part for part in (why_words(job), _advice(job)) if part)
+            output.note(f"job {job.id} {job.state}: {words}")
     return exit_code(jobs)
 
 
 def _advice(job: Job) -> str:
     if job.state is JobState.INTERRUPTED:
-        return f"stopped at step {job.step} of {job.num_steps}; go on: skyreels-tui run --resume"
+        return f"step {job.step} of {job.num_steps} is kept; go on: skyreels-tui run --resume"
     if job.state is JobState.HELD:
         return f"let it go: skyreels-tui release {job.id}"
-    return f"see skyreels-tui show {job.id}"
+    return "" if why_words(job) else f"see skyreels-tui show {job.id}"
 
 
 def follow(
