@@ -57,7 +57,7 @@ def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = tim
     except OSError as error:
         raise disk_error(error, plan.blobs / "x") from error
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="download") as pool:
-        jobs = {pool.submit(_fetch_file, plan, planned.file, meter, stop) for planned in plan.files}
+        jobs = {pool.submit(_fetch_file, plan, planned.file, meter, stop) for planned in plan.contents}
         try:
             _watch(jobs, meter, tell)
         finally:
@@ -80,8 +80,8 @@ class Meter:
 
     def __init__(self, plan: DownloadPlan, clock: Callable[[], float]) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._sizes = {planned.file.path: planned.file.num_bytes for planned in plan.files}
-        self._have = {planned.file.path: planned.have_bytes for planned in plan.files}
+        self._sizes = {planned.file.path: planned.file.num_bytes for planned in plan.contents}
+        self._have = {planned.file.path: planned.have_bytes for planned in plan.contents}
         self._open: set[str] = set()
         self._checking: set[str] = set()
         self._marks: list[tuple[float, int]] = []

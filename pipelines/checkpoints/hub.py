@@ -61,14 +61,19 @@ class DownloadPlan:
     """Ids that were tried before, each with what came of it."""
 
     @property
+    def contents(self) -> tuple[PlannedFile, ...]:
+        """One file for each content: files that are alike are fetched once."""
+        return tuple({planned.file.etag: planned for planned in self.files}.values())
+
+    @property
     def num_bytes(self) -> int:
-        """Bytes of all needed files."""
-        return sum(planned.file.num_bytes for planned in self.files)
+        """Bytes of all needed contents."""
+        return sum(planned.file.num_bytes for planned in self.contents)
 
     @property
     def missing_bytes(self) -> int:
         """Bytes still to come."""
-        return sum(planned.missing_bytes for planned in self.files)
+        return sum(planned.missing_bytes for planned in self.contents)
 
     @property
     def folder(self) -> Path:

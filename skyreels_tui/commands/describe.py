@@ -9,6 +9,33 @@ from pipelines.progress import Stage
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
 
+JOB_KEYS: dict[str, tuple[str, str]] = {
+    "id": ("number", "stays the same for life"),
+    "status": ("text", "queued, held, blocked, running, interrupted, done, failed or cancelled"),
+    "task_type": ("text", "name of the task"),
+    "label": ("text", "the name a person gave, else task and id"),
+    "output": ("text", "path of the finished mp4, '' before"),
+    "error": ("text", "what went wrong, in one sentence"),
+    "reason": ("text", "why it is held, blocked or interrupted"),
+    "suspect": ("text", "why a finished video looks wrong, '' when it does not"),
+    "request": ("object", "every field of the task, plus `profile`"),
+    "stage": ("text", "load, text, condition, denoise, decode or write"),
+    "step": ("number", "finished denoising steps of the segment"),
+    "num_steps": ("number", "denoising steps of the segment"),
+    "segment": ("number", "index of the piece or window, from 0"),
+    "num_segments": ("number", "pieces or windows"),
+    "position": ("number", "order in the queue: smaller runs first"),
+    "batch": ("text", "name of the batch, or ''"),
+    "retry_of": ("number or null", "id of the job that this one retries"),
+    "attempts": ("number", "times it was started"),
+    "cancel_requested": ("true or false", "it stops at its next step"),
+    "created_at": ("text", "UTC, ISO 8601"),
+    "started_at": ("text", "UTC, ISO 8601, or ''"),
+    "finished_at": ("text", "UTC, ISO 8601, or ''"),
+    "run_seconds": ("number", "seconds spent running, over all attempts"),
+}
+"""Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
+
 
 def job_data(job: Job) -> dict[str, Any]:
     """Return a job as its documented JSON object."""

@@ -32,7 +32,7 @@ TELL_EVERY = 4
 def configure(parser: Parser, _name: str) -> None:
     """Declare the actions."""
     actions = parser.add_subparsers(dest="action", metavar=ACTIONS)
-    families = f"{', '.join(CHECKPOINTS)}, or one of their repository ids"
+    families = f"{', '.join(CHECKPOINTS)}, the name of a task, or a repository id"
     tasks = [task.name for task in TASKS]
 
     def action(name: str, text: str, *, model: str | None = None) -> argparse.ArgumentParser:
@@ -67,9 +67,9 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 
 def checkpoint_named(name: str) -> Checkpoint:
-    """Return the checkpoint of a family or repository id; raises CommandError."""
+    """Return the checkpoint of a family, task or repository id; raises CommandError."""
     for family, checkpoint in CHECKPOINTS.items():
-        if name == family or name in checkpoint.repo_ids:
+        if name == family or name in checkpoint.repo_ids or name in _tasks_of(checkpoint):
             return checkpoint
     raise CommandError(f"no model {name!r}: choose {', '.join(CHECKPOINTS)}", Exit.NOT_FOUND)
 
@@ -125,8 +125,8 @@ def shelved_data(shelved: Shelved) -> dict[str, Any]:
 
 def _download(args: argparse.Namespace, _context: Context) -> int:
     checkpoint = checkpoint_named(args.model)
-    _known_tasks(checkpoint, args.task)
-    plan = plan_download(checkpoint, args.task)
+    tasks = _wanted_tasks(checkpoint, args)
+    plan = plan_download(checkpoint, tasks)
     for attempt in plan.attempts:
         output.note(f"{attempt}; trying {plan.repo_id}")
     if args.plan:
@@ -206,13 +206,13 @@ def _verify(args: argparse.Namespace, context: Context) -> int:
     findings: list[dict[str, str]] = []
     code = Exit.OK
     for checkpoint in checkpoints:
-        _known_tasks(checkpoint, args.task if args.model else [])
+        tasks = _wanted_tasks(checkpoint, args) if args.model else []
         folder = found[checkpoint.family].folder
         if folder is None:
             output.note(f"{checkpoint.family}: not on this machine")
             code = max(code, Exit.NOT_FOUND) if args.model else code
             continue
-        for check in verify(folder, needed_components(checkpoint, args.task), checksums=not args.quick):
+        for check in verify(folder, needed_components(checkpoint, tasks), checksums=not args.quick):
             findings.append({"model": checkpoint.family, "path": check.path, "status": str(check.finding)})
             findings[-1]["detail"] = check.detail
             if check.finding is not Finding.OK:
@@ -293,8 +293,14 @@ def _recognise(path: Path, family: str | None) -> str:
     raise CommandError(f"{path} holds no whole {family or 'checkpoint that a task can use'}")
 
 
-def _known_tasks(checkpoint: Checkpoint, tasks: list[str]) -> None:
-    known = {task for part in checkpoint.components for task in part.tasks}
-    foreign = [task for task in tasks if task not in known]
+def _wanted_tasks(checkpoint: Checkpoint, args: argparse.Namespace) -> list[str]:
+    """The tasks that were named, as MODEL or by --task; [] means all."""
+    known = _tasks_of(checkpoint)
+    foreign = [task for task in args.task if task not in known]
     if foreign:
         raise CommandError(f"{checkpoint.family} is not for {', '.join(foreign)}: choose {', '.join(sorted(known))}")
+    return [*args.task, *({args.model} & known)]
+
+
+def _tasks_of(checkpoint: Checkpoint) -> set[str]:
+    return {task for part in checkpoint.components for task in part.tasks}

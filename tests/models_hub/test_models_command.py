@@ -101,6 +101,13 @@ def test_use_takes_a_folder_and_goes_back(models: Cli, tmp_path: Path) -> None:
     assert models("use", tmp_path).code == 2
 
 
+def test_a_task_names_what_it_needs(models: Cli, hub: FakeHub) -> None:
+    hub.repos[CHECKPOINTS["v2v"].repo_ids[0]] = Repo(V2V_FILES)
+    assert models("download", "single_shot_extension").code == 0
+    [v2v] = [row for row in models("list", "--json").data if row["model"] == "v2v"]
+    assert v2v["tasks"] == {"single_shot_extension": True, "shot_switching_extension": False}
+
+
 def test_refused_words(models: Cli) -> None:
     assert models("download", "t2v").code == 3
     foreign = models("download", "r2v", "--task", "talking_avatar")
