@@ -42,7 +42,7 @@ def _m001_jobs(connection: sqlite3.Connection) -> None:
             deaths INTEGER NOT NULL DEFAULT 0
         )""")
     connection.execute("CREATE INDEX jobs_in_order ON jobs (state, deleted, position, id)")
-    connection.execute("CREATE INDEX jobs_by_position ON jobs (position, id)")
+    connection.execute("CREATE INDEX jobs_by_position ON jobs (position, id, state, deleted)")
     connection.execute("CREATE INDEX jobs_by_label ON jobs (label)")
     connection.execute("CREATE INDEX jobs_by_batch ON jobs (batch) WHERE batch != ''")
     # The last line of defence against two runners: the database itself refuses a second running job.

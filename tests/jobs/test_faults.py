@@ -11,6 +11,7 @@ import pytest
 
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import find_folders
+from skyreels_tui.jobs.events import Event, JobChanged
 from skyreels_tui.jobs.model import FINISHED, JobState
 from skyreels_tui.jobs.opening import open_store
 from skyreels_tui.jobs.service import QueueService
@@ -19,23 +20,25 @@ from tests.jobs.points import Counter, watched_disk
 
 
 def run_one_job(root: Path, watch: Callable[[str, str, str], None]) -> tuple[JobState, str]:
-    """Run one job under `watch` from its claim to its end; returns its state and what it says."""
+    """Run a job under `watch`, then another one in peace; returns the first one's state and error."""
     folders = find_folders({"SKYREELS_TUI_HOME": str(root / "home")})
 
     class Watched(FakeExecutor):
         def run(self, context):
             if context.job.label == "first":
                 armed.append(True)
-            else:
-                armed.clear()
             return super().run(context)
+
+    def over(event: Event) -> None:
+        if isinstance(event, JobChanged) and event.job.state in FINISHED:
+            armed.clear()
 
     armed: list[bool] = []
     with watched_disk(root, lambda *point: watch(*point) if armed else None):
         service = QueueService(
             folders,
             root / "result",
-            lambda _event: None,
+            over,
             executor=lambda: Watched(Script(num_steps=2)),
         )
         job, other = service.add_many([entry("first"), entry("second")])

@@ -1,0 +1,138 @@
+"""The long crash test: `python -m tests.jobs.torture [TASK ...] [--moments N] [--every-point]`.
+
+Imports torch once, then forks a child for every kill. Real tiny models of all four tasks, killed after every
+denoising step, at every named point of the disk and at random moments; the resumed video must have the same
+frames as the one that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines.media.ffmpeg import ffmpeg_path
+from pipelines.request import Request
+from pipelines.tasks import TASKS
+from skyreels_tui.executors.local import LocalExecutor
+from skyreels_tui.executors.protocol import Executor
+from tests.jobs import test_crash
+from tests.jobs.demo_requests import demo_request
+from tests.jobs.harness import home_of, in_child, jobs_left, run_queue, say, survive
+
+
+def frames(path: Path) -> str:
+    """One checksum a frame, of picture and sound."""
+    command = [str(ffmpeg_path()), "-v", "error", "-i", str(path), "-f", "framemd5", "-"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Tally:
+    """Counts kills and what they broke."""
+
+    def __init__(self) -> None:
+        self.kills = self.survived_whole = 0
+        self.wrong: list[str] = []
+
+    def take(self, where: str, killed: bool, wrong: list[str]) -> None:
+        """One experiment."""
+        self.kills += killed
+        self.survived_whole += not wrong
+        self.wrong += [f"{where}: {one}" for one in wrong]
+        say(f"{'ok ' if not wrong else 'BAD'} {where}{'' if killed else ' (it ended first)'} {' '.join(wrong)}")
+
+
+def torture(
+    name: str,
+    make_executor: Callable[[Path], Callable[[], Executor]],
+    request: Request,
+    wanted: Callable[[Path], str],
+    tally: Tally,
+    folder: Path,
+    *,
+    moments: int,
+    every_point: bool,
+    draw: random.Random,
+) -> None:
+    """Kill one job of a task in all the ways, each in its own home."""
+    whole = folder / f"{name}-whole"
+    began = time.monotonic()
+    child = in_child(lambda tell: run_queue(whole, make_executor(whole), [request], tell))
+    seconds = time.monotonic() - began
+    if child.error or not jobs_left(whole)[0].output:
+        tally.take(f"{name} undisturbed", False, [child.error or jobs_left(whole)[0].error])
+        return
+    truth = wanted(Path(jobs_left(whole)[0].output))
+    points = child.points
+    steps = [i for i, point in enumerate(points) if point.startswith("after report denoise")]
+    kinds = range(len(points)) if every_point else test_crash.kinds(points)
+    plans: list[tuple[str, int | None, float]] = [(points[index], index, 0.0) for index in {*steps, *kinds}]
+    plans += [(f"after {s:.3f} s", None, s) for s in (draw.uniform(0.01, seconds) for _ in range(moments))]
+    for where, kill_at, kill_after_s in plans:
+        root = folder / f"{name}-{tally.survived_whole}-{len(tally.wrong)}"
+        killed, wrong = survive(root, make_executor(root), [request], kill_at=kill_at, kill_after_s=kill_after_s)
+        if not wrong and wanted(Path(jobs_left(root)[0].output)) != truth:
+            wrong = ["the frames differ from the undisturbed run's"]
+        tally.take(f"{name} {where}", killed.killed, wrong)
+        shutil.rmtree(root)
+
+
+def main(arguments: list[str]) -> int:
+    """Run; exit code 0 only when nothing was lost, duplicated or changed."""
+    names = [task.name for task in TASKS]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"fake, {', '.join(names)}; default: all")
+    parser.add_argument("--moments", type=int, default=200, help="random moments, spread over the tasks")
+    parser.add_argument("--every-point", action="store_true", help="not only the first point of each kind")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    chosen = options.tasks or ["fake", *names]
+    draw, tally = random.Random(options.seed), Tally()
+    if set(chosen) - {"fake"}:
+        for task in TASKS:
+            # Forked children find the families imported.
+            task.load_entry()
+    with tempfile.TemporaryDirectory(prefix="skyreels-torture-") as name:
+        folder = Path(name)
+        cache = folder / "cache"
+        for task in chosen:
+            if task == "fake":
+                make, request, wanted = (lambda _: test_crash.make_fake), test_crash.REQUESTS[0], Path.read_text
+            else:
+                make, request, wanted = local(cache), demo_request(task, folder / "inputs"), frames
+            torture(
+                task,
+                make,
+                request,
+                wanted,
+                tally,
+                folder,
+                moments=options.moments // len(chosen),
+                every_point=options.every_point or task == "fake",
+                draw=draw,
+            )
+    say(f"{tally.kills} kills, {tally.survived_whole} whole, {len(tally.wrong)} wrong")
+    for line in tally.wrong:
+        say(line)
+    return 1 if tally.wrong else 0
+
+
+def local(cache: Path) -> Callable[[Path], Callable[[], Executor]]:
+    """Real executors with their own homes and one cache of demo models."""
+
+    def make(root: Path) -> Callable[[], Executor]:
+        from dataclasses import replace
+
+        return lambda: LocalExecutor(replace(home_of(root), cache=cache), device="cpu")
+
+    return make
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
