@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.ready-run
 TEST_STAMP := $(VENV)/.ready-test
 # Hidden packages and questions slow a first start; wheels alone keep it reproducible.
+# An NVIDIA driver means that the GPU's own attention kernels are worth their download.
+EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run demo test lint types contracts tests torture screenshots clean
@@ -46,7 +48,7 @@ $(VENV)/bin/python:
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 
 $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.$(EXTRAS)'
 	@touch $@
 
 $(TEST_STAMP): $(RUN_STAMP)

@@ -17,9 +17,7 @@ from pathlib import Path
 class Terminal:
     """Runs a command in a pty of a given size and collects what it writes."""
 
-    def __init__(
-        self, command: Sequence[str], environ: Mapping[str, str], columns: int = 120, rows: int = 36
-    ) -> None:
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], columns: int = 120, rows: int = 36) -> None:
         self.started = time.perf_counter()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:

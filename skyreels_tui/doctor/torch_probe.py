@@ -45,9 +45,9 @@ def _cudnn_version() -> str:
 
 
 def _kernel_names(device: str) -> list[str]:
-    from pipelines.models.attention import KERNELS
+    from pipelines.models.attention import LIBRARY
 
-    return list(KERNELS) if device == "cuda" else ["flash"]
+    return list(LIBRARY) if device == "cuda" else ["flash"]
 
 
 def _milliseconds(name: str, device: str) -> float:
@@ -56,14 +56,14 @@ def _milliseconds(name: str, device: str) -> float:
     from torch.nn.attention import sdpa_kernel
     from torch.nn.functional import scaled_dot_product_attention
 
-    from pipelines.models.attention import KERNELS
+    from pipelines.models.attention import LIBRARY
 
     length = LENGTH if device == "cuda" else LENGTH // 4
     shape = (1, HEADS, length, HEAD_SIZE)
     q, k, v = (torch.randn(shape, device=device, dtype=torch.bfloat16) for _ in range(3))
     times = []
     try:
-        with sdpa_kernel(KERNELS[name]), torch.inference_mode():
+        with sdpa_kernel(LIBRARY[name]), torch.inference_mode():
             for _ in range(ROUNDS):
                 began = time.perf_counter()
                 scaled_dot_product_attention(q, k, v)

@@ -8,11 +8,11 @@ from pipelines.models.attention_choice import fastest, use_fastest
 
 def test_the_kernel_with_the_least_time_wins():
     times = {"cudnn": 0.3, "flash": 0.2, "efficient": None}
-    assert fastest(times.__getitem__) == "flash"
+    assert fastest(("cudnn", "flash", "efficient"), times.__getitem__) == "flash"
 
 
 def test_without_any_time_the_order_of_preference_stands():
-    assert fastest(lambda _: None) == "cudnn"
+    assert fastest(("cudnn", "flash"), lambda _: None) == "cudnn"
 
 
 def test_a_cpu_has_one_kernel_and_writes_nothing(tmp_path):
@@ -21,4 +21,6 @@ def test_a_cpu_has_one_kernel_and_writes_nothing(tmp_path):
 
 
 def test_the_math_kernel_is_never_offered():
-    assert torch.nn.attention.SDPBackend.MATH not in attention.KERNELS.values()
+    attention.prefer("flash")
+    assert torch.nn.attention.SDPBackend.MATH not in attention._order
+    attention.prefer("cudnn")

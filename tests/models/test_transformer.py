@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.models.attention import KERNELS, attention
+from pipelines.models.attention import LIBRARY, attention
 from pipelines.models.load_transformer import load_transformer
 from pipelines.models.rope import rope_tables
 from pipelines.models.transformer import SkyReelsTransformer
@@ -119,7 +119,7 @@ def test_unsupported_configs_are_refused():
 
 
 def test_the_math_kernel_is_not_offered_on_cuda():
-    assert torch.nn.attention.SDPBackend.MATH not in KERNELS.values()
+    assert torch.nn.attention.SDPBackend.MATH not in LIBRARY.values()
     q = torch.randn(1, 5, 2, 8)
     assert attention(q, q[:, :3], q[:, :3]).shape == q.shape
 
