@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.memory import LoadPlan
+
 
 def never() -> bool:
     """The default for `wants_preview`: nobody looks."""
     return False
+
+
+def go_on() -> None:
+    """The default for `poll`: nobody stops a call half way."""
+
+
+def log_nothing(_line: str) -> None:
+    """The default for `log`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,14 @@ class Runtime:
     """Written into the mp4 and the sidecar beside the request: job id, label, app version."""
     wants_preview: Callable[[], bool] = never
     """Asked before each preview is computed, so that a hidden preview costs nothing."""
+    poll: Callable[[], None] = go_on
+    """Called between the blocks of a transformer call; raises `Cancelled` when the work under way is not wanted."""
+    log: Callable[[str], None] = log_nothing
+    """Takes a line for the engine's log."""
+    load_plan: LoadPlan | None = None
+    """How networks are loaded; None is what the request's own fields ask for."""
+    warnings: tuple[str, ...] = ()
+    """What is to be said with the result besides the family's own warnings."""
 
 
 @dataclass(frozen=True, slots=True)

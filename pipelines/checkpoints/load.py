@@ -5,23 +5,24 @@ Knows how tensors are stored, not which model they belong to.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from pipelines.checkpoints.keymap import KeyMap
+from pipelines.checkpoints.reading import read_tensors
+from pipelines.checkpoints.stored import StoredTensor, stored_tensors
 from pipelines.errors import CheckpointMismatch, CheckpointMissing, OutOfMemory
-from pipelines.progress import Progress, Report, Stage, ignore_progress
+from pipelines.models.float8 import Float8Linear, quantize_rows
+from pipelines.progress import Report, ignore_progress
 
+Made = TypeVar("Made")
 Network = TypeVar("Network", bound=nn.Module)
 
 STORED_AS_IS = KeyMap(title="the network's own names", heads=())
@@ -68,14 +69,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def stored_shapes(files: Iterable[Path]) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor in the files, without reading their values."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in files:
-        if file.suffix == ".safetensors":
-            with _open_safetensors(file, "cpu") as reader:
-                shapes |= {name: tuple(reader.get_slice(name).get_shape()) for name in reader.keys()}  # noqa: SIM118
-        else:
-            shapes |= {name: tuple(tensor.shape) for name, tensor in _load_pickled(file).items()}
-    return shapes
+    return {tensor.name: tensor.shape for file in files for tensor in stored_tensors(file)}
 
 
 def load_network(
@@ -91,40 +85,86 @@ def load_network(
 ) -> Network:
     """Build on meta and return the network with every tensor read, in eval mode, without gradients.
 
+    Weights of the network's `Float8Linear` layers are rounded one by one as they are read.
+
     allowed_extra: stored tensors whose name contains one of these are left out silently.
     tied: name -> the name whose tensor it shares when it is not stored itself.
-    Raises CheckpointMismatch naming missing, unexpected and wrong-shaped tensors, CheckpointMissing for unreadable
-    files, OutOfMemory. Reports bytes read after each tensor of consequence.
+    Raises CheckpointMismatch naming missing, unexpected and wrong-shaped tensors before any is read,
+    CheckpointMissing for unreadable files, OutOfMemory, and what `report` raises; it hears of bytes read.
     """
     precision = precision or Precision()
     with torch.device("meta"):
         network = build()
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    state, unexpected, wrong_shape = {}, [], []
-    for stored_name, stored in _read_all(files, torch.device(device), report):
-        for name, tensor in keymap.convert(stored_name, stored):
-            if name not in expected:
-                if not any(part in name for part in allowed_extra):
-                    unexpected.append(name)
-            elif tuple(tensor.shape) != expected[name]:
-                wrong_shape.append(name)
-            else:
-                state[name] = _place(tensor, precision.of(name, tensor.dtype), device)
+    stored = [tensor for file in files for tensor in stored_tensors(file)]
+    wanted = _match(network, stored, keymap, allowed_extra, dict(tied or {}), files)
+
+    def allocate(tensor: StoredTensor) -> Tensor:
+        dtype = precision.of(keymap.rename(tensor.name)[0], tensor.dtype)
+        return _guarded(lambda: torch.empty(tensor.shape, dtype=dtype, device=device))
+
+    state: dict[str, Tensor] = {}
+    for tensor, value in read_tensors(wanted, allocate, report):
+        for name, piece in keymap.convert(tensor.name, value):
+            state |= _guarded(partial(_rounded, network, name, piece.contiguous()))
     for name, source in (tied or {}).items():
-        if name in expected and source in state:
+        if name not in state and source in state:
             state[name] = state[source]
-    missing = [name for name in expected if name not in state and name not in wrong_shape]
-    if missing or unexpected or wrong_shape:
-        where = str(files[0].parent if len(files) > 1 else files[0])
-        raise CheckpointMismatch(where, missing, unexpected, wrong_shape)
     network.load_state_dict(state, strict=True, assign=True)
     _refuse_meta(network, files[0])
     return network.eval().requires_grad_(False)
 
 
-def _place(tensor: Tensor, dtype: torch.dtype, device: str | torch.device) -> Tensor:
+def _match(
+    network: nn.Module,
+    stored: Sequence[StoredTensor],
+    keymap: KeyMap,
+    allowed_extra: Sequence[str],
+    tied: Mapping[str, str],
+    files: Sequence[Path],
+) -> list[StoredTensor]:
+    """The stored tensors that the network takes, in order; raises CheckpointMismatch when they are not all it needs."""
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    for layer in _float8_layers(network):
+        expected[f"{layer}.weight"] = expected.pop(f"{layer}.codes")
+        del expected[f"{layer}.scale"]
+    found, wanted, unexpected, wrong_shape = set(), [], [], []
+    for tensor in stored:
+        takes = False
+        for name, piece in keymap.convert(tensor.name, torch.empty(tensor.shape, device="meta")):
+            if name not in expected:
+                if not any(part in name for part in allowed_extra):
+                    unexpected.append(name)
+            elif tuple(piece.shape) != expected[name]:
+                wrong_shape.append(name)
+            else:
+                found.add(name)
+                takes = True
+        if takes:
+            wanted.append(tensor)
+    given = found | {name for name, source in tied.items() if source in found}
+    missing = [name for name in expected if name not in given and name not in wrong_shape]
+    if missing or unexpected or wrong_shape:
+        where = str(files[0].parent if len(files) > 1 else files[0])
+        raise CheckpointMismatch(where, missing, unexpected, wrong_shape)
+    return wanted
+
+
+def _float8_layers(network: nn.Module) -> list[str]:
+    return [name for name, module in network.named_modules() if isinstance(module, Float8Linear)]
+
+
+def _rounded(network: nn.Module, name: str, value: Tensor) -> dict[str, Tensor]:
+    """A tensor under its name, or the codes and scales that stand for it."""
+    layer, _, leaf = name.rpartition(".")
+    if leaf == "weight" and isinstance(network.get_submodule(layer), Float8Linear):
+        codes, scale = quantize_rows(value)
+        return {f"{layer}.codes": codes, f"{layer}.scale": scale}
+    return {name: value}
+
+
+def _guarded(make: Callable[[], Made]) -> Made:
     try:
-        return tensor.to(device=device, dtype=dtype).contiguous()
+        return make()
     except torch.OutOfMemoryError as error:
         raise OutOfMemory("no memory left while loading weights: close other programs and retry") from error
 
@@ -134,59 +174,3 @@ def _refuse_meta(network: nn.Module, where: Path) -> None:
     left = [name for name, value in tensors if value.is_meta]
     if left:
         raise CheckpointMismatch(str(where), missing=left)
-
-
-def _read_all(files: Sequence[Path], device: torch.device, report: Report) -> Iterator[tuple[str, Tensor]]:
-    total, done = sum(file.stat().st_size for file in files), 0
-    for file in files:
-        read = 0
-        for name, tensor in _read_file(file, device):
-            read += tensor.nbytes
-            yield name, tensor
-            report(Progress(Stage.LOAD, detail=file.name, bytes_done=min(done + read, total), bytes_total=total))
-        done += file.stat().st_size
-        _forget_cached_pages(file)
-
-
-def _read_file(file: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
-    if file.suffix == ".safetensors":
-        with _open_safetensors(file, str(device)) as reader:
-            for name in reader.keys():  # noqa: SIM118
-                yield name, reader.get_tensor(name)
-    else:
-        yield from _load_pickled(file).items()
-
-
-def _open_safetensors(file: Path, device: str) -> Any:
-    try:
-        return safe_open(file, framework="pt", device=device)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointMissing(f"cannot read {file}: {error}. Download it again.") from error
-
-
-def _load_pickled(file: Path) -> dict[str, Tensor]:
-    """Read a `.pth` of plain tensors; memory-mapped when its container allows, so that it is not held twice."""
-    try:
-        try:
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        except (RuntimeError, ValueError):
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
-        raise CheckpointMissing(f"cannot read {file}: {error}. Download it again.") from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointMissing(f"{file} holds something else than a dictionary of tensors")
-    return content
-
-
-def _forget_cached_pages(file: Path) -> None:
-    """Give the file's pages back: on unified memory the cache is a second copy of the weights."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ESPIPE):
-            raise
-    finally:
-        os.close(descriptor)

@@ -30,12 +30,13 @@ from pipelines.media.audio import decode_mono, loudness, normalise_loudness
 from pipelines.media.images import load_image
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter
+from pipelines.memory import requested_plan
 from pipelines.pool import ModelPool
 from pipelines.progress import Progress, Report, Stage
 from pipelines.resume import WorkDir
 from pipelines.runtime import Output, Runtime
 from pipelines.schedulers import avatar_timetable
-from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, nearest_bucket
+from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
 
 TASK = "talking_avatar"
@@ -83,15 +84,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
     plan, warnings = voice.plan, [*portrait.warnings, *voice.warnings]
 
     if len(work.pieces()) < max(1, plan.num_windows):
-        models = AvatarModels(
-            runtime.checkpoint,
-            runtime.device,
-            pool,
-            runtime.cache_dir,
-            report,
-            low_vram=request.low_vram,
-            fast=request.quality == "fast",
-        )
+        models = AvatarModels(runtime, pool, report, requested_plan(request))
 
         # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
         report(Progress(Stage.TEXT, num_segments=plan.num_passes))
@@ -106,7 +99,8 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         embedding = hear(models, voice)
 
         # 5. Passes: the reference video, then window after window, each decoded into its own piece.
-        with models.networks() as networks:
+        shape = PixelShape(*portrait.crop.target, plan.window_frames)
+        with models.networks(shape.latent.num_tokens) as networks:
             avatar = Avatar(
                 networks,
                 plan,
@@ -120,6 +114,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
             )
             outlets = Outlets(
                 write_piece=piece_writer(work, *portrait.crop.target),
+                decode=models.decode,
                 work=work,
                 report=report,
                 wants_preview=runtime.wants_preview,

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pipelines.checkpoints.keymap import WAN_TRANSFORMER
 from pipelines.checkpoints.load import Precision, load_network, read_config, stored_shapes, tensor_files
 from pipelines.errors import CheckpointMissing
 from pipelines.families.avatar_pass import Networks
+from pipelines.families.networks import CheckpointNetworks, Layout
+from pipelines.memory import LoadPlan
 from pipelines.models.audio_encoder import AudioEncoder, load_audio_encoder
-from pipelines.models.float8 import quantize_linears
 from pipelines.models.image_encoder import load_image_encoder
-from pipelines.models.load_transformer import original_config
-from pipelines.models.scaled_linear import use_scaled_linears
-from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
+from pipelines.models.load_transformer import build_transformer, original_config
 from pipelines.models.transformer import FLOAT32_NAMES, SkyReelsTransformer
-from pipelines.models.vae import load_vae
 from pipelines.pool import ModelPool
 from pipelines.progress import Report, ignore_progress
+from pipelines.runtime import Runtime
 
 VAE_FILE = "Wan2.1_VAE.pth"
 TEXT_FILE = "models_t5_umt5-xxl-enc-bf16.pth"
@@ -65,13 +63,14 @@ def load_transformer(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    float8: bool = False,
     report: Report = ignore_progress,
 ) -> SkyReelsTransformer:
-    """Load the transformer at the root of a checkpoint folder, in any number of files."""
+    """Load the transformer at the root of a checkpoint folder, in any number of files; `float8` halves its memory."""
     files = tensor_files(folder)
     config = transformer_config(folder, stored_shapes(files))
     return load_network(
-        lambda: SkyReelsTransformer(**config),
+        partial(build_transformer, config, float8=float8),
         files,
         keymap=WAN_TRANSFORMER,
         precision=Precision(dtype, FLOAT32_NAMES),
@@ -80,82 +79,28 @@ def load_transformer(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class AvatarModels:
-    """A checkpoint's networks on one device, each built when it is first used and kept by the pool."""
+LAYOUT = Layout(VAE_FILE, TEXT_FILE, TOKENIZER_FOLDER, load_transformer)
 
-    checkpoint: Path
-    device: str
-    pool: ModelPool
-    cache_dir: Path
-    report: Report
-    low_vram: bool = False
-    """Store the transformer's linear weights in 8 bits: half the memory, approximate."""
-    fast: bool = False
-    """Multiply in 8 bits where the GPU can: approximate."""
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of transformer and text encoder: what the device multiplies fast; speech and VAE are float32."""
-        return torch.float32 if self.device == "cpu" else torch.bfloat16
+class AvatarModels(CheckpointNetworks):
+    """An avatar's networks: besides those of every family a speech encoder and a picture encoder."""
+
+    def __init__(self, runtime: Runtime, pool: ModelPool, report: Report, plan: LoadPlan | None = None) -> None:
+        super().__init__(LAYOUT, runtime, pool, report, plan)
 
     def audio_encoder(self) -> AbstractContextManager[AudioEncoder]:
-        """The speech encoder."""
+        """The speech encoder, always in float32."""
         source = self.checkpoint / AUDIO_FOLDER
-        return self._use(source, torch.float32, lambda: load_audio_encoder(source, **self._where()))
+        return self.use(source, torch.float32, lambda: load_audio_encoder(source, **self.where()))
 
     @contextmanager
-    def networks(self) -> Iterator[Networks]:
-        """The three networks that every pass needs, together."""
-        vae, clip = self.checkpoint / VAE_FILE, self.checkpoint / IMAGE_FILE
+    def networks(self, num_tokens: int) -> Iterator[Networks]:
+        """The three networks that every pass needs, together, for calls of about `num_tokens` tokens."""
+        clip = self.checkpoint / IMAGE_FILE
         clip_dtype = torch.float32 if self.device == "cpu" else torch.float16
-        options = (self.low_vram, self.fast)
         with (
-            self._use(self.checkpoint, self.dtype, self._build_transformer, *options) as transformer,
-            self._use(vae, torch.float32, lambda: load_vae(vae, **self._where())) as autoencoder,
-            self._use(
-                clip, clip_dtype, lambda: load_image_encoder(clip, dtype=clip_dtype, **self._where())
-            ) as image_encoder,
+            self.transformer(".", num_tokens) as transformer,
+            self.vae() as vae,
+            self.use(clip, clip_dtype, lambda: load_image_encoder(clip, dtype=clip_dtype, **self.where())) as encoder,
         ):
-            yield Networks(transformer, autoencoder, image_encoder)
-
-    def embed_prompt(self, prompt: str) -> Tensor:
-        """Text features [1, 512, D] on the device, from the cache when this prompt was encoded before."""
-        source, tokenizer = self.checkpoint / TEXT_FILE, self.checkpoint / TOKENIZER_FOLDER
-
-        def encoder() -> AbstractContextManager[PromptEncoder]:
-            def build() -> PromptEncoder:
-                return load_prompt_encoder(source, tokenizer, dtype=self.dtype, **self._where())
-
-            return self._use(source, self.dtype, build)
-
-        return PromptCache(self.cache_dir / "prompts").embed(
-            prompt,
-            weights=weights_id([source, tokenizer]),
-            dtype=self.dtype,
-            device=self.device,
-            encoder=encoder,
-        )
-
-    def _build_transformer(self) -> SkyReelsTransformer:
-        network = load_transformer(self.checkpoint, dtype=self.dtype, **self._where())
-        if self.low_vram:
-            quantize_linears(network)
-        elif self.fast and self.device != "cpu":
-            use_scaled_linears(network)
-        return network
-
-    def _where(self) -> dict[str, Any]:
-        return {"device": self.device, "report": self.report}
-
-    def _use(
-        self, source: Path, dtype: torch.dtype, build: Callable[[], Any], *options: object
-    ) -> AbstractContextManager[Any]:
-        return self.pool.use((str(source), self.device, dtype, *options), build, _stored_bytes(source))
-
-
-def _stored_bytes(source: Path) -> int:
-    """Bytes of a file, or of the files directly in a folder; what a network takes is rarely more."""
-    if source.is_file():
-        return source.stat().st_size
-    return sum(path.stat().st_size for path in source.glob("*.safetensors"))
+            yield Networks(transformer, vae, encoder)

@@ -17,7 +17,7 @@ from torch import Tensor
 from pipelines.color import match_colors
 from pipelines.families.avatar_pass import Avatar, AvatarPass, Trace, no_trace
 from pipelines.families.avatar_picture import to_bytes
-from pipelines.models.vae import decode_stream
+from pipelines.models.vae import Decode, decode_stream
 from pipelines.preview import preview_strip
 from pipelines.progress import Progress, Report, Stage, ignore_progress
 from pipelines.resume import Snapshot, WorkDir
@@ -35,6 +35,7 @@ class Outlets:
     """Where the passes' results and reports go."""
 
     write_piece: WritePiece
+    decode: Decode = decode_stream
     work: WorkDir | None = None
     """Steps, key frames and motion frames are stored here after each step; None stores nothing."""
     report: Report = ignore_progress
@@ -158,7 +159,7 @@ def _matched_frames(avatar: Avatar, index: int, latents: Tensor, outlets: Outlet
     usable = avatar.plan.usable_frames(index)
     num_chunks = 1 + math.ceil((usable - 1) / TEMPORAL_STRIDE)
     first = 0
-    with closing(decode_stream(avatar.networks.vae, latents)) as chunks:
+    with closing(outlets.decode(avatar.networks.vae, latents)) as chunks:
         for done, chunk in enumerate(chunks, start=1):
             decoded = chunk[:, :, : usable - first]
             frames = match_colors(decoded, avatar.picture)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipelines.families.condition_frames import Frames
 from pipelines.models.transformer import Context, SkyReelsTransformer
-from pipelines.models.vae import decode_stream, encode_mean, normalise
+from pipelines.models.vae import Decode, decode_stream, encode_mean, normalise
 from pipelines.sampling import Predict
 
 
@@ -32,9 +32,11 @@ def truncate_to_bytes(pixels: Tensor) -> Frames:
     return frames
 
 
-def decode_bytes(vae: AutoencoderKLWan, latents: Tensor) -> Generator[Frames, None, None]:
+def decode_bytes(
+    vae: AutoencoderKLWan, latents: Tensor, decode: Decode = decode_stream
+) -> Generator[Frames, None, None]:
     """Decode latents [1, 16, T, h, w] one latent frame at a time: 1 frame, then 4 and 4. Close it if left early."""
-    with closing(decode_stream(vae, latents)) as chunks:
+    with closing(decode(vae, latents)) as chunks:
         for pixels in chunks:
             yield truncate_to_bytes(pixels)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,15 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.errors import InvalidRequest
+from pipelines.families.networks import CheckpointNetworks, Layout
 from pipelines.media.images import letterbox, load_image
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter
+from pipelines.memory import requested_plan
 from pipelines.models.load_transformer import load_transformer
-from pipelines.models.text import PromptCache, PromptEncoder, cut_warning, load_prompt_encoder, weights_id
+from pipelines.models.text import cut_warning
 from pipelines.models.transformer import Context, SkyReelsTransformer
-from pipelines.models.vae import decode_stream, encode_sample, load_vae, normalise, to_frames, to_pixels
+from pipelines.models.vae import encode_sample, normalise, to_frames, to_pixels
 from pipelines.pool import ModelPool
 from pipelines.preview import preview_strip
 from pipelines.progress import Progress, Report, Stage
@@ -33,6 +34,7 @@ from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, BucketTable, PixelShape, ne
 from pipelines.tasks.reference_to_video import REFERENCE_SLOTS, ReferenceToVideo
 
 TASK = "reference_to_video"
+LAYOUT = Layout("vae", "text_encoder", "tokenizer", load_transformer)
 Picture = npt.NDArray[np.uint8]
 
 
@@ -136,7 +138,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
     work = WorkDir(runtime.work_dir)
     work.remember_inputs(request.ref_imgs)
     work.check_inputs()
-    models = Models(runtime, pool, report)
+    models = CheckpointNetworks(LAYOUT, runtime, pool, report, requested_plan(request))
 
     # 2. Pictures: the first decides the size, all are boxed to it.
     images = [load_image(path) for path in request.ref_imgs]
@@ -154,8 +156,8 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         prompt = negative = None
         if steps_left:
             report(Progress(Stage.TEXT))
-            prompt = models.embed(request.prompt)
-            negative = models.embed(request.negative_prompt) if guidance.is_on else None
+            prompt = models.embed_prompt(request.prompt)
+            negative = models.embed_prompt(request.negative_prompt) if guidance.is_on else None
 
         # 4. Noise first, then the references: the order of the draws is part of a seed's meaning.
         if stored is None:
@@ -170,7 +172,8 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
 
         # 5. Denoise.
         if prompt is not None:
-            with models.transformer() as transformer:
+            whole = replace(shape.latent, num_frames=latents.shape[2] + condition.shape[2])
+            with models.transformer("transformer", whole.num_tokens) as transformer:
                 predict = make_predictor(transformer, condition, prompt, negative, guidance)
                 hooks = Hooks(
                     work=work,
@@ -183,7 +186,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
 
         # 6. Decode: chunks go to the encoder as they appear.
         with models.vae() as vae:
-            write_clip(vae, latents, work, shape, report)
+            write_clip(models.decode(vae, latents), latents.shape[2], work, shape, report)
 
     # 7. Write.
     report(Progress(Stage.WRITE))
@@ -194,7 +197,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         task=TASK,
         fps=MODEL_FPS,
         num_frames=shape.latent.pixel_frames,
-        warnings=request_warnings(request, runtime.checkpoint / "tokenizer"),
+        warnings=request_warnings(request, models.tokenizer_folder),
     )
 
 
@@ -206,61 +209,14 @@ def request_warnings(request: ReferenceToVideo, tokenizer: Path) -> list[str]:
     return [warning for warning in found if warning]
 
 
-def write_clip(vae: AutoencoderKLWan, latents: Tensor, work: WorkDir, shape: PixelShape, report: Report) -> None:
-    """Decode into the job's only piece; stopping between chunks leaves no piece."""
-    total, temporary = latents.shape[2], work.piece_path(0)
+def write_clip(
+    chunks: Generator[Tensor, None, None], total: int, work: WorkDir, shape: PixelShape, report: Report
+) -> None:
+    """Write `total` decoded chunks into the job's only piece; stopping between them leaves no piece."""
+    temporary = work.piece_path(0)
     report(Progress(Stage.DECODE, 0, total))
-    with VideoWriter(temporary, shape.width, shape.height, MODEL_FPS) as writer:
-        for done, pixels in enumerate(decode_stream(vae, latents), start=1):
+    with VideoWriter(temporary, shape.width, shape.height, MODEL_FPS) as writer, closing(chunks):
+        for done, pixels in enumerate(chunks, start=1):
             writer.write(to_frames(pixels).numpy())
             report(Progress(Stage.DECODE, done, total))
     work.commit_piece(temporary, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The checkpoint's parts, loaded when first needed and kept warm by the pool."""
-
-    runtime: Runtime
-    pool: ModelPool
-    report: Report
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of transformer and text encoder; the VAE is float32 everywhere."""
-        return torch.bfloat16 if self.runtime.device.startswith("cuda") else torch.float32
-
-    def vae(self) -> AbstractContextManager[AutoencoderKLWan]:
-        """The autoencoder."""
-        folder = self.runtime.checkpoint / "vae"
-        build = partial(load_vae, folder, device=self.runtime.device, report=self.report)
-        return self.pool.use((folder, self.runtime.device, torch.float32), build)
-
-    def transformer(self) -> AbstractContextManager[SkyReelsTransformer]:
-        """The transformer."""
-        folder = self.runtime.checkpoint / "transformer"
-        build = partial(load_transformer, folder, device=self.runtime.device, dtype=self.dtype, report=self.report)
-        return self.pool.use((folder, self.runtime.device, self.dtype), build)
-
-    def embed(self, prompt: str) -> Tensor:
-        """Features of a prompt [1, 512, D], from the cache on disk when it has them."""
-        parts = (self.runtime.checkpoint / "text_encoder", self.runtime.checkpoint / "tokenizer")
-        return PromptCache(self.runtime.cache_dir / "prompts").embed(
-            prompt,
-            weights=weights_id(parts),
-            dtype=self.dtype,
-            device=self.runtime.device,
-            encoder=self._prompt_encoder,
-        )
-
-    def _prompt_encoder(self) -> AbstractContextManager[PromptEncoder]:
-        folder, tokenizer = self.runtime.checkpoint / "text_encoder", self.runtime.checkpoint / "tokenizer"
-        build = partial(
-            load_prompt_encoder,
-            folder,
-            tokenizer,
-            device=self.runtime.device,
-            dtype=self.dtype,
-            report=self.report,
-        )
-        return self.pool.use((folder, self.runtime.device, self.dtype), build)

@@ -6,17 +6,16 @@ is stored with it, so a job continues at any step of any piece and memory does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.errors import InvalidRequest
 from pipelines.families.condition_frames import Frames, LastFrames, fit_bucket, stretch
-from pipelines.families.extension_models import SHOT_SWITCHING_FOLDER, SINGLE_SHOT_FOLDER, ExtensionModels
+from pipelines.families.extension_models import LAYOUT, SHOT_SWITCHING_FOLDER, SINGLE_SHOT_FOLDER
 from pipelines.families.extension_steps import (
     continuing_velocity,
     decode_bytes,
@@ -24,8 +23,10 @@ from pipelines.families.extension_steps import (
     encode_frames,
     switching_velocity,
 )
+from pipelines.families.networks import CheckpointNetworks
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter, read_tail
+from pipelines.memory import requested_plan
 from pipelines.models.text import cut_warning
 from pipelines.models.transformer import Context, SkyReelsTransformer
 from pipelines.pool import ModelPool
@@ -109,15 +110,7 @@ def extend(
     work = WorkDir(runtime.work_dir)
     work.remember_inputs(request.input_video)
     work.check_inputs()
-    models = ExtensionModels(
-        runtime.checkpoint,
-        runtime.device,
-        pool,
-        runtime.cache_dir,
-        report,
-        low_vram=request.low_vram,
-        fast=request.quality == "fast",
-    )
+    models = CheckpointNetworks(LAYOUT, runtime, pool, report, requested_plan(request))
 
     # 2. Where to go on: pieces before the stored one are finished files.
     stored = work.latest()
@@ -146,14 +139,18 @@ def extend(
         # 4a. Denoise.
         if solver.step_index < request.num_inference_steps:
             assert prompt_embeds is not None
-            with models.transformer(kind.transformer_folder) as transformer:
+            height, width = latents.shape[-2:]
+            whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
+            with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
                 context = transformer.encode_context(prompt_embeds)
                 predict = kind.velocity(transformer, context, condition)
                 latents = denoise(latents, solver, predict, place.hooks(condition, runtime))
 
         # 4b. Decode, and make the piece durable.
         with models.vae() as vae:
-            carried = write_piece(place, vae, kind.decoded_latents(condition, latents), kind.dropped_frames)
+            whole_piece = kind.decoded_latents(condition, latents)
+            chunks = decode_bytes(vae, whole_piece, models.decode)
+            carried = write_piece(place, chunks, whole_piece.shape, kind.dropped_frames)
         stored = Snapshot(index + 1, 0, {"carried_frames": torch.from_numpy(carried)})
         work.save(stored)
 
@@ -216,14 +213,17 @@ class Place:
         )
 
 
-def write_piece(place: Place, vae: AutoencoderKLWan, latents: Tensor, num_dropped: int) -> Frames:
-    """Decode into the piece's file, without the first `num_dropped` frames; return the last 25 decoded."""
+def write_piece(place: Place, decoded: Generator[Frames, None, None], shape: Sequence[int], num_dropped: int) -> Frames:
+    """Write the frames of latents of `shape` to the piece's file, without the first `num_dropped`.
+
+    Returns the last 25 decoded frames.
+    """
     temporary, last = place.work.piece_path(place.index), LastFrames(SINGLE_CONDITION_FRAMES)
-    total, height, width = latents.shape[2:]
+    total, height, width = shape[2:]
     place.tell(Stage.DECODE, 0, total)
     with (
         VideoWriter(temporary, width * SPATIAL_STRIDE, height * SPATIAL_STRIDE, MODEL_FPS) as writer,
-        closing(decode_bytes(vae, latents)) as chunks,
+        closing(decoded) as chunks,
     ):
         for done, frames in enumerate(chunks, start=1):
             last.extend(frames)

@@ -34,7 +34,12 @@ class Float8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        codes, scale = quantize_rows(linear.weight.detach())
+        weight = linear.weight.detach()
+        if weight.is_meta:
+            # A loader brings the numbers; arithmetic on meta would import seconds of torch's own tracing.
+            codes, scale = torch.empty_like(weight, dtype=torch.float8_e4m3fn), weight.new_empty(len(weight))
+        else:
+            codes, scale = quantize_rows(weight)
         self.register_buffer("codes", codes)
         self.register_buffer("scale", scale)
         self.bias = linear.bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipelines.checkpoints.load import (
     tensor_files,
 )
 from pipelines.errors import CheckpointMissing
+from pipelines.models.float8 import quantize_linears
 from pipelines.models.transformer import FLOAT32_NAMES, IGNORED_NAMES, SkyReelsTransformer
 from pipelines.progress import Report, ignore_progress
 
@@ -30,16 +32,20 @@ def load_transformer(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    float8: bool = False,
     report: Report = ignore_progress,
 ) -> SkyReelsTransformer:
-    """Build from the folder's config.json and tensors; some tensors stay float32 whatever `dtype` is."""
+    """Build from the folder's config.json and tensors; some tensors stay float32 whatever `dtype` is.
+
+    float8: linear weights are stored in 8 bits, rounded one by one as they are read.
+    """
     files, stored = tensor_files(folder), read_config(folder)
     if "num_attention_heads" in stored:
         config, keymap = diffusers_config(stored, folder), STORED_AS_IS
     else:
         config, keymap = original_config(stored, stored_shapes(files)), WAN_TRANSFORMER
     return load_network(
-        lambda: SkyReelsTransformer(**config),
+        partial(build_transformer, config, float8=float8),
         files,
         keymap=keymap,
         precision=Precision(dtype, FLOAT32_NAMES),
@@ -47,6 +53,14 @@ def load_transformer(
         allowed_extra=IGNORED_NAMES,
         report=report,
     )
+
+
+def build_transformer(config: Mapping[str, Any], *, float8: bool = False) -> SkyReelsTransformer:
+    """The network of a config, for a loader to fill."""
+    network = SkyReelsTransformer(**config)
+    if float8:
+        quantize_linears(network)
+    return network
 
 
 def diffusers_config(stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:

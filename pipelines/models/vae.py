@@ -6,7 +6,7 @@ Pixels are float32 in [-1, 1], [B, 3, T, H, W]; latents [B, 16, 1 + (T - 1) // 4
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -24,6 +24,9 @@ from pipelines.checkpoints.load import (
 )
 from pipelines.models.vae_decoder import StreamingDecoder, half_weights
 from pipelines.progress import Report, ignore_progress
+
+Decode = Callable[[AutoencoderKLWan, Tensor], Generator[Tensor, None, None]]
+"""(autoencoder, normalised latents) -> chunks of float32 pixels, as `decode_stream` gives them."""
 
 
 def load_vae(

@@ -18,6 +18,7 @@ from pipelines.families.avatar_render import Outlets, render
 from pipelines.pool import ModelPool
 from pipelines.progress import Stage, ignore_progress
 from pipelines.resume import WorkDir
+from pipelines.runtime import Runtime
 from pipelines.schedulers import avatar_timetable
 
 STEPS = 2
@@ -27,11 +28,12 @@ STEPS = 2
 def avatar(tmp_path_factory):
     """Four passes of 21 frames at 32x32 with two steps each."""
     cache = tmp_path_factory.mktemp("cache")
-    models = AvatarModels(demo_checkpoint("a2v", cache), "cpu", ModelPool(), cache, ignore_progress)
+    runtime = Runtime("cpu", cache, cache / "work", cache / "result", "avatar", demo_checkpoint("a2v", cache))
+    models = AvatarModels(runtime, ModelPool(), ignore_progress)
     plan = WindowPlan(num_frames=35, window_frames=21, motion_frames=5, dropped_frames=8)
     assert plan.num_passes == 4
     draw = torch.Generator().manual_seed(0)
-    with models.networks() as networks:
+    with models.networks(plan.window_frames) as networks:
         yield Avatar(
             networks,
             plan,

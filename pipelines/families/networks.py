@@ -1,0 +1,156 @@
+"""A checkpoint's networks under a load plan: found, loaded when first used, kept warm by the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+
+from pipelines.interrupt import interruptible
+from pipelines.memory import LoadPlan
+from pipelines.models.attention_choice import use_fastest
+from pipelines.models.block_offload import BlockOffload
+from pipelines.models.scaled_linear import use_scaled_linears
+from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
+from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.models.vae import decode_stream, load_vae
+from pipelines.pool import ModelPool
+from pipelines.progress import Progress, Report, Stage
+from pipelines.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a family's checkpoint holds its parts, as paths below its folder."""
+
+    vae: str
+    text_encoder: str
+    tokenizer: str
+    load_transformer: Callable[..., SkyReelsTransformer]
+    """(folder, device=, dtype=, float8=, report=) -> network."""
+
+
+class CheckpointNetworks:
+    """The networks of one checkpoint for one job. Used from one thread."""
+
+    def __init__(
+        self, layout: Layout, runtime: Runtime, pool: ModelPool, report: Report, plan: LoadPlan | None = None
+    ) -> None:
+        """`plan` is how to load; a plan of the runtime goes before it."""
+        self._layout, self._runtime, self._pool, self._report = layout, runtime, pool, report
+        self.plan = runtime.load_plan or plan or LoadPlan()
+        self._kernel = ""
+
+    @property
+    def device(self) -> str:
+        """Where the networks compute."""
+        return self._runtime.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of transformer and text encoder: what the device multiplies fast; the VAE is always float32."""
+        return torch.float32 if self.device == "cpu" else torch.bfloat16
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """The text encoder's tokenizer."""
+        return self.checkpoint / self._layout.tokenizer
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's folder."""
+        return self._runtime.checkpoint
+
+    def vae(self) -> AbstractContextManager[AutoencoderKLWan]:
+        """The autoencoder."""
+        source = self.checkpoint / self._layout.vae
+        return self.use(source, torch.float32, lambda: load_vae(source, **self.where()))
+
+    def decode(self, vae: AutoencoderKLWan, latents: Tensor) -> Generator[Tensor, None, None]:
+        """Decode as `decode_stream` does, in the way that the plan asks for."""
+        vae.use_tiling = self.plan.tiled_decode
+        try:
+            yield from decode_stream(vae, latents, exact=self.plan.exact_decode)
+        finally:
+            # Encoding never takes tiles: their seams would be in the condition of every step.
+            vae.use_tiling = False
+
+    @contextmanager
+    def transformer(self, folder: str, num_tokens: int) -> Iterator[SkyReelsTransformer]:
+        """The transformer below `folder`, ready for calls of about `num_tokens` tokens; `poll` can end a call."""
+        source, plan = self.checkpoint / folder, self.plan
+        if plan.release_text_encoder:
+            self._pool.release(self._text_key)
+        options = (plan.float8_weights, plan.offload_blocks, plan.numerics)
+        # Some releases keep the transformer at the root: without its folder the key would be the checkpoint's.
+        with self.use(source, self.dtype, lambda: self._build_transformer(source), "transformer", *options) as network:
+            if not self._kernel:
+                heads, head_dim = network.config.num_attention_heads, network.config.attention_head_dim
+                self._kernel = use_fastest(self.device, self._runtime.cache_dir, num_tokens, head_dim, heads)
+                self._report(Progress(Stage.LOAD, detail=f"{self._kernel} attention"))
+                self._runtime.log(f"{self._kernel} attention for {num_tokens} tokens")
+            with interruptible(network, self._runtime.poll):
+                yield network
+
+    def embed_prompt(self, prompt: str) -> Tensor:
+        """Text features [1, 512, D] on the device, from the cache when this prompt was encoded before."""
+        source = self.checkpoint / self._layout.text_encoder
+        return PromptCache(self._runtime.cache_dir / "prompts").embed(
+            prompt,
+            weights=weights_id([source, self.tokenizer_folder]),
+            dtype=self.dtype,
+            device=self.device,
+            encoder=self._prompt_encoder,
+        )
+
+    def where(self) -> dict[str, Any]:
+        """What every loader is told."""
+        return {"device": self.device, "report": self._report}
+
+    def use(
+        self, source: Path, dtype: torch.dtype, build: Callable[[], Any], *options: object
+    ) -> AbstractContextManager[Any]:
+        """The network read from `source` through the pool; `options` are what else `build` depends on."""
+        return self._pool.use(self._key(source, dtype, *options), build, stored_bytes(source))
+
+    def _key(self, source: Path, dtype: torch.dtype, *options: object) -> tuple[object, ...]:
+        return (str(source), self.device, dtype, *options)
+
+    @property
+    def _text_key(self) -> tuple[object, ...]:
+        return self._key(self.checkpoint / self._layout.text_encoder, self.dtype)
+
+    def _prompt_encoder(self) -> AbstractContextManager[PromptEncoder]:
+        source = self.checkpoint / self._layout.text_encoder
+        return self.use(
+            source,
+            self.dtype,
+            lambda: load_prompt_encoder(source, self.tokenizer_folder, dtype=self.dtype, **self.where()),
+        )
+
+    def _build_transformer(self, folder: Path) -> SkyReelsTransformer:
+        plan = self.plan
+        network = self._layout.load_transformer(
+            folder,
+            device="cpu" if plan.offload_blocks else self.device,
+            dtype=self.dtype,
+            float8=plan.float8_weights,
+            report=self._report,
+        )
+        if plan.offload_blocks:
+            BlockOffload(network, self.device)
+        elif plan.numerics == "fast" and not plan.float8_weights and self.device != "cpu":
+            use_scaled_linears(network)
+        return network
+
+
+def stored_bytes(source: Path) -> int:
+    """Bytes of a file, or of the tensor files directly in a folder: about what the network will take."""
+    files = [source] if source.is_file() else source.glob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
