@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from skyreels_tui.commands.context import Context
@@ -15,7 +16,9 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         from skyreels_tui.commands.plain import run_plain
 
         return run_plain(args, context)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # A browser's stand-in for the terminal names its own driver.
+    served = "TEXTUAL_DRIVER" in os.environ
+    if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError(
             "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
             "or --plain shows the queue as lines"

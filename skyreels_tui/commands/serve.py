@@ -37,8 +37,12 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     from textual_serve.server import Server
 
     command = shlex.join([sys.executable, "-m", "skyreels_tui", "--result-dir", str(context.result_dir)])
-    output.note(f"http://{args.host}:{args.port} - Ctrl+C ends")
-    Server(command, host=args.host, port=args.port, title="skyreels-tui").serve()
+    server = Server(command, host=args.host, port=args.port, title="skyreels-tui")
+    # Its banner and its list of requests are no results of ours.
+    server.console.quiet = True
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    output.note(f"http://{host}:{args.port} - Ctrl+C ends")
+    server.serve()
     return Exit.OK
 
 

@@ -76,6 +76,28 @@ def test_run_goes_on_after_an_interruption(cli: Cli, picture: Path) -> None:
     assert Path(call.out.strip()).is_file()
 
 
+def test_a_hang_up_does_what_the_setting_says(cli: Cli, picture: Path) -> None:
+    cli("settings", "set", "hang_up", "stop")
+    child = start("generate", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    wait_for(child, "denoise 2/1000")
+    child.send_signal(signal.SIGHUP)
+    child.communicate(timeout=30)
+    assert child.returncode == 4
+    [row] = cli("list", "--json").data
+    assert (row["status"], row["step"] >= 2) == ("interrupted", True)
+
+
+def test_the_app_speaks_to_a_browser_s_stand_in(home: Path) -> None:
+    env = {**os.environ, "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver", "COLUMNS": "80", "ROWS": "24"}
+    child = start(stdin=subprocess.PIPE, env=env)
+    assert child.stdout is not None
+    try:
+        assert child.stdout.readline() == "__GANGLION__\n"
+    finally:
+        child.kill()
+        child.communicate()
+
+
 def test_a_reader_that_leaves_early_is_no_error(home: Path, cli: Cli, picture: Path) -> None:
     for _ in range(3):
         cli("add", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x" * 40000)
