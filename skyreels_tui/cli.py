@@ -8,9 +8,9 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.checkpoints.locate import as_folder
 from pipelines.errors import CheckpointMissing, InvalidRequest, PipelineError
 from skyreels_tui import __version__
 from skyreels_tui.commands import COMMANDS, Command, command_named, output
@@ -93,7 +93,9 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     loaded = load(folders.settings_file)
     for warning in loaded.warnings:
         output.note(f"skyreels-tui: {warning}")
-    results = Path(result_dir or loaded.settings.result_dir).expanduser().absolute()
+    results = as_folder(result_dir or loaded.settings.result_dir).absolute()
+    if any("\ud800" <= char <= "\udfff" for char in str(results)):
+        raise CommandError("result-dir: the folder's name is not UTF-8, so the queue cannot store it")
 
     def local() -> Executor:
         # The only road to torch: taken when a job is about to run.

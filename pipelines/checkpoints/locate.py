@@ -28,7 +28,7 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
         )
     checkpoint = CHECKPOINTS[family]
     if model_id:
-        folder = Path(model_id).expanduser()
+        folder = as_folder(model_id)
         if folder.is_dir():
             return _complete(folder.absolute(), checkpoint, task)
         if not _REPO_ID.fullmatch(model_id):
@@ -50,6 +50,14 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
         f"Download {size / 1e9:.0f} GB: skyreels-tui models download {model_id or family} --task {task}. "
         "Or try the tiny built-in models: --profile demo"
     )
+
+
+def as_folder(text: str) -> Path:
+    """Read a path as typed, `~` expanded; the `~name` of nobody stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def hub_cache(environ: Mapping[str, str] | None = None) -> Path:
@@ -90,9 +98,7 @@ def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
     absent = absent_parts(folder, checkpoint, task)
     if not absent:
         return folder
-    names = ", ".join(
-        f"{part.component.name} ({part.presence}: {', '.join(part.absent[:2])})" for part in absent
-    )
+    names = ", ".join(f"{part.component.name} ({part.presence}: {', '.join(part.absent[:2])})" for part in absent)
     kind = "holds no" if presence_of(absent) is Presence.MISSING else "is incomplete:"
     raise CheckpointMissing(
         f"{folder} {kind} {names}. Finish it: skyreels-tui models download {checkpoint.family} --task {task}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
-from pipelines.checkpoints.locate import hub_cache, repo_folder, snapshot_folder
+from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshot_folder
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 
 
@@ -67,7 +67,7 @@ def remove(checkpoint: Checkpoint, cache: Path | None = None) -> int:
 
 def _look(checkpoint: Checkpoint, own: str, cache: Path) -> Shelved:
     if own:
-        folder = Path(own).expanduser()
+        folder = as_folder(own)
         return Shelved(checkpoint, folder, "", inspect(folder, checkpoint.components), 0)
     best: Shelved | None = None
     for repo_id in checkpoint.repo_ids:

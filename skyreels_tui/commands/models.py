@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.checkpoints.fetch import DownloadProgress, download
 from pipelines.checkpoints.hub import DownloadPlan, check_room, needed_components, plan_download
 from pipelines.checkpoints.inventory import Presence, inspect, presence_of
-from pipelines.checkpoints.locate import hub_cache
+from pipelines.checkpoints.locate import as_folder, hub_cache
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
 from pipelines.checkpoints.verify import Finding, verify
@@ -260,7 +260,7 @@ def _use(args: argparse.Namespace, context: Context) -> int:
             raise CommandError("say which: skyreels-tui models use '' --model FAMILY")
         family, folder = args.model, ""
     else:
-        path = Path(args.path).expanduser().absolute()
+        path = as_folder(args.path).absolute()
         if not path.is_dir():
             raise CommandError(f"{path} is no folder", Exit.NOT_FOUND)
         family, folder = _recognise(path, args.model), str(path)

@@ -36,6 +36,11 @@ def test_help_loads_nothing_heavy(home: Path) -> None:
     assert modules_after("--help") & set(HEAVY) == set()
 
 
+@pytest.mark.parametrize("words", [("models", "list"), ("add", "--help"), ("settings",)])
+def test_other_commands_load_no_torch(home: Path, words: tuple[str, ...]) -> None:
+    assert modules_after(*words) & {"torch", "diffusers", "transformers", "textual"} == set()
+
+
 def test_queue_commands_load_neither_torch_nor_textual(home: Path) -> None:
     loaded = modules_after("list")
     assert "sqlite3" in loaded

@@ -1,0 +1,124 @@
+"""Finding a checkpoint without asking anybody: folders, repository ids, names in order, and words for what lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.checkpoints.locate import hub_cache, locate
+from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.errors import CheckpointMissing
+from tests.models_hub.conftest import V2V_FILES, r2v_files
+
+PUBLIC, ALIAS = CHECKPOINTS["r2v"].repo_ids
+TASK = "reference_to_video"
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def snapshot(cache: Path, repo_id: str, files: dict[str, bytes], revision: str = "a" * 40, main: bool = True) -> Path:
+    repo = cache / f"models--{repo_id.replace('/', '--')}"
+    if main:
+        put(repo, {"refs/main": revision.encode()})
+    return put(repo / "snapshots" / revision, files)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def find(model_id: str = "", task: str = TASK, family: str = "r2v") -> Path:
+    return locate(family, model_id, "full", Path("cache"), task)
+
+
+def test_a_folder_of_ones_own(tmp_path: Path, cache: Path) -> None:
+    folder = put(tmp_path / "mine", r2v_files())
+    assert find(str(folder)) == folder
+
+
+def test_a_repository_id_is_looked_up_in_the_cache(cache: Path) -> None:
+    folder = snapshot(cache, "someone/tuned", r2v_files())
+    assert find("someone/tuned") == folder
+
+
+def test_a_whole_second_name_wins_over_a_partial_first(cache: Path) -> None:
+    files = r2v_files()
+    snapshot(cache, PUBLIC, {name: content for name, content in files.items() if not name.startswith("vae")})
+    whole = snapshot(cache, ALIAS, files)
+    assert find() == whole
+
+
+def test_without_a_branch_the_newest_snapshot_counts(cache: Path) -> None:
+    import os
+
+    old = snapshot(cache, PUBLIC, r2v_files(), "b" * 40, main=False)
+    new = snapshot(cache, PUBLIC, r2v_files(), "c" * 40, main=False)
+    os.utime(old, (1, 1))
+    assert find() == new
+
+
+def test_what_lacks_is_named_with_the_command(cache: Path) -> None:
+    files = r2v_files()
+    del files["transformer/diffusion_pytorch_model-00002-of-00002.safetensors"]
+    snapshot(cache, PUBLIC, files)
+    with pytest.raises(CheckpointMissing) as refusal:
+        find()
+    assert "transformer (partial: transformer/diffusion_pytorch_model-00002-of-00002.safetensors)" in str(refusal.value)
+    assert str(refusal.value).endswith(f"skyreels-tui models download r2v --task {TASK}")
+
+
+def test_a_broken_link_is_not_there(cache: Path) -> None:
+    folder = snapshot(cache, PUBLIC, r2v_files())
+    weights = folder / "vae/diffusion_pytorch_model.safetensors"
+    weights.unlink()
+    weights.symlink_to("../../../blobs/gone")
+    with pytest.raises(CheckpointMissing, match="vae"):
+        find()
+
+
+def test_each_task_of_a_checkpoint_needs_its_own_transformer(cache: Path) -> None:
+    files = {name: content for name, content in V2V_FILES.items() if not name.startswith("shot_")}
+    folder = snapshot(cache, CHECKPOINTS["v2v"].repo_ids[1], files)
+    assert find(task="single_shot_extension", family="v2v") == folder
+    with pytest.raises(CheckpointMissing, match="shot_transformer"):
+        find(task="shot_switching_extension", family="v2v")
+
+
+def test_nothing_here_says_how_much_and_how(cache: Path) -> None:
+    with pytest.raises(CheckpointMissing) as refusal:
+        find()
+    assert PUBLIC in str(refusal.value)
+    assert f"Download 52 GB: skyreels-tui models download r2v --task {TASK}" in str(refusal.value)
+    assert "--profile demo" in str(refusal.value)
+
+
+@pytest.mark.parametrize("model_id", ["/no/such/folder", "~nobody-here/x", "a b", "../x"])
+def test_neither_a_folder_nor_an_id(cache: Path, model_id: str) -> None:
+    with pytest.raises(CheckpointMissing, match="no folder on this machine"):
+        find(model_id)
+
+
+def test_demo_models_are_never_looked_up(cache: Path) -> None:
+    with pytest.raises(CheckpointMissing, match="skyreels-tui demo"):
+        locate("r2v", "", "demo", Path("/c"), TASK)
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"HF_HUB_CACHE": "/a", "HF_HOME": "/b"}, "/a"),
+        ({"HF_HOME": "/b", "HOME": "/h"}, "/b/hub"),
+        ({"XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/x/huggingface/hub"),
+        ({"HOME": "/h"}, "/h/.cache/huggingface/hub"),
+    ],
+)
+def test_the_cache_is_where_other_tools_have_it(environ: dict[str, str], folder: str) -> None:
+    assert hub_cache(environ) == Path(folder)
