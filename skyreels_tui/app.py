@@ -23,7 +23,7 @@ from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
 from skyreels_tui.forms import Machine, free_bytes
 from skyreels_tui.hub import HubApp
-from skyreels_tui.jobs.events import Event
+from skyreels_tui.jobs.events import Event, QueueChanged
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
 from skyreels_tui.jobs.service import QueueOptions, QueueService
@@ -121,6 +121,8 @@ class SkyreelsApp(HubApp):
         sys.setswitchinterval(0.0005)
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
+        # The service speaks from here on; what changed since the first listing is taken over now.
+        self.publish_event(QueueChanged())
         # The sensors load drivers' libraries: after the first paint too.
         from skyreels_tui.monitors.build import build_monitor
 

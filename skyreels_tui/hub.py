@@ -72,11 +72,11 @@ class HubApp(App[None]):
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
+        self._job_seconds: dict[int, float] = {}
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
-        forecast = self.last_sample.queue if self.last_sample is not None else None
-        return dict(forecast.job_seconds).get(job.id) if forecast is not None else None
+        return self._job_seconds.get(job.id)
 
     def use_theme(self, name: str) -> None:
         """Read one palette and show it; '' and unknown names give the default."""
@@ -135,6 +135,8 @@ class HubApp(App[None]):
     def on_sampled(self, message: Sampled) -> None:
         """Fan a sensor reading out."""
         self.last_sample = message.sample
+        if message.sample.queue is not None:
+            self._job_seconds = dict(message.sample.queue.job_seconds)
         self.sample.publish(message.sample)
 
 

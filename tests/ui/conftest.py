@@ -1,0 +1,115 @@
+"""An app over a real queue in a temporary folder, with the scripted executor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from pipelines.tasks.reference_to_video import ReferenceToVideo
+from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.folders import find_folders
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.settings import Settings
+
+SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
+ASTRONAUT, COFFEE = SAMPLES / "astronaut.jpg", SAMPLES / "coffee.jpg"
+
+
+@dataclass
+class Session:
+    """One running app and what tests ask it."""
+
+    app: SkyreelsApp
+    pilot: Pilot[None]
+    executor: FakeExecutor
+
+    async def until(self, condition: Callable[[], object], what: str = "", timeout_s: float = 20.0) -> None:
+        """Let the app work until the condition holds."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited in vain for {what or condition}\n{self.text}")
+            await self.pilot.pause(0.01)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        """Type text key by key, except that a long one is pasted."""
+        await self.pilot.press(*[{" ": "space"}.get(char, char) for char in text])
+
+    async def shows(self, text: str) -> None:
+        await self.until(lambda: text in self.text, f"{text!r} on the screen")
+
+    @property
+    def text(self) -> str:
+        """What the terminal would show, line by line."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+    @property
+    def footer(self) -> str:
+        return self.text.splitlines()[-1]
+
+    def job(self, job_id: int) -> Job:
+        assert self.app.service is not None
+        return self.app.service.job(job_id)
+
+    def state(self, job_id: int) -> JobState:
+        return self.job(job_id).state
+
+    def add(self, label: str = "", **values: object) -> Job:
+        """Queue a valid demo job."""
+        assert self.app.service is not None
+        fields = {"prompt": "a walk", "ref_imgs": (str(ASTRONAUT),), "resolution": "128P", "profile": "demo"}
+        return self.app.service.add(ReferenceToVideo(**{**fields, **values}), label=label)
+
+
+Start = Callable[..., object]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AsyncIterator[Session]]:
+    """`async with start(size=..., script=..., gated=...) as session`."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+
+    @asynccontextmanager
+    async def run(
+        size: tuple[int, int] = (80, 24),
+        *,
+        script: Script | None = None,
+        gated: bool = False,
+        settings: Settings | None = None,
+        theme: str = "night",
+        ascii: bool = False,
+    ) -> AsyncIterator[Session]:
+        executor = FakeExecutor(script, gated=gated)
+        options = AppOptions(
+            folders=find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "home")}),
+            settings=settings or Settings(),
+            result_dir=tmp_path / "result",
+            executor=lambda: executor,
+            theme=theme,
+            ascii=ascii,
+        )
+        app = SkyreelsApp(options)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            session = Session(app, pilot, executor)
+            await session.until(lambda: app.service is not None and executor.warmed.is_set(), "the engine")
+            try:
+                yield session
+            finally:
+                executor.open_gate()
+        if app.service is not None:
+            app.service.close()
+
+    return run

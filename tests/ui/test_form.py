@@ -1,0 +1,228 @@
+"""The form: live checks in words, drafts, completion, and what Ctrl+S does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from skyreels_tui.jobs.model import JobState
+from skyreels_tui.screens.form import FormScreen
+from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.fields.files import FilesField
+from tests.ui.conftest import ASTRONAUT, COFFEE, SAMPLES, Session
+
+
+async def open_form(s: Session, *, demo: bool = True) -> FormScreen:
+    """The form of reference to video, on the demo models."""
+    await s.press("n")
+    await s.until(lambda: isinstance(s.app.screen, FormScreen))
+    if demo:
+        first = s.app.screen
+        await s.press("ctrl+o")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen is not first)
+    screen = s.app.screen
+    await s.until(lambda: screen._checked is not None, "the first check")
+    return screen
+
+
+def field(s: Session, name: str) -> Field:
+    return s.app.screen.query_one(f"#field-{name}", Field)
+
+
+async def fill(s: Session, **values: object) -> None:
+    for name, value in values.items():
+        field(s, name).set_value(value)
+    field(s, "prompt").changed()
+    screen = s.app.screen
+    await s.until(lambda: screen._checked is not None and screen._checked_values == screen.values())
+
+
+def problem(s: Session, name: str) -> str:
+    return str(field(s, name).query_one(".problem").render())
+
+
+async def test_a_job_is_typed_checked_and_queued_with_keys_alone(start):
+    async with start(gated=True) as s:
+        await open_form(s)
+        await s.type(f"{SAMPLES}/as")
+        await s.press("tab")
+        await s.until(lambda: "astronaut.jpg" in s.text)
+        await s.press("enter")
+        await s.shows("512x512")
+        await s.type(f"{COFFEE}")
+        await s.press("tab")
+        await s.type("a cat [ZOOM_IN_CUT] walks")
+        await s.shows("tokens")
+        await s.shows("121 frames")
+        await s.press("ctrl+s")
+        await s.until(lambda: len(s.app.board.jobs) == 1)
+        request = s.job(1).request
+        assert request.ref_imgs == (str(ASTRONAUT), str(COFFEE))
+        assert request.prompt == "a cat [ZOOM_IN_CUT] walks" and request.profile == "demo"
+        await s.shows("● ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("text.png", b"I am no picture", "text.png"),
+        ("cut.png", None, "cut.png"),
+        ("tiny.png", (1, 1), "1x1"),
+        ("missing.png", ..., "missing.png"),
+        ("folder", "folder", "directory"),
+    ],
+)
+async def test_a_bad_picture_is_refused_under_its_field(start, tmp_path, name, content, words):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is None:
+        Image.effect_noise((200, 200), 50).save(path)
+        path.write_bytes(path.read_bytes()[:4000])
+    elif isinstance(content, tuple):
+        Image.new("RGB", content).save(path)
+    elif content == "folder":
+        path.mkdir()
+    async with start() as s:
+        await open_form(s)
+        await fill(s, ref_imgs=(str(path),), prompt="a walk")
+        await s.press("ctrl+s")
+        await s.until(lambda: words in problem(s, "ref_imgs"), f"{words} under the field")
+        assert not s.app.board.jobs and isinstance(s.app.screen, FormScreen)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("prompt", "   ", "empty"),
+        ("duration", "0", "1 to 60"),
+        ("duration", "1.5", "whole number"),
+        ("duration", "61", "1 to 60"),
+        ("duration", "five", "not a number"),
+        ("seed", "-1", "0 to"),
+        ("ref_imgs", (), "at least 1"),
+        ("ref_imgs", (str(ASTRONAUT),) * 5, "at most 4"),
+        ("num_inference_steps", "0", "1 to 200"),
+    ],
+)
+async def test_a_bad_value_is_refused_in_words_and_kept(start, name, value, words):
+    async with start() as s:
+        await open_form(s)
+        await fill(s, **{"ref_imgs": (str(ASTRONAUT),), "prompt": "a walk", name: value})
+        await s.press("ctrl+s")
+        await s.until(lambda: words in problem(s, name), f"{words} under {name}")
+        assert not s.app.board.jobs
+        kept = field(s, name).value
+        assert str(kept) == str(value)
+        assert field(s, name).has_focus_within, "the cursor goes to the first field to mend"
+
+
+async def test_a_draft_survives_leaving_and_restarting(start, tmp_path):
+    async with start() as s:
+        await open_form(s)
+        await fill(s, ref_imgs=(str(COFFEE),), prompt="half a thought", duration=7, label="draft")
+        await s.press("escape")
+    async with start() as s:
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["prompt"] == "half a thought"
+        assert s.app.screen.values()["duration"] == 7
+        assert s.app.screen.values()["ref_imgs"] == (str(COFFEE),)
+        assert field(s, "label").value == "draft"
+    assert json.loads((tmp_path / "home/state/drafts.json").read_text())["task"] == "reference_to_video"
+
+
+async def test_without_a_checkpoint_the_form_offers_the_demo_models_and_queues_nothing(start):
+    async with start((100, 40)) as s:
+        await open_form(s, demo=False)
+        await s.shows("no checkpoint")
+        await s.shows("Ctrl+O tries it with the tiny built-in models")
+        await fill(s, ref_imgs=(str(ASTRONAUT),), prompt="a walk")
+        await s.press("ctrl+s")
+        await s.shows("Not queued")
+        assert not s.app.board.jobs
+
+
+async def test_files_are_reordered_and_removed(start):
+    async with start() as s:
+        await open_form(s)
+        await fill(s, ref_imgs=(str(ASTRONAUT), str(COFFEE)), prompt="a walk")
+        files = s.app.screen.query_one(FilesField)
+        files._rows.focus()
+        await s.press("J")
+        assert files.value == (str(COFFEE), str(ASTRONAUT))
+        await s.press("delete")
+        assert files.value == (str(COFFEE),)
+
+
+async def test_several_paths_are_pasted_at_once(start):
+    from textual import events
+
+    async with start() as s:
+        await open_form(s)
+        line = s.app.screen.focused
+        line.post_message(events.Paste(f"'{ASTRONAUT}' {COFFEE}"))
+        files = s.app.screen.query_one(FilesField)
+        await s.until(lambda: files.value == (str(ASTRONAUT), str(COFFEE)))
+
+
+async def test_a_random_seed_is_drawn_and_other_numbers_are_not(start):
+    async with start() as s:
+        await open_form(s)
+        seed = field(s, "seed").query("NumberInput").first()
+        seed.focus()
+        await s.press("ctrl+g")
+        assert field(s, "seed").value != 42
+        field(s, "duration").query("NumberInput").first().focus()
+        await s.press("ctrl+g")
+        assert field(s, "duration").value == 5
+
+
+async def test_every_task_has_its_form_and_keeps_its_own_draft(start):
+    async with start((100, 40)) as s:
+        await open_form(s)
+        await fill(s, prompt="of the first")
+        for key, title, label in (
+            ("f3", "Single-shot extension", "Video"),
+            ("f4", "Shot switching", "cut in (closer)"),
+            ("f5", "Talking avatar", "not trained at 540P"),
+        ):
+            await s.press(key)
+            await s.shows(title)
+            await s.shows(label)
+        await s.press("f2")
+        await s.until(lambda: getattr(s.app.screen, "form_task", None).name == "reference_to_video")
+        assert s.app.screen.values()["prompt"] == "of the first"
+
+
+async def test_again_opens_the_form_with_the_request_of_a_job(start):
+    async with start() as s:
+        job = s.add("take one", duration=3)
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
+        await s.shows("✓ done")
+        await s.press("a")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["duration"] == 3
+        assert field(s, "label").value == "take one"
+
+
+async def test_the_browser_takes_a_file_into_the_form(start, tmp_path):
+    folder = Path(tmp_path / "pictures")
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no picture")
+    Image.new("RGB", (64, 48)).save(folder / "[red]x.png")
+    async with start((100, 30)) as s:
+        await open_form(s)
+        await s.press("ctrl+b")
+        await s.shows("pictures/")
+        await s.press(*["j"] * [e.path.name for e in s.app.screen.query_one("FileList").entries].index("pictures"))
+        await s.press("enter")
+        await s.shows("[red]x.png")
+        assert "notes.txt" not in s.text
+        await s.shows("64x48")
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["ref_imgs"] == (str(folder / "[red]x.png"),)

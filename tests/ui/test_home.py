@@ -1,0 +1,138 @@
+"""The home screen: keys become changes of the queue, and the queue's changes reach the screen."""
+
+from __future__ import annotations
+
+from skyreels_tui.executors.fake import Script
+from skyreels_tui.jobs.model import JobState
+from skyreels_tui.panels.preview import PreviewPanel
+from skyreels_tui.panels.queue import QueuePanel
+
+
+async def test_an_empty_queue_teaches_the_first_keys(start):
+    async with start() as s:
+        await s.shows("Nothing here yet")
+        assert "Ctrl+O" in s.text and "demo" not in s.footer
+        assert s.footer.startswith(" n New") and s.footer.rstrip().endswith("? Help")
+        assert "x Cancel" not in s.footer, "a key that does nothing is not offered"
+
+
+async def test_a_job_runs_before_the_eyes_and_ends(start):
+    async with start(gated=True) as s:
+        job = s.add("corridor")
+        s.executor.advance(3)
+        await s.shows("● 3/8")
+        await s.shows("corridor")
+        s.executor.open_gate()
+        await s.shows("✓ done")
+        assert s.state(job.id) is JobState.DONE
+
+
+async def test_cancel_of_a_running_job_asks_first(start):
+    async with start(gated=True) as s:
+        job = s.add("corridor")
+        s.executor.advance(2)
+        await s.shows("● 2/8")
+        await s.press("x")
+        await s.shows("Cancel job 1?")
+        await s.press("enter")
+        assert s.state(job.id) is JobState.RUNNING, "Enter alone answers nothing"
+        await s.press("y")
+        s.executor.advance(1)
+        await s.until(lambda: s.state(job.id) is JobState.CANCELLED)
+        await s.shows("⊘ cancelled")
+
+
+async def test_hold_move_delete_and_undo(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.shows("● ")
+        second, third = s.add("second"), s.add("third")
+        await s.shows("third")
+        await s.press("G", "K")
+        await s.until(lambda: [j.label for j in s.app.board.jobs] == ["first", "third", "second"])
+        assert s.app.screen.query_one(QueuePanel).selected.id == third.id, "the cursor follows its job"
+        await s.press("space")
+        await s.shows("‖ held")
+        await s.press("space")
+        await s.until(lambda: s.state(third.id) is JobState.QUEUED)
+        assert "u Undo" not in s.footer
+        await s.press("d")
+        await s.until(lambda: "third" not in s.app.screen.query_one(QueuePanel).render().plain)
+        await s.press("u")
+        await s.until(lambda: [j.label for j in s.app.board.jobs] == ["first", "third", "second"])
+        assert s.state(second.id) is JobState.QUEUED
+
+
+async def test_pause_keeps_the_next_job_waiting(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.shows("● ")
+        await s.press("p")
+        await s.shows("paused")
+        second = s.add("second")
+        s.executor.open_gate()
+        await s.shows("✓ done")
+        assert s.state(second.id) is JobState.QUEUED
+        await s.press("p")
+        await s.until(lambda: s.state(second.id) is JobState.DONE)
+
+
+async def test_retry_is_a_new_row(start):
+    async with start() as s:
+        job = s.add("once")
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
+        await s.shows("✓ done")
+        await s.press("r")
+        await s.until(lambda: len(s.app.board.jobs) == 2)
+        await s.until(lambda: all(j.state is JobState.DONE for j in s.app.board.jobs))
+
+
+async def test_panels_fold_on_a_small_terminal_and_open_below_the_queue(start):
+    async with start((80, 24)) as s:
+        preview = s.app.screen.query_one(PreviewPanel)
+        assert preview.folded
+        await s.press("3")
+        await s.until(lambda: preview.size.height > 4)
+        assert preview.has_focus and "Nothing here yet" in s.text
+        await s.press("escape")
+        await s.until(lambda: preview.folded)
+        assert s.app.screen.query_one(QueuePanel).has_focus
+
+
+async def test_every_panel_stands_beside_the_queue_on_a_wide_terminal(start):
+    async with start((120, 36)) as s:
+        for title in ("1 Queue", "2 Progress", "3 Preview", "4 Memory", "5 GPU", "6 Disk", "7 Log"):
+            await s.shows(title)
+
+
+async def test_ten_thousand_jobs_scroll_by_drawing_only_what_is_seen(start):
+    async with start() as s:
+        s.app.service.pause()
+        request = s.add("seed").request
+        entry_type = __import__("skyreels_tui.jobs.store", fromlist=["NewJob"]).NewJob
+        s.app.service.add_many([entry_type(request, label=f"j{n}") for n in range(10_000)], checked=True)
+        await s.until(lambda: len(s.app.board.jobs) == 10_001)
+        panel = s.app.screen.query_one(QueuePanel)
+        await s.press("G")
+        await s.shows("j9999")
+        drawn = []
+        original = panel.row
+        panel.row = lambda *args: drawn.append(args[0]) or original(*args)
+        panel.body(78, 17)
+        assert len(drawn) <= 17
+        await s.press("g")
+        await s.shows("seed")
+
+
+async def test_a_failed_job_says_why_in_its_row_and_keeps_the_traceback_for_the_detail(start):
+    from pipelines.errors import MediaError
+    from pipelines.progress import Stage
+
+    script = Script(failures={(Stage.DENOISE, 3): MediaError("disk full while writing")})
+    async with start(script=script) as s:
+        s.add("line-02")
+        await s.shows("✗ failed")
+        await s.shows("disk full while writing")
+        await s.press("enter")
+        await s.shows("r runs it again")
+        assert "Traceback" not in s.text
