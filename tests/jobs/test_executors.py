@@ -20,9 +20,9 @@ class ExecutorContract:
 
     steps = 3
 
-    @pytest.fixture
-    def executor(self, tmp_path):
-        made = self.make(tmp_path)
+    @pytest.fixture(scope="class")
+    def executor(self, tmp_path_factory):
+        made = self.make(tmp_path_factory.mktemp("executor"))
         yield made
         made.close()
 
