@@ -24,6 +24,7 @@ from pipelines.families.extension_steps import (
     switching_velocity,
 )
 from pipelines.families.networks import CheckpointNetworks
+from pipelines.heap import flat_heap
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter, read_tail
 from pipelines.memory import requested_plan
@@ -78,7 +79,8 @@ SHOT_SWITCHING = Kind("shot_switching_extension", SHOT_SWITCHING_FOLDER, switchi
 def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
     """Make 5 to 30 more seconds of the same shot, in pieces of at most 5 s. Raises as `extend` does."""
     pieces = [piece.new_latent_frames for piece in single_shot_pieces(request.duration)]
-    return extend(SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report)
+    with flat_heap():
+        return extend(SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report)
 
 
 def generate_shot_switching(
@@ -86,7 +88,8 @@ def generate_shot_switching(
 ) -> Output:
     """Make a new shot of 2 to 5 seconds that follows the video. Raises as `extend` does."""
     pieces = [PixelShape(0, 0, reference_frames(request.duration)).latent.num_frames]
-    return extend(SHOT_SWITCHING, request, request.full_prompt, pieces, runtime, pool, report)
+    with flat_heap():
+        return extend(SHOT_SWITCHING, request, request.full_prompt, pieces, runtime, pool, report)
 
 
 @torch.inference_mode()
