@@ -57,7 +57,8 @@ def wan_transformer(**settings: Any) -> nn.Module:
     from diffusers import WanTransformer3DModel
 
     with torch.device("meta"):
-        return WanTransformer3DModel(**settings)
+        network: nn.Module = WanTransformer3DModel(**settings)
+    return network
 
 
 def vae_full_files() -> list[Shapes]:
