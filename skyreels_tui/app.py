@@ -15,6 +15,7 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from pipelines.errors import InvalidRequest, PipelineError
+from pipelines.host_memory import memory_floor
 from pipelines.tasks.spec import Plan, TaskSpec
 from skyreels_tui import intents
 from skyreels_tui.commands import output
@@ -107,6 +108,7 @@ class SkyreelsApp(HubApp):
             options=QueueOptions(
                 auto_resume=options.auto_resume or self.settings.auto_resume,
                 on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
+                memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
             ),
             time_left=self.time_left,
         )

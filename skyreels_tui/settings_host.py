@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from textual.dom import DOMNode
 
+from skyreels_tui.folders import Folders
 from skyreels_tui.settings import Settings
 
 
@@ -14,6 +15,8 @@ class SettingsHost(Protocol):
     """The app as those screens see it."""
 
     settings: Settings
+    folders: Folders
+    result_dir: Path
 
     @property
     def settings_file(self) -> Path:

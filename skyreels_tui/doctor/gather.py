@@ -171,20 +171,22 @@ def _models(settings: Settings) -> tuple[ModelFacts, ...]:
 
 def _terminal(environ: Mapping[str, str]) -> TerminalFacts:
     size = shutil.get_terminal_size((0, 0))
+    # The app puts a capture in the place of sys.stdout while it draws.
+    stdout = sys.__stdout__
     tmux = ""
     passthrough = ""
     if environ.get("TMUX"):
         tmux = _output(["tmux", "-V"])[0].strip().removeprefix("tmux ") or "?"
         passthrough = _output(["tmux", "show", "-gv", "allow-passthrough"])[0].strip()
     return TerminalFacts(
-        is_terminal=sys.stdout.isatty(),
+        is_terminal=stdout is not None and stdout.isatty(),
         term=environ.get("TERM", ""),
         colorterm=environ.get("COLORTERM", ""),
         program=environ.get("TERM_PROGRAM", "") or ("kitty" if environ.get("KITTY_WINDOW_ID") else ""),
         ssh=bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY")),
         tmux=tmux,
         tmux_passthrough=passthrough,
-        encoding=sys.stdout.encoding or "",
+        encoding=(stdout.encoding or "") if stdout is not None else "",
         columns=size.columns,
         lines=size.lines,
         no_color=bool(environ.get("NO_COLOR")),

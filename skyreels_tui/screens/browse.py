@@ -9,6 +9,7 @@ from typing import Literal
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
@@ -98,8 +99,9 @@ class BrowseScreen(Screen[tuple[str, ...]]):
         """Path, list and a view of the selected file."""
         yield Static(Content(""), id="browse-path")
         yield LineInput(placeholder="part of a name", id="browse-filter")
-        yield FileList()
-        yield Static(Content(""), id="browse-view")
+        with Horizontal():
+            yield FileList()
+            yield Static(Content(""), id="browse-view")
         yield KeyBar()
 
     def on_mount(self) -> None:

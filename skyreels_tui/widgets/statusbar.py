@@ -69,8 +69,8 @@ class StatusBar(Widget):
         status = hub(self).board.status
         if status.read_only:
             return "read only: a newer version wrote this queue"
-        if status.pause == "disk":
-            return safe(status.message, 80) or "paused: disk full"
+        if status.pause in ("disk", "memory"):
+            return safe(status.message, 80) or f"paused: {status.pause} full"
         if status.pause:
             return "paused"
         if not status.is_owner:
