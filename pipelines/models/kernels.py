@@ -99,14 +99,14 @@ def residual_norm(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (x + y * gate, layer norm of that sum times scale plus shift).
 
-    x and y are [B, L, D]. gate, scale and shift are [F, D] with L a multiple of F: token i of a sequence
+    x and y are [B, L, D] (any leading shape with single rows). gate, scale and shift are [F, D] with L a multiple of F: token i of a sequence
     belongs to row i // (L / F); with more than one row B must be 1. `modulate` adds 1 to scale. Without y
     the first result is x; without scale the second is the sum.
     """
-    batch, length, width = x.shape
+    width = x.shape[-1]
     x = x.contiguous()
     rows = next((t.shape[0] for t in (gate, scale) if t is not None), 1)
-    total = batch * length
+    total = x.numel() // width
     summed = torch.empty_like(x) if y is not None else x
     out = torch.empty_like(x) if scale is not None else summed
     _residual_norm_kernel[(total,)](
