@@ -38,6 +38,27 @@ DEMO_NETWORK = NetworkSize(32, 56, 3, 512, 6, 5_000_000, 3_000_000, 2.0e4)
 """The tiny models of the demo profile."""
 
 
+@dataclass(frozen=True, slots=True)
+class VaeMemory:
+    """Bytes of work memory for every pixel of a frame."""
+
+    encode_picture: int
+    encode: int
+    half_decode: int
+    exact_decode: int
+
+
+WAN_VAE = VaeMemory(encode_picture=5_000, encode=18_200, half_decode=7_500, exact_decode=22_500)
+"""Measured on an H200 with bench/memory.py; the causal caches are part of it."""
+
+DEMO_VAE = VaeMemory(200, 800, 400, 1_000)
+
+MAX_PICTURES = 4
+"""So many encoded frames or fewer are pictures that are encoded one by one."""
+
+TILE_PIXELS = 256 * 256
+
+
 def network_size(family: str, profile: Profile) -> NetworkSize:
     """Return the figures for a family ('r2v', 'v2v', 'a2v') in a profile."""
     if profile == "demo":
@@ -69,8 +90,7 @@ def make_plan(
     """
     num_frames = sum(segment.new_frames for segment in segments) if num_frames is None else num_frames
     denoise = sum(
-        call_flops(network, segment.num_tokens) * segment.num_steps * segment.calls_per_step
-        for segment in segments
+        call_flops(network, segment.num_tokens) * segment.num_steps * segment.calls_per_step for segment in segments
     )
     decoded_frames = sum(4 * segment.latent_frames - 3 for segment in segments)
     pixels = height * width
@@ -78,7 +98,11 @@ def make_plan(
     latent_bytes = max(segment.latent_frames for segment in segments) * pixels // 64 * 16 * 4
     # Hidden state, q, k, v and the feed-forward's inner rows in bfloat16, and one float32 row for the norms.
     hidden_bytes = num_tokens * (2 * (5 * network.dim + network.ffn_dim) + 4 * network.dim)
-    decode_bytes = 96 * pixels * 4 * 4 * 4 if network is not DEMO_NETWORK else 16 * pixels * 16
+    most_frames = max(4 * segment.latent_frames - 3 for segment in segments)
+    memory = DEMO_VAE if network is DEMO_NETWORK else WAN_VAE
+    decode_bytes = memory.half_decode * pixels
+    # One frame alone leaves the temporal convolutions without history.
+    encode_bytes = pixels * (memory.encode_picture if encoded_frames <= MAX_PICTURES else memory.encode)
     output_bytes = int(num_frames * pixels * 0.06)
     return Plan(
         height=height,
@@ -93,4 +117,10 @@ def make_plan(
         activation_bytes=max(hidden_bytes, decode_bytes),
         output_bytes=output_bytes,
         work_bytes=output_bytes + 2 * 4 * latent_bytes,
+        denoise_bytes=hidden_bytes,
+        encode_bytes=encode_bytes,
+        decode_bytes=decode_bytes,
+        exact_decode_bytes=memory.exact_decode * pixels,
+        tiled_decode_bytes=min(memory.exact_decode * TILE_PIXELS, memory.exact_decode * pixels)
+        + 2 * 12 * most_frames * pixels,
     )

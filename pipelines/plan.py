@@ -39,6 +39,16 @@ class Plan:
     output_bytes: int
     work_bytes: int
     """Disk for snapshots and finished pieces while the job runs."""
+    denoise_bytes: int = 0
+    """Work memory of one transformer call."""
+    encode_bytes: int = 0
+    """Work memory of encoding the condition, float32."""
+    decode_bytes: int = 0
+    """Work memory of decoding in half precision, chunk by chunk."""
+    exact_decode_bytes: int = 0
+    """The same in float32."""
+    tiled_decode_bytes: int = 0
+    """The same tile by tile, with the whole video's pixels, which come at once."""
 
     @property
     def num_tokens(self) -> int:

@@ -101,7 +101,13 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
         # The only road to torch: taken when a job is about to run.
         from skyreels_tui.executors.local import LocalExecutor
 
-        return LocalExecutor(folders, own_models=loaded.settings.models)
+        settings = loaded.settings
+        return LocalExecutor(
+            folders,
+            own_models=settings.models,
+            keep_warm=settings.keep_warm,
+            memory_floor_bytes=int(settings.memory_floor_gib * 2**30),
+        )
 
     return Context(folders, loaded.settings, results, executor or local)
 

@@ -82,7 +82,13 @@ def publish(
     put_in_place(temporary, final)
     probe_video(final)
     output = Output(
-        final, facts.width, facts.height, facts.num_frames, fps, suspect=facts.suspect, warnings=tuple(warnings)
+        final,
+        facts.width,
+        facts.height,
+        facts.num_frames,
+        fps,
+        suspect=facts.suspect,
+        warnings=(*runtime.warnings, *warnings),
     )
     write_json(final.with_suffix(".json"), json.loads(recipe) | {"output": _described(output)})
     shutil.rmtree(bench, ignore_errors=True)

@@ -37,10 +37,12 @@ class Context:
 
     def queue_options(self, *, auto_resume: bool = False) -> QueueOptions:
         """Return what the settings say about running, for a command that runs jobs."""
+        from pipelines.host_memory import memory_floor
         from skyreels_tui.jobs.service import QueueOptions
 
         hang_up = cast("HangUp", self.settings.hang_up)
-        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up)
+        floor = memory_floor(self.settings.memory_floor_gib)
+        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up, memory_floor_bytes=floor)
 
     @contextmanager
     def queue(

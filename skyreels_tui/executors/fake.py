@@ -13,6 +13,7 @@ from pipelines.progress import PreviewStrip, Progress, Stage
 from pipelines.runtime import Output
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.jobs.durable import write_durably
+from skyreels_tui.jobs.model import Job
 
 _LOOK_S = 0.02
 _BEFORE = (Stage.LOAD, Stage.TEXT, Stage.CONDITION)
@@ -46,6 +47,10 @@ class FakeExecutor:
         """Set once `warm_up` has been called."""
         self.began: list[int] = []
         """Ids of the jobs that were started, one entry an attempt."""
+        self.waits_for: str = ""
+        """What `admit` answers."""
+        self.freed = threading.Event()
+        """Set once `free` has been called."""
 
     def advance(self, steps: int = 1) -> None:
         """Let `steps` more denoising steps end."""
@@ -57,6 +62,14 @@ class FakeExecutor:
         gate, self._gate = self._gate, None
         if gate is not None:
             gate.release(10_000)
+
+    def admit(self, job: Job) -> str:
+        """Let every job start unless a test says otherwise."""
+        return self.waits_for
+
+    def free(self) -> None:
+        """Nothing is held."""
+        self.freed.set()
 
     def warm_up(self) -> None:
         """Nothing to import."""

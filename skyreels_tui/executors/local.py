@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import InvalidRequest
+from pipelines.admission import Decision, added, next_leaner
+from pipelines.errors import InvalidRequest, OutOfMemory, PipelineError
+from pipelines.memory import LoadPlan
+from pipelines.progress import Progress, Stage
 from pipelines.request import Files, Request, field_specs
 from pipelines.runtime import Output, Runtime
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
+from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.durable import fsync_file, publish_file
@@ -31,14 +35,28 @@ _POOL_SHARE = 0.7
 class LocalExecutor:
     """Keeps models warm between jobs. All methods run on the inference thread."""
 
-    def __init__(self, folders: Folders, *, device: str = "", own_models: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        *,
+        device: str = "",
+        own_models: Mapping[str, str] | None = None,
+        keep_warm: bool = True,
+        memory_floor_bytes: int = 0,
+        read_memory: ReadMemory | None = None,
+    ) -> None:
         """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one.
 
-        `own_models` maps a family to a checkpoint folder that is used instead of the shared cache.
+        `own_models` maps a family to a checkpoint folder that is used instead of the shared cache. Without
+        `keep_warm` every job's networks are released at its end. Admission keeps `memory_floor_bytes` available;
+        `read_memory` replaces its sensor.
         """
         self._cache_dir, self._device = folders.cache, device
-        self._own_models = own_models or {}
+        self._own_models, self._keep_warm = own_models or {}, keep_warm
+        self._floor_bytes, self._read_memory = memory_floor_bytes, read_memory
         self._pool: ModelPool | None = None
+        self._keeper: MemoryKeeper | None = None
+        self._admitted: tuple[int, Decision | None] = (0, None)
 
     def warm_up(self) -> None:
         """Import torch and the families; seconds that the first job would otherwise wait for."""
@@ -46,14 +64,57 @@ class LocalExecutor:
             task.load_entry()
         self._warm_pool()
 
+    def admit(self, job: Job) -> str:
+        """'' when there is memory for the job, or when only running it can tell; else why it waits."""
+        self._warm_pool()
+        try:
+            decision = self._decide(job, job.request)
+        except (PipelineError, OSError, ValueError, LookupError):
+            # The attempt itself will say what is wrong with the request.
+            return ""
+        self._admitted = (job.id, decision)
+        return "" if decision.plan is not None or decision.never else decision.words
+
     def run(self, context: JobContext) -> Output:
-        """Run or resume the job through its family's generate function."""
-        task = context.job.task
+        """Run or resume the job through its family's generate function, in leaner plans when memory runs out."""
         request = with_last_frames(context.job.request, context.work_dir)
         if problems := request.check():
             raise InvalidRequest(problems)
-        generate = task.load_entry()
-        pool = self._warm_pool()
+        pool, keeper = self._warm_pool(), self._memory()
+        known_id, decision = self._admitted
+        if decision is None or known_id != context.job.id:
+            decision = self._decide(context.job, request)
+        self._admitted = (0, None)
+        if decision.plan is None:
+            raise OutOfMemory(decision.words)
+        load, said = decision.plan, [decision.words] if decision.words else []
+        keeper.begin()
+        try:
+            while True:
+                for line in said[-1:]:
+                    context.log(line)
+                    context.report(Progress(Stage.LOAD, detail=line))
+                try:
+                    output = self._generate(context, request, load, said)
+                    break
+                except (PipelineError, RuntimeError, MemoryError, OSError) as error:
+                    leaner = next_leaner(load, keeper.place) if ran_out(error) else None
+                    if leaner is None:
+                        raise
+                    said.append(f"memory ran out: goes on with {', '.join(added(load, leaner))}")
+                    load = leaner
+                # Only here, after the handler: the error's traceback held the tensors of the failed call.
+                pool.release()
+        finally:
+            if not self._keep_warm:
+                pool.release()
+        if line := keeper.end(request, context.job.task.plan(request), load):
+            context.log(line)
+        return output
+
+    def _generate(self, context: JobContext, request: Request, load: LoadPlan, said: Sequence[str]) -> Output:
+        """One call of the family under one plan."""
+        task = context.job.task
         checkpoint = self._checkpoint(task.family, task.name, request)
         runtime = Runtime(
             device=self._device,
@@ -62,11 +123,20 @@ class LocalExecutor:
             result_dir=context.result_dir,
             output_stem=context.output_stem,
             checkpoint=checkpoint,
-            metadata=metadata(context.job, checkpoint),
+            metadata=metadata(context.job, checkpoint, load),
             wants_preview=context.wants_preview,
+            poll=context.poll,
+            log=context.log,
+            load_plan=load,
+            warnings=(*self._memory().said_with(request), *said),
         )
-        output: Output = generate(request, runtime, pool, context.report)
+        output: Output = task.load_entry()(request, runtime, self._warm_pool(), context.report)
         return output
+
+    def free(self) -> None:
+        """Release every network that no call uses."""
+        if self._pool is not None:
+            self._pool.release()
 
     def close(self) -> None:
         """Release the models."""
@@ -87,7 +157,18 @@ class LocalExecutor:
             else:
                 total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             self._pool = ModelPool(int(total * _POOL_SHARE))
+            self._memory().limit_allocator()
         return self._pool
+
+    def _memory(self) -> MemoryKeeper:
+        """What watches memory; made once the device is known."""
+        if self._keeper is None:
+            book = self._cache_dir / "memory.json"
+            self._keeper = MemoryKeeper(self._device, book, self._floor_bytes, self._read_memory)
+        return self._keeper
+
+    def _decide(self, job: Job, request: Request) -> Decision:
+        return self._memory().decide(request, job.task.plan(request), self._pool)
 
     def _checkpoint(self, family: str, task: str, request: Request) -> Path:
         if request.profile == "demo":
@@ -100,9 +181,10 @@ class LocalExecutor:
         return locate(family, model, request.profile, self._cache_dir, task)
 
 
-def metadata(job: Job, checkpoint: Path) -> dict[str, Any]:
+def metadata(job: Job, checkpoint: Path, load: LoadPlan) -> dict[str, Any]:
     """What the finished file says about its origin besides the request."""
     return {
+        **({"memory_plan": list(load.words)} if load.words else {}),
         "app_version": __version__,
         "job_id": job.id,
         "label": job.label,

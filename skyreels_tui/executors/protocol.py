@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.progress import Report
-from pipelines.runtime import Output
+from pipelines.runtime import Output, go_on
 from skyreels_tui.jobs.model import Job
 
 
@@ -24,6 +24,8 @@ class JobContext:
     output_stem: str
     wants_preview: Callable[[], bool]
     log: Callable[[str], None]
+    poll: Callable[[], None] = go_on
+    """Called between the blocks of a step; raises `Cancelled` when not even the step is wanted."""
 
 
 class Executor(Protocol):
@@ -34,6 +36,12 @@ class Executor(Protocol):
 
         Raises Cancelled, or any PipelineError in words for a person.
         """
+
+    def admit(self, job: Job) -> str:
+        """'' when the job may start now, else why it waits: 'needs 61 GiB, 48 available: ...'."""
+
+    def free(self) -> None:
+        """Give back the memory of everything that is not in use."""
 
     def warm_up(self) -> None:
         """Import what jobs will need, on the inference thread, before the first job."""

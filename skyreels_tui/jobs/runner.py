@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipelines.errors import Cancelled, InputChanged, PipelineError
 from pipelines.progress import Progress, Stage
 from pipelines.runtime import Output
 from skyreels_tui.executors.protocol import Executor, JobContext
-from skyreels_tui.jobs import workfolder
+from skyreels_tui.jobs import watchdog, workfolder
 from skyreels_tui.jobs.cancel import CancelToken, Why
 from skyreels_tui.jobs.enginelog import EngineLog
 from skyreels_tui.jobs.events import Engine, JobProgress, Publish
@@ -32,6 +32,10 @@ SWITCH_INTERVAL_S = 0.0005
 RETRY_S = 2.0
 """How often a full disk or a database that cannot be written is looked at again."""
 
+MEMORY = "memory"
+"""How `waiting_for` begins when memory is what is missing."""
+
+_WAITS = "waits for memory:"
 _IDLE_S = 5.0
 _POLL_S = 0.5
 _MORE_BYTES = 64 * 2**20
@@ -132,11 +136,11 @@ class Runner:
         """Look at the queue again."""
         self._wake.set()
 
-    def stop_job(self, why: Why, job_id: int | None = None, reason: str = "") -> None:
-        """Stop the running job (or only if it is `job_id`) at its next edge."""
+    def stop_job(self, why: Why, job_id: int | None = None, reason: str = "", *, urgent: bool = False) -> None:
+        """Stop the running job (or only if it is `job_id`) at its next edge; an urgent stop gives up its step."""
         attempt = self._attempt
         if attempt is not None and job_id in (None, attempt.job.id):
-            attempt.token.stop(why, reason)
+            attempt.token.stop(why, reason, urgent=urgent)
 
     def close(self, *, finish_job: bool = False) -> None:
         """End the thread after the running job, or at its next edge; returns at once."""
@@ -200,6 +204,10 @@ class Runner:
             if short is not None:
                 self._wait_for_space(candidate, short)
                 return None
+            why = self._executor.admit(self._store.resolved(candidate))
+            if why:
+                self._wait_for_memory(candidate, why)
+                return None
             self._show("idle")
             return self._store.claim([candidate.id])
         except sqlite3.OperationalError as error:
@@ -224,6 +232,13 @@ class Runner:
             self._show("idle", text)
         if job.reason != f"waits: disk full, needs {gib(short.needed_bytes)}":
             self._store.note(job.id, f"waits: disk full, needs {gib(short.needed_bytes)}")
+
+    def _wait_for_memory(self, job: Job, why: str) -> None:
+        if not job.reason.startswith(_WAITS):
+            self._parts.log.write(f"job {job.id} waits: {why}", level="warning", job_id=job.id)
+        if job.reason != f"{_WAITS} {why}":
+            self._store.note(job.id, f"{_WAITS} {why}")
+        self._show("idle", f"{MEMORY}: {why}")
 
     def _run(self, job: Job) -> None:
         """One attempt. The only place of the program that catches every error of a job."""
@@ -259,6 +274,7 @@ class Runner:
             output_stem=job.output_stem,
             wants_preview=self._parts.wants_preview,
             log=lambda text: self._parts.log.write(text, job_id=job.id),
+            poll=lambda: self._poll(attempt),
         )
 
     def _report(self, attempt: _Attempt, progress: Progress) -> None:
@@ -282,6 +298,14 @@ class Runner:
         self._parts.live.write(event, important=important)
         self._parts.publish(event)
         attempt.token.check()
+
+    def _poll(self, attempt: _Attempt) -> None:
+        """Called between blocks: a cancelled job does not finish its step."""
+        if self._parts.now() - attempt.polled_at >= _POLL_S:
+            # A busy database is asked again later.
+            with suppress(sqlite3.OperationalError):
+                self._check_wishes(attempt, self._store.get(attempt.job.id))
+        attempt.token.check_inside_step()
 
     def _write_place(self, attempt: _Attempt, progress: Progress) -> Job:
         """Write stage and step to the row: outside the denoising loop the step stays what it was."""
@@ -345,6 +369,8 @@ class Runner:
                 reason = token.reason or "stopped"
                 self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
         self._parts.log.write(f"job {job.id} stopped: {token.why or Why.STOP}", job_id=job.id)
+        if token.reason == watchdog.REASON:
+            self._executor.free()
 
     def _failed(self, attempt: _Attempt, error: Exception) -> None:
         job, seconds = attempt.job, attempt.run_seconds

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipelines.host_memory import available_bytes
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs import sweep
 from skyreels_tui.jobs.actions import QueueActions
+from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.database import default_stem
 from skyreels_tui.jobs.enginelog import EngineLog, LogFollower
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
@@ -21,8 +23,9 @@ from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.jobs.runner import Runner, RunnerParts, TimeLeft, no_estimate
+from skyreels_tui.jobs.runner import MEMORY, Runner, RunnerParts, TimeLeft, no_estimate
 from skyreels_tui.jobs.space import free_bytes
+from skyreels_tui.jobs.watchdog import AvailableBytes, Watchdog
 
 HangUp = Literal["finish_queue", "finish_job", "stop"]
 
@@ -43,6 +46,16 @@ class QueueOptions:
     """Interrupted jobs go on by themselves at the start."""
     on_hang_up: HangUp = "finish_job"
     """What the engine does when its terminal goes away."""
+    memory_floor_bytes: int = 0
+    """A running job is stopped when less is available; 0 watches nothing."""
+    available_bytes: AvailableBytes = available_bytes
+    """Reads what is available; tests give their own."""
+
+
+def _lack(waiting_for: str) -> Literal["", "disk", "memory"]:
+    if not waiting_for:
+        return ""
+    return "memory" if waiting_for.startswith(MEMORY) else "disk"
 
 
 class QueueService(QueueActions):
@@ -76,6 +89,7 @@ class QueueService(QueueActions):
         self._watch = threading.Thread(target=self._look_around, name="queue-watch", daemon=True)
         self._asked_preview = float("-inf")
         self._last_status: QueueStatus | None = None
+        self._watchdog: Watchdog | None = None
         super().__init__(open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs)
         self._lock = OwnerLock(folders.lock)
         self._live = LiveFiles(folders.live)
@@ -105,6 +119,8 @@ class QueueService(QueueActions):
             self._runner.close()
             if not self._runner.join(timeout_s):
                 return False
+        if self._watchdog is not None:
+            self._watchdog.close()
         self._stop_watching.set()
         if self._watch.ident is not None and self._watch is not threading.current_thread():
             self._watch.join()
@@ -171,7 +187,7 @@ class QueueService(QueueActions):
         asked = self._store.control("pause")
         return QueueStatus(
             is_owner=self.is_owner,
-            pause="now" if asked == "now" else "after_job" if asked else "disk" if waiting else "",
+            pause="now" if asked == "now" else "after_job" if asked else _lack(waiting),
             message=waiting,
             read_only=self.read_only,
             engine="off" if runner is None else runner.engine,
@@ -263,8 +279,17 @@ class QueueService(QueueActions):
             state_changed=self._status_changed,
         )
         only = None if self._only is None else self._store.needed_by(self._only)
-        self._runner = Runner(self._store, self._executor(), parts, only=only)
-        self._runner.start()
+        runner = Runner(self._store, self._executor(), parts, only=only)
+        self._runner = runner
+        runner.start()
+        if self.options.memory_floor_bytes:
+            self._watchdog = Watchdog(
+                self.options.available_bytes,
+                self.options.memory_floor_bytes,
+                is_running=lambda: runner.running_job is not None,
+                stop=lambda reason, urgent: runner.stop_job(Why.STOP, reason=reason, urgent=urgent),
+            )
+            self._watchdog.start()
 
     def _end_runner(self, *, finish_job: bool) -> None:
         if self._runner is not None:

@@ -108,8 +108,9 @@ class Notifier:
             self._labels.pop(job.id, None)
 
     def _status(self, status: QueueStatus) -> None:
-        if status.pause == "disk" and self._paused != "disk":
-            self._tell(Notice("attention", "the queue waits for disk space", status.message))
+        lack = {"disk": "disk space", "memory": "memory"}.get(status.pause)
+        if lack and status.pause != self._paused:
+            self._tell(Notice("attention", f"the queue waits for {lack}", status.message))
         self._paused = status.pause
 
     def _tell(self, notice: Notice) -> None:

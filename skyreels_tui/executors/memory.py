@@ -1,0 +1,126 @@
+"""The executor's memory: what there is, what a job may take, what it took. Reaches torch only when it is called."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, peak_bytes
+from pipelines.errors import OutOfMemory, PipelineError
+from pipelines.host_memory import host_memory
+from pipelines.memory import LoadPlan, requested_plan
+from pipelines.peaks import PeakBook
+from pipelines.plan import Plan
+from pipelines.request import Request
+
+if TYPE_CHECKING:
+    from pipelines.pool import ModelPool
+
+UNIFIED_NAMES = ("GB10", "Thor", "Orin", "Tegra")
+"""Parts of the names of GPUs that share one pool of memory with the CPU."""
+
+ReadMemory = Callable[["ModelPool | None"], Memory | None]
+"""Reads the memory that networks live in; None when nobody can tell."""
+
+
+class MemoryKeeper:
+    """Decides for each job how it is loaded, and learns from what the jobs took."""
+
+    def __init__(self, device: str, book: Path, floor_bytes: int, read: ReadMemory | None = None) -> None:
+        """`floor_bytes` is what must stay available; `read` replaces the sensor, for tests."""
+        self.device = device
+        self.place = Place(on_cpu=device == "cpu", discrete=device == "cuda" and not _is_unified())
+        self._read = read or self._sensor
+        self._floor_bytes = floor_bytes
+        self._book = PeakBook(book)
+
+    def decide(self, request: Request, plan: Plan, pool: ModelPool | None) -> Decision:
+        """How the job may start now, or why it waits or cannot run."""
+        load = requested_plan(request, discrete=self.place.discrete)
+        memory = self._read(pool)
+        if memory is None:
+            return Decision(load, 0)
+        floor = floor_bytes(self._floor_bytes, memory.total_bytes)
+        return admit(plan, load, memory, floor, self.place, correction=self._correction(request))
+
+    def begin(self) -> None:
+        """Start measuring a job's peak."""
+        if self.device == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+
+    def end(self, request: Request, plan: Plan, load: LoadPlan) -> str:
+        """Keep the peak of a finished job beside its prediction; returns a line for the log, '' on a CPU.
+
+        A CPU job shares its process with everything else, so its own peak cannot be told.
+        """
+        if self.device != "cuda":
+            return ""
+        import torch
+
+        measured = torch.cuda.max_memory_allocated()
+        predicted = peak_bytes(plan, load, self.place)
+        if request.profile == "full":
+            self._book.note(self._kind(request), predicted, measured)
+        return f"peak memory {measured / 2**30:.1f} GiB, predicted {predicted / 2**30:.1f} GiB"
+
+    def limit_allocator(self) -> None:
+        """Let torch refuse what would go below the floor: an error can be handled, a frozen machine cannot."""
+        if self.device == "cuda":
+            import torch
+
+            total = torch.cuda.get_device_properties(0).total_memory
+            floor = 0 if self.place.discrete else floor_bytes(self._floor_bytes, total)
+            torch.cuda.set_per_process_memory_fraction(1 - floor / total)
+
+    def said_with(self, request: Request) -> tuple[str, ...]:
+        """Warnings about fields that do nothing on this machine."""
+        if request.offload and not self.place.discrete:
+            why = "there is no GPU" if self.place.on_cpu else "CPU and GPU share one memory"
+            return (f"offload changed nothing: {why}",)
+        return ()
+
+    def _correction(self, request: Request) -> float:
+        return self._book.correction(self._kind(request)) if request.profile == "full" else 1.0
+
+    def _kind(self, request: Request) -> str:
+        return f"{type(request).__name__} {request.resolution} {self.device}"
+
+    def _sensor(self, pool: ModelPool | None) -> Memory | None:
+        held = 0 if pool is None else pool.num_bytes()
+        if self.device != "cuda":
+            memory = host_memory()
+            return None if memory is None else Memory(memory.available_bytes, memory.total_bytes, held)
+        import torch
+
+        # Blocks that the allocator keeps are as good as free.
+        held = max(held, torch.cuda.memory_reserved())
+        if self.place.discrete:
+            free, total = torch.cuda.mem_get_info()
+            return Memory(free, total, held)
+        # On one pool the driver's own figure leaves out page cache that the kernel would give back.
+        memory = host_memory()
+        return None if memory is None else Memory(memory.available_bytes, memory.total_bytes, held)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on the device or on the host."""
+    import torch
+
+    if isinstance(error, OutOfMemory | MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # The CPU's allocator has no class of its own.
+    return isinstance(error, RuntimeError) and not isinstance(error, PipelineError) and "allocate memory" in str(error)
+
+
+def _is_unified() -> bool:
+    import torch
+
+    return bool(torch.cuda.get_device_properties(0).is_integrated) or any(
+        part in torch.cuda.get_device_name(0) for part in UNIFIED_NAMES
+    )
