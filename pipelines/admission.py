@@ -51,28 +51,38 @@ class Decision:
     """Why another plan than the one asked for, why it waits, or why it is refused."""
     never: bool = False
     """Not even an idle machine could run it."""
+    room_bytes: int | None = None
+    """What networks may hold while the job runs, so that its work memory fits beside them; None is no limit."""
 
 
 def predict(plan: Plan, load: LoadPlan, place: Place) -> dict[Stage, int]:
     """Bytes at the worst moment of each phase that matters, the networks included."""
     factor = CPU_FACTOR if place.on_cpu else 1
-    weights = plan.weights_bytes * factor
-    if load.float8_weights:
-        weights = int(weights * FLOAT8_SHARE)
-    if load.offload_blocks:
-        weights = int(weights * OFFLOADED_SHARE)
     text = plan.text_bytes * factor
     kept = 0 if load.release_text_encoder else text
+    weights = _networks_bytes(plan, load, place) - kept
     if load.tiled_decode:
         decode = plan.tiled_decode_bytes
     else:
         decode = plan.exact_decode_bytes if load.exact_decode or place.on_cpu else plan.decode_bytes
     return {
         Stage.TEXT: text,
-        Stage.CONDITION: kept + plan.encode_bytes,
+        # A transformer that is warm from the job before, or that an avatar's passes share, is there already.
+        Stage.CONDITION: weights + kept + plan.encode_bytes,
         Stage.DENOISE: weights + kept + plan.denoise_bytes * factor,
         Stage.DECODE: weights + kept + decode,
     }
+
+
+def _networks_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
+    """Bytes of all networks that stay on the device while denoising."""
+    factor = CPU_FACTOR if place.on_cpu else 1
+    weights = plan.weights_bytes * factor
+    if load.float8_weights:
+        weights = int(weights * FLOAT8_SHARE)
+    if load.offload_blocks:
+        weights = int(weights * OFFLOADED_SHARE)
+    return weights + (0 if load.release_text_encoder else plan.text_bytes * factor)
 
 
 def peak_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
@@ -104,7 +114,9 @@ def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, 
     candidates = same if can_be_same else range(len(rungs))
     for i in candidates:
         if fits(needs[i], memory, floor):
-            return Decision(rungs[i], needs[i], _announced(load, rungs[i]))
+            networks = _networks_bytes(plan, rungs[i], place)
+            room = memory.available_bytes + memory.reclaimable_bytes - floor - (needs[i] - networks)
+            return Decision(rungs[i], needs[i], _announced(load, rungs[i]), room_bytes=room)
     leanest = min((needs[i] for i in candidates), default=needs[-1])
     available = memory.available_bytes + memory.reclaimable_bytes - floor
     words = f"needs {_gib(leanest)} GiB, {_gib(available)} available"

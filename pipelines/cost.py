@@ -49,7 +49,10 @@ class VaeMemory:
 
 
 WAN_VAE = VaeMemory(encode_picture=5_000, encode=18_200, half_decode=7_500, exact_decode=22_500)
-"""Measured on an H200 with bench/memory.py; the causal caches are part of it."""
+"""Encoding and float32 decoding as measured on an H200, causal caches included; the other two are estimates.
+
+`bench/memory.py` measures all of them.
+"""
 
 DEMO_VAE = VaeMemory(200, 800, 400, 1_000)
 

@@ -41,6 +41,11 @@ class ModelPool:
             self._in_use[key] -= 1
             self._make_room(0)
 
+    def limit(self, budget_bytes: int | None) -> None:
+        """Change the budget; what is too much for it and not in use goes at once."""
+        self.budget_bytes = budget_bytes
+        self._make_room(0)
+
     def is_warm(self, key: Hashable) -> bool:
         """Whether `use` would return at once."""
         return key in self._models

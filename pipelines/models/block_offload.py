@@ -25,7 +25,7 @@ class BlockOffload:
         blocks = list(network.get_submodule("blocks").children())
         self._owners = [_matrices(block) for block in blocks]
         _move_all_but(network, {id(owner) for owners in self._owners for owner, _ in owners}, self._device)
-        self._host = [[self._pinned(_get(owner, name)) for owner, name in owners] for owners in self._owners]
+        self._host = [[self._pin(owner, name) for owner, name in owners] for owners in self._owners]
         self._slots = [
             [_like(value, torch.empty_like(value, device=self._device)) for value in self._host[0]]
             for _ in range(NUM_SLOTS)
@@ -36,7 +36,6 @@ class BlockOffload:
         self._arrived: list[torch.cuda.Event | None] = [None] * NUM_SLOTS
         self._used: list[torch.cuda.Event | None] = [None] * NUM_SLOTS
         for index, block in enumerate(blocks):
-            self._bind(index, self._host[index])
             block.register_forward_pre_hook(partial(self._before_block, index))
             block.register_forward_hook(partial(self._after_block, index), always_call=True)
             for place, (owner, _) in enumerate(self._owners[index]):
@@ -96,9 +95,13 @@ class BlockOffload:
         for (owner, name), value in zip(self._owners[index], values, strict=True):
             _set(owner, name, value)
 
-    def _pinned(self, value: Tensor) -> Tensor:
+    def _pin(self, owner: nn.Module, name: str) -> Tensor:
+        """Put one matrix into the host's memory; replaced at once, so that no two copies of all of them exist."""
+        value: Tensor = getattr(owner, name)
         host = value.detach().to("cpu")
-        return _like(value, host.pin_memory() if self._on_cuda else host)
+        host = _like(value, host.pin_memory() if self._on_cuda else host)
+        _set(owner, name, host)
+        return host
 
 
 def _matrices(block: nn.Module) -> list[tuple[nn.Module, str]]:
@@ -120,11 +123,6 @@ def _move_all_but(network: nn.Module, owners: set[int], device: torch.device) ->
 
 def _like(model: Tensor, value: Tensor) -> Tensor:
     return nn.Parameter(value, requires_grad=False) if isinstance(model, nn.Parameter) else value
-
-
-def _get(owner: nn.Module, name: str) -> Tensor:
-    value: Tensor = getattr(owner, name)
-    return value
 
 
 def _set(owner: nn.Module, name: str, value: Tensor) -> None:

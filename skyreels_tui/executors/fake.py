@@ -13,6 +13,7 @@ from pipelines.progress import PreviewStrip, Progress, Stage
 from pipelines.runtime import Output
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.jobs.durable import write_durably
+from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.jobs.model import Job
 
 _LOOK_S = 0.02
@@ -49,6 +50,8 @@ class FakeExecutor:
         """Ids of the jobs that were started, one entry an attempt."""
         self.waits_for: str = ""
         """What `admit` answers."""
+        self.holds: EngineMemory | None = None
+        """What `memory` answers."""
         self.freed = threading.Event()
         """Set once `free` has been called."""
 
@@ -70,6 +73,10 @@ class FakeExecutor:
     def free(self) -> None:
         """Nothing is held."""
         self.freed.set()
+
+    def memory(self) -> EngineMemory | None:
+        """What a test says."""
+        return self.holds
 
     def warm_up(self) -> None:
         """Nothing to import."""

@@ -23,6 +23,7 @@ from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.durable import fsync_file, publish_file
+from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.jobs.model import Job
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LocalExecutor:
         self._floor_bytes, self._read_memory = memory_floor_bytes, read_memory
         self._pool: ModelPool | None = None
         self._keeper: MemoryKeeper | None = None
+        self._budget_bytes = 0
         self._admitted: tuple[int, Decision | None] = (0, None)
 
     def warm_up(self) -> None:
@@ -88,6 +90,8 @@ class LocalExecutor:
         if decision.plan is None:
             raise OutOfMemory(decision.words)
         load, said = decision.plan, [decision.words] if decision.words else []
+        room = self._budget_bytes if decision.room_bytes is None else decision.room_bytes
+        pool.limit(min(self._budget_bytes, room))
         keeper.begin()
         try:
             while True:
@@ -133,6 +137,10 @@ class LocalExecutor:
         output: Output = task.load_entry()(request, runtime, self._warm_pool(), context.report)
         return output
 
+    def memory(self) -> EngineMemory | None:
+        """What the networks and the allocator hold; None before anything was loaded."""
+        return None if self._pool is None else self._memory().held(self._pool)
+
     def free(self) -> None:
         """Release every network that no call uses."""
         if self._pool is not None:
@@ -156,7 +164,8 @@ class LocalExecutor:
                 total = torch.cuda.get_device_properties(0).total_memory
             else:
                 total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            self._pool = ModelPool(int(total * _POOL_SHARE))
+            self._budget_bytes = int(total * _POOL_SHARE)
+            self._pool = ModelPool(self._budget_bytes)
             self._memory().limit_allocator()
         return self._pool
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, peak_bytes
 from pipelines.errors import OutOfMemory, PipelineError
-from pipelines.host_memory import host_memory
+from pipelines.host_memory import host_memory, resident_bytes
 from pipelines.memory import LoadPlan, requested_plan
 from pipelines.peaks import PeakBook
 from pipelines.plan import Plan
 from pipelines.request import Request
+from skyreels_tui.jobs.events import EngineMemory
 
 if TYPE_CHECKING:
     from pipelines.pool import ModelPool
@@ -35,6 +36,7 @@ class MemoryKeeper:
         self._read = read or self._sensor
         self._floor_bytes = floor_bytes
         self._book = PeakBook(book)
+        self._host_peak = 0
 
     def decide(self, request: Request, plan: Plan, pool: ModelPool | None) -> Decision:
         """How the job may start now, or why it waits or cannot run."""
@@ -47,10 +49,23 @@ class MemoryKeeper:
 
     def begin(self) -> None:
         """Start measuring a job's peak."""
+        self._host_peak = 0
         if self.device == "cuda":
             import torch
 
             torch.cuda.reset_peak_memory_stats()
+
+    def held(self, pool: ModelPool) -> EngineMemory:
+        """What this process holds now, and the job's peak: the allocator's own on a GPU, else the highest seen."""
+        weights = pool.num_bytes()
+        if self.device == "cuda":
+            import torch
+
+            allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+            return EngineMemory(weights, allocated, reserved, torch.cuda.max_memory_reserved())
+        resident = resident_bytes() or 0
+        self._host_peak = max(self._host_peak, resident)
+        return EngineMemory(weights, resident, 0, self._host_peak)
 
     def end(self, request: Request, plan: Plan, load: LoadPlan) -> str:
         """Keep the peak of a finished job beside its prediction; returns a line for the log, '' on a CPU.
@@ -97,7 +112,7 @@ class MemoryKeeper:
         import torch
 
         # Blocks that the allocator keeps are as good as free.
-        held = max(held, torch.cuda.memory_reserved())
+        held = torch.cuda.memory_reserved()
         if self.place.discrete:
             free, total = torch.cuda.mem_get_info()
             return Memory(free, total, held)
@@ -121,6 +136,6 @@ def ran_out(error: BaseException) -> bool:
 def _is_unified() -> bool:
     import torch
 
-    return bool(torch.cuda.get_device_properties(0).is_integrated) or any(
+    return bool(getattr(torch.cuda.get_device_properties(0), "is_integrated", False)) or any(
         part in torch.cuda.get_device_name(0) for part in UNIFIED_NAMES
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipelines.progress import Report
 from pipelines.runtime import Output, go_on
+from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.jobs.model import Job
 
 
@@ -42,6 +43,9 @@ class Executor(Protocol):
 
     def free(self) -> None:
         """Give back the memory of everything that is not in use."""
+
+    def memory(self) -> EngineMemory | None:
+        """What the engine holds at this moment; None when it cannot tell. Cheap: asked every second."""
 
     def warm_up(self) -> None:
         """Import what jobs will need, on the inference thread, before the first job."""
