@@ -5,41 +5,37 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from pipelines.errors import InvalidRequest, PipelineError
 from pipelines.host_memory import memory_floor
 from pipelines.tasks.spec import Plan, TaskSpec
 from skyreels_tui import intents
-from skyreels_tui.commands import output
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
-from skyreels_tui.forms import Machine, free_bytes
-from skyreels_tui.hub import HubApp
 from skyreels_tui.jobs.events import Event, QueueChanged
-from skyreels_tui.jobs.model import FINISHED, Job, JobState
-from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
 from skyreels_tui.jobs.service import QueueOptions, QueueService
-from skyreels_tui.jobs.signals import StopSignals, handled
 from skyreels_tui.keys import EVERYWHERE, HOME, bindings
-from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.notify.attach import screen_notifier, this_terminal
-from skyreels_tui.panels.pictures import Drawing, choose_drawing
-from skyreels_tui.panels.preview import PreviewPanel
 from skyreels_tui.panels.queue import QueuePanel
+from skyreels_tui.queue_app import QueueApp
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.settings import Settings, save
-from skyreels_tui.timeleft import TimeLeft
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE
-from skyreels_tui.widgets.safe import safe
+
+if TYPE_CHECKING:
+    from skyreels_tui.forms import Machine
+    from skyreels_tui.monitors.monitor import Monitor
+    from skyreels_tui.panels.pictures import Drawing
+    from skyreels_tui.timeleft import TimeLeft
 
 SCREEN_CLASSES = {
     "results": "skyreels_tui.screens.results:ResultsScreen",
@@ -65,7 +61,7 @@ class AppOptions:
     auto_resume: bool = False
 
 
-class SkyreelsApp(HubApp):
+class SkyreelsApp(QueueApp):
     """Home, forms, results and the rest over one queue."""
 
     TITLE = "skyreels-tui"
@@ -75,24 +71,28 @@ class SkyreelsApp(HubApp):
     SCREENS: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, options: AppOptions) -> None:
-        super().__init__(jobs=self._list_jobs)
+        super().__init__()
         self.options = options
         self.settings = options.settings
         self.folders = options.folders
         self.result_dir = options.result_dir
         self.drafts = load_drafts(options.folders.state / DRAFTS_FILE)
-        self.eta_book = EtaBook(options.folders.state / RATES_FILE, lambda: self.gpu_name)
-        self.time_left = TimeLeft(self.eta_book)
-        self.service: QueueService | None = None
         self.monitor: Monitor | None = None
         self.drawing: Drawing = "cells"
         """How previews are drawn; `run_app` asks the terminal."""
         self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner)
         self.leave_choice = ""
         """'finish' when the running job is to end without a screen."""
-        self._deleted: list[int] = []
         self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
         self.use_theme(options.theme or options.settings.theme)
+
+    @cached_property
+    def time_left(self) -> TimeLeft:
+        """What this machine has learned about job times; read when it is first asked for."""
+        from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
+        from skyreels_tui.timeleft import TimeLeft
+
+        return TimeLeft(EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name))
 
     # Life
 
@@ -109,8 +109,9 @@ class SkyreelsApp(HubApp):
                 auto_resume=options.auto_resume or self.settings.auto_resume,
                 on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
                 memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
+                inbox=self.settings.inbox_folder,
             ),
-            time_left=self.time_left,
+            time_left=lambda *report: self.time_left(*report),
         )
         self.board.refresh()
         self.push_screen(HomeScreen())
@@ -132,14 +133,20 @@ class SkyreelsApp(HubApp):
             self.folders,
             self.result_dir,
             self.publish_sample,
-            jobs=lambda: self.board.jobs,
+            jobs=self._unfinished,
             progress=lambda: self.board.progress,
-            book=self.eta_book,
+            book=self.time_left.book,
+            engine=self.service.engine_memory,
             owner_pid=self._owner_pid,
             model_folders=self.settings.models,
             memory_floor_bytes=round(self.settings.memory_floor_gib * 2**30),
         )
         self.monitor.start()
+
+    def _unfinished(self) -> Sequence[Job]:
+        """For the monitor's thread, which must not touch the board: that belongs to the screen's."""
+        service = self.service
+        return service.jobs(include_finished=False) if service is not None and service.is_open else ()
 
     def _is_owner(self) -> bool:
         return self.service is not None and self.service.is_owner
@@ -158,9 +165,6 @@ class SkyreelsApp(HubApp):
         self.time_left.learn(event)
         self.notifier.take(event)
         self.publish_event(event)
-
-    def _list_jobs(self) -> Iterable[Job]:
-        return self.service.jobs() if self.service is not None else ()
 
     async def action_quit(self) -> None:
         """Leave at once when nothing runs here; else ask what becomes of the running job."""
@@ -190,8 +194,8 @@ class SkyreelsApp(HubApp):
 
     # Panels
 
-    @on(PreviewPanel.Looking)
-    def _on_looking(self) -> None:
+    def on_preview_panel_looking(self) -> None:
+        """Somebody looks at the preview: pictures are made while that is so."""
         if self.service is not None:
             self.service.ask_preview()
 
@@ -217,9 +221,7 @@ class SkyreelsApp(HubApp):
         """The command palette offers every key of the home screen by name."""
         for key in (*HOME.keys, *EVERYWHERE.keys):
             if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
-                yield SystemCommand(
-                    f"{key.label} ({key.shown})", key.help, _runner(screen, key.action)
-                )
+                yield SystemCommand(f"{key.label} ({key.shown})", key.help, _runner(screen, key.action))
 
     def on_open_screen(self, message: intents.OpenScreen) -> None:
         """Open a screen by name."""
@@ -247,9 +249,10 @@ class SkyreelsApp(HubApp):
     def save_settings(self, settings: Settings) -> None:
         """Write the file and use the new values; raises SettingsError or OSError."""
         save(self.settings_file, settings)
+        if settings.theme != self.settings.theme:
+            self.use_theme(settings.theme)
         self.settings = settings
         self.glyphs = ASCII if self.options.ascii or settings.ascii else UNICODE
-        self.use_theme(self.options.theme or settings.theme)
 
     # What a form asks for
 
@@ -264,11 +267,13 @@ class SkyreelsApp(HubApp):
 
     def estimate(self, task: TaskSpec, plan: Plan) -> tuple[float | None, bool]:
         """Predicted seconds of a plan, and whether this machine has done such a job before."""
-        found = self.eta_book.estimate(task.name, plan)
+        found = self.time_left.book.estimate(task.name, plan)
         return found.total_s, found.learned
 
     def machine(self) -> Machine:
         """Memory as last read, disk as it is now."""
+        from skyreels_tui.forms import Machine, free_bytes
+
         memory = self.last_sample.memory if self.last_sample is not None else None
         return Machine(memory.available_bytes if memory is not None else None, free_bytes(self.result_dir))
 
@@ -277,173 +282,9 @@ class SkyreelsApp(HubApp):
         for panel in self.screen_stack[1].query(QueuePanel):
             panel.select(job_id)
 
-    # Intents
-
-    def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
-        """Do one short, durable change; say in words what the queue refused."""
-        if self.service is None:
-            return False
-        try:
-            change(self.service)
-        except PipelineError as error:
-            self.tell(str(error), "error")
-            return False
-        if done:
-            self.tell(done)
-        return True
-
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Show a short message; never parsed as markup."""
-        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
-
-    @work(thread=True, group="submit")
-    def on_submit_job(self, message: intents.SubmitJob) -> None:
-        """Add the job on a worker: the queue opens its input files again before it takes it."""
-        service = self.service
-        if service is None:
-            return
-        added: list[Job] = []
-        try:
-            for index in range(message.copies):
-                seeded = message.request
-                if index:
-                    seeded = replace(seeded, seed=seeded.seed + index)
-                added.append(service.add(seeded, label=message.label))
-        except InvalidRequest as error:
-            self.call_from_thread(message.answer, None, error.problems)
-            return
-        except PipelineError as error:
-            self.call_from_thread(self.tell, str(error), "error")
-            self.call_from_thread(message.answer, None, ())
-            return
-        self.call_from_thread(message.answer, added[-1], ())
-
-    def on_cancel_job(self, message: intents.CancelJob) -> None:
-        """Cancel; a job that has spent time running asks first, because that cannot be undone."""
-        job = self.board.get(message.job_id)
-        if job is None:
-            return
-        if job.state is not JobState.RUNNING and not job.run_seconds:
-            self._change(lambda service: service.cancel(job.id), f"job {job.id} cancelled")
-            return
-        from skyreels_tui.screens.confirm import ConfirmScreen
-
-        spent = "it stops at its next step and its finished steps are lost"
-        self.push_screen(
-            ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"),
-            lambda sure: self._change(lambda service: service.cancel(job.id)) if sure else None,
-        )
-
-    def on_toggle_hold(self, message: intents.ToggleHold) -> None:
-        """Hold or release."""
-        job = self.board.get(message.job_id)
-        if job is not None:
-            held = job.state is JobState.HELD
-            self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
-
-    def on_retry_job(self, message: intents.RetryJob) -> None:
-        """Resume an interrupted job; add a new row for a finished one."""
-        job = self.board.get(message.job_id)
-        if job is None:
-            return
-        if job.state in FINISHED:
-            self._change(lambda service: service.retry(job.id), f"job {job.id} queued again as a new row")
-        else:
-            self._change(lambda service: service.resume(job.id))
-
-    def on_delete_job(self, message: intents.DeleteJob) -> None:
-        """Hide a row; undo brings it back."""
-        done = f"job {message.job_id} deleted: u brings it back"
-        if self._change(lambda service: service.delete(message.job_id), done):
-            self._deleted.append(message.job_id)
-            self.screen.refresh_bindings()
-
-    def on_undo_delete(self) -> None:
-        """Bring back the row deleted last."""
-        if self._deleted:
-            job_id = self._deleted.pop()
-            self._change(lambda service: service.undelete(job_id), f"job {job_id} is back")
-            self.screen.refresh_bindings()
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether this session deleted a row."""
-        return bool(self._deleted)
-
-    def on_move_job(self, message: intents.MoveJob) -> None:
-        """Move a waiting job."""
-        self._change(lambda service: service.move(message.job_id, message.offset))
-
-    def on_toggle_pause(self) -> None:
-        """Pause after the running job, or go on."""
-        if self.board.status.pause:
-            self._change(lambda service: service.unpause(), "the queue goes on")
-        else:
-            self._change(lambda service: service.pause(), "paused: no further job starts; p goes on")
-
-    def on_again_job(self, message: intents.AgainJob) -> None:
-        """Open the form with a job's request."""
-        job = self.board.get(message.job_id)
-        if job is None:
-            return
-        import random
-        from dataclasses import asdict
-
-        values = asdict(job.request)
-        if message.new_seed:
-            values["seed"] = random.randrange(2**31)
-        self.on_open_form(intents.OpenForm(job.task_type, values, job.label))
-
 
 def _runner(screen: Screen[Any], action: str) -> Callable[[], Any]:
     async def run() -> None:
         await screen.run_action(action)
 
     return run
-
-
-def run_app(options: AppOptions) -> int:
-    """Run the app until it is left, then wait for the engine; returns the exit code.
-
-    SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
-    one at once.
-    """
-    app = SkyreelsApp(options)
-
-    def leave() -> None:
-        if app._loop is not None and app.is_running:
-            app._loop.call_soon_threadsafe(app.exit)
-        elif app.service is not None:
-            app.service.close(timeout_s=0)
-
-    def hang_up() -> None:
-        app.leave_choice = "hang up"
-        if app.service is not None:
-            app.service.hang_up()
-        leave()
-
-    def at_once() -> None:
-        if app.service is not None:
-            app.service.give_up()
-
-    with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
-        try:
-            app.drawing = choose_drawing(options.settings.preview, os.environ, is_tty=sys.stdout.isatty())
-            app.run()
-        finally:
-            if app.service is not None:
-                _end(app, app.service)
-            app.notifier.stop()
-    return app.return_code or 0
-
-
-def _end(app: SkyreelsApp, service: QueueService) -> None:
-    if app.leave_choice == "finish":
-        output.note("The running job goes on without a screen. Ctrl+C stops it at its next step.")
-        service.options = replace(service.options, on_hang_up="finish_job")
-        service.hang_up()
-    if app.leave_choice:
-        service.wait_ended()
-    elif service.is_owner and not service.close(timeout_s=0.5):
-        output.note("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once.")
-    service.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
 from textual.dom import DOMNode
@@ -13,10 +13,12 @@ from textual.signal import Signal
 from skyreels_tui.jobs.board import JobBoard
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.model import Job
-from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.palette import DEFAULT, SIXTEEN, load_theme
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 from skyreels_tui.widgets.safe import ControlFilter
+
+if TYPE_CHECKING:
+    from skyreels_tui.monitors.sample import Sample
 
 
 class EngineEvent(Message):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from textual.theme import Theme
+
+import themes
 
 DEFAULT = "night"
 SIXTEEN = "sixteen"
@@ -32,10 +33,8 @@ class ThemeError(Exception):
     """A palette file that cannot be used, in words."""
 
 
-def _files() -> Iterator[Traversable]:
-    for entry in resources.files("themes").iterdir():
-        if entry.name.endswith(".toml"):
-            yield entry
+def _files() -> Iterator[Path]:
+    yield from Path(themes.__path__[0]).glob("*.toml")
 
 
 def theme_names() -> list[str]:

@@ -17,7 +17,7 @@ class TimeLeft:
     """Called by the inference thread at each report; learns when a job is done. Thread-safe."""
 
     def __init__(self, book: EtaBook) -> None:
-        self._book = book
+        self.book = book
         self._lock = threading.Lock()
         self._attempt: tuple[int, int] | None = None
         self._eta: JobEta | None = None
@@ -40,7 +40,7 @@ class TimeLeft:
 
     def _follow(self, job: Job) -> JobEta | None:
         try:
-            return self._book.follow(job.task_type, job.task.plan(job.request))
+            return self.book.follow(job.task_type, job.task.plan(job.request))
         except (PipelineError, ValueError):
             # An input that cannot be read fails the job in its own words; the clock just stays silent.
             return None

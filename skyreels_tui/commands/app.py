@@ -24,7 +24,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
             "or --plain shows the queue as lines"
         )
     # Textual is loaded only by commands that draw.
-    from skyreels_tui.app import AppOptions, run_app
+    from skyreels_tui.app import AppOptions
+    from skyreels_tui.session import run_app
 
     return run_app(
         AppOptions(

@@ -13,20 +13,13 @@ from skyreels_tui import intents
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
 from skyreels_tui.keys import HOME, bindings
-from skyreels_tui.panels.disk import DiskPanel
-from skyreels_tui.panels.gpu import GpuPanel
 from skyreels_tui.panels.log import LogPanel
-from skyreels_tui.panels.memory import MemoryPanel
-from skyreels_tui.panels.preview import PreviewPanel
-from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.panel import Panel
 from skyreels_tui.widgets.rowlist import RowList
 from skyreels_tui.widgets.statusbar import StatusBar
 
-SIDE_PANELS: tuple[type[Panel], ...] = (ProgressPanel, PreviewPanel, MemoryPanel, GpuPanel, DiskPanel)
-"""Progress and preview, then the figures; a new panel is one more name here."""
 WIDE = 120
 """Columns from which the panels stand beside the queue."""
 MINIMUM = (62, 16)
@@ -49,17 +42,23 @@ class HomeScreen(Screen[None]):
         with Container(id="main"):
             yield QueuePanel(id="queue")
             with Container(id="side"):
-                for panel_type in SIDE_PANELS[:2]:
-                    yield panel_type()
-                with Container(id="figures"):
-                    for panel_type in SIDE_PANELS[2:]:
-                        yield panel_type()
+                yield Container(id="figures")
         yield LogPanel(id="log")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """The queue has the keys first."""
+        """The queue has the keys first, and is painted first."""
         self.query_one(QueuePanel).focus()
+        self.call_after_refresh(self._mount_side)
+
+    async def _mount_side(self) -> None:
+        # Panels and sensors' types take a tenth of a second to load: the queue is on the screen by then.
+        from skyreels_tui.screens.side import FIGURE_PANELS, JOB_PANELS
+
+        figures = self.query_one("#figures")
+        await self.query_one("#side").mount(*[panel() for panel in JOB_PANELS], before=figures)
+        await figures.mount(*[panel() for panel in FIGURE_PANELS])
+        self._fold(self.size.width)
 
     # Folding
 

@@ -111,7 +111,9 @@ class ModelsScreen(Screen[None]):
             return
         lines = [
             Content.assemble(
-                (f"{part.component.name:<18}", "$text-muted"), f"{part.presence.value:<9}", size(part.component.num_bytes)
+                (f"{part.component.name:<18}", "$text-muted"),
+                f"{part.presence.value:<9}",
+                size(part.component.num_bytes),
             )
             for part in model.parts
         ]

@@ -36,8 +36,8 @@ class LineInput(Input):
         )
 
     def _on_paste(self, event: events.Paste) -> None:
+        # The base class's own handler comes next and inserts what is left.
         event.text = without_controls(event.text).replace("\n", " ").strip()
-        super()._on_paste(event)
 
 
 class LineField(Field):
@@ -83,8 +83,8 @@ class PromptArea(TextArea):
         super().__init__(without_controls(text), compact=True, highlight_cursor_line=False)
 
     async def _on_paste(self, event: events.Paste) -> None:
+        # The base class's own handler comes next and inserts what is left.
         event.text = without_controls(event.text)
-        await super()._on_paste(event)
 
 
 class PromptField(Field):

@@ -1,0 +1,141 @@
+"""What the keys of the screens do to the queue: one handler an intent."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from textual import work
+
+from pipelines.errors import InvalidRequest, PipelineError
+from skyreels_tui import intents
+from skyreels_tui.hub import HubApp
+from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.widgets.safe import safe
+
+
+class QueueApp(HubApp):
+    """An app over an open queue; every change is short and durable, every refusal is said in words."""
+
+    service: QueueService | None = None
+
+    def __init__(self) -> None:
+        super().__init__(jobs=self._list_jobs)
+        self._deleted: list[int] = []
+
+    def _list_jobs(self) -> list[Job]:
+        return self.service.jobs() if self.service is not None else []
+
+    def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
+        """Do one short, durable change; say in words what the queue refused."""
+        if self.service is None:
+            return False
+        try:
+            change(self.service)
+        except PipelineError as error:
+            self.tell(str(error), "error")
+            return False
+        if done:
+            self.tell(done)
+        return True
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Show a short message; never parsed as markup."""
+        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    @work(thread=True, group="submit")
+    def on_submit_job(self, message: intents.SubmitJob) -> None:
+        """Add the job on a worker: the queue opens its input files again before it takes it."""
+        service = self.service
+        if service is None:
+            return
+        added: list[Job] = []
+        try:
+            for index in range(message.copies):
+                seeded = message.request
+                if index:
+                    seeded = replace(seeded, seed=seeded.seed + index)
+                added.append(service.add(seeded, label=message.label))
+        except InvalidRequest as error:
+            self.call_from_thread(message.answer, None, error.problems)
+            return
+        except PipelineError as error:
+            self.call_from_thread(self.tell, str(error), "error")
+            self.call_from_thread(message.answer, None, ())
+            return
+        self.call_from_thread(message.answer, added[-1], ())
+
+    def on_cancel_job(self, message: intents.CancelJob) -> None:
+        """Cancel; a job that has spent time running asks first, because that cannot be undone."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        if job.state is not JobState.RUNNING and not job.run_seconds:
+            self._change(lambda service: service.cancel(job.id), f"job {job.id} cancelled")
+            return
+        from skyreels_tui.screens.confirm import ConfirmScreen
+
+        spent = "it stops at its next step and its finished steps are lost"
+        self.push_screen(
+            ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"),
+            lambda sure: self._change(lambda service: service.cancel(job.id)) if sure else None,
+        )
+
+    def on_toggle_hold(self, message: intents.ToggleHold) -> None:
+        """Hold or release."""
+        job = self.board.get(message.job_id)
+        if job is not None:
+            held = job.state is JobState.HELD
+            self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
+
+    def on_retry_job(self, message: intents.RetryJob) -> None:
+        """Resume an interrupted job; add a new row for a finished one."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        if job.state in FINISHED:
+            self._change(lambda service: service.retry(job.id), f"job {job.id} queued again as a new row")
+        else:
+            self._change(lambda service: service.resume(job.id))
+
+    def on_delete_job(self, message: intents.DeleteJob) -> None:
+        """Hide a row; undo brings it back."""
+        done = f"job {message.job_id} deleted: u brings it back"
+        if self._change(lambda service: service.delete(message.job_id), done):
+            self._deleted.append(message.job_id)
+            self.screen.refresh_bindings()
+
+    def on_undo_delete(self) -> None:
+        """Bring back the row deleted last."""
+        if self._deleted:
+            job_id = self._deleted.pop()
+            self._change(lambda service: service.undelete(job_id), f"job {job_id} is back")
+            self.screen.refresh_bindings()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether this session deleted a row."""
+        return bool(self._deleted)
+
+    def on_move_job(self, message: intents.MoveJob) -> None:
+        """Move a waiting job."""
+        self._change(lambda service: service.move(message.job_id, message.offset))
+
+    def on_toggle_pause(self) -> None:
+        """Pause after the running job, or go on."""
+        if self.board.status.pause:
+            self._change(lambda service: service.unpause(), "the queue goes on")
+        else:
+            self._change(lambda service: service.pause(), "paused: no further job starts; p goes on")
+
+    def on_again_job(self, message: intents.AgainJob) -> None:
+        """Open the form with a job's request."""
+        job = self.board.get(message.job_id)
+        if job is None:
+            return
+        values = asdict(job.request)
+        if message.new_seed:
+            values["seed"] = random.randrange(2**31)
+        self.post_message(intents.OpenForm(job.task_type, values, job.label))

@@ -1,0 +1,63 @@
+"""One table of keys: the page, the help and every screen agree with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.screen import Screen
+
+from skyreels_tui.keys import SCOPES, keys_markdown
+from skyreels_tui.screens.browse import BrowseScreen
+from skyreels_tui.screens.confirm import ConfirmScreen
+from skyreels_tui.screens.doctor import DoctorScreen
+from skyreels_tui.screens.form import FormScreen
+from skyreels_tui.screens.help import HelpScreen
+from skyreels_tui.screens.home import HomeScreen
+from skyreels_tui.screens.job import JobScreen
+from skyreels_tui.screens.leave import LeaveScreen
+from skyreels_tui.screens.models import ModelsScreen
+from skyreels_tui.screens.results import ResultsScreen
+from skyreels_tui.screens.settings import SettingsScreen
+from skyreels_tui.screens.themes import ThemeScreen
+
+SCREENS: tuple[type[Screen], ...] = (
+    HomeScreen, FormScreen, JobScreen, HelpScreen, SettingsScreen, ThemeScreen, ResultsScreen, ModelsScreen,
+    DoctorScreen, BrowseScreen, ConfirmScreen, LeaveScreen,
+)  # fmt: skip
+
+
+def test_the_page_of_keys_is_the_table():
+    page = Path(__file__).parents[2] / "doc" / "keys.md"
+    assert page.read_text(encoding="utf-8") == keys_markdown(), "run python -m skyreels_tui.keys doc/keys.md"
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_every_key_of_a_screen_does_something_and_is_in_the_table(screen):
+    known = {f"{scope.name}.{key.action}" for scope in SCOPES for key in scope.keys}
+    for binding in screen.BINDINGS:
+        assert binding.id in known
+        action = binding.action.partition("(")[0]
+        assert action.startswith("app.") or action == "quit" or hasattr(screen, f"action_{action}"), action
+
+
+async def test_help_finds_a_key_by_what_it_does(start):
+    async with start() as s:
+        await s.press("question_mark")
+        await s.shows("type to search")
+        await s.type("trash")
+        await s.shows("Move the video and its sidecar to the trash folder")
+        assert "Hold a waiting job" not in s.text
+        await s.press("escape", "escape")
+        await s.shows("Nothing here yet")
+
+
+async def test_every_screen_opens_and_closes_by_keys_at_80x24(start):
+    async with start((80, 24)) as s:
+        for key, word in (("R", "Results"), ("M", "SkyReels-V3-R2V-14B"), ("D", "Doctor"), ("S", "Memory floor"),
+                          ("ctrl+t", "Theme"), ("n", "References"), ("question_mark", "Everywhere")):  # fmt: skip
+            await s.press(key)
+            await s.shows(word)
+            assert "Esc " in s.footer, f"{key}: the way out is in the footer: {s.footer}"
+            await s.press("escape")
+            await s.until(lambda: isinstance(s.app.screen, HomeScreen))

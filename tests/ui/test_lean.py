@@ -1,0 +1,14 @@
+"""What the app loads before its first screen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("torch", "diffusers", "transformers", "numpy", "PIL", "scipy", "ffmpeg", "huggingface_hub", "tomlkit", "psutil")
+
+
+def test_importing_the_app_loads_nothing_heavy():
+    code = f"import sys, skyreels_tui.app; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,45 @@
+"""Leaving: nothing running leaves at once; a running job is asked about and never lost."""
+
+from __future__ import annotations
+
+from skyreels_tui.jobs.model import JobState
+
+
+async def test_leaving_an_idle_app_asks_nothing(start):
+    async with start() as s:
+        await s.press("q")
+        await s.until(lambda: not s.app.is_running)
+
+
+async def test_a_running_job_stops_at_its_step_and_goes_on_next_time(start):
+    async with start(gated=True) as s:
+        job = s.add("long one")
+        s.executor.advance(3)
+        await s.shows("● 3/8")
+        await s.press("ctrl+q")
+        await s.shows("Job 1 is running")
+        await s.press("escape")
+        await s.until(lambda: "Job 1 is running" not in s.text)
+        await s.press("ctrl+q")
+        await s.shows("stop at the next step")
+        await s.press("s")
+        s.executor.advance(1)
+        await s.until(lambda: not s.app.is_running)
+    async with start(gated=True) as s:
+        await s.shows("interrupted")
+        assert s.state(job.id) is JobState.INTERRUPTED
+        await s.press("r")
+        s.executor.open_gate()
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
+
+
+async def test_finishing_without_a_screen_leaves_the_job_running(start):
+    async with start(gated=True) as s:
+        s.add("long one")
+        await s.shows("● ")
+        await s.press("ctrl+q")
+        await s.shows("finish the job in this terminal")
+        await s.press("f")
+        await s.until(lambda: not s.app.is_running)
+        assert s.app.leave_choice == "finish"
+        assert s.state(1) is JobState.RUNNING

@@ -1,0 +1,78 @@
+"""Palettes: enough of them, complete, readable; the picker shows them at once and can be left."""
+
+from __future__ import annotations
+
+import pytest
+from textual.color import Color
+from textual.design import ColorSystem
+
+from skyreels_tui.palette import load_theme, theme_names
+
+SURFACES = ("background", "surface", "panel")
+TEXTS = ("foreground", "primary", "accent", "text-muted", "text-success", "text-warning", "text-error")
+HEX = [name for name in theme_names() if not load_theme(name).ansi]
+
+
+def luminance(color: Color) -> float:
+    parts = [value / 255 for value in color.rgb]
+    linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: Color, other: Color) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_there_are_light_dark_high_contrast_colour_blind_and_sixteen_colour_palettes():
+    names = theme_names()
+    assert len(names) >= 6 and names[0] == "night"
+    assert {"day", "contrast", "clear", "sixteen"} <= set(names)
+    assert not load_theme("day").dark and load_theme("sixteen").ansi
+    assert load_theme("no such theme").name == "night"
+
+
+@pytest.mark.parametrize("name", HEX)
+def test_text_stands_out_from_every_surface(name):
+    variables = ColorSystem.generate(load_theme(name).to_color_system())
+    least = 7.0 if name == "contrast" else 4.5
+    for surface in SURFACES:
+        for text in TEXTS:
+            found = contrast(Color.parse(variables[text]), Color.parse(variables[surface]))
+            assert found >= least, f"{name}: {text} on {surface} has {found:.2f}"
+
+
+def test_the_colour_blind_palette_keeps_states_apart_without_red_and_green():
+    def seen(value: str) -> tuple[float, float]:
+        """Lightness and blue-yellow: what remains without red-green vision."""
+        color = Color.parse(value)
+        return luminance(color), color.b / 255 - (color.r + color.g) / 510
+
+    theme = load_theme("clear")
+    good, warning, bad = seen(theme.success), seen(theme.warning), seen(theme.error)
+    for one, other in ((good, bad), (good, warning), (warning, bad)):
+        assert abs(one[0] - other[0]) + abs(one[1] - other[1]) > 0.2
+
+
+async def test_the_picker_previews_keeps_and_goes_back(start, tmp_path):
+    async with start() as s:
+        await s.press("ctrl+t")
+        await s.shows("High contrast")
+        await s.press("j")
+        await s.until(lambda: s.app.theme != "night")
+        await s.press("escape")
+        await s.until(lambda: s.app.theme == "night")
+        await s.press("ctrl+t")
+        await s.shows("High contrast")
+        await s.press("G", "enter")
+        await s.until(lambda: s.app.settings.theme == s.app.theme != "night")
+    assert "theme" in (tmp_path / "home/config/settings.toml").read_text()
+
+
+async def test_ascii_draws_no_symbol_in_the_queue(start):
+    from skyreels_tui.panels.queue import QueuePanel
+
+    async with start(ascii=True) as s:
+        s.add("plain")
+        await s.shows("+ done")
+        assert s.app.screen.query_one(QueuePanel).render().plain.isascii()
