@@ -104,6 +104,11 @@ class Settings:
     models: Mapping[str, str] = field(default_factory=dict)
     """Family ('r2v', 'v2v', 'a2v') -> checkpoint folder to use instead of the hub's cache."""
 
+    @property
+    def inbox_folder(self) -> Path | None:
+        """The inbox, or None while it is turned off."""
+        return Path(self.inbox) if self.inbox.strip() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

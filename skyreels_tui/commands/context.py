@@ -42,7 +42,12 @@ class Context:
 
         hang_up = cast("HangUp", self.settings.hang_up)
         floor = memory_floor(self.settings.memory_floor_gib)
-        return QueueOptions(auto_resume=auto_resume, on_hang_up=hang_up, memory_floor_bytes=floor)
+        return QueueOptions(
+            auto_resume=auto_resume,
+            on_hang_up=hang_up,
+            memory_floor_bytes=floor,
+            inbox=self.settings.inbox_folder,
+        )
 
     @contextmanager
     def queue(

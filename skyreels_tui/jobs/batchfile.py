@@ -18,6 +18,8 @@ from skyreels_tui.jobs.rows import NewJob
 _YES = frozenset({"true", "yes", "sim", "on", "1"})
 _NO = frozenset({"false", "no", "não", "nao", "off", "0"})
 _PLAIN = ("label", "task_type", "profile")
+LIMIT_BYTES = 16 << 20
+"""A larger file is no list of jobs, or has no end."""
 
 RawEntry = Mapping[str, Any]
 """One entry as it stands in the file."""
@@ -29,15 +31,30 @@ def read_batch(path: Path, *, name: str = "") -> list[NewJob]:
     Relative paths start at the file's folder. Raises InvalidRequest with every problem of the file; a problem's
     field reads 'entry 3 (line-02).prompt'.
     """
+    return parse_batch(read_text(path), path, name=name)
+
+
+def read_text(path: Path) -> str:
+    """Read a batch file's text; raises InvalidRequest for what cannot be one."""
     try:
-        text = path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(LIMIT_BYTES + 1)
+        if len(data) > LIMIT_BYTES:
+            raise InvalidRequest([Problem("file", f"{path} is larger than {LIMIT_BYTES >> 20} MiB: no batch")])
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise InvalidRequest([Problem("file", f"{path}: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise InvalidRequest([Problem("file", f"{path} is no UTF-8 text")]) from error
+
+
+def parse_batch(text: str, path: Path, *, name: str = "") -> list[NewJob]:
+    """Check the text of the batch file `path`, like `read_batch`."""
     markdown = path.suffix.lower() in (".md", ".markdown")
     title, raw = parse_markdown(text) if markdown else ("", parse_json(text))
-    return make_entries(raw, path.absolute().parent, name or title or path.stem)
+    # A file's name may hold bytes that are no text; the queue stores text.
+    batch = (name or title or path.stem).encode("utf-8", "replace").decode("utf-8")
+    return make_entries(raw, path.absolute().parent, batch)
 
 
 def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJob]:
@@ -65,6 +82,9 @@ def parse_json(text: str) -> list[RawEntry]:
     except json.JSONDecodeError as error:
         message = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise InvalidRequest([Problem("file", message)]) from error
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits, brackets thousands deep.
+        raise InvalidRequest([Problem("file", "holds a number too long or lists too deep to be a batch")]) from error
     if not isinstance(content, list):
         raise InvalidRequest([Problem("file", "must be a list of jobs: [ {...}, {...} ]")])
     wrong = [number for number, entry in enumerate(content, 1) if not isinstance(entry, dict)]

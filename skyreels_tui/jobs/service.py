@@ -17,8 +17,9 @@ from skyreels_tui.jobs import sweep
 from skyreels_tui.jobs.actions import QueueActions
 from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.database import default_stem
-from skyreels_tui.jobs.enginelog import EngineLog, LogFollower
+from skyreels_tui.jobs.enginelog import EngineLog, Level, LogFollower
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
+from skyreels_tui.jobs.inbox import Inbox
 from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
@@ -50,6 +51,8 @@ class QueueOptions:
     """A running job is stopped when less is available; 0 watches nothing."""
     available_bytes: AvailableBytes = available_bytes
     """Reads what is available; tests give their own."""
+    inbox: Path | None = None
+    """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
 
 
 def _lack(waiting_for: str) -> Literal["", "disk", "memory"]:
@@ -90,6 +93,7 @@ class QueueService(QueueActions):
         self._asked_preview = float("-inf")
         self._last_status: QueueStatus | None = None
         self._watchdog: Watchdog | None = None
+        self._inbox: Inbox | None = None
         super().__init__(open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs)
         self._lock = OwnerLock(folders.lock)
         self._live = LiveFiles(folders.live)
@@ -115,6 +119,8 @@ class QueueService(QueueActions):
 
         Returns False when the job reached no edge within `timeout_s`; call again to go on waiting.
         """
+        if self._inbox is not None:
+            self._inbox.stop()
         if self._runner is not None:
             self._runner.close()
             if not self._runner.join(timeout_s):
@@ -124,6 +130,9 @@ class QueueService(QueueActions):
         self._stop_watching.set()
         if self._watch.ident is not None and self._watch is not threading.current_thread():
             self._watch.join()
+        if self._inbox is not None:
+            self._inbox.stop()
+            self._inbox.join()
         self._started = False
         self._store.close()
         self._log.close()
@@ -205,9 +214,9 @@ class QueueService(QueueActions):
     def wait_idle(self, timeout_s: float | None = None) -> bool:
         """Block until nothing runs and nothing is queued; False when time is up first.
 
-        A paused queue with queued jobs is not idle.
+        A paused queue with queued jobs is not idle, nor is an inbox in which something arrives.
         """
-        return self._wait_until(lambda: self._store.running() is None and self._store.next_queued() is None, timeout_s)
+        return self._wait_until(self._is_idle, timeout_s)
 
     def ask_preview(self) -> None:
         """Somebody looks at the preview: repeat every few seconds while that is so."""
@@ -217,6 +226,11 @@ class QueueService(QueueActions):
                 self._live.want_preview()
 
     # Inside
+
+    def _is_idle(self) -> bool:
+        if self._inbox is not None and not self._inbox.idle:
+            return False
+        return self._store.running() is None and self._store.next_queued() is None
 
     def _wait_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -290,10 +304,22 @@ class QueueService(QueueActions):
                 stop=lambda reason, urgent: runner.stop_job(Why.STOP, reason=reason, urgent=urgent),
             )
             self._watchdog.start()
+        if self.options.inbox is not None and self._only is None:
+            self._inbox = Inbox(self.options.inbox, self, self._say, self._wake_waiting)
+            self._inbox.start()
+
+    def _say(self, text: str, level: Level) -> None:
+        self._log.write(text, level=level)
+
+    def _wake_waiting(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _end_runner(self, *, finish_job: bool) -> None:
         if self._runner is not None:
             self._log.write("the terminal is gone: the engine stops" + (" after this job" if finish_job else ""))
+            if self._inbox is not None:
+                self._inbox.stop()
             self._runner.close(finish_job=finish_job)
 
     def _wants_preview(self) -> bool:

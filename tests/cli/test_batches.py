@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,19 @@ def test_finalize_wants_a_finished_batch(cli: Cli, batch_file: Path) -> None:
     call = cli("finalize", "night")
     assert (call.code, call.out) == (5, "")
     assert "not finished yet" in call.err
+
+
+def test_run_takes_what_lies_in_the_inbox(cli: Cli, batch_file: Path, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    assert cli("settings", "set", "inbox", box).code == 0
+    box.mkdir()
+    os.utime(batch_file, (1, 1))
+    batch_file.rename(box / "night.json")
+    (box / "bad.json").write_text("[1]")
+    os.utime(box / "bad.json", (1, 1))
+    call = cli("run")
+    assert call.code == 0
+    assert len(call.out.splitlines()) == 2
+    assert "bad.json was not queued: one problem, see bad.json.txt in rejected" in call.err
+    assert {path.name for path in (box / "done").iterdir()} == {"night.json", "night.json.txt"}
+    assert (box / "rejected" / "bad.json.txt").read_text().endswith("entry 1: must be an object {...}\n")
