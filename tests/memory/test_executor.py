@@ -135,6 +135,27 @@ def test_other_errors_are_not_retried(executor, context):
     assert not any("memory ran out" in line for line in context.lines)
 
 
+def test_a_call_that_is_not_wanted_ends_between_blocks(executor, context):
+    calls, steps = [], []
+
+    def poll():
+        calls.append(1)
+        if len(calls) == 5:
+            raise Cancelled
+
+    def report(progress):
+        if progress.stage is Stage.DENOISE:
+            steps.append(progress.step)
+
+    attempt = context(report)
+    with pytest.raises(Cancelled):
+        executor.run(dataclasses.replace(attempt, poll=poll))
+    # Three blocks a step: the fifth call lies inside the second step, whose edge is never reported.
+    assert steps == [0, 1]
+    executor.run(attempt)
+    assert steps == [0, 1, 1, 2]
+
+
 def test_low_vram_stores_8_bit_weights_and_says_so(executor, context, layers_seen):
     output = executor.run(context(low_vram=True))
     assert set(layers_seen) == {Float8Linear}

@@ -106,3 +106,35 @@ def test_a_job_waits_for_memory_with_words_and_starts_when_there_is_some(open_se
     assert done.state is JobState.DONE
     assert "waits" not in done.reason
     assert service.status().pause == ""
+
+
+class InsideOneStep(FakeExecutor):
+    """Never reaches a step edge: asks only between blocks."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside = threading.Event()
+
+    def run(self, context):
+        while True:
+            context.poll()
+            self.inside.set()
+            self._closed.wait(0.01)
+
+
+def test_a_cancelled_job_does_not_finish_its_step(open_service):  # noqa: F811
+    executor = InsideOneStep()
+    service = open_service(executor)
+    job = service.add(make_request())
+    assert executor.inside.wait(20)
+    service.cancel(job.id)
+    assert service.wait(job.id, 20).state is JobState.CANCELLED
+
+
+def test_memory_that_falls_fast_does_not_wait_for_the_step_either(open_service):  # noqa: F811
+    reading, executor = [20 * GIB], InsideOneStep()
+    service = open_service(executor, memory_floor_bytes=8 * GIB, available_bytes=lambda: reading[0])
+    job = service.add(make_request())
+    assert executor.inside.wait(20)
+    reading[0] = 2 * GIB
+    assert service.wait(job.id, 20).state is JobState.INTERRUPTED
