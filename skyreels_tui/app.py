@@ -33,6 +33,7 @@ from skyreels_tui.widgets.glyphs import ASCII, UNICODE
 
 if TYPE_CHECKING:
     from skyreels_tui.forms import Machine
+    from skyreels_tui.jobs.model import Job
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.panels.pictures import Drawing
     from skyreels_tui.timeleft import TimeLeft

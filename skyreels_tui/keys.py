@@ -91,14 +91,14 @@ FORM = Scope("form", "New job", (
     Key("f3", "F3", "task(1)", "Single shot", "Form of single-shot extension", 0, True),
     Key("f4", "F4", "task(2)", "Shot switching", "Form of shot switching", 0, True),
     Key("f5", "F5", "task(3)", "Avatar", "Form of the talking avatar", 0, True),
-    Key("f6", "F6", "next_task", "Task", "Form of the next task (F2 to F5 go straight)", 3, True),
+    Key("f6", "F6", "next_task", "Task", "Form of the next task (F2 to F5 go straight)", 4, True),
     Key("ctrl+o", "Ctrl+O", "profile", "Demo models", "Switch between the real and the tiny built-in models",
-        4, True),
-    Key("ctrl+y", "Ctrl+Y", "copy_command", "Copy command", "Copy this job as a shell command", 5, True),
-    Key("ctrl+r", "Ctrl+R", "reset", "Clear", "Empty the form; again to get the old one back", 6, True),
+        5, True),
+    Key("ctrl+y", "Ctrl+Y", "copy_command", "Copy command", "Copy this job as a shell command", 6, True),
+    Key("ctrl+r", "Ctrl+R", "reset", "Clear", "Empty the form; again to get the old one back", 7, True),
     Key("down", "Down", "app.focus_next", "Next field", "Next field, from a field of one line"),
     Key("up", "Up", "app.focus_previous", "Field before", "Field before, from a field of one line"),
-    Key("escape", "Esc", "back", "Back", "Leave; what was typed is kept as a draft", 7),
+    Key("escape", "Esc", "back", "Back", "Leave; what was typed is kept as a draft", 3),
 ))  # fmt: skip
 
 FILES = Scope("files", "File fields", (

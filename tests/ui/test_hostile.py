@@ -73,6 +73,6 @@ async def test_control_characters_never_enter_a_field_by_pasting(start):
         await s.shows("Prompt")
         area = s.app.screen.query_one(PromptArea)
         area.focus()
-        area.post_message(events.Paste("one\x1b[31m\ttwo\x00\u202e\r\nthree"))
+        s.app.post_message(events.Paste("one\x1b[31m\ttwo\x00\u202e\r\nthree"))
         await s.until(lambda: "three" in area.text)
         assert area.text == "one[31m two\nthree"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -18,10 +19,10 @@ from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 
 
 class ChoiceRow(Widget, can_focus=True):
-    """Words side by side with marks around the chosen one; only the chosen one where they do not fit."""
+    """Words side by side with marks around the chosen one, on as many lines as they need."""
 
     DEFAULT_CSS = """
-    ChoiceRow { height: 1; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    ChoiceRow { height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
     ChoiceRow:focus { background: $panel; }
     """
 
@@ -67,25 +68,27 @@ class ChoiceRow(Widget, can_focus=True):
         """The words; none chosen when the value is not one of them."""
         glyphs = getattr(self.app, "glyphs", UNICODE)
         width = self.content_size.width
-        row = self._row(glyphs)
-        if row.cell_length > width:
-            word = self.words[self.index] if self.index >= 0 else "none of the choices"
-            row = Content.assemble(
-                (f"{glyphs.left}{word}{glyphs.right}", "bold $primary"),
-                (f"  {self.index + 1} of {len(self.words)}", "$text-muted"),
-            )
-        if self.hint and row.cell_length + len(self.hint) + 3 <= width:
-            row = Content.assemble(row, "   ", (self.hint, "$text-muted"))
-        return row
+        lines = self._lines(glyphs, width)
+        if self.hint and lines[-1].cell_length + len(self.hint) + 3 <= width:
+            lines[-1] = Content.assemble(lines[-1], "   ", (self.hint, "$text-muted"))
+        return Content("\n").join(lines)
 
-    def _row(self, glyphs: Glyphs) -> Content:
-        parts = [
-            Content.styled(f"{glyphs.left}{word}{glyphs.right}", "bold $primary")
-            if index == self.index
-            else Content(f" {word} ")
-            for index, word in enumerate(self.words)
-        ]
-        return Content(" ").join(parts)
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as the words need."""
+        return len(self._lines(UNICODE, width))
+
+    def _lines(self, glyphs: Glyphs, width: int) -> list[Content]:
+        lines = [Content("")]
+        for index, word in enumerate(self.words):
+            part = Content(f" {word} ")
+            if index == self.index:
+                part = Content.styled(f"{glyphs.left}{word}{glyphs.right}", "bold $primary")
+            room = width - lines[-1].cell_length - part.cell_length - 1
+            if lines[-1] and room < 0:
+                lines.append(part)
+            else:
+                lines[-1] = Content.assemble(lines[-1], " " if lines[-1] else "", part)
+        return lines
 
 
 class ChoiceField(Field):
