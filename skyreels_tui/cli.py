@@ -8,6 +8,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipelines.checkpoints.locate import as_folder
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None 
     if not sys.warnoptions:
         # Warnings of libraries speak to their programmers; stderr holds lines for the person who typed.
         warnings.simplefilter("ignore")
+    output.speak_json("--progress=json" in words or ("--progress", "json") in pairwise(words))
     try:
         return _guarded(words, executor)
     except BrokenPipeError:
@@ -52,7 +54,7 @@ def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
     except KeyboardInterrupt:
         problems, code = ["interrupted"], Exit.CANCELLED
     for problem in problems:
-        output.note(f"skyreels-tui: {problem}")
+        output.note(f"skyreels-tui: {problem}", "problem")
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import time
 from collections.abc import Iterable, Sequence
@@ -74,11 +73,13 @@ class Teller:
         except queue.Empty:
             return
 
+    def look(self, job: Job) -> None:
+        """Tell a row that was read, if its state is new: from another process no such event comes."""
+        self._tell(JobChanged(job))
+
     def note(self, text: str) -> None:
         """Write one line of words, or the same as a JSON object."""
-        if self._style == "json":
-            output.note(json.dumps({"event": "note", "text": text}))
-        elif self._style == "lines":
+        if self._style != "none":
             output.note(text)
 
     def _tell(self, event: Event | str) -> None:
@@ -91,7 +92,7 @@ class Teller:
                 self._tell_progress(event)
             case JobChanged(job) if self._style == "json" and self._states.get(job.id) != job.state:
                 self._states[job.id] = job.state
-                output.note(json.dumps({"event": "job", **job_data(job)}))
+                output.tell({"event": "job", **job_data(job)})
             case LogLine(level=level, text=text) if level != "info":
                 self.note(f"{level}: {text}")
             case QueueStatus(message=message) if message and message != self._status:
@@ -109,7 +110,7 @@ class Teller:
             return
         self._last, self._last_at = counted, now
         if self._style == "json":
-            output.note(json.dumps(progress_data(event)))
+            output.tell(progress_data(event))
         else:
             output.note(progress_words(event))
 
@@ -156,6 +157,9 @@ def follow(
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         jobs = [service.job(job_id) for job_id in job_ids]
+        if not service.is_owner:
+            for job in jobs:
+                teller.look(job)
         if stop.over or all(map(has_ended, jobs)) or (deadline and time.monotonic() >= deadline):
             teller.pump(0)
             stop.settle()

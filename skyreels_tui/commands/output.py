@@ -12,6 +12,8 @@ from typing import Any
 
 from skyreels_tui.safetext import safe
 
+_json_lines = False
+
 
 def line(text: str = "") -> None:
     """Write one line of a result to stdout."""
@@ -20,8 +22,7 @@ def line(text: str = "") -> None:
 
 def data(value: Any) -> None:
     """Write one JSON value to stdout, as ASCII, so that no text in it can reach a terminal raw."""
-    text = json.dumps(value, ensure_ascii=True, indent=2 if isinstance(value, list | dict) else None)
-    _write(sys.stdout, text.replace("\x7f", "\\u007f"))
+    _write(sys.stdout, _ascii_json(value, indent=2 if isinstance(value, list | dict) else None))
 
 
 def path(text: str) -> None:
@@ -34,10 +35,25 @@ def path(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def note(text: str) -> None:
+def speak_json(on: bool) -> None:
+    """From here on every line on stderr is a JSON object, or words again: set anew by each call of the program."""
+    global _json_lines
+    _json_lines = on
+
+
+def note(text: str, event: str = "note") -> None:
     """Write one line of progress or explanation to stderr; a reader that has gone is no reason to stop."""
+    if _json_lines:
+        tell({"event": event, "text": text})
+        return
     with contextlib.suppress(OSError):
         _write(sys.stderr, safe(text))
+
+
+def tell(event: dict[str, Any]) -> None:
+    """Write one JSON object as a line to stderr."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, _ascii_json(event))
 
 
 def document(text: str) -> None:
@@ -78,6 +94,11 @@ def confirm(question: str) -> bool:
 def close_quietly() -> None:
     """Point stdout away after its reader has gone, so that the interpreter's last flush cannot fail."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until the process ends
+
+
+def _ascii_json(value: Any, indent: int | None = None) -> str:
+    """JSON in which even DEL is escaped."""
+    return json.dumps(value, ensure_ascii=True, indent=indent).replace("\x7f", "\\u007f")
 
 
 def _cells(text: str) -> int:
