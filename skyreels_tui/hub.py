@@ -61,6 +61,8 @@ class HubApp(App[None]):
         super().__init__(**kwargs)
         self._filters.append(ControlFilter())
         self.use_theme("")
+        # Nothing slides: a slow line would pay for every frame, and a key must be answered at once.
+        self.animation_level = "none"
         self.job_changed: Signal[JobChanged] = Signal(self, "job_changed")
         self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
         self.job_progress: Signal[JobProgress] = Signal(self, "job_progress")

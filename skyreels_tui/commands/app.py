@@ -23,6 +23,9 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
             "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
             "or --plain shows the queue as lines"
         )
+    # Textual reads this when it is imported: twice its usual rate halves the wait between a key and its paint,
+    # and costs nothing while nothing changes. A slow line keeps the usual rate.
+    os.environ.setdefault("TEXTUAL_FPS", "60" if os.environ.get("SSH_CONNECTION") else "120")
     # Textual is loaded only by commands that draw.
     from skyreels_tui.app import AppOptions
     from skyreels_tui.session import run_app

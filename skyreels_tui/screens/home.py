@@ -7,7 +7,9 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.content import Content
 from textual.screen import Screen
+from textual.widgets import Static
 
 from skyreels_tui import intents
 from skyreels_tui.hub import hub
@@ -22,8 +24,8 @@ from skyreels_tui.widgets.statusbar import StatusBar
 
 WIDE = 120
 """Columns from which the panels stand beside the queue."""
-MINIMUM = (62, 16)
-"""Below this the screen says so instead of drawing a broken grid."""
+SMALL = (70, 20)
+"""A terminal narrower or lower than this is told what it misses."""
 
 
 class HomeScreen(Screen[None]):
@@ -39,6 +41,7 @@ class HomeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """One grid for both layouts; the style sheet arranges it."""
         yield StatusBar()
+        yield Static(Content(""), id="small")
         with Container(id="main"):
             yield QueuePanel(id="queue")
             with Container(id="side"):
@@ -63,8 +66,12 @@ class HomeScreen(Screen[None]):
     # Folding
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fold what does not fit."""
-        self._fold(event.size.width)
+        """Fold what does not fit, and say so where the screen is too small for comfort."""
+        width, height = event.size
+        notice = self.query_one("#small", Static)
+        notice.display = width < SMALL[0] or height < SMALL[1]
+        notice.update(Content(f"{width}x{height} is small: from 80x24 up nothing is cut"))
+        self._fold(width)
 
     def _fold(self, width: int) -> None:
         narrow = width < WIDE

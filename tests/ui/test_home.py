@@ -136,3 +136,12 @@ async def test_a_failed_job_says_why_in_its_row_and_keeps_the_traceback_for_the_
         await s.press("enter")
         await s.shows("r runs it again")
         assert "Traceback" not in s.text
+
+
+async def test_a_small_terminal_says_so_and_still_works(start):
+    async with start((60, 18)) as s:
+        await s.shows("60x18 is small")
+        s.add("corridor")
+        await s.shows("✓ done")
+        await s.pilot.resize_terminal(100, 30)
+        await s.until(lambda: "is small" not in s.text)
