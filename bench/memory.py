@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -16,7 +17,7 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from pipelines.benchmark import CASES, forward, random_inputs, random_transformer
-from pipelines.cost import WAN_VAE
+from pipelines.cost import WAN_VAE, call_bytes, network_size
 from pipelines.models.block_offload import BlockOffload
 from pipelines.models.vae import decode_stream, encode_mean
 
@@ -61,7 +62,7 @@ def call_figures() -> dict[str, dict[str, float]]:
         network = random_transformer(case.family, num_layers=2)
         inputs = random_inputs(network, case)
         measured = peak(lambda: forward(network, inputs))  # noqa: B023 - called at once
-        predicted = case.num_tokens * (2 * (5 * 5120 + 13824) + 4 * 5120)
+        predicted = call_bytes(replace(network_size(case.family, "full"), num_layers=2), case.num_tokens)
         figures[case.name] = {"predicted": predicted / 2**30, "measured": measured / 2**30}
     return figures
 

@@ -60,7 +60,7 @@ def predict(plan: Plan, load: LoadPlan, place: Place) -> dict[Stage, int]:
     factor = CPU_FACTOR if place.on_cpu else 1
     text = plan.text_bytes * factor
     kept = 0 if load.release_text_encoder else text
-    weights = _networks_bytes(plan, load, place) - kept
+    weights = networks_bytes(plan, load, place) - kept
     if load.tiled_decode:
         decode = plan.tiled_decode_bytes
     else:
@@ -74,7 +74,7 @@ def predict(plan: Plan, load: LoadPlan, place: Place) -> dict[Stage, int]:
     }
 
 
-def _networks_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
+def networks_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
     """Bytes of all networks that stay on the device while denoising."""
     factor = CPU_FACTOR if place.on_cpu else 1
     weights = plan.weights_bytes * factor
@@ -114,7 +114,7 @@ def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, 
     candidates = same if can_be_same else range(len(rungs))
     for i in candidates:
         if fits(needs[i], memory, floor):
-            networks = _networks_bytes(plan, rungs[i], place)
+            networks = networks_bytes(plan, rungs[i], place)
             room = memory.available_bytes + memory.reclaimable_bytes - floor - (needs[i] - networks)
             return Decision(rungs[i], needs[i], _announced(load, rungs[i]), room_bytes=room)
     leanest = min((needs[i] for i in candidates), default=needs[-1])

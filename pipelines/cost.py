@@ -48,11 +48,8 @@ class VaeMemory:
     exact_decode: int
 
 
-WAN_VAE = VaeMemory(encode_picture=5_000, encode=18_200, half_decode=7_500, exact_decode=22_500)
-"""Encoding and float32 decoding as measured on an H200, causal caches included; the other two are estimates.
-
-`bench/memory.py` measures all of them.
-"""
+WAN_VAE = VaeMemory(encode_picture=5_000, encode=18_200, half_decode=7_600, exact_decode=22_500)
+"""As measured on an H200, causal caches included; `encode_picture` is an estimate. `bench/memory.py` measures all."""
 
 DEMO_VAE = VaeMemory(200, 800, 400, 1_000)
 
@@ -74,6 +71,16 @@ def call_flops(network: NetworkSize, num_tokens: int) -> float:
     linear = 2 * num_tokens * (network.square_linears * network.dim**2 + 2 * network.dim * network.ffn_dim)
     attention = 4 * network.dim * float(num_tokens) * (num_tokens + network.context_tokens)
     return network.num_layers * (linear + attention)
+
+
+def call_bytes(network: NetworkSize, num_tokens: int) -> int:
+    """Work memory of one transformer call on top of the weights, within 5 % of what an H200 measured for A2V.
+
+    Rows of tokens (six of them, and the feed-forward's inner one) in bfloat16 and one float32 row for the norms;
+    keys and values of the context in every block, twice while they are made.
+    """
+    rows = num_tokens * (2 * (6 * network.dim + network.ffn_dim) + 4 * network.dim)
+    return rows + 2 * 4 * network.num_layers * network.context_tokens * network.dim
 
 
 def make_plan(
@@ -99,8 +106,7 @@ def make_plan(
     pixels = height * width
     num_tokens = max(segment.num_tokens for segment in segments)
     latent_bytes = max(segment.latent_frames for segment in segments) * pixels // 64 * 16 * 4
-    # Hidden state, q, k, v and the feed-forward's inner rows in bfloat16, and one float32 row for the norms.
-    hidden_bytes = num_tokens * (2 * (5 * network.dim + network.ffn_dim) + 4 * network.dim)
+    hidden_bytes = call_bytes(network, num_tokens)
     most_frames = max(4 * segment.latent_frames - 3 for segment in segments)
     memory = DEMO_VAE if network is DEMO_NETWORK else WAN_VAE
     decode_bytes = memory.half_decode * pixels

@@ -109,11 +109,11 @@ class LocalExecutor:
                     load = leaner
                 # Only here, after the handler: the error's traceback held the tensors of the failed call.
                 pool.release()
+            if line := keeper.end(request, context.job.task.plan(request), load, pool):
+                context.log(line)
         finally:
             if not self._keep_warm:
                 pool.release()
-        if line := keeper.end(request, context.job.task.plan(request), load):
-            context.log(line)
         return output
 
     def _generate(self, context: JobContext, request: Request, load: LoadPlan, said: Sequence[str]) -> Output:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, peak_bytes
+from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, networks_bytes, peak_bytes
 from pipelines.errors import OutOfMemory, PipelineError
 from pipelines.host_memory import host_memory, resident_bytes
 from pipelines.memory import LoadPlan, requested_plan
@@ -67,16 +67,18 @@ class MemoryKeeper:
         self._host_peak = max(self._host_peak, resident)
         return EngineMemory(weights, resident, 0, self._host_peak)
 
-    def end(self, request: Request, plan: Plan, load: LoadPlan) -> str:
+    def end(self, request: Request, plan: Plan, load: LoadPlan, pool: ModelPool) -> str:
         """Keep the peak of a finished job beside its prediction; returns a line for the log, '' on a CPU.
 
-        A CPU job shares its process with everything else, so its own peak cannot be told.
+        A CPU job shares its process with everything else, so its own peak cannot be told. On a GPU the networks of
+        other jobs may be warm: what the job took besides all warm networks counts, on top of its own.
         """
         if self.device != "cuda":
             return ""
         import torch
 
-        measured = torch.cuda.max_memory_allocated()
+        work = max(torch.cuda.max_memory_allocated() - pool.num_bytes(), 0)
+        measured = networks_bytes(plan, load, self.place) + work
         predicted = peak_bytes(plan, load, self.place)
         if request.profile == "full":
             self._book.note(self._kind(request), predicted, measured)
