@@ -27,7 +27,7 @@ from pipelines.families.avatar_plan import (
 from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.avatar_render import Outlets, WritePiece, render
 from pipelines.media.audio import decode_mono, loudness, normalise_loudness
-from pipelines.media.images import load_image
+from pipelines.media.images import load_image, transparency_warning
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter
 from pipelines.memory import requested_plan
@@ -141,13 +141,13 @@ def read_portrait(path: str, resolution: str) -> Portrait:
     image = load_image(path)
     target = nearest_bucket(AVATAR_BUCKETS[resolution], image.height, image.width)
     crop = fill_crop(image.height, image.width, target)
-    warnings: tuple[str, ...] = ()
+    warnings = [transparency_warning(path)]
     if crop.lost_share > MAX_CROPPED_SHARE:
-        warnings = (
+        warnings.append(
             f"{crop.lost_share:.0%} of the portrait is cut away to fill {target[1]}x{target[0]}: "
-            "crop it yourself to choose what stays",
+            "crop it yourself to choose what stays"
         )
-    return Portrait(to_signed(crop_picture(image, crop)), crop, warnings)
+    return Portrait(to_signed(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
 
 
 def read_voice(path: str) -> Voice:

@@ -6,7 +6,7 @@ Knows nothing of requests, checkpoints or video files: frames go to whoever open
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 
@@ -28,6 +28,9 @@ from pipelines.shapes import TEMPORAL_STRIDE
 
 WritePiece = Callable[[int], AbstractContextManager[Callable[[np.ndarray], None]]]
 """Opens piece `index`; the function it gives takes uint8 [n, H, W, 3]."""
+
+Matched = Generator[tuple[int, Tensor], None, None]
+"""(number of the first, frames [1, 3, n, H, W]) of a pass, decoded and in the portrait's colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +133,30 @@ def _denoise_pass(
 
 def _decode_pass(avatar: Avatar, index: int, latents: Tensor, carried: Carried, outlets: Outlets) -> None:
     """Decode, match colours and hand each frame on: to the piece, the key frames or the motion frames."""
+    # Closed at once when a frame finds no room: a decode that ends later would clear another job's caches.
+    with closing(_matched_frames(avatar, index, latents, outlets)) as matched:
+        if index == 0 and avatar.plan.num_windows:
+            _keep_key_frames(avatar, matched, carried)
+        else:
+            _write_window(avatar, index, matched, carried, outlets.write_piece)
+
+
+def _keep_key_frames(avatar: Avatar, matched: Matched, carried: Carried) -> None:
+    """Keep those frames of the reference video that windows end at."""
+    wanted = {avatar.plan.key_frame(later) for later in range(1, avatar.plan.num_passes)}
+    for first, frames in matched:
+        for n in wanted & set(range(first, first + frames.shape[2])):
+            carried.key_frames[n] = _own(frames[:, :, n - first : n - first + 1])
+
+
+def _write_window(avatar: Avatar, index: int, matched: Matched, carried: Carried, write_piece: WritePiece) -> None:
+    """Write a window's new frames as a piece and keep its last ones for the next window."""
     plan = avatar.plan
-    if index == 0 and plan.num_windows:
-        wanted = {plan.key_frame(later) for later in range(1, plan.num_passes)}
-        for first, frames in _matched_frames(avatar, index, latents, outlets):
-            for n in wanted & set(range(first, first + frames.shape[2])):
-                carried.key_frames[n] = _own(frames[:, :, n - first : n - first + 1])
-        return
     begin, end = plan.new_frames(index)
     motion_start = plan.usable_frames(index) - plan.motion_frames
     motion = []
-    with outlets.write_piece(max(index - 1, 0)) as write:
-        for first, frames in _matched_frames(avatar, index, latents, outlets):
+    with write_piece(max(index - 1, 0)) as write:
+        for first, frames in matched:
             shown = frames[:, :, max(begin - first, 0) : max(end - first, 0)]
             if shown.shape[2]:
                 write(to_bytes(shown))
@@ -154,7 +169,7 @@ def _own(frames: Tensor) -> Tensor:
     return frames.to("cpu", copy=True)
 
 
-def _matched_frames(avatar: Avatar, index: int, latents: Tensor, outlets: Outlets) -> Iterator[tuple[int, Tensor]]:
+def _matched_frames(avatar: Avatar, index: int, latents: Tensor, outlets: Outlets) -> Matched:
     """Yield (number of the first, frames [1, 3, n, H, W]) of a pass, up to the end that is thrown away."""
     usable = avatar.plan.usable_frames(index)
     num_chunks = 1 + math.ceil((usable - 1) / TEMPORAL_STRIDE)

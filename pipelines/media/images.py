@@ -34,8 +34,9 @@ UNREADABLE = (
 )
 """What Pillow raises on broken files, depending on which byte is wrong."""
 
-# The 100-megapixel rule below is ours; Pillow's own warning would be written over the terminal.
+# Pillow's own warnings would be written over the terminal; size and transparency are judged below.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
 
 
 def open_image(path: str | Path) -> Image.Image:
@@ -62,6 +63,20 @@ def load_image(path: str | Path) -> Image.Image:
             return upright if upright.mode == "RGB" else upright.convert("RGB")
         except UNREADABLE as error:
             raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
+
+
+def transparency_warning(path: str | Path) -> str:
+    """Return '' for an opaque picture, else what happens to its transparent parts; MediaError as `load_image`."""
+    with open_image(path) as image:
+        try:
+            transparent = (
+                image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
+            )
+        except UNREADABLE as error:
+            raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
+    if not transparent:
+        return ""
+    return f"{shown(path)}: transparency was dropped, so the colours stored beneath it are seen: fill them yourself"
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

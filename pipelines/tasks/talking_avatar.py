@@ -18,13 +18,26 @@ MOTION_FRAMES = 5
 DROPPED_FRAMES = 12
 MIN_SECONDS = 0.4
 MAX_SECONDS = 200.0
+NO_540P = "this model was not trained at 540P: choose 480P or 720P"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkingAvatar(Request):
     """A request for the talking_avatar task; `input_image` and `input_audio` hold one path each."""
 
-    input_image: Annotated[tuple[str, ...], Files(label="Portrait", media="image")] = ()
+    prompt: Annotated[
+        str,
+        Text(
+            label="Prompt",
+            multiline=True,
+            required=True,
+            help="Shapes the look in a first pass of 3.2 s; longer videos then follow the voice alone",
+        ),
+    ] = ""
+    input_image: Annotated[
+        tuple[str, ...],
+        Files(label="Portrait", media="image", help="Turned upright; cropped to the shape of the video"),
+    ] = ()
     input_audio: Annotated[
         tuple[str, ...],
         Files(label="Voice", media="audio", help="0.4 to 200 s; the sound of a video works too"),
@@ -61,8 +74,12 @@ class TalkingAvatar(Request):
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
         from pipelines.media.check import audio_problem, file_problems, image_problem
 
+        problems = [
+            Problem("resolution", NO_540P) if problem.field == "resolution" and self.resolution == "540P" else problem
+            for problem in check_fields(self)
+        ]
         return (
-            check_fields(self)
+            problems
             + file_problems("input_image", self.input_image, image_problem)
             + file_problems(
                 "input_audio", self.input_audio, lambda path: audio_problem(path, MIN_SECONDS, MAX_SECONDS)

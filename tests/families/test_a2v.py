@@ -159,6 +159,20 @@ def test_a_sideways_photograph_is_turned_upright(tmp_path, monkeypatch):
     assert not portrait.warnings
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_a_transparent_portrait_shows_what_lies_beneath_and_says_so(tmp_path, mode):
+    picture = Image.new("RGBA", (64, 64), (250, 250, 250, 255))
+    picture.paste((250, 250, 250, 0), (0, 0, 64, 20))
+    seen = picture.convert(mode)
+    seen.save(tmp_path / "cut-out.png")
+    portrait = read_portrait(str(tmp_path / "cut-out.png"), "128P")
+    assert portrait.picture.min() > 0.9
+    assert ["transparency was dropped" in warning for warning in portrait.warnings] == [True]
+    opaque = Image.new("RGBA", (64, 64), (250, 250, 250, 255))
+    opaque.save(tmp_path / "whole.png")
+    assert not read_portrait(str(tmp_path / "whole.png"), "128P").warnings
+
+
 def test_a_portrait_that_loses_a_third_is_warned_about(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "square.png")
     assert not read_portrait(str(tmp_path / "square.png"), "128P").warnings

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.errors import Cancelled, InputChanged, InvalidRequest
@@ -127,7 +128,10 @@ def test_prompt_features_come_from_disk_the_second_time(tmp_path):
 
 
 def test_fields_without_effect_are_told(runtime, request_, pool):
-    long = replace(request_, prompt="a " * 900, negative_prompt="blur")
+    Image.new("RGBA", (64, 64), (9, 9, 9, 0)).save(runtime.cache_dir / "clear.png")
+    references = (*request_.ref_imgs[:1], str(runtime.cache_dir / "clear.png"))
+    long = replace(request_, prompt="a " * 900, negative_prompt="blur", ref_imgs=references)
     warnings = generate(long, runtime, pool, ignore_progress).warnings
+    assert [w for w in warnings if "transparency" in w] == [w for w in warnings if w.startswith("clear.png")] != []
     assert any("tokens" in warning for warning in warnings)
     assert any("negative prompt" in warning for warning in warnings)
