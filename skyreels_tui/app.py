@@ -16,7 +16,8 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from pipelines.host_memory import memory_floor
-from pipelines.tasks.spec import Plan, TaskSpec
+from pipelines.plan import Plan
+from pipelines.tasks.spec import TaskSpec
 from skyreels_tui import intents
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.executors.protocol import Executor
@@ -147,7 +148,7 @@ class SkyreelsApp(QueueApp):
     def _unfinished(self) -> Sequence[Job]:
         """For the monitor's thread, which must not touch the board: that belongs to the screen's."""
         service = self.service
-        return service.jobs(include_finished=False) if service is not None and service.is_open else ()
+        return service.plannable() if service is not None and service.is_open else ()
 
     def _is_owner(self) -> bool:
         return self.service is not None and self.service.is_owner
@@ -241,6 +242,12 @@ class SkyreelsApp(QueueApp):
         from skyreels_tui.screens.job import JobScreen
 
         self.push_screen(JobScreen(message.job_id))
+
+    def on_browse_files(self, message: intents.BrowseFiles) -> None:
+        """Open the file browser for a field."""
+        from skyreels_tui.screens.browse import BrowseScreen
+
+        self.push_screen(BrowseScreen(message.start, message.media, several=message.several), message.answer)
 
     @property
     def settings_file(self) -> Path:

@@ -8,7 +8,8 @@ from typing import Any, Protocol, cast
 
 from textual.dom import DOMNode
 
-from pipelines.tasks.spec import Plan, TaskSpec
+from pipelines.plan import Plan
+from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.drafts import Drafts
 from skyreels_tui.forms import Machine
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from textual.message import Message
 
@@ -92,3 +93,18 @@ class OpenScreen(Message):
 
 class StopAndLeave(Message):
     """Stop the running job at its step edge, then leave the app."""
+
+
+class BrowseFiles(Message):
+    """Choose files of one kind from a list of folders; `answer` gets their paths, none when it is left."""
+
+    def __init__(
+        self,
+        start: str,
+        media: Literal["image", "video", "audio"],
+        answer: Callable[[tuple[str, ...] | None], None],
+        *,
+        several: bool,
+    ) -> None:
+        self.start, self.media, self.answer, self.several = start, media, answer, several
+        super().__init__()

@@ -113,7 +113,7 @@ FILES = Scope("files", "File fields", (
 FIELDS = Scope("fields", "Other fields", (
     Key("left", "Left", "choose(-1)", "Choose", "The choice before"),
     Key("right", "Right", "choose(1)", "Choose", "The next choice"),
-    Key("space", "Space", "toggle", "Toggle", "Turn a yes-or-no field over; the next choice", 2),
+    Key("space", "Space", "flip", "Toggle", "Turn a yes-or-no field over; the next choice", 2),
     Key("ctrl+g", "Ctrl+G", "random", "Random", "Draw a random value (seed)", 2),
     Key("enter", "Enter", "toggle_more", "More", "Open or close the fields under More", 2),
 ))  # fmt: skip

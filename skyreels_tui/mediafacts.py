@@ -86,5 +86,3 @@ def _sound(path: str, columns: int) -> Sound:
     quiet = "silent" if math.isinf(level) else f"{level:.0f} LUFS"
     warning = ", quiet: it is raised to -23" if not math.isinf(level) and level < -40 else ""
     return Sound(peaks, quiet + warning)
-
-

@@ -11,9 +11,7 @@ from skyreels_tui.jobs.references import token_name
 SUFFIXES = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}),
     "video": frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}),
-    "audio": frozenset(
-        {".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}
-    ),
+    "audio": frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}),
 }
 """What completion and the browser show first; any file may still be typed."""
 

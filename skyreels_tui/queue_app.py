@@ -78,10 +78,12 @@ class QueueApp(HubApp):
         from skyreels_tui.screens.confirm import ConfirmScreen
 
         spent = "it stops at its next step and its finished steps are lost"
-        self.push_screen(
-            ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"),
-            lambda sure: self._change(lambda service: service.cancel(job.id)) if sure else None,
-        )
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self._change(lambda service: service.cancel(job.id))
+
+        self.push_screen(ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"), answered)
 
     def on_toggle_hold(self, message: intents.ToggleHold) -> None:
         """Hold or release."""

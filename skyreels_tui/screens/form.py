@@ -96,9 +96,7 @@ class FormScreen(Screen[None]):
         parts: list[tuple[str, str] | str] = [(self.form_task.title, "bold $primary")]
         if self._profile == "demo":
             parts.append(("  demo models", "$text-warning"))
-        others = [
-            f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task
-        ]
+        others = [f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task]
         return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
 
     # Values

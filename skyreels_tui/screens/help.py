@@ -47,9 +47,9 @@ class KeyList(RowList):
         names = " ".join(printed(name) for name in entry.keys.split(","))
         if len(names) > KEY_WIDTH - 3:
             names = entry.shown
-        return Content.assemble(
-            "  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), entry.help
-        ).truncate(width, ellipsis=True)
+        return Content.assemble("  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), entry.help).truncate(
+            width, ellipsis=True
+        )
 
     def empty(self, width: int) -> Content:
         """Nothing found."""

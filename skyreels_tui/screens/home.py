@@ -32,7 +32,10 @@ class HomeScreen(Screen[None]):
     """Shows the board and turns keys into intents about the selected job."""
 
     BINDINGS = bindings(HOME)
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (WIDE, "-wide")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]
+        (0, "-narrow"),
+        (WIDE, "-wide"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,5 +207,3 @@ _NEEDS: dict[str, frozenset[JobState]] = {
     "delete": _ANY - {JobState.RUNNING},
 }
 """Action -> the states of the selected job in which it does something."""
-
-

@@ -91,4 +91,8 @@ class SettingsScreen(Screen[None]):
             self.dismiss()
             return
         question = ConfirmScreen("Leave without saving?", "What you changed here is lost.", yes="Leave")
-        self.app.push_screen(question, lambda sure: self.dismiss() if sure else None)
+        self.app.push_screen(question, self._leave)
+
+    def _leave(self, sure: bool | None) -> None:
+        if sure:
+            self.dismiss()

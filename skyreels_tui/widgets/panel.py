@@ -48,7 +48,7 @@ class Panel(Widget, can_focus=True):
         """Show number, label and `detail` in the border."""
         words = " · ".join(part for part in (self.LABEL, detail) if part)
         # Content is never parsed as markup; a label typed by a person may be part of the detail.
-        self.border_title = Content(f"{self.NUMBER} {words}" if self.NUMBER else words)  # type: ignore[assignment]
+        self.border_title = Content(f"{self.NUMBER} {words}" if self.NUMBER else words)
 
     def watch_folded(self, folded: bool) -> None:
         """Mark the fold for the style sheet."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "diffusers", "transformers", "numpy", "PIL", "scipy", "ffmpeg", "huggingface_hub", "tomlkit", "psutil")
+HEAVY = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "numpy",
+    "PIL",
+    "scipy",
+    "ffmpeg",
+    "huggingface_hub",
+    "tomlkit",
+    "psutil",
+)
 
 
 def test_importing_the_app_loads_nothing_heavy():

@@ -26,7 +26,7 @@ class ChoiceRow(Widget, can_focus=True):
     ChoiceRow:focus { background: $panel; }
     """
 
-    BINDINGS = bindings(FIELDS, "choose", "toggle")
+    BINDINGS = bindings(FIELDS, "choose", "flip")
 
     index: reactive[int] = reactive(0)
 
@@ -42,7 +42,7 @@ class ChoiceRow(Widget, can_focus=True):
         """Choose the word before or after; stops at the ends."""
         self._take(max(0, min(len(self.words) - 1, self.index + offset)))
 
-    def action_toggle(self) -> None:
+    def action_flip(self) -> None:
         """Choose the next word, round and round."""
         self._take((self.index + 1) % len(self.words))
 
@@ -62,7 +62,7 @@ class ChoiceRow(Widget, can_focus=True):
 
     def on_click(self) -> None:
         """A click chooses the next word."""
-        self.action_toggle()
+        self.action_flip()
 
     def render(self) -> Content:
         """The words; none chosen when the value is not one of them."""
@@ -94,9 +94,7 @@ class ChoiceRow(Widget, can_focus=True):
 class ChoiceField(Field):
     """One of the spec's options."""
 
-    def __init__(
-        self, name: str, spec: FieldSpec, value: object, options: Sequence[tuple[object, str]]
-    ) -> None:
+    def __init__(self, name: str, spec: FieldSpec, value: object, options: Sequence[tuple[object, str]]) -> None:
         super().__init__(name, spec, value)
         self.options = tuple(options)
 

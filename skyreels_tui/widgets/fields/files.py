@@ -14,6 +14,7 @@ from textual.widgets import Static
 from pipelines.request import FieldSpec, Files
 from skyreels_tui import paths
 from skyreels_tui.hub import hub
+from skyreels_tui.intents import BrowseFiles
 from skyreels_tui.jobs.references import token_name
 from skyreels_tui.keys import FILES, bindings
 from skyreels_tui.mediafacts import Facts, Picture, Sound, facts, look
@@ -203,15 +204,14 @@ class FilesField(Field):
 
     def action_browse(self) -> None:
         """Choose from a list of folders."""
-        from skyreels_tui.screens.browse import BrowseScreen
-
         start = self._rows.files[-1] if self._rows.files else self._input.value
         room = self.files_spec.maximum - len(self._rows.files)
         several = self.files_spec.maximum > 1 and room > 1
-        self.app.push_screen(
-            BrowseScreen(start, self.files_spec.media, several=several),
-            lambda chosen: self.add(list(chosen)) if chosen else None,
-        )
+        self.app.post_message(BrowseFiles(start, self.files_spec.media, self._browsed, several=several))
+
+    def _browsed(self, chosen: tuple[str, ...] | None) -> None:
+        if chosen:
+            self.add(list(chosen))
 
     # Facts and view, made on a worker
 

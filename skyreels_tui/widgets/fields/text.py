@@ -31,9 +31,7 @@ class LineInput(Input):
     """
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
-        super().__init__(
-            without_controls(value), placeholder, compact=True, id=id, select_on_focus=False
-        )
+        super().__init__(without_controls(value), placeholder, compact=True, id=id, select_on_focus=False)
 
     def _on_paste(self, event: events.Paste) -> None:
         # The base class's own handler comes next and inserts what is left.
@@ -121,5 +119,3 @@ def _count(text: str) -> str:
     pieces = len(re.findall(r"\w{1,5}|[^\w\s]", text)) + (1 if text.strip() else 0)
     over = ": the end will not be read" if pieces > TOKEN_LIMIT * 1.2 else ""
     return f"about {pieces} of {TOKEN_LIMIT} tokens{over}" if text.strip() else ""
-
-
