@@ -24,6 +24,19 @@ def host_memory(meminfo: Path = _MEMINFO) -> Memory | None:
     return Memory(figures["MemAvailable"], figures["MemTotal"])
 
 
+def resident_bytes(pid: int | str = "self", proc: Path = Path("/proc")) -> int | None:
+    """Memory of a process that nobody could take away: file pages, which the kernel can drop, do not count."""
+    figures = []
+    try:
+        for line in (proc / str(pid) / "status").read_text("ascii", "replace").splitlines():
+            name, _, rest = line.partition(":")
+            if name in ("RssAnon", "RssShmem"):
+                figures.append(int(rest.split()[0]) * 1024)
+    except (OSError, ValueError, IndexError):
+        return None
+    return sum(figures) if figures else None
+
+
 def available_bytes() -> int | None:
     """Available memory of the machine."""
     memory = host_memory()

@@ -42,6 +42,24 @@ class JobProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineMemory:
+    """What the process that runs jobs says about its own memory."""
+
+    weights_bytes: int = 0
+    allocated_bytes: int = 0
+    """Weights and tensors in use; on a machine without a GPU the process's own resident bytes."""
+    reserved_bytes: int = 0
+    """What the GPU's allocator holds, blocks kept for the next call included; 0 without a GPU."""
+    peak_bytes: int = 0
+    """Most that the running job, or the last one, has held."""
+
+    @property
+    def spare_bytes(self) -> int:
+        """Held by the allocator for the next call, used by nothing."""
+        return max(0, self.reserved_bytes - self.allocated_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of the engine log."""
 

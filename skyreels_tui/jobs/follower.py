@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.enginelog import LogFollower
-from skyreels_tui.jobs.events import JobChanged, JobProgress, Publish, QueueChanged
+from skyreels_tui.jobs.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
 from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
@@ -62,6 +62,10 @@ class Follower:
         """Process that runs jobs; None when there is none alive."""
         pid = self._lock.owner_pid()
         return pid if pid is not None and _is_alive(pid) else None
+
+    def engine_memory(self) -> EngineMemory | None:
+        """What the engine of that process holds; None while nobody runs jobs."""
+        return self._live.read_memory() if self.owner_pid() is not None else None
 
     def want_preview(self) -> None:
         """Ask the owner to make previews for the next seconds."""

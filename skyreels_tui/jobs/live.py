@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.jobs.durable import write_atomically
-from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.jobs.events import EngineMemory, JobProgress
 
 _EVERY_S = 1.0
 _WANTED_S = 5.0
@@ -23,7 +23,7 @@ class LiveFiles:
     def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._now = folder, now
         self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
-        self._want = folder / "preview.want"
+        self._want, self._memory = folder / "preview.want", folder / "memory.json"
         self._written = -_EVERY_S
 
     # The owner
@@ -43,12 +43,24 @@ class LiveFiles:
             # A full disk must not stop a job because nobody can watch it from afar.
             return
 
+    def write_memory(self, memory: EngineMemory) -> None:
+        """Tell other processes what the engine holds; true until it is written again or the owner ends."""
+        # Like progress, nothing that a job should fail for.
+        with suppress(OSError):
+            write_atomically(self._memory, json.dumps(asdict(memory)).encode())
+
     def clear(self) -> None:
-        """Nothing runs: remove the files."""
+        """Nothing runs: remove the files about a job; what the engine holds stays as it was said last."""
         for path in (self._progress, self._preview):
             # A stale file says nothing wrong: it names a job that does not run any more.
             with suppress(OSError):
                 path.unlink()
+
+    def forget(self) -> None:
+        """A new owner begins: nothing of the last one is true any more."""
+        self.clear()
+        with suppress(OSError):
+            self._memory.unlink()
 
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""
@@ -67,6 +79,13 @@ class LiveFiles:
     def stamp(self) -> tuple[int, int]:
         """Changes whenever one of the files was written."""
         return _mtime(self._progress), _mtime(self._preview)
+
+    def read_memory(self) -> EngineMemory | None:
+        """What the owner's engine held when it last said so; None when nobody has. Ask whether the owner lives."""
+        try:
+            return EngineMemory(**json.loads(self._memory.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def read(self) -> JobProgress | None:
         """The last event written, or None."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.checkpoints.locate import hub_cache, repo_folder
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.jobs.events import EngineMemory, JobProgress
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.jobs.rates import RATES_FILE, EtaBook
 from skyreels_tui.monitors.cpu import CpuSensor
@@ -19,7 +19,7 @@ from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import MEMORY_FLOOR_BYTES, HealthSensor
 from skyreels_tui.monitors.memory import MemorySensor, no_engine
 from skyreels_tui.monitors.monitor import Monitor, Sensors
-from skyreels_tui.monitors.sample import EngineMemory, Sample
+from skyreels_tui.monitors.sample import Sample
 
 
 def build_monitor(

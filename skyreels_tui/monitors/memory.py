@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from skyreels_tui.monitors.sample import EngineMemory, GpuReading, MemoryReading, Pool
+from pipelines.host_memory import resident_bytes
+from skyreels_tui.jobs.events import EngineMemory
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool
 
 KIB = 1024
 
@@ -36,6 +38,7 @@ class MemorySensor:
         host = self._host_bytes()
         weights = engine.weights_bytes if engine and engine.weights_bytes else None
         peak = engine.peak_bytes if engine and engine.peak_bytes else None
+        spare = engine.spare_bytes if engine and engine.reserved_bytes else None
         device = gpu.process_bytes if gpu and gpu.process_bytes is not None else None
         if device is None and engine is not None:
             device = engine.reserved_bytes or None
@@ -48,6 +51,9 @@ class MemorySensor:
             on_pool = device if pool is Pool.UNIFIED else None
             ours = None if host is None and on_pool is None else (host or 0) + (on_pool or 0)
             pool_available = available
+            if pool is Pool.SYSTEM and peak is not None:
+                # The engine looks at its resident size between blocks only.
+                peak = max(peak, host or 0)
         swap_total, swap_free = info.get("SwapTotal"), info.get("SwapFree")
         return MemoryReading(
             pool=pool,
@@ -56,6 +62,7 @@ class MemorySensor:
             available_bytes=pool_available,
             weights_bytes=weights,
             ours_bytes=ours,
+            spare_bytes=spare,
             peak_bytes=peak,
             page_cache_bytes=_page_cache(info),
             swap_used_bytes=None if swap_total is None or swap_free is None else swap_total - swap_free,
@@ -75,14 +82,7 @@ class MemorySensor:
 
     def _host_bytes(self) -> int | None:
         pid = self._owner_pid()
-        if pid is None:
-            return None
-        figures = {}
-        for line in _lines(self._proc / str(pid) / "status"):
-            name, _, rest = line.partition(":")
-            if name in ("RssAnon", "RssShmem"):
-                figures[name] = int(rest.split()[0]) * KIB
-        return sum(figures.values()) if figures else None
+        return None if pid is None else resident_bytes(pid, self._proc)
 
     def _pressure(self) -> float | None:
         for line in _lines(self._proc / "pressure" / "memory"):

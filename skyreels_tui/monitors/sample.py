@@ -46,17 +46,6 @@ class Pool(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EngineMemory:
-    """What the allocator of the running job says."""
-
-    weights_bytes: int = 0
-    allocated_bytes: int = 0
-    reserved_bytes: int = 0
-    peak_bytes: int = 0
-    """Highest reserved bytes of the running job."""
-
-
-@dataclass(frozen=True, slots=True)
 class MemoryReading:
     """The pool that the model lives in, and what the system needs besides."""
 
@@ -67,9 +56,11 @@ class MemoryReading:
     weights_bytes: int | None = None
     """Our resident weights; None when the engine has not said."""
     ours_bytes: int | None = None
-    """All that the process with the engine holds, weights included."""
+    """All that the process with the engine holds, weights and spare blocks included."""
+    spare_bytes: int | None = None
+    """What the GPU's allocator keeps for the next call; None when there is no such allocator."""
     peak_bytes: int | None = None
-    """Most that the running job has held so far."""
+    """Most that the running job, or the last one, has held."""
     page_cache_bytes: int | None = None
     swap_used_bytes: int | None = None
     swap_total_bytes: int | None = None
@@ -80,10 +71,10 @@ class MemoryReading:
 
     @property
     def work_bytes(self) -> int | None:
-        """Our bytes beyond the weights: activations and buffers."""
+        """Our bytes beyond the weights: activations, buffers, the program itself."""
         if self.ours_bytes is None:
             return None
-        return max(0, self.ours_bytes - (self.weights_bytes or 0))
+        return max(0, self.ours_bytes - (self.weights_bytes or 0) - (self.spare_bytes or 0))
 
     @property
     def others_bytes(self) -> int | None:

@@ -76,6 +76,7 @@ class AloneApp(HubApp):
             self.publish_sample,
             jobs=lambda: self.follower.jobs,
             progress=lambda: self.follower.progress,
+            engine=self.follower.engine_memory,
             owner_pid=self.follower.owner_pid,
         )
 

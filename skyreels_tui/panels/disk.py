@@ -48,8 +48,8 @@ class DiskPanel(LivePanel):
         disk = self._disk
         if disk is None:
             return self.no_reading("disk")
-        lines = flow(self._sums(disk), width, f" {self.glyphs.dot} ")
-        lines += self._forecast(disk, width)
+        gap = f" {self.glyphs.dot} "
+        lines = flow(self._sums(disk, width, gap), width, gap) + self._forecast(disk, width)
         if height - len(lines) >= 2:
             lines += self._details(disk, width)
         return stack(lines, width, height)
@@ -57,22 +57,25 @@ class DiskPanel(LivePanel):
     def _enough(self, free_bytes: int) -> bool:
         return free_bytes >= self._queue.needs_bytes + SPARE_BYTES
 
-    def _sums(self, disk: DiskReading) -> list[Content]:
-        parts = []
+    def _sums(self, disk: DiskReading, width: int, gap: str) -> list[Content]:
+        parts, extra = [], []
         if disk.result_bytes is not None:
             parts.append(Content(f"result {size(disk.result_bytes)}"))
         if disk.models:
             parts.append(Content(f"models {size(sum(num_bytes for _, num_bytes in disk.models))}"))
         if disk.cache_bytes:
-            parts.append(Content(f"cache {size(disk.cache_bytes)}"))
+            extra.append(Content(f"cache {size(disk.cache_bytes)}"))
         if disk.checkpoint_bytes:
-            parts.append(Content(f"jobs {size(disk.checkpoint_bytes)}"))
+            extra.append(Content(f"jobs {size(disk.checkpoint_bytes)}"))
+        first = len(parts)
         room = disk.holding("results")
         if room is not None:
             parts.append(Content(f"free {size(room.free_bytes)}"))
             ok = self._enough(room.free_bytes)
             parts.append(Content.styled("ok" if ok else "too little", "$text-success" if ok else "$text-error"))
-        return parts
+        # The verdict and the forecast matter more than what the smaller folders take.
+        full = [*parts[:first], *extra, *parts[first:]]
+        return full if len(flow(full, width, gap)) == len(flow(parts, width, gap)) else parts
 
     def _forecast(self, disk: DiskReading, width: int) -> list[Content]:
         room, needs = disk.holding("results"), self._queue.needs_bytes

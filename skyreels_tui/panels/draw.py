@@ -13,8 +13,10 @@ GAP = "   "
 
 
 def gib(num_bytes: float | None) -> str:
-    """Bytes in GiB with one decimal and no unit; a dash when unknown."""
-    return "-" if num_bytes is None else f"{num_bytes / GIB:.1f}"
+    """Bytes in GiB with one decimal and no unit; a dash when unknown, and never 0.0 for something."""
+    if num_bytes is None:
+        return "-"
+    return "<0.1" if 0 < num_bytes < 0.05 * GIB else f"{num_bytes / GIB:.1f}"
 
 
 def bar(fraction: float, width: int, glyphs: Glyphs = UNICODE, style: str = "$primary") -> Content:

@@ -14,10 +14,14 @@ from skyreels_tui.panels.live import LivePanel
 HISTORY_S = 600
 LOW_BYTES = 8 * GIB
 HIGH_PRESSURE_PERCENT = 10.0
+ROOMY = 64
+"""Cells from which words are written out."""
+SHORT = {"activations": "work"}
+"""The same part in a narrow panel."""
 
 
 class MemoryPanel(LivePanel):
-    """Bar of weights, work and other programs; what is available; a graph where there is room."""
+    """Bar of weights, activations, cache and other programs; what is available; a graph where there is room."""
 
     NUMBER = 4
     LABEL = "Memory"
@@ -60,7 +64,7 @@ class MemoryPanel(LivePanel):
             return self.words("this system does not say how much memory it has")
         figures = f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)}"
         top = Content.assemble(self._bar(reading, max(4, width - len(figures))), figures)
-        legend = flow(self._legend(reading), width)
+        legend = flow(self._legend(reading, width), width)
         rest = flow(self._rest(reading), width)
         lines = [top, *legend, *rest]
         if height - len(lines) >= 2:
@@ -68,26 +72,27 @@ class MemoryPanel(LivePanel):
         return stack(lines, width, height)
 
     def _bar(self, reading: MemoryReading, width: int) -> Content:
-        shades, total = self.glyphs.shades, reading.total_bytes or 1
-        parts = [
-            (float(reading.weights_bytes or 0), shades[1], "$primary"),
-            (float(reading.work_bytes or 0), shades[2], "$accent"),
-            (float(reading.others_bytes or 0), shades[3], "$text-muted"),
-        ]
-        return stacked(parts, total, width, self.glyphs.bar_empty)
+        parts = [(float(amount), glyph, style) for _, amount, glyph, style in self._parts(reading)]
+        return stacked(parts, reading.total_bytes or 1, width, self.glyphs.bar_empty)
 
-    def _legend(self, reading: MemoryReading) -> list[Content]:
+    def _legend(self, reading: MemoryReading, width: int) -> list[Content]:
+        short = SHORT if width < ROOMY else {}
+        return [
+            Content.assemble(f"{short.get(name, name)} {gib(amount)} ", (glyph * 2, style))
+            for name, amount, glyph, style in self._parts(reading)
+        ]
+
+    def _parts(self, reading: MemoryReading) -> list[tuple[str, int, str, str]]:
+        """(name, bytes, glyph, style) of everything known that is used, in the order of the bar."""
         shades = self.glyphs.shades
-        parts = []
-        if reading.weights_bytes is not None:
-            parts.append(_entry("weights", reading.weights_bytes, shades[1], "$primary"))
-        if reading.ours_bytes is not None:
-            name = "work" if reading.weights_bytes is not None else "ours"
-            parts.append(_entry(name, reading.work_bytes, shades[2], "$accent"))
-        if reading.others_bytes is not None:
-            name = "others" if reading.ours_bytes is not None else "used"
-            parts.append(_entry(name, reading.others_bytes, shades[3], "$text-muted"))
-        return parts
+        known = reading.weights_bytes is not None
+        parts = [
+            ("weights", reading.weights_bytes, shades[0], "$primary"),
+            ("activations" if known else "ours", reading.work_bytes, shades[1], "$accent"),
+            ("cache", reading.spare_bytes, shades[2], "$secondary"),
+            ("others" if reading.ours_bytes is not None else "used", reading.others_bytes, shades[3], "$text-muted"),
+        ]
+        return [(name, amount, glyph, style) for name, amount, glyph, style in parts if amount is not None]
 
     def _rest(self, reading: MemoryReading) -> list[Content]:
         low = reading.available_bytes is not None and reading.available_bytes < LOW_BYTES
@@ -120,7 +125,3 @@ class MemoryPanel(LivePanel):
         minutes = round((self._history[-1][0] - self._history[0][0]) / 60) if self._history else 0
         caption = f"last {minutes} min" if minutes else "last minute"
         return [*(Content.styled(row, "$primary") for row in rows), self.words(caption)]
-
-
-def _entry(name: str, amount: float | None, glyph: str, style: str) -> Content:
-    return Content.assemble(f"{name} {gib(amount)} ", (glyph * 2, style))

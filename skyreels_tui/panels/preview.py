@@ -45,6 +45,7 @@ class PreviewPanel(LivePanel):
         self._strip: PreviewStrip | None = None
         self._job_id: int | None = None
         self._step = 0
+        self._job_runs = False
         self._mode = 0
         self._image: Any = None
         """The widget of a terminal that shows real pictures."""
@@ -79,8 +80,10 @@ class PreviewPanel(LivePanel):
 
     def take_sample(self, sample: Sample) -> None:
         """Say again that somebody looks, while something runs."""
-        running = sample.queue is None or sample.queue.running is not None
-        if running and self.is_watched:
+        if sample.queue is not None and self._job_runs != (sample.queue.running is not None):
+            self._job_runs = sample.queue.running is not None
+            self.redraw()
+        if (self._job_runs or sample.queue is None) and self.is_watched:
             now = self.clock()
             if self._said_at is None or now - self._said_at >= LOOKING_EVERY_S:
                 self._said_at = now
@@ -89,7 +92,7 @@ class PreviewPanel(LivePanel):
     def take_job(self, event: JobChanged) -> None:
         """A new job begins with no picture."""
         if event.job.state is JobState.RUNNING and event.job.id != self._job_id:
-            self._job_id, self._strip = event.job.id, None
+            self._job_id, self._strip, self._job_runs = event.job.id, None, True
             self.set_title("")
             self._show_picture()
             self.redraw()
@@ -98,6 +101,7 @@ class PreviewPanel(LivePanel):
         """Keep the picture of a report that has one."""
         if event.job_id != self._job_id:
             self._job_id, self._strip = event.job_id, None
+        self._job_runs = True
         strip = event.progress.preview
         if strip is not None:
             self._strip, self._step = strip, event.progress.step
@@ -131,7 +135,7 @@ class PreviewPanel(LivePanel):
         if count == 0:
             return self.words("preview is off: v shows it")
         if self._strip is None:
-            return self.words("a picture comes after the next step")
+            return self.words("a picture comes after the next step" if self._job_runs else "nothing is running")
         if self._image is not None:
             return Content("\n" * (height - 1))
         # Content of a strip costs a few milliseconds, and the layout asks several times.

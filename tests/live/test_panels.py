@@ -45,6 +45,7 @@ SPARK_MEMORY = MemoryReading(
     available_bytes=int(58.2 * GIB),
     weights_bytes=int(40.5 * GIB),
     ours_bytes=int(51.7 * GIB),
+    spare_bytes=int(2.2 * GIB),
     peak_bytes=58 * GIB,
     page_cache_bytes=int(3.1 * GIB),
     swap_used_bytes=0,
@@ -120,9 +121,11 @@ def sample(**changes: Any) -> Sample:
 
 async def test_memory_of_a_spark_names_every_part() -> None:
     text = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], (60, 8)))
-    for words in ("unified 119.7 GiB", "61.5/119.7", "weights 40.5", "work 11.2", "others 9.8",
+    for words in ("unified 119.7 GiB", "61.5/119.7", "weights 40.5", "work 9.0", "cache 2.2", "others 9.8",
                   "available 58.2", "page cache 3.1", "swap 0.0", "peak 58.0"):  # fmt: skip
         assert words in text, words
+    wide = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], (120, 8)))
+    assert "weights 40.5 ██   activations 9.0 ▓▓   cache 2.2 ▒▒   others 9.8 ░░" in wide
 
 
 async def test_memory_graph_grows_with_the_room() -> None:
@@ -140,7 +143,7 @@ async def test_memory_graph_grows_with_the_room() -> None:
 async def test_folded_panels_say_the_most_in_one_line() -> None:
     gpu = GpuReading(name="NVIDIA GB10", util_percent=98, temperature_c=71, sm_clock_mhz=2412, power_w=92.0)
     assert (await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], fold=True))[0].startswith(
-        "mem 61.5/119.7 GiB ▓▓▓"
+        "mem 61.5/119.7 GiB ███▓"
     )
     assert (await shown(GpuPanel(), [sample(gpu=gpu)], fold=True))[0].strip() == "gpu 98 % 71 °C"
     assert (await shown(DiskPanel(), [sample(disk=DISK)], fold=True))[0].strip() == "disk 1.7 TiB free"

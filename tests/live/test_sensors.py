@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import WALK_INTERVAL_S, DiskSensor, folder_bytes
 from skyreels_tui.monitors.health import FAULT_READINGS, HealthSensor, clock_event_words, slow_words
 from skyreels_tui.monitors.memory import MemorySensor
-from skyreels_tui.monitors.sample import EngineMemory, GpuReading, MemoryReading, Pool
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool
 
 GIB = 2**30
 KIB_PER_GIB = 2**20
@@ -39,14 +40,15 @@ def proc(tmp_path: Path) -> Path:
 
 
 def test_unified_pool_adds_gpu_and_host_memory_of_the_engine(proc: Path) -> None:
-    engine = EngineMemory(weights_bytes=30 * GIB, reserved_bytes=41 * GIB, peak_bytes=50 * GIB)
+    engine = EngineMemory(30 * GIB, allocated_bytes=37 * GIB, reserved_bytes=40 * GIB, peak_bytes=50 * GIB)
     sensor = MemorySensor(proc, lambda: 77, lambda: engine)
     reading = sensor.read(GpuReading(name="NVIDIA GB10", unified=True, process_bytes=40 * GIB))
     assert reading.pool is Pool.UNIFIED
     assert (reading.total_bytes, reading.used_bytes) == (120 * GIB, 65 * GIB)
     assert reading.available_bytes == 55 * GIB
     assert reading.ours_bytes == 42 * GIB
-    assert (reading.weights_bytes, reading.work_bytes, reading.others_bytes) == (30 * GIB, 12 * GIB, 23 * GIB)
+    assert (reading.weights_bytes, reading.work_bytes, reading.others_bytes) == (30 * GIB, 9 * GIB, 23 * GIB)
+    assert reading.spare_bytes == 3 * GIB
     assert reading.peak_bytes == 50 * GIB
     assert reading.page_cache_bytes == 4 * GIB
     assert (reading.swap_used_bytes, reading.swap_total_bytes) == (2 * GIB, 16 * GIB)
