@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.durable import write_whole
 from pipelines.errors import MediaError
 from pipelines.media.ffmpeg import run, source
 from pipelines.media.files import need_room, plain, put_in_place, shown, write_json
@@ -43,6 +44,8 @@ def publish(
 ) -> Output:
     """Write `<result_dir>/<task>/<output_stem>.mp4` and its sidecar JSON; the same call gives the same file.
 
+    A file that another job left under that name stays: then the name gets a number.
+
     `num_frames` counts the frames of `pieces` together. `before` is the input video shown ahead of them
     (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording that starts at 0, cut at
     `sound_seconds` and padded with silence to the picture's length. Raises MediaError or DiskFull.
@@ -50,8 +53,8 @@ def publish(
     # 1. Names and room
     folder = runtime.result_dir / task
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"{runtime.output_stem}.mp4"
-    temporary = folder / f"{runtime.output_stem}.part.mp4"
+    final = folder / f"{_own_stem(folder, runtime)}.mp4"
+    temporary = final.with_suffix(".part.mp4")
     need_room(folder, sum(piece.stat().st_size for piece in pieces) + ROOM_BYTES)
     bench = runtime.work_dir / "publish"
     shutil.rmtree(bench, ignore_errors=True)
@@ -131,6 +134,25 @@ def write_opening(video: Path, path: Path, width: int, height: int, fps: float) 
         for frame in read_frames(video, indices, width, height):
             writer.write(frame[None])
     return count, times[-1] - (count - 1) / fps
+
+
+def _own_stem(folder: Path, runtime: Runtime) -> str:
+    """The stem that this job writes to, noted in its work folder before the first file has it.
+
+    A job that died after its rename finds its own file again; one that did not takes a free name.
+    """
+    record = runtime.work_dir / "names.json"
+    stems: dict[str, str] = json.loads(record.read_bytes()) if record.exists() else {}
+    wanted = str(folder / runtime.output_stem)
+    if wanted not in stems:
+        stem, number = runtime.output_stem, 1
+        while (folder / f"{stem}.mp4").exists() or (folder / f"{stem}.json").exists():
+            number += 1
+            stem = f"{runtime.output_stem}-{number}"
+        stems[wanted] = stem
+        runtime.work_dir.mkdir(parents=True, exist_ok=True)
+        write_whole(record, json.dumps(stems).encode())
+    return stems[wanted]
 
 
 def _opening(video: Path, like: Path, bench: Path, fps: float) -> tuple[Path, int, Sound | None]:

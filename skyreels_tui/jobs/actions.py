@@ -36,6 +36,12 @@ class QueueActions:
         """The running job, the waiting ones in order, then finished ones, newest first; none deleted."""
         return self._store.list(include_finished=include_finished, limit=limit)
 
+    def plannable(self) -> list[Job]:
+        """Unfinished jobs, with the outputs of other jobs in place of references: what they cost can be planned."""
+        return [
+            self._store.resolved(job) if "{{" in job.request_json else job for job in self.jobs(include_finished=False)
+        ]
+
     def job(self, job_id: int) -> Job:
         """One row, also a deleted one; raises NoSuchJob."""
         return self._store.get(job_id)

@@ -116,7 +116,8 @@ def outputs_of_references(connection: sqlite3.Connection, job_id: int) -> Mappin
     """Reference text -> output path of the job it means."""
     return dict(
         connection.execute(
-            "SELECT refs.token, jobs.output FROM refs JOIN jobs ON jobs.id = refs.target_id WHERE refs.job_id = ?",
+            "SELECT refs.token, jobs.output FROM refs JOIN jobs ON jobs.id = refs.target_id"
+            " WHERE refs.job_id = ? AND jobs.output != ''",
             (job_id,),
         ).fetchall()
     )

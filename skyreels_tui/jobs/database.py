@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import builtins
+import json
+import re
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from skyreels_tui.jobs import adding
 from skyreels_tui.jobs.errors import NoSuchJob, NotAllowed, ReadOnlyQueue
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.jobs.references import substitute
-from skyreels_tui.jobs.rows import COLUMNS, job_from_row, quoted
+from skyreels_tui.jobs.rows import COLUMNS, job_from_row, quoted, utc_now
 
 Changed = Callable[[Sequence[Job]], None]
 """Called after a commit, on the writing thread, with the new content of the rows it touched."""
 
 _SELECT = f"SELECT {COLUMNS} FROM jobs"
+_SLUG_LETTERS = 48
 
 
 def ignore_changes(_: Sequence[Job]) -> None:
@@ -26,10 +31,15 @@ def ignore_changes(_: Sequence[Job]) -> None:
 
 
 def default_stem(job: Job) -> str:
-    """File name for a job's result: its id and the harmless part of its label."""
-    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in job.label.lower())
-    words = "-".join(part for part in kept.split("-") if part)[:48].strip("-")
-    return f"{job.id:04d}-{words}" if words else f"{job.id:04d}"
+    """File name for a job's result: local time of its first start, number, label and seed, in safe characters.
+
+    Time and number together keep apart what different queues write to one folder.
+    """
+    began = datetime.fromisoformat(job.started_at or job.created_at or utc_now()).astimezone()
+    words = unicodedata.normalize("NFKD", job.label).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall("[a-z0-9]+", words))[:_SLUG_LETTERS].strip("-")
+    seed = f"seed{json.loads(job.request_json).get('seed', 0)}"
+    return "-".join(part for part in (f"{began:%Y%m%d-%H%M%S}", str(job.id), slug, seed) if part)
 
 
 class Database:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pipelines.errors import Cancelled, InputChanged, PipelineError
 from pipelines.progress import Progress, Stage
@@ -18,11 +16,11 @@ from pipelines.runtime import Output
 from skyreels_tui.executors.protocol import Executor, JobContext
 from skyreels_tui.jobs import watchdog, workfolder
 from skyreels_tui.jobs.cancel import CancelToken, Why
-from skyreels_tui.jobs.enginelog import EngineLog
-from skyreels_tui.jobs.events import Engine, JobProgress, Publish
-from skyreels_tui.jobs.live import LiveFiles
+from skyreels_tui.jobs.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.jobs.model import Job
-from skyreels_tui.jobs.space import FreeBytes, Need, Shortage, free_bytes, full_disk, gib, shortage
+from skyreels_tui.jobs.parts import RunnerParts
+from skyreels_tui.jobs.priority import compute_in_background
+from skyreels_tui.jobs.space import Need, Shortage, full_disk, gib, shortage
 from skyreels_tui.jobs.store import Store
 from skyreels_tui.jobs.tracker import AttemptClock
 
@@ -38,12 +36,10 @@ MEMORY = "memory"
 _WAITS = "waits for memory:"
 _IDLE_S = 5.0
 _POLL_S = 0.5
+_WEIGH_S = 1.0
 _MORE_BYTES = 64 * 2**20
 _LITTLE_BYTES = 256 * 2**20
 _TRIES_ON_FULL_DISK = 4
-
-TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
-"""(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
 
 
 @contextmanager
@@ -57,46 +53,16 @@ def _quick_switching() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> float | None:
-    """The default for `time_left`: nothing is known."""
-    return None
-
-
-def planned_needs(job: Job, work_dir: Path, result_dir: Path) -> list[Need]:
-    """Disk that the job will fill, from its plan; nothing when the plan cannot be made."""
-    try:
-        plan = job.task.plan(job.request)
-    except (PipelineError, OSError, ValueError, KeyError, IndexError):
-        # The attempt itself will say what is wrong with the request.
-        return []
-    return [Need(result_dir, plan.output_bytes), Need(work_dir, plan.work_bytes)]
-
-
-@dataclass(slots=True)
-class RunnerParts:
-    """What a runner works with besides the store and the executor; tests replace single parts."""
-
-    jobs_dir: Path
-    result_dir: Path
-    publish: Publish
-    log: EngineLog
-    live: LiveFiles
-    now: Callable[[], float] = time.monotonic
-    free: FreeBytes = free_bytes
-    needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
-    time_left: TimeLeft = no_estimate
-    wants_preview: Callable[[], bool] = lambda: False
-    state_changed: Callable[[], None] = lambda: None
-    """Called when what the runner does, or why it waits, has changed."""
-
-
 @dataclass(slots=True)
 class _Attempt:
     job: Job
     clock: AttemptClock
     token: CancelToken = field(default_factory=CancelToken)
+    resolved: Job | None = None
+    """The job with other jobs' outputs in place of its references."""
     base_seconds: float = 0.0
     polled_at: float = 0.0
+    weighed_at: float = float("-inf")
 
     @property
     def run_seconds(self) -> float:
@@ -125,6 +91,8 @@ class Runner:
         """Why nothing starts: a full disk, a database that cannot be written."""
         self.latest: JobProgress | None = None
         """Progress of the running job."""
+        self.memory: EngineMemory | None = None
+        """What the engine holds, as it said last."""
 
     # From any thread
 
@@ -166,6 +134,8 @@ class Runner:
 
     def _main(self) -> None:
         self._show("warming")
+        # Before anything is imported: torch's own threads inherit it.
+        compute_in_background()
         with _quick_switching():
             try:
                 self._executor.warm_up()
@@ -204,7 +174,7 @@ class Runner:
             if short is not None:
                 self._wait_for_space(candidate, short)
                 return None
-            why = self._executor.admit(self._store.resolved(candidate))
+            why = self._admit(self._store.resolved(candidate))
             if why:
                 self._wait_for_memory(candidate, why)
                 return None
@@ -213,6 +183,14 @@ class Runner:
         except sqlite3.OperationalError as error:
             self._show("idle", f"the queue cannot be written ({error}): waiting")
             return None
+
+    def _admit(self, job: Job) -> str:
+        try:
+            return self._executor.admit(job)
+        except (PipelineError, ImportError, OSError, RuntimeError) as error:
+            # Asking must not end the thread: the attempt meets the same error and says so in its row.
+            self._parts.log.write(f"asking for memory: {error}", level="warning", job_id=job.id)
+            return ""
 
     def _shortage(self, job: Job) -> Shortage | None:
         parts = self._parts
@@ -257,12 +235,13 @@ class Runner:
         except Exception as error:
             self._failed(attempt, error)
         finally:
+            self._weigh(attempt, at_once=True)
             self._attempt = None
             self.latest = None
             parts.live.clear()
 
     def _context(self, attempt: _Attempt) -> JobContext:
-        job = self._store.resolved(attempt.job)
+        job = attempt.resolved = self._store.resolved(attempt.job)
         work_dir = self._parts.jobs_dir / str(job.id)
         attempt.token.check()
         workfolder.prepare(work_dir, job)
@@ -280,6 +259,7 @@ class Runner:
     def _report(self, attempt: _Attempt, progress: Progress) -> None:
         """Called by the executor at every edge where stopping is safe."""
         important = attempt.clock.see(progress)
+        self._weigh(attempt)
         try:
             if important:
                 self._check_wishes(attempt, self._write_place(attempt, progress))
@@ -292,7 +272,7 @@ class Runner:
             self._parts.log.write(f"the queue cannot be written ({error})", level="warning", job_id=attempt.job.id)
         clock = attempt.clock
         steps, elapsed = clock.step_seconds, clock.elapsed_s
-        left = self._parts.time_left(attempt.job, progress, steps, elapsed)
+        left = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
         event = JobProgress(attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left)
         self.latest = event
         self._parts.live.write(event, important=important)
@@ -301,11 +281,23 @@ class Runner:
 
     def _poll(self, attempt: _Attempt) -> None:
         """Called between blocks: a cancelled job does not finish its step."""
+        self._weigh(attempt)
         if self._parts.now() - attempt.polled_at >= _POLL_S:
             # A busy database is asked again later.
             with suppress(sqlite3.OperationalError):
                 self._check_wishes(attempt, self._store.get(attempt.job.id))
         attempt.token.check_inside_step()
+
+    def _weigh(self, attempt: _Attempt, *, at_once: bool = False) -> None:
+        """Ask the engine what it holds, once a second: inside a step as well, where the peak is."""
+        now = self._parts.now()
+        if at_once or now - attempt.weighed_at >= _WEIGH_S:
+            attempt.weighed_at = now
+            # A GPU that has fallen off the bus says nothing: the attempt itself will meet the error.
+            with suppress(RuntimeError):
+                self.memory = self._executor.memory()
+            if self.memory is not None:
+                self._parts.live.write_memory(self.memory)
 
     def _write_place(self, attempt: _Attempt, progress: Progress) -> Job:
         """Write stage and step to the row: outside the denoising loop the step stays what it was."""

@@ -18,13 +18,14 @@ from skyreels_tui.jobs.actions import QueueActions
 from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.database import default_stem
 from skyreels_tui.jobs.enginelog import EngineLog, Level, LogFollower
-from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
+from skyreels_tui.jobs.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
 from skyreels_tui.jobs.inbox import Inbox
 from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.jobs.runner import MEMORY, Runner, RunnerParts, TimeLeft, no_estimate
+from skyreels_tui.jobs.parts import RunnerParts, TimeLeft, no_estimate
+from skyreels_tui.jobs.runner import MEMORY, Runner
 from skyreels_tui.jobs.space import free_bytes
 from skyreels_tui.jobs.watchdog import AvailableBytes, Watchdog
 
@@ -167,6 +168,11 @@ class QueueService(QueueActions):
             self._store.give_up(runner.running_job, reason="stopped at once")
 
     @property
+    def is_open(self) -> bool:
+        """True between `start` and the end of `close`."""
+        return self._started
+
+    @property
     def is_owner(self) -> bool:
         """True when this process runs the jobs; a viewer becomes owner when the owner ends."""
         return self._lock.held
@@ -205,6 +211,12 @@ class QueueService(QueueActions):
     def progress(self) -> JobProgress | None:
         """The latest progress of the running job, of whatever process."""
         return self._live.read() if self._runner is None else self._runner.latest
+
+    def engine_memory(self) -> EngineMemory | None:
+        """What the engine holds, of whatever process; None when none has said or its process has ended."""
+        if self._runner is not None:
+            return self._runner.memory
+        return self._live.read_memory() if self.owner_pid is not None else None
 
     def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
         """Block until the job neither runs nor is queued, or time is up; returns its row."""
@@ -275,7 +287,7 @@ class QueueService(QueueActions):
         if self._executor is None or self.read_only or self._lock.held or not self._lock.acquire():
             return
         self._store.recover(auto_resume=self.options.auto_resume)
-        self._live.clear()
+        self._live.forget()
         sweep.sweep_work_folders(self._store, self.folders.jobs)
 
     def _start_runner(self) -> None:

@@ -32,7 +32,9 @@ class Watched:
 
     def __init__(self, executor: Executor, watch: Callable[[str, str, str], None]) -> None:
         self._executor, self._watch = executor, watch
-        self.warm_up, self.close = executor.warm_up, executor.close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._executor, name)
 
     def run(self, context: JobContext) -> Any:
         """Run with watched reports."""

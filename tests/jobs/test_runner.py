@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.jobs.events import JobChanged, JobProgress, LogLine, QueueStatus
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.jobs.rows import NewJob
+from skyreels_tui.jobs.service import QueueService
 from tests.jobs.conftest import PICTURE, WAIT_S, Events, make_request
 
 STEPS = 4
@@ -229,14 +232,65 @@ def test_dependents_run_with_the_output_of_the_first(open_service, tmp_path):
     assert done.output in Path(second.output).read_text()
 
 
-def test_results_of_another_queue_are_not_overwritten(open_service, tmp_path):
-    folder = tmp_path / "result" / "reference_to_video"
-    folder.mkdir(parents=True)
-    (folder / "0001-clip.mp4").write_text("precious")
+def test_results_of_another_queue_are_not_overwritten(open_service, tmp_path, monkeypatch):
+    """A new queue counts from 1 again, in the folder where an older one left its results."""
+    monkeypatch.setattr("skyreels_tui.jobs.attempts.utc_now", lambda: "2026-11-23T12:00:00.000+00:00")
     service = open_service()
+    name = service.wait(service.add(make_request(), label="clip").id, WAIT_S).output_stem
+    assert re.fullmatch(r"2026112\d-\d\d0000-1-clip-seed42", name), "local time, number, label and seed"
+    precious = tmp_path / "result" / "reference_to_video" / f"{name.replace('-1-', '-2-')}.mp4"
+    precious.write_text("precious")
     job = service.wait(service.add(make_request(), label="clip").id, WAIT_S)
-    assert Path(job.output).name == "0001-clip-2.mp4"
-    assert (folder / "0001-clip.mp4").read_text() == "precious"
+    assert Path(job.output).name == f"{precious.stem}-2.mp4" and Path(job.output).is_file()
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("label", "part"),
+    [("../../etc/x", "etc-x"), ("Été [red] 🎬", "ete-red"), ("🎬", ""), ("-" * 300 + "a" * 300, "a" * 48)],
+)
+def test_a_label_gives_a_short_and_safe_file_name(open_service, label, part):
+    service = open_service()
+    job = service.wait(service.add(make_request(seed=2**63 - 1), label=label).id, WAIT_S)
+    assert re.fullmatch(rf"\d{{8}}-\d{{6}}-1-{part}{'-' if part else ''}seed{2**63 - 1}", job.output_stem)
+    assert len(job.output_stem) <= 100
+
+
+def test_the_time_left_is_asked_with_the_real_inputs(folders, tmp_path):
+    """A job that takes another one's output can only be planned with that file."""
+    asked: list[tuple[int, str]] = []
+
+    def time_left(job, _progress, _steps, _elapsed):
+        asked.append((job.id, job.request_json))
+        return 1.0
+
+    service = QueueService(
+        folders, tmp_path / "result", lambda _: None, executor=lambda: FakeExecutor(Script()), time_left=time_left
+    )
+    with closing(service):
+        first, second = service.add_many(
+            [NewJob(make_request(), "one"), NewJob(make_request(ref_imgs=("{{job:one}}",)), "two")]
+        )
+        assert [job.request.ref_imgs for job in service.plannable()][1] == ("{{job:one}}",)
+        service.start(only_job=first.id)
+        output = service.wait(first.id, WAIT_S).output
+        assert [job.request.ref_imgs for job in service.plannable()] == [(output,)]
+    service = QueueService(
+        folders, tmp_path / "result", lambda _: None, executor=lambda: FakeExecutor(Script()), time_left=time_left
+    )
+    with closing(service):
+        service.start()
+        assert service.wait(second.id, WAIT_S).state == JobState.DONE
+    assert {output in text for job, text in asked if job == second.id} == {True}
+
+
+def test_an_executor_that_cannot_say_whether_there_is_memory_stops_nothing(open_service):
+    class Odd(FakeExecutor):
+        def admit(self, job):
+            raise RuntimeError("no driver")
+
+    service = open_service(Odd(Script()))
+    assert service.wait(service.add(make_request()).id, WAIT_S).state == JobState.DONE
 
 
 def test_the_switch_interval_is_short_only_while_a_job_runs(open_service):

@@ -184,3 +184,24 @@ def test_strips_and_playing_show_the_whole_picture_small(tmp_path):
     assert [len(next(playing)) for _ in range(3)] == [384] * 3
     playing.close()
     assert len(list(play(path, 16, 8, fps=4))) == 8
+
+
+def test_only_the_same_job_writes_to_the_same_name(runtime, pieces):
+    """A job that died after its rename writes its file again; another job's file under that name stays."""
+
+    def again(job):
+        return publish(pieces, job, REQUEST, task="reference_to_video", fps=24, num_frames=30).path
+
+    first = again(runtime)
+    content = first.read_bytes()
+    assert again(runtime) == first and first.read_bytes() == content
+    other = dataclasses.replace(runtime, work_dir=runtime.cache_dir / "other", metadata={"job": 8})
+    second = again(other)
+    assert second.name == "42_stem-2.mp4" and again(other) == second
+    assert first.read_bytes() == content
+    assert sorted(path.name for path in first.parent.iterdir()) == [
+        "42_stem-2.json",
+        "42_stem-2.mp4",
+        "42_stem.json",
+        "42_stem.mp4",
+    ]
