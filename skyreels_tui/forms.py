@@ -118,9 +118,9 @@ def free_bytes(folder: Path) -> int | None:
 
 def estimate_lines(plan: Plan, seconds: float | None, learned: bool, machine: Machine, now: datetime) -> list[str]:
     """Two lines: what will be made, and what it takes."""
-    pieces = len(plan.segments)
     made = [f"{plan.width}x{plan.height}", f"{count(plan.num_frames)} frames ({plan.num_frames / plan.fps:.1f} s)"]
-    made += [f"{count(plan.num_tokens)} tokens"] + ([f"{pieces} pieces"] if pieces > 1 else [])
+    made += [plan.parts] if plan.parts else []
+    made += [f"{count(plan.transformer_calls)} calls of {count(plan.num_tokens)} tokens"]
     takes = []
     if seconds is not None:
         takes = [f"{'' if learned else 'about '}{words(seconds)}", f"done {ends_at(seconds, now)} if it starts now"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
@@ -46,11 +46,16 @@ class ShotSwitchingExtension(ExtensionRequest):
         return SHOT_CONDITION_FRAMES[self.duration]
 
     @property
+    def typed_cut(self) -> str:
+        """The known tag that the prompt begins with, in any case of letters, or ''."""
+        prompt = self.prompt.strip().upper()
+        return next((tag for tag, _ in CUTS if tag and prompt.startswith(tag)), "")
+
+    @property
     def full_prompt(self) -> str:
         """The prompt as the model reads it: a tag typed by hand wins over the chosen cut."""
         prompt = self.prompt.strip()
-        typed = any(tag and prompt.upper().startswith(tag) for tag, _ in CUTS)
-        return prompt if typed or not self.cut else f"{self.cut} {prompt}"
+        return prompt if self.typed_cut or not self.cut else f"{self.cut} {prompt}"
 
 
 def plan(request: ShotSwitchingExtension) -> Plan:
@@ -69,7 +74,7 @@ def plan(request: ShotSwitchingExtension) -> Plan:
         latent_frames=new.num_frames,
         new_frames=new.pixel_frames,
     )
-    return make_plan(
+    cost = make_plan(
         network_size("v2v", request.profile),
         height=height,
         width=width,
@@ -77,6 +82,14 @@ def plan(request: ShotSwitchingExtension) -> Plan:
         segments=[segment],
         encoded_frames=request.condition_frames,
     )
+    return replace(cost, parts=_cut_in_words(request))
+
+
+def _cut_in_words(request: ShotSwitchingExtension) -> str:
+    """Say which tag the model will read."""
+    if request.typed_cut:
+        return f"cut {request.typed_cut} as typed"
+    return f"cut {request.cut}" if request.cut else "no cut tag"
 
 
 SHOT_SWITCHING_EXTENSION = TaskSpec(

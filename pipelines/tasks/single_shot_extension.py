@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
@@ -48,7 +48,7 @@ def plan(request: SingleShotExtension) -> Plan:
         )
         for piece in single_shot_pieces(request.duration)
     ]
-    return make_plan(
+    cost = make_plan(
         network_size("v2v", request.profile),
         height=height,
         width=width,
@@ -56,6 +56,7 @@ def plan(request: SingleShotExtension) -> Plan:
         segments=segments,
         encoded_frames=SINGLE_CONDITION_FRAMES * len(segments),
     )
+    return replace(cost, parts=f"{len(segments)} pieces" if len(segments) > 1 else "1 piece")
 
 
 SINGLE_SHOT_EXTENSION = TaskSpec(

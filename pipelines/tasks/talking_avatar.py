@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
@@ -31,7 +31,7 @@ class TalkingAvatar(Request):
             label="Prompt",
             multiline=True,
             required=True,
-            help="Shapes the look in a first pass of 3.2 s; longer videos then follow the voice alone",
+            help="Shapes the look in the first pass only; after 3.2 s the voice alone leads",
         ),
     ] = ""
     input_image: Annotated[
@@ -118,7 +118,7 @@ def plan(request: TalkingAvatar) -> Plan:
         new_frames=WINDOW_FRAMES - MOTION_FRAMES - DROPPED_FRAMES,
     )
     segments = [window] * (1 + num_windows(num_frames))
-    return make_plan(
+    cost = make_plan(
         network_size("a2v", request.profile),
         height=height,
         width=width,
@@ -127,6 +127,8 @@ def plan(request: TalkingAvatar) -> Plan:
         encoded_frames=WINDOW_FRAMES * len(segments),
         num_frames=num_frames,
     )
+    windows = len(segments) - 1
+    return replace(cost, parts=f"reference pass + {windows} windows" if windows else "reference pass only")
 
 
 TALKING_AVATAR = TaskSpec(

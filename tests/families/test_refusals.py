@@ -139,9 +139,7 @@ VOICES: dict[str, tuple[Make, str]] = {
 @pytest.mark.parametrize("name", VOICES)
 def test_a_voice_nobody_can_speak(cli: Cli, tmp_path: Path, name: str) -> None:  # noqa: F811
     make, words = VOICES[name]
-    message = refused(
-        cli, "--task_type", "talking_avatar", "--input_image", PORTRAIT, "--input_audio", make(tmp_path)
-    )
+    message = refused(cli, "--task_type", "talking_avatar", "--input_image", PORTRAIT, "--input_audio", make(tmp_path))
     assert message.startswith("input_audio: ")
     assert words in message
 
