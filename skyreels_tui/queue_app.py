@@ -118,7 +118,7 @@ class QueueApp(HubApp):
 
     @property
     def can_undo(self) -> bool:
-        """Whether this session deleted a row."""
+        """Whether this window deleted a row."""
         return bool(self._deleted)
 
     def on_move_job(self, message: intents.MoveJob) -> None:
