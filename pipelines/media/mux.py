@@ -14,7 +14,7 @@ import ffmpeg
 from pipelines.errors import MediaError
 from pipelines.media.ffmpeg import arguments, file_url, run, source
 from pipelines.media.probe import AudioInfo, probe_audio
-from pipelines.media.video import BITEXACT, raise_write_error
+from pipelines.media.video import BITEXACT, no_room, raise_write_error
 
 MUX_LIMIT_S = 3600.0
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -119,6 +119,6 @@ def _run(stream: Any, pieces: Sequence[Path], output: Path, bench: Path) -> None
         args[args.index("-map_metadata") + 1] = str(args.count("-i"))
         args[first_output:first_output] = ["-f", "ffmetadata", "-i", f"file:{TAGS}"]
     done = run(args, time_limit_s=MUX_LIMIT_S, check=False, trusted=True, folder=bench)
-    if done.status != 0 or done.timed_out or "No space left" in done.messages:
+    if done.status != 0 or done.timed_out or no_room(done.messages):
         output.unlink(missing_ok=True)
         raise_write_error(output, done.messages, sum(piece.stat().st_size for piece in pieces))

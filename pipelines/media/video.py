@@ -127,7 +127,7 @@ class VideoWriter:
         self._parcels.put(None)
         self._feeder.join()
         status = self._process.wait()
-        if status != 0 or self._broken.is_set() or "No space left" in self._process.messages:
+        if status != 0 or self._broken.is_set() or no_room(self._process.messages):
             self._fail()
 
     def abort(self) -> None:
@@ -187,8 +187,13 @@ class VideoWriter:
         raise_write_error(self.path, messages, needed_bytes=2 * size + (64 << 20))
 
 
+def no_room(messages: str) -> bool:
+    """True when ffmpeg says that the disk, or a person's share of it, is full."""
+    return "No space left" in messages or "Disk quota exceeded" in messages
+
+
 def raise_write_error(path: Path, messages: str, needed_bytes: int) -> None:
     """Raise DiskFull when ffmpeg found no room for `path`, else MediaError with its last words."""
-    if "No space left" in messages:
+    if no_room(messages):
         raise DiskFull(path.parent, needed_bytes, shutil.disk_usage(path.parent).free)
     raise MediaError(f"{shown(path)} could not be written: {failure(messages)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from pipelines.errors import DiskFull
 
 RESERVE_BYTES = 32 * 2**20
 """Stays free for the queue itself, logs and sidecars."""
+
+_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "No space left on device")
 
 FreeBytes = Callable[[Path], int]
 
@@ -81,7 +84,7 @@ def full_disk(error: BaseException) -> bool:
             return True
         if isinstance(seen, sqlite3.Error) and getattr(seen, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
             return True
-        if "No space left on device" in str(seen):
+        if any(words in str(seen) for words in _WORDS):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -45,10 +45,14 @@ class Disk:
         """Equal for equal survivors."""
         return tuple(sorted((inode, hash(data)) for inode, data in self._contents.items()))
 
-    def survivors(self, target: Path) -> Path:
-        """Write what survived to `target`; a file whose name but not content was synced is full of zeros."""
+    def survivors(self, target: Path, *, names_first: bool = False) -> Path:
+        """Write what survived to `target`; a file whose name but not content was synced is full of zeros.
+
+        `names_first` is the other order that file systems choose: every rename so far has reached the disk.
+        """
         target.mkdir(parents=True)
-        for folder, names in self._names.items():
+        kept = {self.root: {one.name: one.stat().st_ino for one in self.root.iterdir()}} if names_first else self._names
+        for folder, names in kept.items():
             if not folder.is_relative_to(self.root):
                 continue
             for name, inode in names.items():
@@ -159,3 +163,47 @@ def test_a_durable_file_is_old_or_new_whenever_the_power_goes(tmp_path, seed):
             write_durably(target, version)
             assert seen[-1] == version, "acknowledged means durable"
     assert set(seen) == {None, *versions}
+
+
+def test_steps_and_pieces_of_a_real_job_survive(tmp_path):
+    """Cut at each operation of a work folder: a whole newest step, whole pieces in order, nothing torn."""
+    import torch
+
+    from pipelines.resume import Snapshot, WorkDir
+
+    root = tmp_path / "work"
+    disk, known, cuts = Disk(root), {"step": 0, "pieces": 0, "inputs": False}, []
+    steps = [torch.full((1, 16, 3, 8, 8), float(step)) for step in range(5)]
+    films = [bytes([index]) * 9000 for index in range(3)]
+    source = tmp_path / "input.png"
+    source.write_bytes(b"input")
+
+    def watch(when: str, operation: str, path: str) -> None:
+        if (when, operation) == ("after", "fsync"):
+            disk.synced(Path(path))
+        for names_first in (False, True):
+            left = WorkDir(disk.survivors(tmp_path / "cut", names_first=names_first))
+            newest = left.latest()
+            found = 0 if newest is None else newest.step
+            assert found in (known["step"], known["step"] + 1), (when, operation, path)
+            assert newest is None or torch.equal(newest.tensors["latents"], steps[found]), (when, operation, path)
+            whole = [piece.read_bytes() for piece in left.pieces()]
+            assert whole in (films[: known["pieces"]], films[: known["pieces"] + 1]), (when, operation, path)
+            assert not known["inputs"] or (left.path / "inputs.json").stat().st_size
+            left.check_inputs()
+            shutil.rmtree(left.path)
+        cuts.append(operation)
+
+    work = WorkDir(root)
+    with watched_os(root, watch):
+        work.remember_inputs([source])
+        known["inputs"] = True
+        for step in range(1, 5):
+            work.save(Snapshot(0, step, {"latents": steps[step]}, {"seed": 7}))
+            known["step"] = step
+        for index, film in enumerate(films):
+            # Written by another process, whose bytes nobody has synced.
+            work.piece_path(index).write_bytes(film)
+            work.commit_piece(work.piece_path(index), index)
+            known["pieces"] = index + 1
+    assert {"create", "write", "fsync", "rename", "unlink"} <= set(cuts) and len(cuts) > 60
