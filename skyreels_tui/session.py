@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.applog import log_to_file
 from skyreels_tui.commands import output
 from skyreels_tui.jobs.service import QueueService
 from skyreels_tui.jobs.signals import StopSignals, handled
@@ -19,6 +20,7 @@ def run_app(options: AppOptions) -> int:
     SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
     one at once.
     """
+    log_to_file(options.folders)
     app = SkyreelsApp(options)
 
     def leave() -> None:

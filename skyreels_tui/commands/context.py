@@ -59,11 +59,13 @@ class Context:
     ) -> Iterator[QueueService]:
         """Open the queue and close it at the end; `runs` lets this process run jobs when nobody else does."""
         # The store and what lies below it are needed only by commands that touch the queue.
+        from skyreels_tui.applog import log_to_file
         from skyreels_tui.jobs.service import QueueService
         from skyreels_tui.notify.attach import headless_notifier
         from skyreels_tui.timeleft import TimeLeft
 
         self.folders.create()
+        log_to_file(self.folders)
         time_left = TimeLeft(self._eta_book())
 
         notifier = headless_notifier(lambda: self.settings) if runs else None

@@ -14,7 +14,7 @@ Level = Literal["info", "warning", "error"]
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-class _QuietFile(RotatingFileHandler):
+class QuietFile(RotatingFileHandler):
     """A log that cannot be written stays silent: stderr belongs to the screen, and the job matters more."""
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -27,7 +27,7 @@ class EngineLog:
     def __init__(self, folder: Path, publish: Publish) -> None:
         self.path = folder / "engine.log"
         self._publish = publish
-        self._handler = _QuietFile(self.path, maxBytes=2**20, backupCount=3, encoding="utf-8", delay=True)
+        self._handler = QuietFile(self.path, maxBytes=2**20, backupCount=3, encoding="utf-8", delay=True)
 
     def write(self, text: str, *, level: Level = "info", job_id: int | None = None) -> None:
         """Write one line; line breaks in `text` are kept as spaces."""

@@ -7,8 +7,8 @@ import sys
 import threading
 from contextlib import suppress
 
-NICENESS = 10
-"""Of 19. On a free core it costs nothing; on a busy one the screen's thread is served first."""
+NICENESS = 5
+"""Of 19. On a free core it costs nothing; on a busy one the screen is served first, and jobs still get their share."""
 
 
 def compute_in_background() -> None:

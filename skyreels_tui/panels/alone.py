@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from skyreels_tui.applog import log_to_file
 from skyreels_tui.folders import Folders
 from skyreels_tui.hub import HubApp
 from skyreels_tui.jobs.follower import Follower
@@ -112,6 +113,7 @@ def run_panel(
     preview: str = "auto",
 ) -> int:
     """Show the panel `name` until q is pressed; returns the exit status. `preview` is the setting of that name."""
+    log_to_file(folders, "panel.log")
     app = AloneApp(name, folders, result_dir or Path("result"), ascii_only=ascii_only)
     if name == "preview":
         app.drawing = choose_drawing(preview, os.environ, is_tty=sys.stdout.isatty())

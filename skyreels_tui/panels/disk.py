@@ -22,6 +22,7 @@ class DiskPanel(LivePanel):
     NUMBER = 6
     LABEL = "Disk"
     ROWS: ClassVar[int] = 2
+    ROOMY_ROWS: ClassVar[int] = 5
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
@@ -83,7 +84,7 @@ class DiskPanel(LivePanel):
             return []
         words = f"the queue needs {size(needs)}, {size(room.free_bytes)} free"
         if self._enough(room.free_bytes):
-            return [self.words(words)]
+            return [self.words(words if len(words) <= width else words.partition(",")[0])]
         return [Content.styled(f"{self.glyphs.failed} {words} on {safe(room.path)}", "$text-error")]
 
     def _details(self, disk: DiskReading, width: int) -> list[Content]:
@@ -92,7 +93,7 @@ class DiskPanel(LivePanel):
             used = 1 - entry.free_bytes / entry.total_bytes if entry.total_bytes else 1.0
             lines.append(
                 Content.assemble(
-                    (f"{', '.join(entry.roles)[:20]:<20} ", "$text-muted"),
+                    (f"{', '.join(entry.roles)[:21]:<21} ", "$text-muted"),
                     bar(used, max(4, min(20, width - 36)), self.glyphs),
                     f" {size(entry.free_bytes)} free",
                 )

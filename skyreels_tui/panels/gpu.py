@@ -24,6 +24,7 @@ class GpuPanel(LivePanel):
     NUMBER = 5
     LABEL = "GPU"
     ROWS: ClassVar[int] = 2
+    ROOMY_ROWS: ClassVar[int] = 5
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]
@@ -56,7 +57,7 @@ class GpuPanel(LivePanel):
         if gpu is None:
             return self.no_reading("gpu")
         if gpu.problem:
-            hint = "demo jobs and the queue work without one"
+            hint = "demo jobs work without one"
             return stack([Content.styled(gpu.problem, "$text-warning"), self.words(hint)], width, height)
         figures = self._figures(gpu)
         if not figures:
@@ -103,4 +104,4 @@ class GpuPanel(LivePanel):
 
 def _short(problem: str) -> str:
     """The first words of a problem, for the folded line."""
-    return problem.split(":")[0]
+    return problem.split(":")[0].removesuffix(" on this machine")

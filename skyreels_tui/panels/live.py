@@ -15,11 +15,16 @@ from skyreels_tui.safetext import safe
 from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
 from skyreels_tui.widgets.panel import Panel
 
+TALL = 45
+"""Lines of a terminal from which graphs stand beside the queue."""
+
 
 class LivePanel(Panel):
     """A panel fed by signals; `ROWS` is the height it asks for, and it uses more where it is given more."""
 
     ROWS: ClassVar[int] = 2
+    ROOMY_ROWS: ClassVar[int] = 0
+    """The height it asks for on a tall terminal; 0 means the same."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -41,6 +46,11 @@ class LivePanel(Panel):
         glyphs = getattr(self.app, "glyphs", UNICODE)
         return glyphs if isinstance(glyphs, Glyphs) else UNICODE
 
+    @property
+    def rows(self) -> int:
+        """The height that the body may take beside other panels."""
+        return self.ROOMY_ROWS if self.ROOMY_ROWS and self.app.size.height >= TALL else self.ROWS
+
     def set_title(self, detail: str) -> None:
         """Write the title if it differs: setting one draws the border again."""
         if detail != self._titled:
@@ -58,7 +68,7 @@ class LivePanel(Panel):
             return
         height = self.styles.height
         natural = not self.folded and (height is None or height.is_auto)
-        content = self.body(max(1, self.content_size.width), self.ROWS) if natural else self.render()
+        content = self.body(max(1, self.content_size.width), self.rows) if natural else self.render()
         drawn = (content.plain, tuple(content.spans))
         if drawn == self._drawn:
             return
@@ -73,8 +83,8 @@ class LivePanel(Panel):
         self.refresh()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """The rows that the content fills out of the `ROWS` it would like."""
-        return 1 if self.folded else self.body(width, self.ROWS).plain.count("\n") + 1
+        """The lines that the content fills out of the rows it would like."""
+        return 1 if self.folded else self.body(width, self.rows).plain.count("\n") + 1
 
     def no_reading(self, sensor: str) -> Content:
         """Say why there is no reading: none has come yet, or the sensor failed."""

@@ -26,6 +26,7 @@ class MemoryPanel(LivePanel):
     NUMBER = 4
     LABEL = "Memory"
     ROWS: ClassVar[int] = 3
+    ROOMY_ROWS: ClassVar[int] = 8
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ from skyreels_tui.widgets.times import clock, duration, size
 
 CONDITION_WORDS = {"r2v": "references", "v2v": "tail", "a2v": "portrait"}
 SEGMENT_WORDS = {"v2v": "piece", "a2v": "window"}
+BAR_CELLS = 34
+"""Room for stage, bar, count and window in the folded line."""
 WITHIN_STEP = 0.95
 """Share of a step's cell that the clock alone may fill: the rest waits for the step's own report."""
 
@@ -98,11 +100,13 @@ class ProgressPanel(LivePanel):
         if event is None:
             return flow([name, self._ending(job)], width, "  ")[0]
         progress = event.progress
-        speed = Content(_speed(event))
         left = Content(f"left {duration(self._left_s(event))}")
-        tail = [part for part in (speed, left) if part.cell_length]
-        used = name.cell_length + sum(part.cell_length + 2 for part in tail) + 2
-        return flow([name, self._bar_line(progress, max(12, width - used)), *tail], width, "  ")[0]
+        speed = Content(_speed(event))
+        room = width - name.cell_length - left.cell_length - 4
+        # The end matters more than the speed.
+        tail = [speed, left] if speed.cell_length and room - speed.cell_length - 2 >= BAR_CELLS else [left]
+        room -= sum(part.cell_length + 2 for part in tail[:-1])
+        return flow([name, self._bar_line(progress, max(12, room)), *tail], width, "  ")[0]
 
     def body(self, width: int, height: int) -> Content:
         """The job's lines, the most useful first where the room is short."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from textual.content import Content
+from textual.geometry import Region
 
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.widgets.glyphs import state_mark
 from skyreels_tui.widgets.rowlist import RowList
 from skyreels_tui.widgets.safe import cut
@@ -29,6 +32,9 @@ class QueuePanel(RowList):
         super().__init__(id=id)
         self._jobs: list[Job] = []
         self._selected_id: int | None = None
+        self._heard_s = 0.0
+        """When the running job reported last: its time goes on between two reports."""
+        self._times: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
         """List once, then follow the signals."""
@@ -37,6 +43,8 @@ class QueuePanel(RowList):
         app.job_changed.subscribe(self, self._on_job_changed)
         app.queue_changed.subscribe(self, self._on_queue_changed)
         app.job_progress.subscribe(self, self._on_progress)
+        app.sample.subscribe(self, self._on_sample)
+        self._heard_s = time.monotonic()
         self.reload()
 
     def reload(self) -> None:
@@ -81,7 +89,18 @@ class QueuePanel(RowList):
         self.reload()
 
     def _on_progress(self, _: JobProgress) -> None:
+        self._heard_s = time.monotonic()
         self.refresh()
+
+    def _on_sample(self, _: Sample) -> None:
+        """A second has passed: draw the rows again whose time has changed."""
+        top, head = self._top, self.header(1) is not None
+        times = tuple(self._time(job) for job in self._jobs[top : top + self.page_rows])
+        known = len(times) == len(self._times)
+        for row, text in enumerate(times):
+            if not known or self._times[row] != text:
+                self.refresh(Region(0, row + head + self.gutter.top, self.size.width, 1))
+        self._times = times
 
     # Drawing
 
@@ -140,7 +159,9 @@ class QueuePanel(RowList):
         match job.state:
             case JobState.RUNNING:
                 progress = app.board.progress
-                return duration(progress.left_s if progress is not None else None)
+                if progress is None or progress.left_s is None:
+                    return duration(None)
+                return duration(max(0.0, progress.left_s - (time.monotonic() - self._heard_s)))
             case JobState.DONE:
                 return duration(job.run_seconds)
             case JobState.FAILED | JobState.CANCELLED:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,9 @@ def job_of(picture: str, **changes: Any) -> Job:
         "state": JobState.QUEUED, "position": 1.0, "created_at": "2026-01-05T01:00:00.000+00:00", **changes,
     }  # fmt: skip
     return Job(**values)
+
+
+@pytest.fixture(autouse=True)
+def warnings_reach_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test of the same process may have sent them to a file only."""
+    monkeypatch.setattr(logging.getLogger("skyreels_tui"), "propagate", True)
