@@ -15,6 +15,7 @@ from pipelines.families.avatar_models import AvatarModels
 from pipelines.families.avatar_pass import Avatar, AvatarPass, Guidance
 from pipelines.families.avatar_plan import WindowPlan
 from pipelines.families.avatar_render import Outlets, render
+from pipelines.models.vae import decode_stream
 from pipelines.pool import ModelPool
 from pipelines.progress import Stage, ignore_progress
 from pipelines.resume import WorkDir
@@ -164,6 +165,29 @@ def test_one_pass_is_enough_for_a_short_recording(avatar):
     pieces = Pieces()
     render(at_length(avatar, 12), 3, Outlets(write_piece=pieces.open))
     assert len(pieces.whole[0]) == 12 * 32 * 32 * 3
+
+
+def test_a_decode_that_nobody_can_store_ends_before_the_error_is_handled(avatar):
+    ended = []
+
+    def decode(vae, latents):
+        try:
+            yield from decode_stream(vae, latents)
+        finally:
+            ended.append(True)
+
+    @contextmanager
+    def write_piece(index):
+        def write(frames):
+            raise OSError(28, "No space left on device")
+
+        yield write
+
+    with pytest.raises(OSError) as error:
+        render(at_length(avatar, 12), 3, Outlets(write_piece=write_piece, decode=decode))
+    # The traceback still holds the frames of every call: only an explicit close has ended the decode.
+    assert error.traceback
+    assert ended == [True]
 
 
 def held_bytes():
