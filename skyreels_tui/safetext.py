@@ -36,4 +36,5 @@ def _visible(char: str) -> str:
     if "\udc80" <= char <= "\udcff":
         # A byte of a file name that is not UTF-8, as os.fsdecode keeps it.
         return f"\\x{ord(char) - 0xDC00:02x}"
-    return f"\\x{ord(char):02x}" if ord(char) < 0x100 else f"\\u{ord(char):04x}"
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -7,6 +7,7 @@ Files go to the shared cache in its public layout, so that every other tool find
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SPARE = 1.1
 """Free space that must be there, as a multiple of what is still to come."""
 
 PART = ".skyreels.part"
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +154,10 @@ def list_files(repo_id: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
         )
         for entry in info.siblings or ()
     ]
-    if not info.sha:
-        raise DownloadError(f"{endpoint} gave no revision of {repo_id}: is it a hub?")
-    return info.sha, files
+    # These become names of files and folders.
+    if not all(_HASH.fullmatch(text) for text in (info.sha or "", *(file.etag for file in files))):
+        raise DownloadError(f"{endpoint} gave no proper revision or checksum of {repo_id}: is it a hub?")
+    return str(info.sha), files
 
 
 def present_bytes(blobs: Path, file: RemoteFile) -> int:

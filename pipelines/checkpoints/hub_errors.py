@@ -27,7 +27,10 @@ def explained(repo_id: str, endpoint: str) -> Iterator[None]:
     """Turn what the hub's client raises inside into DownloadError, NotHere or Interrupted."""
     # The client takes a moment to import and is needed only to talk to the hub.
     from huggingface_hub import errors
+    from huggingface_hub.utils import logging
 
+    # The client prints what a hub sends as a warning as it comes; a hub's text is not for the terminal.
+    logging.set_verbosity_error()
     try:
         yield
     except errors.OfflineModeIsEnabled:

@@ -48,6 +48,8 @@ class FakeHub:
     """(path, Range header) of every file request."""
     sent: int = 0
     """Bytes of files that went out."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every refusal besides what belongs there."""
     moving: threading.Event = field(default_factory=threading.Event)
     """Set once the first chunk of a file is out."""
 
@@ -85,6 +87,8 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             if code:
                 self.send_header("X-Error-Code", code)
+            for name, value in hub.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
