@@ -22,10 +22,11 @@ from skyreels_tui import intents
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import Event, QueueChanged
+from skyreels_tui.jobs.events import Event, QueueChanged, QueueStatus
 from skyreels_tui.jobs.service import QueueOptions, QueueService
 from skyreels_tui.keys import EVERYWHERE, HOME, bindings
 from skyreels_tui.notify.attach import screen_notifier, this_terminal
+from skyreels_tui.notify.others import OthersNews
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.queue_app import QueueApp
 from skyreels_tui.screens.home import HomeScreen
@@ -82,7 +83,7 @@ class SkyreelsApp(QueueApp):
         self.monitor: Monitor | None = None
         self.drawing: Drawing = "cells"
         """How previews are drawn; `run_app` asks the terminal."""
-        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner)
+        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
         self.leave_choice = ""
         """'finish' when the running job is to end without a screen."""
         self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
@@ -115,7 +116,9 @@ class SkyreelsApp(QueueApp):
             ),
             time_left=lambda *report: self.time_left(*report),
         )
+        self._others = OthersNews(self._unfinished, self.service.job)
         self.board.refresh()
+        self.board.apply(self.service.status())
         self.push_screen(HomeScreen())
         self.call_after_refresh(self._start_engine)
 
@@ -126,6 +129,7 @@ class SkyreelsApp(QueueApp):
         sys.setswitchinterval(0.0005)
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
+        self._others.changes()
         # The service speaks from here on; what changed since the first listing is taken over now.
         self.publish_event(QueueChanged())
         # The sensors load drivers' libraries: after the first paint too.
@@ -153,6 +157,10 @@ class SkyreelsApp(QueueApp):
     def _is_owner(self) -> bool:
         return self.service is not None and self.service.is_owner
 
+    def _tells(self) -> bool:
+        """Bell and desktop notification: the owner's window, or a viewer's when the owner has none."""
+        return self.service is not None and (self.service.is_owner or not self.service.owner_has_window)
+
     def _owner_pid(self) -> int | None:
         service = self.service
         return os.getpid() if service is None or service.is_owner else service.owner_pid
@@ -160,13 +168,27 @@ class SkyreelsApp(QueueApp):
     def on_unmount(self) -> None:
         """The sensors end with the screen; hook and webhook live as long as the engine."""
         self.notifier.leave_terminal()
+        if self.service is not None:
+            self.service.hide_window()
         if self.monitor is not None:
             self.monitor.stop(0.2)
 
     def _take_event(self, event: Event) -> None:
         self.time_left.learn(event)
         self.notifier.take(event)
+        self._follow_others(event)
         self.publish_event(event)
+
+    def _follow_others(self, event: Event) -> None:
+        """As owner say that there is a window; as viewer tell the notifier what the owner's jobs did."""
+        service = self.service
+        if service is None:
+            return
+        if isinstance(event, QueueStatus) and event.is_owner:
+            service.show_window()
+        elif isinstance(event, QueueChanged) and not service.is_owner:
+            for change in self._others.changes():
+                self.notifier.take(change)
 
     async def action_quit(self) -> None:
         """Leave at once when nothing runs here; else ask what becomes of the running job."""

@@ -24,6 +24,7 @@ class LiveFiles:
         self._folder, self._now = folder, now
         self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
+        self._window = folder / "window"
         self._written = -_EVERY_S
 
     # The owner
@@ -70,7 +71,24 @@ class LiveFiles:
             return False
         return -_WANTED_S < age < _WANTED_S
 
+    def show_window(self, pid: int) -> None:
+        """The owner has a window: viewers leave bell and notifications to it."""
+        with suppress(OSError):
+            write_atomically(self._window, str(pid).encode())
+
+    def hide_window(self) -> None:
+        """The owner goes on without a window: viewers tell of its jobs."""
+        with suppress(OSError):
+            self._window.unlink()
+
     # A viewer
+
+    def window_pid(self) -> int | None:
+        """The owner that said last that it has a window."""
+        try:
+            return int(self._window.read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def want_preview(self) -> None:
         """Ask the owner for previews for the next seconds."""

@@ -28,9 +28,12 @@ def this_terminal() -> Terminal:
     return find_terminal(os.environ, ask_tmux() if os.environ.get("TMUX") else ())
 
 
-def screen_notifier(app: Any, settings: Callable[[], Settings], is_owner: Callable[[], bool]) -> Notifier:
+def screen_notifier(
+    app: Any, settings: Callable[[], Settings], is_owner: Callable[[], bool], tells: Callable[[], bool]
+) -> Notifier:
     """Return the notifier of a Textual app: sequences go out through the app's own driver.
 
+    `tells` says whether bell and desktop notification are this window's business.
     The driver queues what it is given, so a slow terminal delays no job.
     """
 
@@ -40,7 +43,7 @@ def screen_notifier(app: Any, settings: Callable[[], Settings], is_owner: Callab
         if driver is not None and app.is_running and not app.is_headless and not app.is_web:
             driver.write(sequence)
 
-    return Notifier(lambda: options_of(settings()), write, sends=is_owner)
+    return Notifier(lambda: options_of(settings()), write, sends=is_owner, tells=tells)
 
 
 def headless_notifier(settings: Callable[[], Settings]) -> Notifier:

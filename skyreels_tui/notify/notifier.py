@@ -41,7 +41,8 @@ class Notifier:
     """Turns events into control sequences for `write` and notices for the messenger.
 
     `options` is asked at every event. `sends` says whether hook and webhook are this process's business:
-    of several processes on one queue only the owner's. `write` may be called on any thread.
+    of several processes on one queue only the owner's. `tells` says the same of bell and desktop notification;
+    title and tab belong to every window. `write` may be called on any thread.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class Notifier:
         write: Callable[[str], None] = _nowhere,
         terminal: Terminal | None = None,
         sends: Callable[[], bool] = lambda: True,
+        tells: Callable[[], bool] = lambda: True,
         messenger: Messenger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._options, self._write, self._sends, self._clock = options, write, sends, clock
+        self._options, self._write, self._clock = options, write, clock
+        self._sends, self._tells = sends, tells
         self._terminal = terminal or Terminal()
         self._messenger = messenger or Messenger(lambda: Targets(options().hook, options().webhook))
         self._lock = threading.Lock()
@@ -118,7 +121,7 @@ class Notifier:
         sequence = codes.popup(self._terminal, notice.title, notice.text) if options.desktop else ""
         if options.bell:
             sequence += codes.BEL
-        if sequence:
+        if sequence and self._tells():
             self._write(sequence)
         if self._sends() and (options.hook or options.webhook):
             self._messenger.send(notice)

@@ -9,6 +9,7 @@ from skyreels_tui.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.jobs.service import QueueService
 from skyreels_tui.notify.notice import Notice
 from skyreels_tui.settings import Settings
 
@@ -41,4 +42,40 @@ async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
         await until(lambda: bool(sent))
         assert (sent[0].kind, sent[0].title) == ("done", "corridor-A is done")
     app.service.close()
+    app.notifier.stop()
+
+
+async def test_a_viewer_tells_only_when_the_owner_has_no_window(folders: Folders, photo: str, tmp_path: Path) -> None:
+    """Another process runs a job: the viewer's title follows it, its bell rings for a headless owner alone."""
+    request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
+    executor = FakeExecutor(Script(num_steps=2), gated=True)
+    owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
+    owner.start()
+    app = SkyreelsApp(AppOptions(folders, Settings(), tmp_path / "result", FakeExecutor))
+    written: list[str] = []
+    app.notifier._write = written.append
+    async with app.run_test(size=(120, 40)) as pilot:
+
+        async def until(condition: Any) -> None:
+            async with asyncio.timeout(20.0):
+                while not condition():
+                    await pilot.pause(0.02)
+
+        await until(lambda: app.service is not None and app.monitor is not None)
+        assert app.service is not None and not app.service.is_owner
+        for label, has_window in (("with", True), ("without", False)):
+            if has_window:
+                owner.show_window()
+            else:
+                owner.hide_window()
+            written.clear()
+            job = await asyncio.to_thread(owner.add, request, label=label)
+            executor.advance(1)
+            await until(lambda label=label: any(f"{label} - skyreels-tui" in text for text in written))
+            executor.advance(1)
+            await until(lambda job=job: app.board.get(job.id) and app.board.get(job.id).state is JobState.DONE)
+            await until(lambda: any("\x1b]0;skyreels-tui" in t or "\x1b]2;skyreels-tui" in t for t in written[1:]))
+            assert ("\a" in written) is not has_window
+    app.service.close()
+    owner.close()
     app.notifier.stop()
