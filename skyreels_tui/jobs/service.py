@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -186,6 +187,22 @@ class QueueService(QueueActions):
     def owner_pid(self) -> int | None:
         """Process id of the owner, for messages."""
         return self._lock.owner_pid()
+
+    def show_window(self) -> None:
+        """This process has a window; while it is the owner, viewers leave telling to it."""
+        if self.is_owner:
+            self._live.show_window(os.getpid())
+
+    def hide_window(self) -> None:
+        """The window has gone; the engine may go on."""
+        if self._live.window_pid() == os.getpid():
+            self._live.hide_window()
+
+    @property
+    def owner_has_window(self) -> bool:
+        """True when the process that runs jobs has a window of its own to tell a person."""
+        owner = self.owner_pid
+        return owner is not None and self._live.window_pid() == owner
 
     # What goes on
 
