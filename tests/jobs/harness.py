@@ -120,9 +120,13 @@ def run_queue(
     acknowledge: Callable[[str], None],
     kill_at: int | None = None,
     count: bool = True,
+    act: Callable[[str], None] = kill_me,
 ) -> list[str]:
-    """Add what is not there yet, run it all, acknowledge each change; returns the points it passed."""
-    watch = Counter(kill_at, kill_me)
+    """Add what is not there yet, run it all, acknowledge each change; returns the points it passed.
+
+    At point `kill_at` it does `act`.
+    """
+    watch = Counter(kill_at, act)
     passing: Callable[[str, str, str], None] = watch if count else (lambda *_: None)
     with watched_disk(root, passing):
         service = QueueService(

@@ -23,4 +23,4 @@ def test_a_killed_video_has_the_frames_of_an_undisturbed_one():
         timeout=300,
     )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    assert "2 kills, 2 whole, 0 wrong" in result.stdout
+    assert "2 kills, 0 lost, 0 duplicated, 0 corrupt" in result.stdout

@@ -2,12 +2,14 @@
 
 Imports torch once, then forks a child for every kill. Real tiny models of all four tasks, killed after every
 denoising step, at every named point of the disk and at random moments; the resumed video must have the same
-frames as the one that nobody disturbed.
+frames as the one that nobody disturbed. Then the disk is full, or broken, at each kind of write.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import random
 import shutil
 import subprocess
@@ -22,9 +24,10 @@ from pipelines.request import Request
 from pipelines.tasks import TASKS
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.executors.protocol import Executor
+from skyreels_tui.jobs import runner
 from tests.jobs import test_crash
 from tests.jobs.demo_requests import demo_request
-from tests.jobs.harness import home_of, in_child, jobs_left, run_queue, say, survive
+from tests.jobs.harness import home_of, in_child, jobs_left, problems, run_queue, say, survive
 
 
 def frames(path: Path) -> str:
@@ -37,7 +40,8 @@ class Tally:
     """Counts kills and what they broke."""
 
     def __init__(self) -> None:
-        self.kills = self.survived_whole = 0
+        self.began = time.monotonic()
+        self.kills = self.faults = self.survived_whole = 0
         self.wrong: list[str] = []
 
     def take(self, where: str, killed: bool, wrong: list[str]) -> None:
@@ -45,7 +49,17 @@ class Tally:
         self.kills += killed
         self.survived_whole += not wrong
         self.wrong += [f"{where}: {one}" for one in wrong]
-        say(f"{'ok ' if not wrong else 'BAD'} {where}{'' if killed else ' (it ended first)'} {' '.join(wrong)}")
+        say(f"{'ok ' if not wrong else 'BAD'} {where}{'' if killed else ' (no kill)'} {' '.join(wrong)}")
+
+    def __str__(self) -> str:
+        counts = dict.fromkeys(("lost", "duplicated", "corrupt"), 0)
+        for line in self.wrong:
+            found = line.split(": ", 1)[1]
+            lost, doubled = found.startswith(("lost", "forgot")), found.startswith(("jobs are", "outputs", "files are"))
+            counts["lost" if lost else "duplicated" if doubled else "corrupt"] += 1
+        words = ", ".join(f"{count} {name}" for name, count in counts.items())
+        minutes = (time.monotonic() - self.began) / 60
+        return f"{self.kills} kills, {words} ({self.faults} disk faults besides; {minutes:.1f} minutes)"
 
 
 def torture(
@@ -85,6 +99,42 @@ def torture(
             wrong = ["the frames differ from the undisturbed run's"]
         tally.take(f"{name} {where}", killed.killed, wrong)
         shutil.rmtree(root)
+    if not quick:
+        starts = next(index for index, point in enumerate(points) if point.startswith("before report"))
+        for index in (one for one in kinds if one > starts and points[one].startswith("before")):
+            if not points[index].startswith("before report"):
+                for code in (errno.ENOSPC, errno.EIO):
+                    break_disk(f"{name} {points[index]}", make_executor, request, tally, folder, index, code)
+
+
+def break_disk(
+    where: str,
+    make_executor: Callable[[Path], Callable[[], Executor]],
+    request: Request,
+    tally: Tally,
+    folder: Path,
+    index: int,
+    code: int,
+) -> None:
+    """One write of a job fails: a full disk is waited for, a broken one told in words; nothing is lost."""
+    root, words = folder / "broken", os.strerror(code)
+
+    def fail(name: str) -> None:
+        raise OSError(code, words, name)
+
+    def work(tell: Callable[[str], None]) -> list[str]:
+        runner.RETRY_S = 0.01
+        return run_queue(root, make_executor(root), [request], tell, index, act=fail)
+
+    child = in_child(work)
+    wrong = [f"the child failed: {child.error}"] if child.error else problems(root, child.journal, 1)
+    if code == errno.EIO and not child.error:
+        # Such a job may fail, and then says why.
+        wrong = [one for one in wrong if not (" is failed: " in one and words in one)]
+        wrong = [one for one in wrong if not one.startswith("files are")] if "failed" in str(child.journal) else wrong
+    tally.faults += 1
+    tally.take(f"{where}: {words}", False, wrong)
+    shutil.rmtree(root)
 
 
 def main(arguments: list[str]) -> int:
@@ -92,7 +142,7 @@ def main(arguments: list[str]) -> int:
     names = [task.name for task in TASKS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"fake, {', '.join(names)}; default: all")
-    parser.add_argument("--moments", type=int, default=200, help="random moments, spread over the tasks")
+    parser.add_argument("--moments", type=int, default=200, help="random moments over all tasks; default: 200")
     parser.add_argument("--every-point", action="store_true", help="not only the first point of each kind")
     parser.add_argument("--quick", action="store_true", help="one step and one piece of each task, nothing else")
     parser.add_argument("--seed", type=int, default=1)
@@ -123,9 +173,9 @@ def main(arguments: list[str]) -> int:
                 every_point=options.every_point or task == "fake",
                 draw=draw,
             )
-    say(f"{tally.kills} kills, {tally.survived_whole} whole, {len(tally.wrong)} wrong")
     for line in tally.wrong:
         say(line)
+    say(str(tally))
     return 1 if tally.wrong else 0
 
 
