@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import skyreels_tui
-from skyreels_tui.commands import COMMANDS
 from skyreels_tui.commands.describe import JOB_KEYS
 from skyreels_tui.commands.manual import renewed
 from skyreels_tui.commands.results import Result
@@ -36,11 +35,3 @@ def test_other_values_have_the_documented_keys(cli: Cli) -> None:
     for kind, name in ((Result, "results"), (Check, "doctor")):
         [entry] = [line for line in PAGE.split("\n- ") if line.startswith(f"`{name}`")]
         assert {field.name for field in dataclasses.fields(kind)} <= set(re.findall(r"`(\w+)`", entry))
-
-
-def test_every_command_in_the_docs_exists() -> None:
-    known = {command.name for command in COMMANDS}
-    for name in ("cli.md", "spark.md"):
-        used = re.findall(r"^(?:\$ )?skyreels-tui ([a-z]+)", (DOC / name).read_text("utf-8"), re.MULTILINE)
-        used += re.findall(r"`skyreels-tui ([a-z]+)", (DOC / name).read_text("utf-8"))
-        assert set(used) <= known, name
