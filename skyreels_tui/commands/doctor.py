@@ -62,8 +62,20 @@ def page(checks: list[Check]) -> list[str]:
         if check.fix:
             lines.append(f"{indent}$ {check.fix}")
     counts = {state: sum(check.state is state for check in checks) for state in (State.BAD, State.WARN)}
-    lines += ["", f"{counts[State.BAD]} bad, {counts[State.WARN]} warnings"]
+    warnings = "1 warning" if counts[State.WARN] == 1 else f"{counts[State.WARN]} warnings"
+    lines += ["", f"{counts[State.BAD]} bad, {warnings}: {_verdict(checks)}"]
     return lines
+
+
+def _verdict(checks: list[Check]) -> str:
+    """Return what the page means for a person who wants to make a video."""
+    if any(check.state is State.BAD for check in checks):
+        return "begin with the first BAD line: what stands after $ mends it"
+    if not any(check.name == "gpu" and check.state is State.OK for check in checks):
+        return "the demo runs here, a real video needs an NVIDIA GPU"
+    if not any(check.name.startswith("model ") and check.state is State.OK for check in checks):
+        return "the demo runs here, for a real video download a model"
+    return "ready for real videos"
 
 
 def _facts(args: argparse.Namespace, context: Context) -> Facts:

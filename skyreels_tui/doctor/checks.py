@@ -181,6 +181,7 @@ def check_memory(facts: Facts) -> Iterator[Check]:
 def check_disks(facts: Facts) -> Iterator[Check]:
     """Every folder that is written to."""
     wanted = sum(max(m.expected_bytes - m.num_bytes, 0) for m in facts.models if m.state != "present")
+    wanted = wanted if facts.has_gpu else 0
     for disk in facts.disks:
         yield _disk(disk, wanted)
 
@@ -196,7 +197,7 @@ def _disk(disk: DiskFacts, missing_models: int) -> Check:
     if disk.purpose == "models":
         needed = int(missing_models * SPARE)
         if needed and disk.free_bytes < needed:
-            why = f"all models need {needed / GIB:.0f} GiB more"
+            why = f"downloading every model takes {needed / GIB:.0f} GiB; one needs less"
             return Check(name, State.WARN, found, why, "export HF_HOME=/a/larger/disk")
     elif disk.free_bytes < (RESULT_ROOM if disk.purpose == "results" else WORKING_ROOM):
         return Check(
@@ -215,8 +216,10 @@ def check_models(facts: Facts) -> Iterator[Check]:
         elif model.state == "partial":
             why = f"not here: {', '.join(model.missing)}; tasks that need it do not run"
             yield Check(name, State.WARN, f"in part, {size}", why, fix)
-        else:
+        elif facts.has_gpu:
             yield Check(name, State.NOTE, f"not here, {size}", "its tasks run in the demo only", fix)
+        else:
+            yield Check(name, State.NOTE, f"not here, {size}", "nothing to do: it would not run without a GPU")
 
 
 def check_terminal(facts: Facts) -> Iterator[Check]:

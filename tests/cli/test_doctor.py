@@ -12,7 +12,7 @@ import pytest
 from skyreels_tui.commands.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
 from skyreels_tui.doctor.checks import State, covers, run_checks
-from skyreels_tui.doctor.facts import DiskFacts, Facts, TerminalFacts, TorchFacts, from_json, to_json
+from skyreels_tui.doctor.facts import DiskFacts, Facts, GpuFacts, TerminalFacts, TorchFacts, from_json, to_json
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.model import Job, JobState
@@ -168,3 +168,25 @@ def test_the_bundle_is_written_where_it_says(cli: Cli, tmp_path: Path) -> None:
     call = cli("doctor", "--facts", MACHINES / "spark.json", "--bundle", tmp_path / "support.json")
     assert call.out == f"{tmp_path / 'support.json'}\n"
     assert json.loads((tmp_path / "support.json").read_text())["facts"]["product"] == "NVIDIA_DGX_Spark"
+
+
+def test_without_a_gpu_nobody_is_told_to_download(cli: Cli) -> None:
+    bare = dataclasses.replace(
+        machine("desktop"), gpu=GpuFacts(), torch=TorchFacts(version="2.13.0"), product="", settings_warnings=()
+    )
+    missing = tuple(dataclasses.replace(model, state="missing", num_bytes=0) for model in bare.models)
+    text = "\n".join(page(run_checks(dataclasses.replace(bare, models=missing))))
+    assert "models download" not in text
+    assert text.endswith(": the demo runs here, a real video needs an NVIDIA GPU")
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("spark", "0 bad, 0 warnings: ready for real videos"),
+        ("spark_cpu_torch", "1 bad, 2 warnings: begin with the first BAD line: what stands after $ mends it"),
+        ("desktop", "0 bad, 2 warnings: the demo runs here, for a real video download a model"),
+    ],
+)
+def test_the_last_line_says_what_it_means(name: str, verdict: str) -> None:
+    assert page(run_checks(machine(name)))[-1] == verdict
