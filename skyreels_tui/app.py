@@ -203,6 +203,7 @@ class SkyreelsApp(QueueApp):
     def _leave(self, choice: str | None) -> None:
         if choice == "finish":
             self.leave_choice = choice
+        if choice:
             self.exit()
 
     def on_stop_and_leave(self) -> None:

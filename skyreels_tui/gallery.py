@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,7 @@ def move_to_trash(path: Path) -> list[tuple[Path, Path]]:
     for source in (path, path.with_suffix(".json")):
         if source.exists():
             target = _free(folder / f"{path.parent.name}--{source.name}")
-            os.replace(source, target)
+            source.replace(target)
             moved.append((source, target))
     return moved
 
@@ -75,7 +74,7 @@ def undo(moved: list[tuple[Path, Path]]) -> None:
     """Put files back where they were; one that has been made anew there stays, and the old one in the trash."""
     for source, target in moved:
         if not source.exists():
-            os.replace(target, source)
+            target.replace(source)
 
 
 def _free(path: Path) -> Path:

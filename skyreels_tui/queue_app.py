@@ -6,11 +6,12 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-from textual import work
+from textual import on, work
 
 from pipelines.errors import InvalidRequest, PipelineError
 from skyreels_tui import intents
-from skyreels_tui.hub import HubApp
+from skyreels_tui.hub import EngineEvent, HubApp
+from skyreels_tui.jobs.events import LogLine
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.jobs.service import QueueService
 from skyreels_tui.widgets.safe import safe
@@ -44,6 +45,13 @@ class QueueApp(HubApp):
     def tell(self, text: str, severity: str = "information") -> None:
         """Show a short message; never parsed as markup."""
         self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    @on(EngineEvent)
+    def _on_background_trouble(self, message: EngineEvent) -> None:
+        """A warning that belongs to no job would otherwise stand in the log alone."""
+        match message.event:
+            case LogLine(level="warning" | "error", text=text, job_id=None):
+                self.tell(text, "warning")
 
     @work(thread=True, group="submit")
     def on_submit_job(self, message: intents.SubmitJob) -> None:

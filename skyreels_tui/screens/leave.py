@@ -6,7 +6,8 @@ from textual.content import Content
 
 from skyreels_tui import intents
 from skyreels_tui.hub import hub
-from skyreels_tui.jobs.model import Job
+from skyreels_tui.jobs.events import JobChanged
+from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.keys import LEAVE, bindings
 from skyreels_tui.screens.dialog import Dialog, answer_lines
 from skyreels_tui.widgets.safe import cut, plain
@@ -21,13 +22,19 @@ class LeaveScreen(Dialog[str]):
     def __init__(self, job: Job) -> None:
         self._name_shown = cut(job.label or job.request.prompt, 40)
         super().__init__(plain(f"Job {job.id} is running"), plain(self._name_shown))
+        self._job_id = job.id
         self._stopping = False
 
     def on_mount(self) -> None:
-        """Say how much is left."""
+        """Say how much is left; a job that ends meanwhile answers the question."""
+        hub(self).job_changed.subscribe(self, self._on_changed)
         progress = hub(self).board.progress
         if progress is not None and progress.left_s is not None:
             self.set_text(plain(f"{self._name_shown}, {duration(progress.left_s)} left"))
+
+    def _on_changed(self, event: JobChanged) -> None:
+        if event.job.id == self._job_id and event.job.state is not JobState.RUNNING and not self._stopping:
+            self.dismiss("ended")
 
     def choices(self) -> Content:
         """What may become of the job."""

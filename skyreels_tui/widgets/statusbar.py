@@ -74,5 +74,5 @@ class StatusBar(Widget):
         if status.pause:
             return "paused"
         if not status.is_owner:
-            return "viewer"
+            return "another window runs the queue"
         return "loading the engine" if status.engine == "warming" else ""

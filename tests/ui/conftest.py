@@ -104,7 +104,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
         app = SkyreelsApp(options)
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot, executor)
-            await session.until(lambda: app.service is not None and executor.warmed.is_set(), "the engine")
+            await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
             try:
                 yield session
             finally:

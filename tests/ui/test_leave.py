@@ -43,3 +43,14 @@ async def test_finishing_without_a_screen_leaves_the_job_running(start):
         await s.until(lambda: not s.app.is_running)
         assert s.app.leave_choice == "finish"
         assert s.state(1) is JobState.RUNNING
+
+
+async def test_a_job_that_ends_while_the_question_stands_answers_it(start):
+    async with start(gated=True) as s:
+        s.add("short one")
+        await s.shows("● ")
+        await s.press("ctrl+q")
+        await s.shows("Job 1 is running")
+        s.executor.open_gate()
+        await s.until(lambda: not s.app.is_running)
+        assert s.state(1) is JobState.DONE

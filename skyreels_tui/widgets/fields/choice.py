@@ -22,7 +22,9 @@ class ChoiceRow(Widget, can_focus=True):
     """Words side by side with marks around the chosen one, on as many lines as they need."""
 
     DEFAULT_CSS = """
-    ChoiceRow { height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    ChoiceRow {
+        height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     ChoiceRow:focus { background: $panel; }
     """
 

@@ -30,7 +30,9 @@ class FileRows(Widget, can_focus=True):
     """The chosen files in order."""
 
     DEFAULT_CSS = """
-    FileRows { height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    FileRows {
+        height: auto; width: 1fr; padding: 0 1; background: $surface; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     FileRows:focus { background: $panel; }
     """
 
