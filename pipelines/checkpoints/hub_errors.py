@@ -30,7 +30,7 @@ def explained(repo_id: str, endpoint: str) -> Iterator[None]:
     from huggingface_hub.utils import logging
 
     # The client prints what a hub sends as a warning as it comes; a hub's text is not for the terminal.
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # the client's function has no types
     try:
         yield
     except errors.OfflineModeIsEnabled:

@@ -99,9 +99,9 @@ def residual_norm(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (x + y * gate, layer norm of that sum times scale plus shift).
 
-    x and y are [B, L, D] (any leading shape with single rows). gate, scale and shift are [F, D] with L a multiple of F: token i of a sequence
-    belongs to row i // (L / F); with more than one row B must be 1. `modulate` adds 1 to scale. Without y
-    the first result is x; without scale the second is the sum.
+    x and y are [B, L, D], or of any leading shape with single rows. gate, scale and shift are [F, D] with L a
+    multiple of F: token i of a sequence belongs to row i // (L / F); with more than one row B must be 1.
+    `modulate` adds 1 to scale. Without y the first result is x; without scale the second is the sum.
     """
     width = x.shape[-1]
     x = x.contiguous()
