@@ -28,9 +28,7 @@ class Settings:
     result_dir: Annotated[
         str, Text(label="Results folder", help="Finished videos; relative to where the program starts")
     ] = "./result"
-    inbox: Annotated[
-        str, Text(label="Inbox folder", help="Batches dropped here are queued; empty turns it off")
-    ] = ""
+    inbox: Annotated[str, Text(label="Inbox folder", help="Batches dropped here are queued; empty turns it off")] = ""
     auto_resume: Annotated[
         bool, Flag(label="Resume by itself", help="Interrupted jobs go on when the program starts")
     ] = False
@@ -46,9 +44,7 @@ class Settings:
         ),
     ] = "finish_job"
     bell: Annotated[bool, Flag(label="Bell", help="Ring the terminal when a job ends")] = True
-    desktop: Annotated[
-        bool, Flag(label="Desktop notification", help="Through the terminal, where it can")
-    ] = True
+    desktop: Annotated[bool, Flag(label="Desktop notification", help="Through the terminal, where it can")] = True
     window_title: Annotated[
         bool, Flag(label="Window title", help="Percent and time left of the running job", advanced=True)
     ] = True
@@ -92,9 +88,7 @@ class Settings:
             help="A running job stops at the next step when less is available",
         ),
     ] = 8.0
-    keep_warm: Annotated[bool, Flag(label="Keep models warm", help="Loaded models wait for the next job")] = (
-        True
-    )
+    keep_warm: Annotated[bool, Flag(label="Keep models warm", help="Loaded models wait for the next job")] = True
     group_by_model: Annotated[
         bool,
         Flag(label="Group by model", help="Jobs of the loaded model first; batches keep their order"),

@@ -69,9 +69,7 @@ def transparency_warning(path: str | Path) -> str:
     """Return '' for an opaque picture, else what happens to its transparent parts; MediaError as `load_image`."""
     with open_image(path) as image:
         try:
-            transparent = (
-                image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
-            )
+            transparent = image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
         except UNREADABLE as error:
             raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
     if not transparent:

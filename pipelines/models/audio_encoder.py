@@ -19,9 +19,7 @@ from pipelines.progress import Report, ignore_progress
 
 WAV2VEC2 = KeyMap(
     title="wav2vec2, bare or as saved from the pre-training class",
-    heads=tuple(
-        (f"wav2vec2.{part}", part) for part in ("feature_extractor", "feature_projection", "encoder")
-    ),
+    heads=tuple((f"wav2vec2.{part}", part) for part in ("feature_extractor", "feature_projection", "encoder")),
     parts=(
         ("conv.weight_g", "conv.parametrizations.weight.original0"),
         ("conv.weight_v", "conv.parametrizations.weight.original1"),

@@ -60,14 +60,10 @@ def load_image_encoder(
     def build() -> CLIPVisionModel:
         model = CLIPVisionModel(config)
         # Not a stored tensor, so nothing would ever bring it back from the meta device.
-        model.embeddings.position_ids = torch.arange(
-            model.embeddings.num_positions, device=torch.device(device)
-        )[None]
+        model.embeddings.position_ids = torch.arange(model.embeddings.num_positions, device=torch.device(device))[None]
         return model
 
-    network = load_network(
-        build, [path], keymap=keymap, precision=Precision(dtype), device=device, report=report
-    )
+    network = load_network(build, [path], keymap=keymap, precision=Precision(dtype), device=device, report=report)
     return ImageEncoder(network)
 
 
@@ -78,9 +74,7 @@ def clip_config(shapes: Mapping[str, tuple[int, ...]], keymap: KeyMap) -> CLIPVi
     return CLIPVisionConfig(
         hidden_size=hidden_size,
         intermediate_size=shapes["visual.transformer.0.mlp.0.weight"][0],
-        num_hidden_layers=sum(
-            name.endswith(".norm1.weight") and keymap.rename(name) != () for name in shapes
-        ),
+        num_hidden_layers=sum(name.endswith(".norm1.weight") and keymap.rename(name) != () for name in shapes),
         num_attention_heads=NUM_HEADS,
         image_size=isqrt(num_tokens - 1) * patch_size,
         patch_size=patch_size,

@@ -101,9 +101,7 @@ def _statistics(vae: AutoencoderKLWan, latents: Tensor) -> tuple[Tensor, Tensor]
     return mean, std
 
 
-def decode_stream(
-    vae: AutoencoderKLWan, latents: Tensor, *, exact: bool = False
-) -> Generator[Tensor, None, None]:
+def decode_stream(vae: AutoencoderKLWan, latents: Tensor, *, exact: bool = False) -> Generator[Tensor, None, None]:
     """Decode normalised latents [1, 16, T, h, w], yielding float32 pixels [1, 3, n, H, W] in [-1, 1].
 
     n is 1 for the first latent frame and 4 for each later one; joined they equal the decode of the whole. On

@@ -19,9 +19,7 @@ ExtensionOutput = Choice(
 class ExtensionRequest(Request):
     """The fields of both extension tasks; `input_video` holds exactly one path."""
 
-    input_video: Annotated[
-        tuple[str, ...], Files(label="Video", media="video", help="The clip that goes on")
-    ] = ()
+    input_video: Annotated[tuple[str, ...], Files(label="Video", media="video", help="The clip that goes on")] = ()
     output: Annotated[str, ExtensionOutput] = "joined"
     raw_frames: Annotated[
         bool,

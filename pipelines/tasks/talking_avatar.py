@@ -81,9 +81,7 @@ class TalkingAvatar(Request):
         return (
             problems
             + file_problems("input_image", self.input_image, image_problem)
-            + file_problems(
-                "input_audio", self.input_audio, lambda path: audio_problem(path, MIN_SECONDS, MAX_SECONDS)
-            )
+            + file_problems("input_audio", self.input_audio, lambda path: audio_problem(path, MIN_SECONDS, MAX_SECONDS))
         )
 
 
