@@ -1,7 +1,8 @@
-"""Draws the home screen with a running job as SVG at three sizes: `make screenshots`.
+"""Draws the home screen with a running demo job as SVG at three sizes: `make screenshots`.
 
-The queue, the app and its panels are the real ones in a temporary home; the executor is scripted, and the sensors
-are the readings of a DGX Spark at work, so that the pictures look the same wherever they are made.
+Queue, app, engine and job are the real ones: a built-in tiny model makes the video and its preview, and is held at
+step 5. What would differ from run to run is fixed: clocks, measured seconds, and the sensors, which read like those
+of a DGX Spark.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,13 +21,15 @@ from types import SimpleNamespace
 from textual.pilot import Pilot
 
 import pipelines.demo
-from pipelines.progress import PreviewStrip, Progress, Stage
+import skyreels_tui
+from pipelines.progress import Progress, Stage
 from pipelines.runtime import Output
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.executors.protocol import JobContext
 from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.events import JobProgress, LogLine
+from skyreels_tui.jobs.events import Event, JobProgress, LogLine
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.monitors.sample import (
     DiskReading,
@@ -38,45 +42,89 @@ from skyreels_tui.monitors.sample import (
     RunningJob,
     Sample,
 )
-from skyreels_tui.panels.log import LogPanel
+from skyreels_tui.panels import queue as queue_panel
 from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.settings import Settings
 from skyreels_tui.widgets import statusbar
 
-SIZES = ((80, 24), (120, 40), (200, 50))
+SIZES = ((200, 50), (120, 40), (80, 24))
 TARGET = Path(__file__).parents[1] / "doc" / "screenshots"
 SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
 GIB = 2**30
 NOW = datetime(2026, 1, 6, 2, 3)
-WAIT_S = 30.0
+WAIT_S = 180.0
+HELD_AT = 5
 
-STEPS = (266.0, 268.0, 270.1, 267.2, 268.4)
+REQUEST = ReferenceToVideo(
+    prompt="An astronaut lifts a cup of coffee and smiles",
+    ref_imgs=(str(SAMPLES / "astronaut.jpg"), str(SAMPLES / "coffee.jpg")),
+    resolution="128P",
+    profile="demo",
+)
 LABELS = ("corridor-A", "street-night", "portrait-take-2", "close-up")
+STEP_S = (0.9, 0.8, 0.8, 0.9, 0.8)
+STAGE_S = (("load", 1.2), ("text", 0.1), ("condition", 0.3))
+JOB_S = 9.0
 
 
-def preview() -> PreviewStrip:
-    """The sample picture in latent size, brighter from frame to frame."""
-    from PIL import Image, ImageEnhance
+class HeldExecutor(LocalExecutor):
+    """Runs jobs as always, and stands still after one step of the first."""
 
-    with Image.open(SAMPLES / "astronaut.jpg") as opened:
-        picture = opened.convert("RGB").resize((80, 45))
-    frames = [ImageEnhance.Brightness(picture).enhance(0.7 + 0.15 * index).tobytes() for index in range(4)]
-    return PreviewStrip(80, 45, (0, 10, 20, 30), b"".join(frames))
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.go_on = threading.Event()
+
+    def run(self, context: JobContext) -> Output:
+        """Make the preview of every step; wait after the fifth."""
+
+        def report(progress: Progress) -> None:
+            context.report(progress)
+            if progress.stage is Stage.DENOISE and progress.step == HELD_AT:
+                self.go_on.wait()
+                context.report(progress)
+
+        return super().run(replace(context, report=report, wants_preview=lambda: True))
 
 
-def sample(second: int, queue: QueueForecast) -> Sample:
-    """One reading of a machine at work."""
-    used = round((40 + min(21.5, second / 20)) * GIB)
+class StillApp(SkyreelsApp):
+    """The app with the same seconds and minutes in every run."""
+
+    CSS_PATH = Path(skyreels_tui.__file__).with_name("app.tcss")
+
+    def publish_event(self, event: Event) -> None:
+        """Put fixed times in the place of measured ones."""
+        super().publish_event(_still(event))
+
+
+def _still(event: Event) -> Event:
+    if isinstance(event, JobProgress):
+        steps = STEP_S[: len(event.step_seconds)]
+        elapsed = 1.6 + sum(steps)
+        return replace(
+            event, elapsed_s=elapsed, step_seconds=steps, stage_seconds=STAGE_S, left_s=max(0.0, JOB_S - elapsed)
+        )
+    if isinstance(event, LogLine):
+        step = re.match(r"step (\d)", event.text)
+        seconds = STEP_S[min(int(step[1]), len(STEP_S)) - 1] if step else 0.0
+        text = re.sub(r"\d+\.\d+ s", f"{seconds:.1f} s", event.text)
+        return replace(event, at=(NOW.astimezone() - timedelta(seconds=4)).isoformat(), text=text)
+    return event
+
+
+def reading(second: int, queue: QueueForecast) -> Sample:
+    """What the sensors of a Spark say while the tiny model runs."""
+    used = round((9.4 + min(1.4, second / 300)) * GIB)
     return Sample(
         at=float(second),
         gpu=GpuReading(
-            name="NVIDIA GB10", util_percent=94 + second % 5, sm_clock_mhz=2380 + 8 * (second % 5),
-            max_sm_clock_mhz=3003, temperature_c=68 + second // 200, power_w=88.0 + second % 6, unified=True,
+            name="NVIDIA GB10", util_percent=30 + 7 * (second // 5 % 5), sm_clock_mhz=2380 + 8 * (second % 7),
+            max_sm_clock_mhz=3003, temperature_c=46 + second // 200, power_w=21.0 + second // 5 % 6, unified=True,
         ),
         memory=MemoryReading(
             pool=Pool.UNIFIED, total_bytes=round(119.7 * GIB), used_bytes=used,
-            available_bytes=round(119.7 * GIB) - used, weights_bytes=round(37.7 * GIB), ours_bytes=used - 10 * GIB,
-            peak_bytes=58 * GIB, page_cache_bytes=round(3.1 * GIB), swap_used_bytes=0, swap_total_bytes=16 * GIB,
+            available_bytes=round(119.7 * GIB) - used, weights_bytes=2**20, ours_bytes=round(1.9 * GIB),
+            spare_bytes=round(0.3 * GIB), peak_bytes=round(2.1 * GIB), page_cache_bytes=round(3.1 * GIB),
+            swap_used_bytes=0, swap_total_bytes=16 * GIB,
         ),
         disk=DiskReading(
             (FileSystem(("results", "cache", "state"), "/data", 4 * 2**40, round(1.7 * 2**40)),),
@@ -85,26 +133,6 @@ def sample(second: int, queue: QueueForecast) -> Sample:
         health=HealthReading(),
         queue=queue,
     )  # fmt: skip
-
-
-class StillExecutor:
-    """Reports one step of a job and waits to be told to end."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-
-    def warm_up(self) -> None:
-        """Nothing to import."""
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def run(self, context: JobContext) -> Output:
-        """Stand still at step 5 of 8."""
-        context.report(Progress(Stage.DENOISE, 5, 8))
-        self.done.wait()
-        context.report(Progress(Stage.DENOISE, 5, 8))
-        raise RuntimeError("the queue was closed, so the report above does not return")
 
 
 class FixedTime(datetime):
@@ -123,67 +151,64 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
             await pilot.pause(0.02)
 
 
-async def draw(width: int, height: int, home: Path) -> str:
-    """Return the SVG of the home screen in a terminal of this size."""
+async def run_to_step(app: StillApp, pilot: Pilot[None]) -> None:
+    """Queue the jobs and wait until the first one stands at its fifth step with a picture."""
+    await until(pilot, lambda: app.service is not None and app.monitor is not None)
+    if app.service is None or app.monitor is None:
+        raise RuntimeError("the app did not start its engine")
+    app.monitor.stop()
+    for label in LABELS:
+        await asyncio.to_thread(app.service.add, REQUEST, label=label)
+    app.service.hold(app.service.jobs()[-1].id)
+    await until(pilot, lambda: (at := app.board.progress) is not None and at.progress.step == HELD_AT)
+
+
+def feed(app: StillApp) -> None:
+    """Ten minutes of sensor readings."""
+    running = next(job for job in app.board.jobs if job.state is JobState.RUNNING)
+    waiting = tuple((job.id, JOB_S) for job in app.board.jobs if job.state is JobState.QUEUED)
+    plan = running.task.plan(running.request)
+    left = JOB_S * (len(waiting) + 1)
+    queue = QueueForecast(waiting, left, 4 * plan.output_bytes, running=RunningJob(running, plan))
+    for second in range(0, 600, 5):
+        app.on_sampled(SimpleNamespace(sample=reading(second, queue)))  # type: ignore[arg-type]
+
+
+async def draw(home: Path) -> dict[str, str]:
+    """Return file name -> SVG of the home screen, one a size."""
     folders = find_folders({"SKYREELS_TUI_HOME": str(home)})
-    executor = StillExecutor()
-    app = SkyreelsApp(AppOptions(folders, Settings(result_dir="result"), home / "result", lambda: executor))
-    async with app.run_test(size=(width, height)) as pilot:
-        await until(pilot, lambda: app.service is not None and app.monitor is not None)
-        service, monitor = app.service, app.monitor
-        if service is None or monitor is None:
-            raise RuntimeError("the app did not start its engine")
-        monitor.stop()
-        for label in LABELS:
-            request = ReferenceToVideo(
-                prompt="An astronaut lifts a cup of coffee and smiles",
-                ref_imgs=(str(SAMPLES / "astronaut.jpg"),),
-                resolution="720P",
-            )
-            await asyncio.to_thread(service.add, request, label=label)
-        service.hold(service.jobs()[-1].id)
-        await until(pilot, lambda: app.board.progress is not None and app.board.progress.progress.step == 5)
-        running = next(job for job in app.board.jobs if job.state is JobState.RUNNING)
+    executor = HeldExecutor(folders)
+    app = StillApp(AppOptions(folders, Settings(result_dir="result"), home / "result", lambda: executor))
+    svgs = {}
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await run_to_step(app, pilot)
         panel = app.screen.query_one(ProgressPanel)
-        panel.clock, panel.wall_clock = (lambda: 0.0), (lambda: NOW)
-        waiting = tuple((job.id, 2215.0) for job in app.board.jobs if job.state is JobState.QUEUED)
-        plan = running.task.plan(running.request)
-        queue = QueueForecast(waiting, 842.0 + 2215.0 * len(waiting), 2 * GIB, running=RunningJob(running, plan))
-        for second in range(0, 600, 5):
-            app.on_sampled(SimpleNamespace(sample=sample(second, queue)))  # type: ignore[arg-type]
-        for stage, detail in ((Stage.TEXT, "cached"), (Stage.DENOISE, "")):
-            picture = preview() if stage is Stage.DENOISE else None
-            report = Progress(stage, 5, 8, detail=detail, preview=picture)
-            stages = (("load", 6.1), ("text", 0.1), ("condition", 2.0))
-            app.publish_event(JobProgress(running.id, report, 1361.0, STEPS, stages, 842.0))
+        panel.clock, panel.wall_clock = (lambda: panel._received_s), (lambda: NOW)
+        for width, height in SIZES:
+            await pilot.resize_terminal(width, height)
+            feed(app)
             await pilot.pause()
-        log = app.screen.query_one(LogPanel)
-        log._lines.clear()
-        for minute, text in ((53, "step 3/8 270.1 s"), (57, "step 4/8 267.2 s"), (62, "step 5/8 268.4 s")):
-            at = (NOW.astimezone() - timedelta(minutes=63 - minute)).isoformat()
-            app.publish_event(LogLine(at, "info", f"{text}  cudnn attention  peak 58.0 GiB", running.id))
-        await until(pilot, lambda: len(log._lines) == 3 and "left 14:02" in panel.render().plain)
-        await pilot.pause()
-        await pilot.pause()
-        svg = app.export_screenshot(title=f"skyreels-tui {width}x{height}")
-        executor.done.set()
-        closing = asyncio.create_task(asyncio.to_thread(service.close))
-        await closing
+            await pilot.pause()
+            svg = app.export_screenshot(title=f"skyreels-tui {width}x{height}")
+            # Class names and identifiers are random: fixed ones keep a repeated run free of changes.
+            svgs[f"home-{width}x{height}.svg"] = re.sub(r"terminal-\d+", f"home-{width}", svg)
+        executor.go_on.set()
+        if app.service is not None:
+            await asyncio.to_thread(app.service.close)
     app.notifier.stop()
-    # Class names and identifiers are random: fixed ones keep a repeated run free of changes.
-    return re.sub(r"terminal-\d+", f"home-{width}", svg)
+    return svgs
 
 
 def main() -> None:
     """Write every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
-    os.environ["TZ"] = "UTC"
+    os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
     statusbar.platform.node = lambda: "spark-01"
     statusbar.datetime = FixedTime  # type: ignore[misc]
-    for width, height in SIZES:
-        with tempfile.TemporaryDirectory() as home:
-            svg = asyncio.run(draw(width, height, Path(home)))
-        (TARGET / f"home-{width}x{height}.svg").write_text(svg, encoding="utf-8")
+    queue_panel.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory() as home:
+        for name, svg in asyncio.run(draw(Path(home))).items():
+            (TARGET / name).write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class MemoryPanel(LivePanel):
 
     NUMBER = 4
     LABEL = "Memory"
-    ROWS: ClassVar[int] = 3
+    ROWS: ClassVar[int] = 4
     ROOMY_ROWS: ClassVar[int] = 8
 
     def __init__(self, **kwargs: object) -> None:
@@ -39,6 +39,9 @@ class MemoryPanel(LivePanel):
         self._reading, self._gpu = sample.memory, sample.gpu
         reading = sample.memory
         if reading is not None and reading.used_bytes is not None and reading.total_bytes:
+            if self._history and sample.at < self._history[-1][0]:
+                # The clock was set back.
+                self._history.clear()
             self._history.append((sample.at, reading.used_bytes / reading.total_bytes))
             while self._history[0][0] < sample.at - HISTORY_S:
                 self._history.popleft()

@@ -21,17 +21,27 @@ class StatusBar(Widget):
     StatusBar { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
+    _drawn = ""
+
     def on_mount(self) -> None:
         """Follow the queue; the clock moves with the minutes."""
         app = hub(self)
         for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
             signal.subscribe(self, self._redraw)
+        app.sample.subscribe(self, self._on_sample)
         now = datetime.now()
         self.set_timer(60 - now.second, self._start_clock)
 
     def _start_clock(self) -> None:
         self.refresh()
         self.set_interval(60, self.refresh)
+
+    def _on_sample(self, _: object) -> None:
+        """Draw again when a reading has changed the GPU's name or the end of the queue."""
+        drawn = self.render().plain
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.refresh()
 
     def _redraw(self, _: object) -> None:
         self.refresh()

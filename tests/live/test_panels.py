@@ -357,7 +357,7 @@ async def test_a_reading_that_changes_nothing_draws_nothing() -> None:
         await pilot.pause()
         app.publish_sample(sample(memory=SPARK_MEMORY))
         await pilot.pause()
-        assert panel.content_size.height == 3, "as high as its words"
+        assert panel.content_size.height == 4, "as high as its words"
         drawn: list[None] = []
         original = panel.refresh
         panel.refresh = lambda *args, **options: (drawn.append(None), original(*args, **options))[1]  # type: ignore
