@@ -81,7 +81,7 @@ class Runner:
         self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
         self._wake = threading.Event()
         self._closing = False
-        self._after_job = False
+        self._warm = False
         self._attempt: _Attempt | None = None
         self._short_of: dict[int, int] = {}
         self._full_disks: dict[int, int] = {}
@@ -97,7 +97,7 @@ class Runner:
     # From any thread
 
     def start(self) -> None:
-        """Start the thread: it imports what jobs need, then works."""
+        """Start the thread: it waits for jobs, and imports what they need before the first one."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -133,15 +133,8 @@ class Runner:
     # The thread
 
     def _main(self) -> None:
-        self._show("warming")
         # Before anything is imported: torch's own threads inherit it.
         compute_in_background()
-        with _quick_switching():
-            try:
-                self._executor.warm_up()
-            except (PipelineError, ImportError, OSError, RuntimeError) as error:
-                # Not fatal: each job will meet the same error and say so in its row.
-                self._parts.log.write(f"warming up: {error}", level="warning")
         while not self._closing:
             self._show("idle", self.waiting_for)
             job = self._claim()
@@ -152,6 +145,19 @@ class Runner:
                 self._run(job)
         self._executor.close()
         self._show("off")
+
+    def _warm_up(self) -> None:
+        """Import what jobs need, before the first one: a program that only shows the queue stays small."""
+        if self._warm:
+            return
+        self._warm = True
+        self._show("warming")
+        with _quick_switching():
+            try:
+                self._executor.warm_up()
+            except (PipelineError, ImportError, OSError, RuntimeError) as error:
+                # Not fatal: each job will meet the same error and say so in its row.
+                self._parts.log.write(f"warming up: {error}", level="warning")
 
     def _show(self, engine: Engine, waiting_for: str = "") -> None:
         if (engine, waiting_for) != (self.engine, self.waiting_for):
@@ -174,6 +180,7 @@ class Runner:
             if short is not None:
                 self._wait_for_space(candidate, short)
                 return None
+            self._warm_up()
             why = self._admit(self._store.resolved(candidate))
             if why:
                 self._wait_for_memory(candidate, why)

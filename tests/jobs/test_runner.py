@@ -51,6 +51,21 @@ def test_jobs_run_in_order_and_end_done(open_service, folders):
     assert executor.warmed.is_set()
 
 
+def test_nothing_is_imported_before_there_is_a_job_to_run(open_service):
+    """An idle or paused program holds no engine: on one shared memory that room belongs to others."""
+    events, executor = Events(), FakeExecutor(Script(num_steps=STEPS))
+    service = open_service(executor, events=events)
+    events.wait_for(lambda e: isinstance(e, QueueStatus) and e.engine == "idle")
+    held = service.add(make_request(), held=True)
+    service.pause()
+    job = service.add(make_request())
+    assert not service.wait_idle(0.3) and not executor.warmed.is_set()
+    service.unpause()
+    events.wait_for(lambda e: isinstance(e, QueueStatus) and e.engine == "warming")
+    assert service.wait(job.id, WAIT_S).state == JobState.DONE
+    assert executor.warmed.is_set() and service.job(held.id).state == JobState.HELD
+
+
 def test_progress_carries_step_and_stage_times(open_service):
     events = Events()
     service = open_service(FakeExecutor(Script(num_steps=STEPS)), events=events)

@@ -73,6 +73,7 @@ def torture(
     moments: int,
     every_point: bool,
     quick: bool,
+    steps_only: bool,
     draw: random.Random,
 ) -> None:
     """Kill one job of a task in all the ways, each in its own home."""
@@ -89,7 +90,9 @@ def torture(
     pieces = [i for i, point in enumerate(points) if point.startswith("before rename piece")]
     kinds = range(len(points)) if every_point else test_crash.kinds(points)
     # Setting up folders is the same for all tasks and short; what a job writes is what matters here.
-    chosen = {draw.choice(steps), pieces[-1]} if quick else {*steps, *kinds}
+    chosen = {*steps, *([] if steps_only else kinds)}
+    if quick:
+        chosen = {draw.choice(steps), pieces[-1]}
     plans: list[tuple[str, int | None, float]] = [(points[index], index, 0.0) for index in sorted(chosen)]
     plans += [(f"after {s:.3f} s", None, s) for s in (draw.uniform(0.01, seconds) for _ in range(moments))]
     for where, kill_at, kill_after_s in plans:
@@ -99,7 +102,7 @@ def torture(
             wrong = ["the frames differ from the undisturbed run's"]
         tally.take(f"{name} {where}", killed.killed, wrong)
         shutil.rmtree(root)
-    if not quick:
+    if not quick and not steps_only:
         starts = next(index for index, point in enumerate(points) if point.startswith("before report"))
         for index in (one for one in kinds if one > starts and points[one].startswith("before")):
             if not points[index].startswith("before report"):
@@ -145,6 +148,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--moments", type=int, default=200, help="random moments over all tasks; default: 200")
     parser.add_argument("--every-point", action="store_true", help="not only the first point of each kind")
     parser.add_argument("--quick", action="store_true", help="one step and one piece of each task, nothing else")
+    parser.add_argument("--steps", action="store_true", help="every denoising step of each task, nothing else")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     chosen = options.tasks or (names if options.quick else ["fake", *names])
@@ -168,8 +172,9 @@ def main(arguments: list[str]) -> int:
                 wanted,
                 tally,
                 folder,
-                moments=0 if options.quick else options.moments // len(chosen),
+                moments=0 if options.quick or options.steps else options.moments // len(chosen),
                 quick=options.quick,
+                steps_only=options.steps,
                 every_point=options.every_point or task == "fake",
                 draw=draw,
             )
