@@ -23,11 +23,12 @@ CHILD = """
 import sys
 from pathlib import Path
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions, run_app
+from skyreels_tui.app import AppOptions
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.rows import NewJob
 from skyreels_tui.jobs.opening import open_store
+from skyreels_tui.session import run_app
 from skyreels_tui.settings import Settings
 folders = find_folders()
 folders.create()
@@ -58,6 +59,8 @@ def measure(command: list[str], seconds: float, environ: dict[str, str]) -> floa
         time.sleep(SETTLE_S)
         before, began = _cpu_seconds(process.pid), time.monotonic()
         time.sleep(seconds)
+        if process.poll() is not None:
+            raise RuntimeError(f"{command[0]} ended by itself with {process.returncode}")
         return 100 * (_cpu_seconds(process.pid) - before) / (time.monotonic() - began)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
