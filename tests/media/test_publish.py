@@ -17,7 +17,7 @@ from pipelines.media.verify import examine
 from pipelines.media.video import VideoWriter, read_tail
 from pipelines.runtime import Runtime
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from tests.media.films import counted, ffmpeg, film, h264, halves, moving, tone, turn
+from tests.media.films import KEEP, LOSSLESS, counted, ffmpeg, film, h264, halves, moving, tone, turn
 
 HOSTILE = '[ZOOM_IN_CUT] café = ; # \\ "quoted" \n\x1b]0;x\x07 \x00 \u202e 🎬'
 
@@ -107,6 +107,37 @@ def test_the_input_video_comes_first_upright_with_its_sound(runtime, pieces):
     heard = np.abs(decode_mono(output.path))
     assert heard[2000:14000].max() > 0.05 > heard[18000:].max()
     assert probe_audio(output.path).duration_s == pytest.approx(54 / 24, abs=1 / 24)
+
+
+ODD_FILMS = {
+    "odd size": ((63, 97), 24, ("-c:v", "ffv1", "-pix_fmt", "bgr0"), 25),
+    "alpha": ((64, 96), 24, ("-c:v", "ffv1", "-pix_fmt", "bgra"), 25),
+    "10 bit": ((64, 96), 24, ("-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-crf", 4), 25),
+    "60 fps": ((64, 96), 60, ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", 4), 10),
+    "variable": ((64, 96), 30, ("-vf", "setpts='if(lt(N,9),N/10,0.9+(N-9)/30)/TB'", *KEEP, *LOSSLESS), 34),
+}
+
+
+@pytest.mark.parametrize("name", ODD_FILMS)
+def test_any_input_video_is_shown_upright_ahead_of_the_new_part(runtime, pieces, name):
+    (height, width), fps, options, frames_at_24 = ODD_FILMS[name]
+    before = film(runtime.cache_dir / "before.mkv", halves(25, height, width), fps, *options)
+    output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, before=before)
+    assert output.num_frames == frames_at_24 + 30
+    frames = read_tail(output.path, output.num_frames)
+    for shown in frames[:frames_at_24]:
+        upper, lower = shown[8].mean(axis=0), shown[-8].mean(axis=0)
+        assert upper[0] > 150 > 90 > lower[0] and lower[2] > 150 > 90 > upper[2]
+
+
+@pytest.mark.parametrize("degrees", [90, 270])
+def test_a_telephones_video_stands_upright_ahead_of_the_new_part(runtime, pieces, degrees):
+    flat = h264(runtime.cache_dir / "flat.mp4", halves(25))
+    before = turn(flat, runtime.cache_dir / "turned.mp4", degrees)
+    output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, before=before)
+    shown = read_tail(output.path, 55)[0]
+    red, blue = (shown[:, 8], shown[:, -8]) if degrees == 90 else (shown[:, -8], shown[:, 8])
+    assert red.mean(axis=0)[0] > 150 > 90 > blue.mean(axis=0)[0]
 
 
 def test_a_silent_input_video_gives_no_sound(runtime, pieces):
