@@ -14,6 +14,7 @@ def configure(parser: Parser, name: str) -> None:
     """Declare the options of `pause` or `unpause`."""
     if name == "pause":
         parser.add_argument("--now", action="store_true", help="at the next step; the job goes on later")
+    parser.add_json()
 
 
 def run(name: str, args: argparse.Namespace, context: Context) -> int:
@@ -25,4 +26,6 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
         else:
             queue.unpause()
             output.note("the queue goes on")
+        if args.json:
+            output.data({"pause": queue.status().pause})
     return Exit.OK

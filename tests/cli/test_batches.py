@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipelines.demo import checkpoints
+from pipelines.media.probe import probe_video
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]
+SAMPLES = Path(checkpoints.__file__).parent / "samples"
 
 
 @pytest.fixture
@@ -86,3 +90,16 @@ def test_run_takes_what_lies_in_the_inbox(cli: Cli, batch_file: Path, tmp_path: 
     assert "bad.json was not queued: one problem, see bad.json.txt in rejected" in call.err
     assert {path.name for path in (box / "done").iterdir()} == {"night.json", "night.json.txt"}
     assert (box / "rejected" / "bad.json.txt").read_text().endswith("entry 1: must be an object {...}\n")
+
+
+def test_finalize_prints_the_path_of_the_joined_film(cli: Cli, batch_file: Path, tmp_path: Path) -> None:
+    cli("import", batch_file)
+    clips = cli("run", "--result-dir", tmp_path / "out").out.splitlines()
+    for clip in clips:
+        shutil.copy(SAMPLES / "clip.mp4", clip)
+    call = cli("finalize", "night", "--json", "--result-dir", tmp_path / "out")
+    assert call.code == 0, call.err
+    assert call.data["batch"] == "night"
+    joined = probe_video(call.data["output"])
+    assert joined.num_frames == 2 * probe_video(SAMPLES / "clip.mp4").num_frames
+    assert cli("finalize", "night", "--result-dir", tmp_path / "again").out.count("\n") == 1

@@ -10,6 +10,8 @@ import pytest
 
 from pipelines.errors import MediaError
 from pipelines.progress import Stage
+from skyreels_tui.commands import COMMANDS
+from skyreels_tui.commands.completion import option_strings
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.service import QueueService
@@ -196,3 +198,16 @@ def test_a_full_model_that_is_not_there_says_how_to_get_it(cli: Cli, picture: Pa
 
     with pytest.raises(CheckpointMissing, match=r"skyreels-tui models download r2v --task reference_to_video"):
         locate("r2v", "", "full", Path("cache"), "reference_to_video")
+
+
+def test_pause_and_unpause_as_json(cli: Cli) -> None:
+    assert cli("pause", "--json").data == {"pause": "after_job"}
+    assert cli("pause", "--now", "--json").data == {"pause": "now"}
+    assert cli("unpause", "--json").data == {"pause": ""}
+
+
+def test_every_command_but_those_that_draw_has_json() -> None:
+    without = {
+        command.name for command in COMMANDS if "--json" not in {option for option, _ in option_strings(command.name)}
+    }
+    assert without == {"panel", "serve", "completion", "export"}
