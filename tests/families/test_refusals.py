@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.demo.checkpoints import __file__ as demo_file
-from tests.cli.conftest import Call, cli, home  # noqa: F401
+from tests.cli.conftest import Call
 from tests.media.films import ffmpeg, film, h264, moving, tone
 
 Cli = Callable[..., Call]
@@ -70,7 +70,7 @@ VIDEOS: dict[str, tuple[Make, str]] = {
 }
 
 
-def refused(cli: Cli, *words: object) -> str:  # noqa: F811
+def refused(cli: Cli, *words: object) -> str:
     """Run `generate`; return its only line of complaint."""
     call = cli(*BASE, *words)
     assert (call.code, call.out, len(call.errors)) == (2, "", 1), call
@@ -79,7 +79,7 @@ def refused(cli: Cli, *words: object) -> str:  # noqa: F811
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_a_video_that_cannot_go_on(cli: Cli, tmp_path: Path, name: str) -> None:  # noqa: F811
+def test_a_video_that_cannot_go_on(cli: Cli, tmp_path: Path, name: str) -> None:
     make, words = VIDEOS[name]
     message = refused(cli, "--task_type", "single_shot_extension", "--input_video", make(tmp_path))
     assert message.startswith("input_video: ")
@@ -95,11 +95,11 @@ def test_a_video_that_cannot_go_on(cli: Cli, tmp_path: Path, name: str) -> None:
         ("shot_switching_extension", 6, "6 s is outside 2 to 5 s"),
     ],
 )
-def test_a_length_the_model_cannot_make(cli: Cli, task: str, seconds: int, words: str) -> None:  # noqa: F811
+def test_a_length_the_model_cannot_make(cli: Cli, task: str, seconds: int, words: str) -> None:
     assert refused(cli, "--task_type", task, "--input_video", VIDEO, "--duration", seconds) == f"duration: {words}"
 
 
-def test_a_longer_shot_needs_more_frames(cli: Cli, tmp_path: Path) -> None:  # noqa: F811
+def test_a_longer_shot_needs_more_frames(cli: Cli, tmp_path: Path) -> None:
     words = ("--task_type", "shot_switching_extension", "--input_video", short(32)(tmp_path), "--duration")
     assert "33 frames at 24 fps are needed, the video has 32" in refused(cli, *words, 5)
     assert cli("add", *BASE[1:], *words, 4).code == 0
@@ -137,7 +137,7 @@ VOICES: dict[str, tuple[Make, str]] = {
 
 
 @pytest.mark.parametrize("name", VOICES)
-def test_a_voice_nobody_can_speak(cli: Cli, tmp_path: Path, name: str) -> None:  # noqa: F811
+def test_a_voice_nobody_can_speak(cli: Cli, tmp_path: Path, name: str) -> None:
     make, words = VOICES[name]
     message = refused(cli, "--task_type", "talking_avatar", "--input_image", PORTRAIT, "--input_audio", make(tmp_path))
     assert message.startswith("input_audio: ")
@@ -174,20 +174,20 @@ PORTRAITS: dict[str, tuple[Make, str]] = {
 
 
 @pytest.mark.parametrize("name", PORTRAITS)
-def test_a_portrait_nobody_can_see(cli: Cli, tmp_path: Path, name: str) -> None:  # noqa: F811
+def test_a_portrait_nobody_can_see(cli: Cli, tmp_path: Path, name: str) -> None:
     make, words = PORTRAITS[name]
     message = refused(cli, "--task_type", "talking_avatar", "--input_image", make(tmp_path), "--input_audio", VOICE)
     assert message.startswith("input_image: ")
     assert words in message
 
 
-def test_an_avatar_has_no_540p_and_the_refusal_says_why(cli: Cli) -> None:  # noqa: F811
+def test_an_avatar_has_no_540p_and_the_refusal_says_why(cli: Cli) -> None:
     words = ("--task_type", "talking_avatar", "--input_image", PORTRAIT, "--input_audio", VOICE)
     message = refused(cli, *words, "--resolution", "540P")
     assert message == "resolution: this model was not trained at 540P: choose 480P or 720P"
 
 
-def test_silence_and_broken_samples_are_no_reason_to_refuse(cli: Cli, tmp_path: Path) -> None:  # noqa: F811
+def test_silence_and_broken_samples_are_no_reason_to_refuse(cli: Cli, tmp_path: Path) -> None:
     silence, broken = tmp_path / "silence.wav", tmp_path / "nan.wav"
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono:d=1", silence)
     samples = np.full(16000, np.nan, dtype="<f4")
