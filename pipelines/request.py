@@ -184,6 +184,8 @@ def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> 
                 return "must be text"
             if spec.required and not value.strip():
                 return f"{spec.label} is empty: say what the video shows"
+            if any("\ud800" <= char <= "\udfff" for char in value):
+                return "holds bytes that are no text (UTF-8)"
         case Number():
             return _number_problem(spec, value)
         case Choice():

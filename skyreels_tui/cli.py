@@ -51,6 +51,9 @@ def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
         code = Exit.REFUSED
     except PipelineError as error:
         problems, code = [str(error)], _code_of(error)
+    except UnicodeEncodeError as error:
+        # An argument that is no file name reached the queue or a file, which hold text; nothing was written.
+        problems, code = [f"not text (UTF-8): {error.object}"], Exit.REFUSED
     except KeyboardInterrupt:
         problems, code = ["interrupted"], Exit.CANCELLED
     for problem in problems:

@@ -66,6 +66,10 @@ def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJ
         where = f"entry {number} ({label})" if label else f"entry {number}"
         request, found = _request(values, folder)
         problems += [Problem(f"{where}.{problem.field}", problem.message) for problem in found]
+        if isinstance(label, list | dict):
+            problems.append(Problem(f"{where}.label", "must be one text, given once"))
+        elif not _storable(str(label)):
+            problems.append(Problem(f"{where}.label", "holds bytes that are no text (UTF-8)"))
         if request is not None:
             entries.append(NewJob(request, str(label), batch))
     if not raw:
@@ -141,6 +145,11 @@ def to_markdown(jobs: Iterable[Job], title: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def _storable(text: str) -> bool:
+    """False for halves of characters, which JSON can spell and the queue cannot store."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Problem]]:
     """Build and check one entry's request."""
     name = values.get("task_type", "")
@@ -196,13 +205,27 @@ def _paths(value: Any, spec: Files, folder: Path) -> list[Any]:
     """One path, a list of paths, or several in one text with commas (unless a file has such a name)."""
     if not isinstance(value, str):
         return _as_list(value)
-    if spec.maximum == 1 or token_name(value) is not None or (folder / value).exists():
+    if spec.maximum == 1 or token_name(value) is not None or _exists(folder / value):
         return [value] if value.strip() else []
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        # Too long for a name, or with a NUL: refused later as a file that is not there.
+        return False
+
+
 def _anchor(path: str, folder: Path) -> str:
-    return path if token_name(path) is not None else str(folder / Path(path).expanduser())
+    if token_name(path) is not None:
+        return path
+    try:
+        return str(folder / Path(path).expanduser())
+    except RuntimeError:
+        # '~name' of nobody: refused later as a missing file.
+        return str(folder / path)
 
 
 def _continue(values: dict[str, Any], key: str, line: str) -> None:

@@ -122,3 +122,12 @@ def test_input_that_fits_several_tasks_asks_for_the_task(cli: Cli) -> None:
     call = cli("add", "--input_video", "x.mp4", "--prompt", "on")
     assert call.code == 2
     assert "--task_type single_shot_extension, shot_switching_extension" in call.err
+
+
+@pytest.mark.parametrize("words", [("--prompt", "a\udcff"), ("--label", "a\udcff"), ("--batch", "a\udcff")])
+def test_arguments_that_are_no_text_are_refused(cli: Cli, picture: Path, words: tuple[str, str]) -> None:
+    call = cli("add", *BASE, "--ref_imgs", picture, *words)
+    assert (call.code, call.out) == (2, "")
+    assert len(call.errors) == 1
+    assert "text (UTF-8)" in call.err
+    assert cli("list", "--json").data == []

@@ -122,6 +122,10 @@ def test_markdown_is_taken_and_other_files_are_left_alone(box: Box, queue: Queue
     assert names(box.folder) >= kept
 
 
+def entry(**values: object) -> str:
+    return json.dumps([{"task_type": "reference_to_video", "profile": "demo", "prompt": "x", **values}])
+
+
 BAD = {
     "field.json": (
         '[{"task_type": "reference_to_video", "label": "x", "prompt": "", "ref_imgs": ["no.png"]}]',
@@ -137,6 +141,12 @@ BAD = {
     "words.md": ("only words", "there is no job in it"),
     "bytes.json": (b"\xff\xfe\x00", "no UTF-8 text"),
     "steer.json": ('[{"task_type": "\\u001b]0;owned\\u0007\\u202e"}]', "task_type"),
+    "halves.json": ('[{"task_type": "reference_to_video", "label": "\\ud800", "prompt": "\\udfff"}]', "no text"),
+    "list.json": ('[{"task_type": "reference_to_video", "label": ["a"]}]', "entry 1 (['a']).label: must be one"),
+    "nul.json": (entry(ref_imgs="a\0.png"), "not a usable path"),
+    "long.json": (entry(ref_imgs="x" * 5000), "entry 1.ref_imgs"),
+    "nobody.json": (entry(ref_imgs="~nobody-at-all/x.png"), "no such file"),
+    "number.json": (entry(seed=10**400), "entry 1.seed"),
     "big.json": (b" " * (batchfile.LIMIT_BYTES + 1), "larger than 16 MiB"),
 }
 
