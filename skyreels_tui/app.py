@@ -15,18 +15,11 @@ from textual import work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from pipelines.host_memory import memory_floor
-from pipelines.plan import Plan
-from pipelines.tasks.spec import TaskSpec
 from skyreels_tui import intents
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
-from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.events import Event, QueueChanged, QueueStatus
-from skyreels_tui.jobs.service import QueueOptions, QueueService
 from skyreels_tui.keys import EVERYWHERE, HOME, bindings
-from skyreels_tui.notify.attach import screen_notifier, this_terminal
-from skyreels_tui.notify.others import OthersNews
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.queue_app import QueueApp
 from skyreels_tui.screens.home import HomeScreen
@@ -34,9 +27,14 @@ from skyreels_tui.settings import Settings, save
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE
 
 if TYPE_CHECKING:
+    from pipelines.plan import Plan
+    from pipelines.tasks.spec import TaskSpec
+    from skyreels_tui.executors.protocol import Executor
     from skyreels_tui.forms import Machine
     from skyreels_tui.jobs.model import Job
     from skyreels_tui.monitors.monitor import Monitor
+    from skyreels_tui.notify.notifier import Notifier
+    from skyreels_tui.notify.others import OthersNews
     from skyreels_tui.panels.pictures import Drawing
     from skyreels_tui.timeleft import TimeLeft
 
@@ -83,7 +81,8 @@ class SkyreelsApp(QueueApp):
         self.monitor: Monitor | None = None
         self.drawing: Drawing = "cells"
         """How previews are drawn; `run_app` asks the terminal."""
-        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
+        self.notifier: Notifier | None = None
+        self._others: OthersNews | None = None
         self.leave_choice = ""
         """'finish' when the running job is to end without a screen."""
         self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
@@ -100,9 +99,20 @@ class SkyreelsApp(QueueApp):
     # Life
 
     def on_mount(self) -> None:
-        """Open the queue, show home, and start the engine once something is on the screen."""
+        """Show home; the queue is opened and the engine started once something is on the screen."""
+        self.push_screen(HomeScreen())
+        self.call_after_refresh(self._open_queue)
+
+    def _open_queue(self) -> None:
+        # Imported after the first paint: a third of all that a start would load before it.
+        from pipelines.host_memory import memory_floor
+        from skyreels_tui.jobs.service import QueueOptions, QueueService
+        from skyreels_tui.notify.attach import screen_notifier
+        from skyreels_tui.notify.others import OthersNews
+
         folders, options = self.folders, self.options
         folders.create()
+        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
         self.service = QueueService(
             folders,
             options.result_dir,
@@ -119,12 +129,14 @@ class SkyreelsApp(QueueApp):
         self._others = OthersNews(self._unfinished, self.service.job)
         self.board.refresh()
         self.board.apply(self.service.status())
-        self.push_screen(HomeScreen())
+        self.publish_event(QueueChanged())
         self.call_after_refresh(self._start_engine)
 
     def _start_engine(self) -> None:
-        if self.service is None:
+        if self.service is None or self.notifier is None or self._others is None:
             return
+        from skyreels_tui.notify.attach import this_terminal
+
         # The loop shares the interpreter with the inference thread: short turns keep keys quick.
         sys.setswitchinterval(0.0005)
         self.notifier.start(self.board.jobs, this_terminal())
@@ -167,7 +179,8 @@ class SkyreelsApp(QueueApp):
 
     def on_unmount(self) -> None:
         """The sensors end with the screen; hook and webhook live as long as the engine."""
-        self.notifier.leave_terminal()
+        if self.notifier is not None:
+            self.notifier.leave_terminal()
         if self.service is not None:
             self.service.hide_window()
         if self.monitor is not None:
@@ -175,14 +188,15 @@ class SkyreelsApp(QueueApp):
 
     def _take_event(self, event: Event) -> None:
         self.time_left.learn(event)
-        self.notifier.take(event)
+        if self.notifier is not None:
+            self.notifier.take(event)
         self._follow_others(event)
         self.publish_event(event)
 
     def _follow_others(self, event: Event) -> None:
         """As owner say that there is a window; as viewer tell the notifier what the owner's jobs did."""
         service = self.service
-        if service is None:
+        if service is None or self._others is None or self.notifier is None:
             return
         if isinstance(event, QueueStatus) and event.is_owner:
             service.show_window()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
-from pipelines.errors import Problem
-from pipelines.request import Request
-from skyreels_tui.jobs.model import Job
+if TYPE_CHECKING:
+    from pipelines.errors import Problem
+    from pipelines.request import Request
+    from skyreels_tui.jobs.model import Job
 
-Answer = Callable[[Job | None, Sequence[Problem]], None]
+Answer = Callable[["Job | None", Sequence["Problem"]], None]
 """Called on the UI thread with the added job, or with None and what was refused."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from textual import on, work
 
@@ -13,8 +14,10 @@ from skyreels_tui import intents
 from skyreels_tui.hub import EngineEvent, HubApp
 from skyreels_tui.jobs.events import LogLine
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
-from skyreels_tui.jobs.service import QueueService
 from skyreels_tui.widgets.safe import safe
+
+if TYPE_CHECKING:
+    from skyreels_tui.jobs.service import QueueService
 
 
 class QueueApp(HubApp):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from skyreels_tui.app import AppOptions, SkyreelsApp
 from skyreels_tui.applog import log_to_file
 from skyreels_tui.commands import output
-from skyreels_tui.jobs.service import QueueService
 from skyreels_tui.jobs.signals import StopSignals, handled
 from skyreels_tui.panels.pictures import choose_drawing
+
+if TYPE_CHECKING:
+    from skyreels_tui.jobs.service import QueueService
 
 
 def run_app(options: AppOptions) -> int:
@@ -46,7 +49,8 @@ def run_app(options: AppOptions) -> int:
         finally:
             if app.service is not None:
                 _end(app, app.service)
-            app.notifier.stop()
+            if app.notifier is not None:
+                app.notifier.stop()
     return app.return_code or 0
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pipelines.request import Request
-from pipelines.tasks import task_named
-from pipelines.tasks.spec import TaskSpec
+if TYPE_CHECKING:
+    from pipelines.request import Request
+    from pipelines.tasks.spec import TaskSpec
 
 
 class JobState(StrEnum):
@@ -85,6 +86,9 @@ class Job:
     @property
     def task(self) -> TaskSpec:
         """The task this job belongs to."""
+        # The tasks are imported when a row is looked into: a list of rows, and the first paint, need none.
+        from pipelines.tasks import task_named
+
         return task_named(self.task_type)
 
     @property
