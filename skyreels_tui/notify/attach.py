@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from skyreels_tui.notify.notifier import Notifier, NotifyOptions
@@ -34,14 +36,19 @@ def screen_notifier(
     """Return the notifier of a Textual app: sequences go out through the app's own driver.
 
     `tells` says whether bell and desktop notification are this window's business.
-    The driver queues what it is given, so a slow terminal delays no job.
     """
 
     def write(sequence: str) -> None:
-        driver = app._driver
+        driver, loop = app._driver, app._loop
         # Textual offers no public way to write a sequence of its own; without a terminal nobody is there to see it.
-        if driver is not None and app.is_running and not app.is_headless and not app.is_web:
+        if driver is None or loop is None or not app.is_running or app.is_headless or app.is_web:
+            return
+        if app._thread_id == threading.get_ident():
             driver.write(sequence)
+            return
+        # The driver's queue is short: a terminal that nobody reads may hold up the screen, but never the engine.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(driver.write, sequence)
 
     return Notifier(lambda: options_of(settings()), write, sends=is_owner, tells=tells)
 
