@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,10 @@ def library_missing() -> Any:
 
 def refusing(number: int) -> FakeNvml:
     return FakeNvml({name: Refusal(number) for name in machine() if name != "nvmlDeviceGetName"} | machine_name())
+
+
+def _same(fake: Any) -> Any:
+    return fake
 
 
 def machine_name() -> dict[str, str]:
@@ -94,7 +99,7 @@ async def test_every_panel_speaks_true_words_whatever_nvml_does(proc: Path, size
     async with app.run_test(size=size) as pilot:
         panels = list(app.query(LivePanel))
         for name, (loader, expected) in CASES.items():
-            fake = library_missing if loader is library_missing else (lambda made=loader(): made)
+            fake = library_missing if loader is library_missing else partial(_same, loader())
             sensors = Sensors(
                 GpuSensor(fake, owner_pid=lambda: 4321),
                 MemorySensor(proc, lambda: 4321, lambda: ENGINE),
