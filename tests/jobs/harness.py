@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.request import Request
+from pipelines.tasks import task_named
 from skyreels_tui.executors.protocol import Executor, JobContext
 from skyreels_tui.folders import Folders, find_folders
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.rows import task_of
 from skyreels_tui.jobs.service import QueueOptions, QueueService
 from tests.jobs.points import Counter, kill_me, watched_disk
 
@@ -111,6 +114,13 @@ def _kill_later(child: int, seconds: float) -> None:
 
 def _tell(pipe: int, content: dict[str, Any]) -> None:
     os.write(pipe, json.dumps(content).encode() + b"\n")
+
+
+def import_early(requests: Sequence[Request]) -> None:
+    """Import in this process what every forked child would import again for itself."""
+    for request in requests:
+        task_named(task_of(request)).plan(request)
+    importlib.import_module("skyreels_tui.jobs.inbox")
 
 
 def run_queue(

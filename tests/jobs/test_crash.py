@@ -14,7 +14,7 @@ import pytest
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.jobs.model import JobState
 from tests.jobs.conftest import make_request
-from tests.jobs.harness import in_child, jobs_left, run_queue, survive
+from tests.jobs.harness import import_early, in_child, jobs_left, run_queue, survive
 
 SHORT = 2
 """Every second kind of point; the long version takes every point."""
@@ -37,6 +37,7 @@ def kinds(points: list[str]) -> list[int]:
 @pytest.fixture(scope="module")
 def points(tmp_path_factory) -> list[str]:
     """All points of an undisturbed run, in order."""
+    import_early(REQUESTS)
     root = tmp_path_factory.mktemp("count")
     child = in_child(lambda tell: run_queue(root, make_fake, REQUESTS, tell))
     assert not child.error, child.error

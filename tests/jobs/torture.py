@@ -27,7 +27,7 @@ from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.jobs import runner
 from tests.jobs import test_crash
 from tests.jobs.demo_requests import demo_request
-from tests.jobs.harness import home_of, in_child, jobs_left, problems, run_queue, say, survive
+from tests.jobs.harness import home_of, import_early, in_child, jobs_left, problems, run_queue, say, survive
 
 
 def frames(path: Path) -> str:
@@ -77,6 +77,7 @@ def torture(
     draw: random.Random,
 ) -> None:
     """Kill one job of a task in all the ways, each in its own home."""
+    import_early([request])
     whole = folder / f"{name}-whole"
     began = time.monotonic()
     child = in_child(lambda tell: run_queue(whole, make_executor(whole), [request], tell))
