@@ -116,10 +116,11 @@ class Inbox:
         except PipelineError as error:
             self._tell_once(f"inbox: {name} waits: {error}")
         else:
-            lines = [f"{name}: {len(jobs)} jobs queued ({utc_now()}), batch {entries[0].batch}"]
+            queued = "one job queued" if len(jobs) == 1 else f"{len(jobs)} jobs queued"
+            lines = [f"{name}: {queued} ({utc_now()}), batch {entries[0].batch}"]
             lines += [f"job {job.id} {job.label}" for job in jobs]
             put_away(claimed, self.folder / DONE, lines)
-            self._tell(f"inbox: {name}: {len(jobs)} jobs queued", "info")
+            self._tell(f"inbox: {name}: {queued}", "info")
 
     def _added_before(self, claimed: Path, entries: Sequence[NewJob]) -> list[Job]:
         """The jobs that this file has already become: rows of its batch that are younger than its claim."""
