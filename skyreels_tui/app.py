@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipelines.tasks.spec import TaskSpec
     from skyreels_tui.executors.protocol import Executor
     from skyreels_tui.forms import Machine
+    from skyreels_tui.jobs.errors import DatabaseUnusable
     from skyreels_tui.jobs.model import Job
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.notify.notifier import Notifier
@@ -106,6 +107,7 @@ class SkyreelsApp(QueueApp):
     def _open_queue(self) -> None:
         # Imported after the first paint: a third of all that a start would load before it.
         from pipelines.host_memory import memory_floor
+        from skyreels_tui.jobs.errors import DatabaseUnusable
         from skyreels_tui.jobs.service import QueueOptions, QueueService
         from skyreels_tui.notify.attach import screen_notifier
         from skyreels_tui.notify.others import OthersNews
@@ -113,24 +115,48 @@ class SkyreelsApp(QueueApp):
         folders, options = self.folders, self.options
         folders.create()
         self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
-        self.service = QueueService(
-            folders,
-            options.result_dir,
-            self._take_event,
-            executor=options.executor,
-            options=QueueOptions(
-                auto_resume=options.auto_resume or self.settings.auto_resume,
-                on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
-                memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
-                inbox=self.settings.inbox_folder,
-            ),
-            time_left=lambda *report: self.time_left(*report),
-        )
+        try:
+            self.service = QueueService(
+                folders,
+                options.result_dir,
+                self._take_event,
+                executor=options.executor,
+                options=QueueOptions(
+                    auto_resume=options.auto_resume or self.settings.auto_resume,
+                    on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
+                    memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
+                    inbox=self.settings.inbox_folder,
+                ),
+                time_left=lambda *report: self.time_left(*report),
+            )
+        except DatabaseUnusable as error:
+            self._ask_about(error)
+            return
         self._others = OthersNews(self._unfinished, self.service.job)
         self.board.refresh()
         self.board.apply(self.service.status())
         self.publish_event(QueueChanged())
         self.call_after_refresh(self._start_engine)
+
+    def _ask_about(self, error: DatabaseUnusable) -> None:
+        """The file stays as it is until a person has answered."""
+        from skyreels_tui.jobs import opening
+        from skyreels_tui.screens.unusable import UnusableScreen
+
+        def answered(choice: str | None) -> None:
+            if choice == "restore":
+                kept = opening.restore(error, error.backups[0])
+            elif choice == "new":
+                kept = opening.start_new(error)
+            else:
+                self.exit(return_code=1)
+                return
+            self.notify(f"The file that could not be read is kept as {kept.name}", markup=False, timeout=20)
+            self._open_queue()
+
+        what = "It is damaged" if error.kind == "corrupt" else "It is no queue of this program"
+        backup = error.backups[0].name if error.backups else ""
+        self.push_screen(UnusableScreen(str(error.path), f"{what}: {error.detail}", backup), answered)
 
     def _start_engine(self) -> None:
         if self.service is None or self.notifier is None or self._others is None:

@@ -191,6 +191,12 @@ CONFIRM = Scope("confirm", "Questions", (
     Key("escape,n", "Esc", "no", "No", "Leave everything as it is", 2),
 ))  # fmt: skip
 
+UNUSABLE = Scope("unusable", "When the queue cannot be read", (
+    Key("r", "r", "restore", "Last good copy", "Go on with the newest backup, when there is one", 1),
+    Key("n", "n", "start_new", "New queue", "Begin with an empty queue; the bad file is kept", 2),
+    Key("q", "q", "leave", "Leave", "Change nothing", 3),
+))  # fmt: skip
+
 LEAVE = Scope("leave", "Leaving while a job runs", (
     Key("s", "s", "stop", "Stop and leave", "Stop at the next step; the job goes on from there next time", 1),
     Key("f", "f", "finish", "Finish without screen", "Leave the screen; this terminal finishes the job", 2),
@@ -199,7 +205,7 @@ LEAVE = Scope("leave", "Leaving while a job runs", (
 
 SCOPES = (
     EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS, HELP, THEMES,
-    CONFIRM, LEAVE,
+    CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 
 

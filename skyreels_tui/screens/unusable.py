@@ -1,0 +1,42 @@
+"""Asked when the queue's file cannot be used: the last good copy, a new queue, or nothing."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from skyreels_tui.keys import UNUSABLE, bindings
+from skyreels_tui.screens.dialog import Dialog, answer_lines
+from skyreels_tui.widgets.safe import plain
+
+
+class UnusableScreen(Dialog[str]):
+    """Answers 'restore', 'new' or 'quit'. Nothing on the disk changes before an answer."""
+
+    BINDINGS = bindings(UNUSABLE)
+
+    def __init__(self, path: str, what: str, backup: str) -> None:
+        """`path`: the queue's file; `what`: why it cannot be used; `backup`: name of the newest good copy, or ''."""
+        self._backup = backup
+        text = f"{path}\n{what}. It stays on the disk under another name, whatever you choose."
+        super().__init__(plain("The queue cannot be read"), plain(text))
+
+    def choices(self) -> Content:
+        """What may be done about it."""
+        new = ("n", "begin with an empty queue")
+        leave = ("q", "leave and change nothing")
+        if not self._backup:
+            return answer_lines(new, leave)
+        return answer_lines(("r", f"go on with the last good copy, {self._backup}"), new, leave)
+
+    def action_restore(self) -> None:
+        """Take the copy."""
+        if self._backup:
+            self.dismiss("restore")
+
+    def action_start_new(self) -> None:
+        """Begin anew."""
+        self.dismiss("new")
+
+    def action_leave(self) -> None:
+        """Change nothing."""
+        self.dismiss("quit")

@@ -1,0 +1,73 @@
+"""A queue that cannot be read: the screen says so, and nothing changes before an answer."""
+
+import pytest
+
+from pipelines.tasks.reference_to_video import ReferenceToVideo
+from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.executors.fake import FakeExecutor
+from skyreels_tui.folders import find_folders
+from skyreels_tui.jobs.opening import open_store
+from skyreels_tui.jobs.rows import NewJob
+from skyreels_tui.settings import Settings
+from tests.ui.conftest import Session
+
+GARBAGE = b"this is no database, it is what a broken disk left"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    folders = find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "home")})
+    folders.create()
+    return folders
+
+
+def app_over(folders, tmp_path):
+    executor = FakeExecutor()
+    return SkyreelsApp(AppOptions(folders, Settings(), tmp_path / "result", lambda: executor)), executor
+
+
+def shown(app):
+    return "\n".join(str(widget.render()) for widget in app.screen.query("Static"))
+
+
+async def test_without_a_copy_a_new_queue_keeps_the_bad_file(folders, tmp_path):
+    folders.database.write_bytes(GARBAGE)
+    app, executor = app_over(folders, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = Session(app, pilot, executor)
+        await session.until(lambda: type(app.screen).__name__ == "UnusableScreen", "the question")
+        assert "It is damaged" in shown(app)
+        assert "last good copy" not in shown(app)
+        assert folders.database.read_bytes() == GARBAGE
+        await pilot.press("n")
+        await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
+    app.service.close()
+    assert [path for path in folders.state.iterdir() if path.is_file() and path.read_bytes() == GARBAGE]
+
+
+async def test_the_last_good_copy_brings_the_jobs_back(folders, tmp_path):
+    store = open_store(folders.database)
+    store.add(NewJob(ReferenceToVideo(prompt="kept"), label="kept job", held=True))
+    store.close()
+    # Opening a queue makes the day's copy.
+    open_store(folders.database).close()
+    folders.database.write_bytes(GARBAGE)
+    app, executor = app_over(folders, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = Session(app, pilot, executor)
+        await session.until(lambda: type(app.screen).__name__ == "UnusableScreen", "the question")
+        await pilot.press("r")
+        await session.until(lambda: any(job.label == "kept job" for job in app.board.jobs), "the job")
+        await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
+    app.service.close()
+
+
+async def test_leaving_changes_nothing(folders, tmp_path):
+    folders.database.write_bytes(GARBAGE)
+    app, executor = app_over(folders, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = Session(app, pilot, executor)
+        await session.until(lambda: type(app.screen).__name__ == "UnusableScreen", "the question")
+        await pilot.press("q")
+    assert app.return_code == 1
+    assert folders.database.read_bytes() == GARBAGE
