@@ -20,7 +20,6 @@ async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
     executor = FakeExecutor(Script(num_steps=2), gated=True)
     app = SkyreelsApp(AppOptions(folders, Settings(hook="true"), tmp_path / "result", lambda: executor))
     sent: list[Notice] = []
-    app.notifier._messenger.send = sent.append  # type: ignore[method-assign]
     async with app.run_test(size=(120, 40)) as pilot:
 
         async def until(condition: Any) -> None:
@@ -29,7 +28,8 @@ async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
                     await pilot.pause(0.02)
 
         await until(lambda: app.service is not None and app.monitor is not None)
-        assert app.service is not None
+        assert app.service is not None and app.notifier is not None
+        app.notifier._messenger.send = sent.append  # type: ignore[method-assign]
         request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
         await asyncio.to_thread(app.service.add, request, label="corridor-A")
         executor.advance(1)
@@ -53,7 +53,6 @@ async def test_a_viewer_tells_only_when_the_owner_has_no_window(folders: Folders
     owner.start()
     app = SkyreelsApp(AppOptions(folders, Settings(), tmp_path / "result", FakeExecutor))
     written: list[str] = []
-    app.notifier._write = written.append
     async with app.run_test(size=(120, 40)) as pilot:
 
         async def until(condition: Any) -> None:
@@ -62,7 +61,8 @@ async def test_a_viewer_tells_only_when_the_owner_has_no_window(folders: Folders
                     await pilot.pause(0.02)
 
         await until(lambda: app.service is not None and app.monitor is not None)
-        assert app.service is not None and not app.service.is_owner
+        assert app.service is not None and app.notifier is not None and not app.service.is_owner
+        app.notifier._write = written.append
         for label, has_window in (("with", True), ("without", False)):
             if has_window:
                 owner.show_window()
