@@ -54,7 +54,7 @@ HOME = Scope("home", "Home", (
     Key("space", "Space", "hold", "Hold", "Hold a waiting job, or release a held one", 4),
     Key("J,shift+down", "J", "move(1)", "Later", "Move the job one place later"),
     Key("K,shift+up", "K", "move(-1)", "J/K Move", "Move the job one place sooner", 5),
-    Key("r", "r", "retry", "Retry", "Run a finished job again; resume an interrupted one", 6),
+    Key("r", "r", "retry", "Retry", "Run again, resume, or restart if the row asks", 6),
     Key("a", "a", "again", "Again", "Open the form filled with this job's request"),
     Key("A", "A", "again_new_seed", "Again, new seed", "Open the form with this request and a fresh seed"),
     Key("p", "p", "pause", "Pause", "Start no further job after the running one; again to go on", 7),
@@ -130,7 +130,7 @@ BROWSE = Scope("browse", "File browser", (
 JOB = Scope("job", "Job detail", (
     Key("escape,q", "Esc", "back", "Back", "Back to the list", 1),
     Key("x", "x", "cancel", "Cancel", "Cancel the job; a running one stops at its next step", 2),
-    Key("r", "r", "retry", "Retry", "Run a finished job again; resume an interrupted one", 3),
+    Key("r", "r", "retry", "Retry", "Run again, resume, or restart if the row asks", 3),
     Key("a", "a", "again", "Again", "Open the form filled with this job's request", 4),
     Key("t", "t", "traceback", "Traceback", "Show or hide the traceback of a failed job", 5),
     Key("y", "y", "copy_path", "Copy path", "Copy the path of the finished video", 6),

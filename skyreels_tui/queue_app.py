@@ -104,12 +104,14 @@ class QueueApp(HubApp):
             self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
 
     def on_retry_job(self, message: intents.RetryJob) -> None:
-        """Resume an interrupted job; add a new row for a finished one."""
+        """Resume an interrupted job; add a new row for a finished one; answer 'restart' to a question."""
         job = self.board.get(message.job_id)
         if job is None:
             return
         if job.state in FINISHED:
             self._change(lambda service: service.retry(job.id), f"job {job.id} queued again as a new row")
+        elif job.state is JobState.HELD and "restart" in job.reason:
+            self._change(lambda service: service.restart(job.id), f"job {job.id} starts again from step 0")
         else:
             self._change(lambda service: service.resume(job.id))
 

@@ -203,7 +203,7 @@ _NEEDS: dict[str, frozenset[JobState]] = {
     "cancel": PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
     "hold": PENDING | {JobState.INTERRUPTED},
     "move": PENDING | {JobState.INTERRUPTED},
-    "retry": FINISHED | {JobState.INTERRUPTED},
+    "retry": FINISHED | {JobState.INTERRUPTED, JobState.HELD},
     "delete": _ANY - {JobState.RUNNING},
 }
 """Action -> the states of the selected job in which it does something."""

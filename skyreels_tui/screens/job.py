@@ -121,7 +121,8 @@ class JobScreen(Screen[None]):
             return action == "back"
         allowed = {
             "cancel": job.state in PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
-            "retry": job.state in FINISHED | {JobState.INTERRUPTED},
+            "retry": job.state in FINISHED | {JobState.INTERRUPTED}
+            or (job.state is JobState.HELD and "restart" in job.reason),
             "traceback": bool(job.traceback),
             "copy_path": bool(job.output),
         }

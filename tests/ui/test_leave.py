@@ -54,3 +54,26 @@ async def test_a_job_that_ends_while_the_question_stands_answers_it(start):
         s.executor.open_gate()
         await s.until(lambda: not s.app.is_running)
         assert s.state(1) is JobState.DONE
+
+
+async def test_a_changed_input_asks_and_one_key_starts_from_step_0(start, tmp_path):
+    from pathlib import Path
+
+    from tests.jobs.conftest import PICTURE, make_request
+
+    mine = tmp_path / "mine.jpg"
+    mine.write_bytes(Path(PICTURE).read_bytes())
+    async with start(gated=True) as s:
+        job = s.app.service.add(make_request(ref_imgs=(str(mine),)), label="changed")
+        s.executor.advance(2)
+        await s.until(lambda: s.app.service.job(job.id).step == 2)
+        s.app.service.stop_job()
+        await s.until(lambda: s.state(job.id) is JobState.INTERRUPTED)
+        mine.write_bytes((Path(PICTURE).parent / "coffee.jpg").read_bytes())
+        await s.press("r")
+        await s.until(lambda: s.state(job.id) is JobState.HELD)
+        assert "has changed" in s.app.service.job(job.id).reason
+        s.executor.open_gate()
+        await s.until(lambda: s.app.board.get(job.id).state is JobState.HELD)
+        await s.press("r")
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
