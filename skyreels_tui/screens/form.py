@@ -142,7 +142,10 @@ class FormScreen(Screen[None]):
         self.app.call_from_thread(self._take_checked, values, checked)
 
     def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
-        if not self.is_mounted or values != self.values():
+        if not self.is_mounted or not self.query("#form-checkpoint"):
+            # The form was left while its files were looked at.
+            return
+        if values != self.values():
             # Something was typed meanwhile: another check is on its way.
             return
         self._checked, self._checked_values = checked, values

@@ -70,6 +70,9 @@ class Terminal:
         self._end, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+        for name in ("COLUMNS", "LINES"):
+            # A parallel test run sets them; the terminal's own size counts here.
+            environ.pop(name, None)
         if home is not None:
             environ["SKYREELS_TUI_HOME"] = str(home)
         self._process = subprocess.Popen(
