@@ -46,6 +46,7 @@ class Context:
             auto_resume=auto_resume,
             on_hang_up=hang_up,
             memory_floor_bytes=floor,
+            group_by_model=self.settings.group_by_model,
             inbox=self.settings.inbox_folder,
         )
 

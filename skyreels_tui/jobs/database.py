@@ -106,12 +106,22 @@ class Database:
             ).fetchall()
         return [str(row[0]) for row in rows]
 
-    def next_queued(self, only: Sequence[int] | None = None) -> Job | None:
-        """The job that `claim` would take, among the ids in `only` when given."""
+    def next_queued(self, only: Sequence[int] | None = None, warm_task: str = "") -> Job | None:
+        """The job to claim next, among the ids in `only` when given.
+
+        With `warm_task`, a job of that task comes before others, because its model is loaded; but never one
+        that would overtake a job of its own batch.
+        """
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
         with self._lock:
             row = self._connection.execute(
-                f"{_SELECT} WHERE state = 'queued' AND deleted = 0{condition} ORDER BY position, id LIMIT 1"
+                f"{_SELECT} AS candidate WHERE state = 'queued' AND deleted = 0{condition}"
+                " ORDER BY task_type = ? AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.batch != ''"
+                " AND earlier.batch = candidate.batch AND earlier.state = 'queued' AND earlier.deleted = 0"
+                " AND (earlier.position, earlier.id) < (candidate.position, candidate.id)) DESC, position, id LIMIT 1"
+                if warm_task
+                else f"{_SELECT} WHERE state = 'queued' AND deleted = 0{condition} ORDER BY position, id LIMIT 1",
+                (warm_task,) if warm_task else (),
             ).fetchone()
         return None if row is None else job_from_row(row)
 

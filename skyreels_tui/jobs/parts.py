@@ -48,5 +48,7 @@ class RunnerParts:
     needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
     time_left: TimeLeft = no_estimate
     wants_preview: Callable[[], bool] = lambda: False
+    group_by_model: bool = False
+    """Prefer jobs of the task that ran last, whose model is loaded."""
     state_changed: Callable[[], None] = lambda: None
     """Called when what the runner does, or why it waits, has changed."""

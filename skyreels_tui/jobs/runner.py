@@ -82,6 +82,7 @@ class Runner:
         self._wake = threading.Event()
         self._closing = False
         self._warm = False
+        self._last_task = ""
         self._attempt: _Attempt | None = None
         self._short_of: dict[int, int] = {}
         self._full_disks: dict[int, int] = {}
@@ -172,7 +173,8 @@ class Runner:
                 return None
             if self._parts.now() < self._not_before:
                 return None
-            candidate = self._store.next_queued(self._only)
+            warm_task = self._last_task if self._parts.group_by_model else ""
+            candidate = self._store.next_queued(self._only, warm_task)
             if candidate is None:
                 self._show("idle")
                 return None
@@ -186,6 +188,7 @@ class Runner:
                 self._wait_for_memory(candidate, why)
                 return None
             self._show("idle")
+            self._last_task = candidate.task_type
             return self._store.claim([candidate.id])
         except sqlite3.OperationalError as error:
             self._show("idle", f"the queue cannot be written ({error}): waiting")

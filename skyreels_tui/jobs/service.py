@@ -53,6 +53,8 @@ class QueueOptions:
     """A running job is stopped when less is available; 0 watches nothing."""
     available_bytes: AvailableBytes = available_bytes
     """Reads what is available; tests give their own."""
+    group_by_model: bool = False
+    """Prefer jobs of the task that ran last, without changing the order inside a batch."""
     inbox: Path | None = None
     """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
 
@@ -319,6 +321,7 @@ class QueueService(QueueActions):
             free=free_bytes,
             time_left=self._time_left,
             wants_preview=self._wants_preview,
+            group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )
         only = None if self._only is None else self._store.needed_by(self._only)

@@ -11,6 +11,7 @@ from pipelines.errors import InvalidRequest
 from skyreels_tui.jobs.errors import NoSuchJob, NotAllowed
 from skyreels_tui.jobs.model import TRANSITIONS, JobState
 from skyreels_tui.jobs.opening import open_store
+from skyreels_tui.jobs.rows import NewJob
 from tests.jobs.conftest import entry, make_request
 
 
@@ -339,3 +340,24 @@ def test_dying_at_different_steps_goes_on(store):
         die_at(store, job.id, step)
         store.recover(auto_resume=True)
         assert store.get(job.id).state == JobState.QUEUED
+
+
+def test_a_warm_model_is_used_first_but_no_batch_is_reordered(store):
+    from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
+
+    shot = ShotSwitchingExtension(prompt="cut", input_video=("in.mp4",))
+    store.add_many(
+        [
+            entry("a"),
+            NewJob(shot, "in batch, first", "film"),
+            entry("in batch, second", batch="film"),
+            entry("c"),
+        ]
+    )
+    finish(store, store.next_queued().id)
+    order = []
+    while (job := store.next_queued(warm_task="reference_to_video")) is not None:
+        order.append(job.label)
+        finish(store, job.id)
+    assert order == ["c", "in batch, first", "in batch, second"]
+    assert store.next_queued() is None
