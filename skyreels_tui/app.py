@@ -123,7 +123,7 @@ class SkyreelsApp(QueueApp):
                 executor=options.executor,
                 options=QueueOptions(
                     auto_resume=options.auto_resume or self.settings.auto_resume,
-                    on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]
+                    on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]  # checked when the file is read
                     memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
                     group_by_model=self.settings.group_by_model,
                     inbox=self.settings.inbox_folder,

@@ -174,7 +174,7 @@ def _receive_once(
     """One connection; returns the bytes that are here when it ends."""
     # Documented names that the package does not mark as exported.
     from huggingface_hub import hf_hub_url
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # re-exported untyped
         build_hf_headers,
         get_session,
         hf_raise_for_status,

@@ -47,7 +47,7 @@ def explained(repo_id: str, endpoint: str) -> Iterator[None]:
         raise DownloadError("no token on this machine: log in with: hf auth login") from None
     except errors.HfHubHTTPError as error:
         raise _by_status(repo_id, endpoint, error.response.status_code) from error
-    except errors.HTTPError as error:  # type: ignore[attr-defined]
+    except errors.HTTPError as error:  # type: ignore[attr-defined]  # re-exported untyped
         raise Interrupted(f"{endpoint} does not answer ({type(error).__name__}): check the network") from error
 
 

@@ -58,7 +58,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     _keys_to_ignore_on_load_unexpected: ClassVar[list[str]] = list(IGNORED_NAMES)
     _skip_layerwise_casting_patterns = ("patch_embedding", "condition_embedder", "norm")
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @register_to_config  # type: ignore[untyped-decorator]  # the library has no types
     def __init__(
         self,
         patch_size: Sequence[int] = (1, 2, 2),
