@@ -87,6 +87,7 @@ class Inbox:
         for path in _sorted(self.folder / TAKING):
             self._take(path, again=True)
         found = [path for path in _sorted(self.folder) if is_batch(path)]
+        self._idle = self._idle and not found
         self._arrivals = {path: self._arrivals.get(path) or Arrival(path) for path in found}
         for path, arrival in list(self._arrivals.items()):
             if self._stop.is_set():
