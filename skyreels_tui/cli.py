@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pipelines import language
 from pipelines.checkpoints.locate import as_folder
 from pipelines.errors import CheckpointMissing, InvalidRequest, PipelineError
 from skyreels_tui import __version__
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None 
     if not sys.warnoptions:
         # Warnings of libraries speak to their programmers; stderr holds lines for the person who typed.
         warnings.simplefilter("ignore")
+    language.choose("")
     output.speak_json("--progress=json" in words or ("--progress", "json") in pairwise(words))
     try:
         return _guarded(words, executor)
@@ -96,6 +98,7 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     """Read folders and settings; a setting that cannot be used is named on stderr."""
     folders = find_folders()
     loaded = load(folders.settings_file)
+    language.choose(loaded.settings.language)
     for warning in loaded.warnings:
         output.note(f"skyreels-tui: {warning}")
     results = as_folder(result_dir or loaded.settings.result_dir).absolute()

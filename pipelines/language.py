@@ -1,0 +1,62 @@
+"""The language people read: every sentence of the program is looked up here, through gettext's catalogues.
+
+The sentences in the code are English and stand in the catalogues as keys. What other programs read (JSON, names of
+states and fields, exit codes, commands) is never translated.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+DOMAIN = "skyreels-tui"
+LOCALE_DIR = Path(__file__).with_name("locale")
+"""Holds `pt_BR/LC_MESSAGES/skyreels-tui.po`, which people edit, and the `.mo` made from it."""
+ENGLISH = "en"
+LANGUAGES = (ENGLISH, "pt_BR")
+
+_catalogue: gettext.NullTranslations = gettext.NullTranslations()
+
+
+def choose(language: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Speak `language`, or that of the locale when it is empty; return the one chosen, English where none fits."""
+    global _catalogue
+    wanted = language or _of_locale(environ)
+    known = next((name for name in LANGUAGES if name.split("_")[0] == wanted.split("_")[0].lower()), ENGLISH)
+    _catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [known], fallback=True)
+    return known
+
+
+def use(catalogue: gettext.NullTranslations) -> None:
+    """Speak through another catalogue, such as one that marks every sentence it was asked for."""
+    global _catalogue
+    _catalogue = catalogue
+
+
+def tr(text: str, /, **values: object) -> str:
+    """Return `text` in the chosen language, its `{name}` fields filled with `values` as str.format does."""
+    # gettext answers the empty text with the catalogue's own header.
+    found = _catalogue.gettext(text) if text else ""
+    return found.format(**values) if values else found
+
+
+def trn(one: str, many: str, count: int, /, **values: object) -> str:
+    """Return the form for `count` things, with `{count}` and `values` filled in."""
+    return _catalogue.ngettext(one, many, count).format(count=count, **values)
+
+
+def mark(text: str) -> str:
+    """Name a text for the catalogues that `tr` looks up later: for tables built when a module is imported."""
+    return text
+
+
+def _of_locale(environ: Mapping[str, str]) -> str:
+    """The first locale that is set, in the order the system's own programs read them."""
+    names = (environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next((name for name in names if name), "")
+    if locale.partition(".")[0] in ("", "C", "POSIX"):
+        return ENGLISH
+    # LANGUAGE is a list and counts only where a locale is set.
+    return environ.get("LANGUAGE", "").partition(":")[0] or locale
