@@ -2,6 +2,7 @@
 #   make run     open the application
 #   make demo    make one clip of each task with the built-in tiny models, without a terminal
 #   make test    lint, types, import contracts, tests
+#   make translations   bring the catalogues up to the sentences in the code, then compile them
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint types contracts tests torture screenshots clean
+.PHONY: run demo test lint types contracts tests torture screenshots translations clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
@@ -54,6 +55,17 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 $(TEST_STAMP): $(RUN_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
+
+CATALOGUES := -D skyreels-tui -d pipelines/locale
+TEMPLATE := $(VENV)/skyreels-tui.pot
+
+# Places are named by file alone and kept in the files' order, so that a moved line changes no catalogue.
+translations: $(TEST_STAMP)
+	$(BIN)/pybabel --quiet extract --no-default-keywords --keyword tr --keyword trn:1,2 --keyword mark \
+		--add-location=file --sort-by-file --width 120 --project skyreels-tui --output $(TEMPLATE) skyreels_tui pipelines
+	$(BIN)/pybabel --quiet update $(CATALOGUES) --input-file $(TEMPLATE) --ignore-pot-creation-date \
+		--no-fuzzy-matching --ignore-obsolete --width 120
+	$(BIN)/pybabel --quiet compile $(CATALOGUES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

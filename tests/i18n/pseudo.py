@@ -1,0 +1,76 @@
+"""A catalogue that shows what was never looked up: whatever is left in Latin letters did not come through it."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+
+import skyreels_tui
+from pipelines import language
+
+ROOT = Path(skyreels_tui.__file__).parents[1]
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "trn": (1, 2), "mark": None}
+"""What the Makefile tells pybabel: the functions that name a sentence, and which arguments hold it."""
+KEPT = re.compile(r"\{[^{}]*\}|%\(\w+\)s|%s")
+"""Fields of str.format and of argparse, which a translation keeps as they are."""
+WORD = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*")
+
+
+def pseudo(text: str) -> str:
+    """Turn the letters of `text` into Cyrillic ones, one for one: the width stays, and upper case stays upper case."""
+    kept = KEPT.findall(text)
+    pieces = [piece.translate(_CYRILLIC) for piece in KEPT.split(text)]
+    return "".join(piece + field for piece, field in zip(pieces, [*kept, ""], strict=True))
+
+
+def latin_words(text: str, allowed: Collection[str] = ()) -> list[str]:
+    """Return the words of two or more Latin letters in `text` that are not allowed, in order."""
+    return [word for word in WORD.findall(text) if word not in allowed]
+
+
+class PseudoCatalogue(gettext.NullTranslations):
+    """Looks every sentence up as its pseudo form; for `language.use`."""
+
+    def gettext(self, message: str) -> str:
+        return pseudo(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return pseudo(msgid1 if n == 1 else msgid2)
+
+
+@cache
+def sentences() -> Catalog:
+    """Every sentence that the code names, with the files that name it."""
+    catalog = Catalog(locale="pt_BR")
+    for package in ("skyreels_tui", "pipelines"):
+        for path, line, message, _, _ in extract_from_dir(ROOT / package, keywords=KEYWORDS):
+            catalog.add(message, locations=[(f"{package}/{path}", line)])
+    return catalog
+
+
+def write_pseudo(folder: Path) -> None:
+    """Write a Portuguese catalogue of pseudo sentences below `folder`, holding only what the code names.
+
+    A sentence that is looked up without being named anywhere stays English in it.
+    """
+    catalog = Catalog(locale="pt_BR")
+    for message in sentences():
+        if isinstance(message.id, tuple):
+            catalog.add(message.id, tuple(map(pseudo, message.id)))
+        elif message.id:
+            catalog.add(message.id, pseudo(message.id))
+    path = folder / "pt_BR" / "LC_MESSAGES" / f"{language.DOMAIN}.mo"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        write_mo(stream, catalog)
+
+
+_LATIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CYRILLIC = str.maketrans(_LATIN, "".join(chr((0x410 if c.isupper() else 0x430) + (ord(c) | 32) - 97) for c in _LATIN))
