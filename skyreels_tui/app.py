@@ -134,8 +134,8 @@ class SkyreelsApp(QueueApp):
             self._ask_about(error)
             return
         self._others = OthersNews(self._unfinished, self.service.job)
-        self.board.refresh()
         self.board.apply(self.service.status())
+        # The first page is read by this event, the rest of a long queue once it has been painted.
         self.publish_event(QueueChanged())
         self.call_after_refresh(self._start_engine)
 
@@ -166,6 +166,7 @@ class SkyreelsApp(QueueApp):
 
         # The loop shares the interpreter with the inference thread: short turns keep keys quick.
         sys.setswitchinterval(0.0005)
+        self.list_whole_queue()
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
         self._others.changes()
@@ -299,7 +300,7 @@ class SkyreelsApp(QueueApp):
         from skyreels_tui.screens.form import FormScreen
 
         task = message.task_type or self.drafts.task or TASKS[0].name
-        self.push_screen(FormScreen(task, message.values, message.label))
+        self.push_screen(FormScreen(task, message.values, message.label, edit_job_id=message.edit_job_id))
 
     def on_open_job(self, message: intents.OpenJob) -> None:
         """Show one job."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from skyreels_tui.jobs.service import QueueService
 
 
+FIRST_PAGE = 200
+"""Jobs that are listed for the first paint: more than any terminal shows."""
+
+
 class QueueApp(HubApp):
     """An app over an open queue; every change is short and durable, every refusal is said in words."""
 
@@ -28,9 +32,15 @@ class QueueApp(HubApp):
     def __init__(self) -> None:
         super().__init__(jobs=self._list_jobs)
         self._deleted: list[int] = []
+        self._listed: int | None = FIRST_PAGE
 
     def _list_jobs(self) -> list[Job]:
-        return self.service.jobs() if self.service is not None else []
+        return self.service.jobs(limit=self._listed) if self.service is not None else []
+
+    def list_whole_queue(self) -> None:
+        """From now on list every job: until then the first page, so that it is on the screen at once."""
+        self._listed = None
+        self.board.refresh()
 
     def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
         """Do one short, durable change; say in words what the queue refused."""
@@ -77,6 +87,22 @@ class QueueApp(HubApp):
             self.call_from_thread(message.answer, None, ())
             return
         self.call_from_thread(message.answer, added[-1], ())
+
+    @work(thread=True, group="submit")
+    def on_edit_job(self, message: intents.EditJob) -> None:
+        """Change the job in place, on a worker for the same reason."""
+        service = self.service
+        if service is None:
+            return
+        try:
+            job = service.edit(message.job_id, message.request, label=message.label)
+        except InvalidRequest as error:
+            self.call_from_thread(message.answer, None, error.problems)
+        except PipelineError as error:
+            self.call_from_thread(self.tell, str(error), "error")
+            self.call_from_thread(message.answer, None, ())
+        else:
+            self.call_from_thread(message.answer, job, ())
 
     def on_cancel_job(self, message: intents.CancelJob) -> None:
         """Cancel; a job that has spent time running asks first, because that cannot be undone."""
@@ -138,6 +164,11 @@ class QueueApp(HubApp):
         """Move a waiting job."""
         self._change(lambda service: service.move(message.job_id, message.offset))
 
+    def on_run_next(self, message: intents.RunNext) -> None:
+        """Put a job before all others that wait."""
+        done = f"job {message.job_id} runs next"
+        self._change(lambda service: service.run_next(message.job_id), done)
+
     def on_toggle_pause(self) -> None:
         """Pause after the running job, or go on."""
         if self.board.status.pause:
@@ -154,3 +185,9 @@ class QueueApp(HubApp):
         if message.new_seed:
             values["seed"] = random.randrange(2**31)
         self.post_message(intents.OpenForm(job.task_type, values, job.label))
+
+    def on_change_job(self, message: intents.ChangeJob) -> None:
+        """Open the form over a waiting job."""
+        job = self.board.get(message.job_id)
+        if job is not None:
+            self.post_message(intents.OpenForm(job.task_type, asdict(job.request), job.label, edit_job_id=job.id))

@@ -29,6 +29,7 @@ class QueueActions:
         """Work on an open store; `jobs_dir` holds the work folders."""
         self._store, self._jobs_dir = store, jobs_dir
         self._runner: Runner | None = None
+        self._planned: tuple[tuple[int, int], list[Job]] | None = None
 
     # Reading
 
@@ -37,10 +38,16 @@ class QueueActions:
         return self._store.list(include_finished=include_finished, limit=limit)
 
     def plannable(self) -> list[Job]:
-        """Unfinished jobs, with the outputs of other jobs in place of references: what they cost can be planned."""
-        return [
-            self._store.resolved(job) if "{{" in job.request_json else job for job in self.jobs(include_finished=False)
-        ]
+        """Unfinished jobs, with the outputs of other jobs in place of references: what they cost can be planned.
+
+        Listed again only after a change, because the monitor asks every second.
+        """
+        revision = self._store.revision()
+        if self._planned is None or self._planned[0] != revision:
+            jobs = self.jobs(include_finished=False)
+            resolved = [self._store.resolved(job) if "{{" in job.request_json else job for job in jobs]
+            self._planned = revision, resolved
+        return self._planned[1]
 
     def job(self, job_id: int) -> Job:
         """One row, also a deleted one; raises NoSuchJob."""

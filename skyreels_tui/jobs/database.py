@@ -154,6 +154,11 @@ class Database:
         with self._lock:
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
+    def revision(self) -> tuple[int, int]:
+        """Changes with every write, of this process or of another: what was listed at the same revision is still true."""
+        with self._lock:
+            return self.data_version(), self._connection.total_changes
+
     def control(self, key: str) -> str:
         """A setting that all processes share, such as 'pause'; '' when it was never set."""
         with self._lock:
