@@ -44,6 +44,16 @@ class Folders:
         """Small files by which other processes follow the running job."""
         return self.state / "live"
 
+    @property
+    def downloads(self) -> Path:
+        """Input files that were fetched from a web address; jobs refer to them by path."""
+        return self.state / "downloads"
+
+    @property
+    def presets(self) -> Path:
+        """Saved forms, one file a task."""
+        return self.config / "presets"
+
     def create(self) -> None:
         """Make every folder, readable by their owner alone."""
         for path in (self.config, self.state, self.cache, self.logs, self.jobs, self.live):
