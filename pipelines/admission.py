@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.language import tr
 from pipelines.memory import LoadPlan, leaner_plans
 from pipelines.plan import Plan
 from pipelines.progress import Stage
@@ -119,12 +120,20 @@ def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, 
             return Decision(rungs[i], needs[i], _announced(load, rungs[i]), room_bytes=room)
     leanest = min((needs[i] for i in candidates), default=needs[-1])
     available = memory.available_bytes + memory.reclaimable_bytes - floor
-    words = f"needs {_gib(leanest)} GiB, {_gib(available)} available"
+    figures = {"needed": _gib(leanest), "available": _gib(available)}
     if leanest > idle:
-        cure = f"more than this machine's {_gib(memory.total_bytes)} GiB can give: choose a lower resolution"
-        return Decision(None, leanest, f"{words}, {cure} or a shorter video", never=True)
-    cure = "close other programs" + (" or choose fp8 (Low VRAM)" if can_be_same and not load.float8_weights else "")
-    return Decision(None, leanest, f"{words}: {cure}")
+        words = tr(
+            "needs {needed} GiB, {available} available, more than this machine's {total} GiB can give: "
+            "choose a lower resolution or a shorter video",
+            **figures,
+            total=_gib(memory.total_bytes),
+        )
+        return Decision(None, leanest, words, never=True)
+    if can_be_same and not load.float8_weights:
+        cure = tr("needs {needed} GiB, {available} available: close other programs or choose fp8 (Low VRAM)", **figures)
+    else:
+        cure = tr("needs {needed} GiB, {available} available: close other programs", **figures)
+    return Decision(None, leanest, cure)
 
 
 def next_leaner(load: LoadPlan, place: Place) -> LoadPlan | None:
@@ -134,14 +143,16 @@ def next_leaner(load: LoadPlan, place: Place) -> LoadPlan | None:
 
 def added(before: LoadPlan, after: LoadPlan) -> Sequence[str]:
     """What `after` does besides what `before` does, in words."""
-    return [word for word in after.words if word not in before.words]
+    return [tr(word) for word in after.words if word not in before.words]
 
 
 def _announced(asked: LoadPlan, chosen: LoadPlan) -> str:
     if chosen == asked:
         return ""
-    note = " (approximate)" if chosen.is_approximate and not asked.is_approximate else ""
-    return f"memory is short: runs with {', '.join(added(asked, chosen))}{note}"
+    measures = ", ".join(added(asked, chosen))
+    if chosen.is_approximate and not asked.is_approximate:
+        return tr("memory is short: runs with {measures} (approximate)", measures=measures)
+    return tr("memory is short: runs with {measures}", measures=measures)
 
 
 def _gib(num_bytes: int) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.language import mark, tr
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -47,15 +49,21 @@ class CheckpointMismatch(PipelineError):
     ) -> None:
         self.missing, self.unexpected, self.wrong_shape = list(missing), list(unexpected), list(wrong_shape)
         parts = [
-            f"{len(names)} {kind} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+            tr(kind, count=len(names), names=", ".join(names[:3]) + (", …" if len(names) > 3 else ""))
             for kind, names in (
-                ("missing", self.missing),
-                ("unexpected", self.unexpected),
-                ("of another shape", self.wrong_shape),
+                (mark("{count} missing ({names})"), self.missing),
+                (mark("{count} unexpected ({names})"), self.unexpected),
+                (mark("{count} of another shape ({names})"), self.wrong_shape),
             )
             if names
         ]
-        super().__init__(f"{where}: tensors {'; '.join(parts)}. Verify or download the checkpoint again.")
+        super().__init__(
+            tr(
+                "{where}: tensors {problems}. Verify or download the checkpoint again.",
+                where=where,
+                problems="; ".join(parts),
+            )
+        )
 
 
 class OutOfMemory(PipelineError):
@@ -68,7 +76,12 @@ class DiskFull(PipelineError):
     def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
         self.path, self.needed_bytes, self.free_bytes = path, needed_bytes, free_bytes
         super().__init__(
-            f"disk full at {path}: needs {needed_bytes / 2**30:.2f} GiB, {free_bytes / 2**30:.2f} GiB free"
+            tr(
+                "disk full at {path}: needs {needed_gib:.2f} GiB, {free_gib:.2f} GiB free",
+                path=path,
+                needed_gib=needed_bytes / 2**30,
+                free_gib=free_bytes / 2**30,
+            )
         )
 
 
@@ -77,7 +90,9 @@ class InputChanged(PipelineError):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(f"{path} has changed since this job began: put the file back, or restart the job")
+        super().__init__(
+            tr("{path} has changed since this job began: put the file back, or restart the job", path=path)
+        )
 
 
 class Cancelled(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pipelines.language import mark
 from pipelines.request import Request
 
 
@@ -33,14 +34,14 @@ class LoadPlan:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the plan does to save memory or time, for people and for the result's metadata."""
+        """What the plan does to save memory or time: `tr` says it to people, a result's metadata keeps it so."""
         said = {
-            "fast numerics": self.numerics == "fast" and not self.float8_weights,
-            "tiled decode": self.tiled_decode,
-            "text encoder released": self.release_text_encoder,
-            "fp8 weights": self.float8_weights,
-            "block offload": self.offload_blocks,
-            "float32 decode": self.exact_decode,
+            mark("fast numerics"): self.numerics == "fast" and not self.float8_weights,
+            mark("tiled decode"): self.tiled_decode,
+            mark("text encoder released"): self.release_text_encoder,
+            mark("fp8 weights"): self.float8_weights,
+            mark("block offload"): self.offload_blocks,
+            mark("float32 decode"): self.exact_decode,
         }
         return tuple(word for word, does in said.items() if does)
 

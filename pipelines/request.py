@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from pipelines.errors import Problem
+from pipelines.language import mark, tr, trn
 
 Profile = Literal["full", "demo"]
 
@@ -70,8 +71,8 @@ class Files(FieldSpec):
 
 
 SEED = Number(
-    label="Seed",
-    help="Same seed, same video on the same machine",
+    label=mark("Seed"),
+    help=mark("Same seed, same video on the same machine"),
     minimum=0,
     maximum=2**63 - 1,
     randomisable=True,
@@ -82,11 +83,11 @@ SEED = Number(
 class Request:
     """What every task asks for; subclasses add their inputs. Immutable: change with `dataclasses.replace`."""
 
-    prompt: Annotated[str, Text(label="Prompt", multiline=True, required=True)] = ""
+    prompt: Annotated[str, Text(label=mark("Prompt"), multiline=True, required=True)] = ""
     resolution: Annotated[
         str,
         Choice(
-            label="Resolution",
+            label=mark("Resolution"),
             options=(("480P", "480P"), ("540P", "540P"), ("720P", "720P")),
             demo_options=(("128P", "128P"),),
         ),
@@ -94,28 +95,38 @@ class Request:
     seed: Annotated[int, SEED] = 42
     offload: Annotated[
         bool,
-        Flag(label="Offload", help="Changes nothing on unified memory; kept for old scripts", advanced=True),
+        Flag(
+            label=mark("Offload"), help=mark("Changes nothing on unified memory; kept for old scripts"), advanced=True
+        ),
     ] = False
     low_vram: Annotated[
         bool,
-        Flag(label="Low VRAM", help="fp8 weights and block offload: less memory, approximate", advanced=True),
+        Flag(
+            label=mark("Low VRAM"), help=mark("fp8 weights and block offload: less memory, approximate"), advanced=True
+        ),
     ] = False
     quality: Annotated[
         str,
         Choice(
-            label="Numerics",
-            help="fast uses 8-bit matrix products where the GPU has them: approximate",
-            options=(("exact", "exact"), ("fast", "fast (approximate)")),
+            label=mark("Numerics"),
+            help=mark("fast uses 8-bit matrix products where the GPU has them: approximate"),
+            options=(("exact", mark("exact")), ("fast", mark("fast (approximate)"))),
             advanced=True,
         ),
     ] = "exact"
     exact_decode: Annotated[
         bool,
-        Flag(label="Decode in float32", help="Slower, more memory; a GPU otherwise decodes in half", advanced=True),
+        Flag(
+            label=mark("Decode in float32"),
+            help=mark("Slower, more memory; a GPU otherwise decodes in half"),
+            advanced=True,
+        ),
     ] = False
     model_id: Annotated[
         str,
-        Text(label="Model", help="Empty: the released one. Else a folder or a repository id", advanced=True),
+        Text(
+            label=mark("Model"), help=mark("Empty: the released one. Else a folder or a repository id"), advanced=True
+        ),
     ] = ""
     profile: Profile = "full"
     """'demo' runs tiny models with random weights; not a form field."""
@@ -142,7 +153,7 @@ class Request:
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ValueError(f"unknown field {', '.join(unknown)}")
+            raise ValueError(tr("unknown field {names}", names=", ".join(unknown)))
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
 
@@ -181,21 +192,21 @@ def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> 
     match spec:
         case Text():
             if not isinstance(value, str):
-                return "must be text"
+                return tr("must be text")
             if spec.required and not value.strip():
-                return f"{spec.label} is empty: say what the video shows"
+                return tr("{label} is empty: say what the video shows", label=tr(spec.label))
             if any("\ud800" <= char <= "\udfff" for char in value):
-                return "holds bytes that are no text (UTF-8)"
+                return tr("holds bytes that are no text (UTF-8)")
         case Number():
             return _number_problem(spec, value)
         case Choice():
             offered = spec.options + (spec.demo_options if profile == "demo" else ())
             values = [option for option, _ in offered]
             if value not in values:
-                return f"{value!r} is not offered: choose {', '.join(values)}"
+                return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(values))
         case Flag():
             if not isinstance(value, bool):
-                return "must be yes or no"
+                return tr("must be yes or no")
         case Files():
             return _files_problem(spec, value)
     return ""
@@ -203,20 +214,75 @@ def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> 
 
 def _number_problem(spec: Number, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{value!r} is not a number"
+        return tr("{value!r} is not a number", value=value)
     if spec.decimals == 0 and (not isinstance(value, int)):
-        return f"{value} is not a whole number"
+        return tr("{value} is not a whole number", value=value)
     if not spec.minimum <= value <= spec.maximum:
         unit = f" {spec.unit}" if spec.unit else ""
-        return f"{value}{unit} is outside {spec.minimum:g} to {spec.maximum:g}{unit}"
+        return tr(
+            "{value}{unit} is outside {minimum:g} to {maximum:g}{unit}",
+            value=value,
+            unit=unit,
+            minimum=spec.minimum,
+            maximum=spec.maximum,
+        )
     return ""
 
 
 def _files_problem(spec: Files, value: object) -> str:
     if not isinstance(value, tuple) or not all(isinstance(path, str) for path in value):
-        return "must be a list of paths"
+        return tr("must be a list of paths")
     if len(value) < spec.minimum:
-        return f"{len(value)} given: needs at least {spec.minimum} {spec.media} file{'s' * (spec.minimum > 1)}"
+        return _few_files(spec.media, len(value), spec.minimum)
     if len(value) > spec.maximum:
-        return f"{len(value)} given: at most {spec.maximum} {spec.media} file{'s' * (spec.maximum > 1)}"
+        return _many_files(spec.media, len(value), spec.maximum)
     return ""
+
+
+def _few_files(media: str, given: int, limit: int) -> str:
+    # One sentence a kind: in other languages the words around a noun follow its gender.
+    match media:
+        case "image":
+            return trn(
+                "{given} given: needs at least {count} image file",
+                "{given} given: needs at least {count} image files",
+                limit,
+                given=given,
+            )
+        case "video":
+            return trn(
+                "{given} given: needs at least {count} video file",
+                "{given} given: needs at least {count} video files",
+                limit,
+                given=given,
+            )
+    return trn(
+        "{given} given: needs at least {count} audio file",
+        "{given} given: needs at least {count} audio files",
+        limit,
+        given=given,
+    )
+
+
+def _many_files(media: str, given: int, limit: int) -> str:
+    match media:
+        case "image":
+            return trn(
+                "{given} given: at most {count} image file",
+                "{given} given: at most {count} image files",
+                limit,
+                given=given,
+            )
+        case "video":
+            return trn(
+                "{given} given: at most {count} video file",
+                "{given} given: at most {count} video files",
+                limit,
+                given=given,
+            )
+    return trn(
+        "{given} given: at most {count} audio file",
+        "{given} given: at most {count} audio files",
+        limit,
+        given=given,
+    )

@@ -19,6 +19,7 @@ from pipelines.checkpoints.keymap import KeyMap
 from pipelines.checkpoints.reading import read_tensors
 from pipelines.checkpoints.stored import StoredTensor, stored_tensors
 from pipelines.errors import CheckpointMismatch, CheckpointMissing, OutOfMemory
+from pipelines.language import tr
 from pipelines.models.float8 import Float8Linear, quantize_rows
 from pipelines.progress import Report, ignore_progress
 
@@ -53,7 +54,7 @@ def tensor_files(folder: Path) -> list[Path]:
     absent = [file.name for file in files if not file.is_file()]
     if absent or not files:
         what = ", ".join(absent) or "*.safetensors"
-        raise CheckpointMissing(f"{folder} lacks {what}: download the checkpoint again")
+        raise CheckpointMissing(tr("{folder} lacks {what}: download the checkpoint again", folder=folder, what=what))
     return files
 
 
@@ -63,7 +64,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointMissing(f"cannot read {path}: {error}. Download the checkpoint again.") from error
+        raise CheckpointMissing(
+            tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)
+        ) from error
     return config
 
 
@@ -166,7 +169,7 @@ def _guarded(make: Callable[[], Made]) -> Made:
     try:
         return make()
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory("no memory left while loading weights: close other programs and retry") from error
+        raise OutOfMemory(tr("no memory left while loading weights: close other programs and retry")) from error
 
 
 def _refuse_meta(network: nn.Module, where: Path) -> None:

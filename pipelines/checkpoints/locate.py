@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.errors import CheckpointMissing
+from pipelines.language import tr
 from pipelines.request import Profile
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -24,7 +25,11 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
     """
     if profile == "demo":
         raise CheckpointMissing(
-            f"the demo models of {family} are made below {cache_dir}, not looked up: run skyreels-tui demo"
+            tr(
+                "the demo models of {family} are made below {cache_dir}, not looked up: run skyreels-tui demo",
+                family=family,
+                cache_dir=cache_dir,
+            )
         )
     checkpoint = CHECKPOINTS[family]
     if model_id:
@@ -33,8 +38,11 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             return _complete(folder.absolute(), checkpoint, task)
         if not _REPO_ID.fullmatch(model_id):
             raise CheckpointMissing(
-                f"{model_id} is no folder on this machine and no repository id (owner/name): "
-                f"see skyreels-tui models list"
+                tr(
+                    "{model_id} is no folder on this machine and no repository id (owner/name): "
+                    "see skyreels-tui models list",
+                    model_id=model_id,
+                )
             )
     repo_ids = (model_id,) if model_id else checkpoint.repo_ids
     cache = hub_cache()
@@ -46,9 +54,16 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
         return _complete(snapshots[0], checkpoint, task)
     size = sum(component.num_bytes for component in checkpoint.components_for(task))
     raise CheckpointMissing(
-        f"no checkpoint for {task} on this machine ({' or '.join(repo_ids)} is not in {cache}). "
-        f"Download {size / 1e9:.0f} GB: skyreels-tui models download {model_id or family} --task {task}. "
-        "Or try the tiny built-in models: --profile demo"
+        tr(
+            "no checkpoint for {task} on this machine ({names} is not in {cache}). "
+            "Download {size_gb:.0f} GB: skyreels-tui models download {model} --task {task}. "
+            "Or try the tiny built-in models: --profile demo",
+            task=task,
+            names=" / ".join(repo_ids),
+            cache=cache,
+            size_gb=size / 1e9,
+            model=model_id or family,
+        )
     )
 
 
@@ -98,8 +113,16 @@ def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
     absent = absent_parts(folder, checkpoint, task)
     if not absent:
         return folder
-    names = ", ".join(f"{part.component.name} ({part.presence}: {', '.join(part.absent[:2])})" for part in absent)
-    kind = "holds no" if presence_of(absent) is Presence.MISSING else "is incomplete:"
-    raise CheckpointMissing(
-        f"{folder} {kind} {names}. Finish it: skyreels-tui models download {checkpoint.family} --task {task}"
-    )
+    facts = {
+        "folder": folder,
+        "names": ", ".join(f"{part.component.name} ({', '.join(part.absent[:2])})" for part in absent),
+        "family": checkpoint.family,
+        "task": task,
+    }
+    if presence_of(absent) is Presence.MISSING:
+        words = tr("{folder} holds no {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts)
+    else:
+        words = tr(
+            "{folder} is incomplete: {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts
+        )
+    raise CheckpointMissing(words)

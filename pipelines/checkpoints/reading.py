@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pipelines.checkpoints.stored import StoredTensor
 from pipelines.errors import CheckpointMissing
+from pipelines.language import tr
 from pipelines.progress import Progress, Report, Stage
 
 NUM_THREADS = 4
@@ -134,7 +135,9 @@ def _open(file: Path, stack: ExitStack) -> int:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise CheckpointMissing(f"cannot read {file}: {error}. Download it again.") from error
+        raise CheckpointMissing(
+            tr("cannot read {file}: {error}. Download it again.", file=file, error=error)
+        ) from error
     stack.callback(os.close, descriptor)
     # What the kernel read ahead beyond the last part.
     stack.callback(_forget, descriptor, 0, 0)
@@ -148,9 +151,13 @@ def _fill(file: int, offset: int, target: Tensor, tensor: StoredTensor) -> None:
         try:
             count = os.preadv(file, [view], offset)
         except OSError as error:
-            raise CheckpointMissing(f"cannot read {tensor.file}: {error}. Download it again.") from error
+            raise CheckpointMissing(
+                tr("cannot read {file}: {error}. Download it again.", file=tensor.file, error=error)
+            ) from error
         if count == 0:
-            raise CheckpointMissing(f"{tensor.file} ends inside {tensor.name}. Download it again.")
+            raise CheckpointMissing(
+                tr("{file} ends inside {name}. Download it again.", file=tensor.file, name=tensor.name)
+            )
         view, offset = view[count:], offset + count
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pipelines.errors import CheckpointMissing
+from pipelines.language import tr
 
 _MAX_HEADER_BYTES = 100_000_000
 _LOCAL_HEADER_BYTES = 30
@@ -58,7 +59,9 @@ def stored_tensors(file: Path) -> list[StoredTensor]:
     try:
         found = _safetensors(file) if file.suffix == ".safetensors" else list(_pickled(file))
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise CheckpointMissing(f"cannot read {file}: {error}. Download it again.") from error
+        raise CheckpointMissing(
+            tr("cannot read {file}: {error}. Download it again.", file=file, error=error)
+        ) from error
     return sorted(found, key=lambda tensor: tensor.offset)
 
 
@@ -67,7 +70,7 @@ def _safetensors(file: Path) -> list[StoredTensor]:
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(size - 8, _MAX_HEADER_BYTES):
-            raise ValueError("its header is damaged")
+            raise ValueError(tr("its header is damaged"))
         header = json.loads(stream.read(length))
     header.pop("__metadata__", None)
     found = []
@@ -75,7 +78,7 @@ def _safetensors(file: Path) -> list[StoredTensor]:
         begin, end = entry["data_offsets"]
         tensor = StoredTensor(name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), file, 8 + length + begin)
         if end - begin != tensor.num_bytes or 8 + length + end > size:
-            raise ValueError(f"it ends before {name}")
+            raise ValueError(tr("it ends before {name}", name=name))
         found.append(tensor)
     return found
 
@@ -89,7 +92,7 @@ def _pickled(file: Path) -> Iterator[StoredTensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError("it holds something else than a dictionary of tensors")
+        raise ValueError(tr("it holds something else than a dictionary of tensors"))
     addresses = {value.untyped_storage().data_ptr() for value in content.values() if value.numel()}
     # All storages are parts of one mapping: their distances in memory are those in the file.
     base = min(addresses, default=0) - min(records, default=0)

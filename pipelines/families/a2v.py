@@ -26,6 +26,7 @@ from pipelines.families.avatar_plan import (
 )
 from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.avatar_render import Outlets, WritePiece, render
+from pipelines.language import tr
 from pipelines.media.audio import decode_mono, loudness, normalise_loudness
 from pipelines.media.images import load_image, transparency_warning
 from pipelines.media.publish import publish
@@ -144,8 +145,13 @@ def read_portrait(path: str, resolution: str) -> Portrait:
     warnings = [transparency_warning(path)]
     if crop.lost_share > MAX_CROPPED_SHARE:
         warnings.append(
-            f"{crop.lost_share:.0%} of the portrait is cut away to fill {target[1]}x{target[0]}: "
-            "crop it yourself to choose what stays"
+            tr(
+                "{lost_share:.0%} of the portrait is cut away to fill {width}x{height}: "
+                "crop it yourself to choose what stays",
+                lost_share=crop.lost_share,
+                width=target[1],
+                height=target[0],
+            )
         )
     return Portrait(to_signed(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
 
@@ -155,15 +161,24 @@ def read_voice(path: str) -> Voice:
     samples = decode_mono(path, SAMPLE_RATE)
     seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS or audio_frames(len(samples)) > MAX_FRAMES:
-        limits = f"{MIN_SECONDS:g} to {MAX_FRAMES / AVATAR_FPS:g} s"
-        raise MediaError(f"{path} holds {seconds:.2f} s of sound: the avatar speaks {limits}")
+        raise MediaError(
+            tr(
+                "{path} holds {seconds:.2f} s of sound: the avatar speaks {least:g} to {most:g} s",
+                path=path,
+                seconds=seconds,
+                least=MIN_SECONDS,
+                most=MAX_FRAMES / AVATAR_FPS,
+            )
+        )
     measured = loudness(samples, SAMPLE_RATE)
     warnings: tuple[str, ...] = ()
     if math.isinf(measured):
-        warnings = ("the recording is silent: the mouth has nothing to follow",)
+        warnings = (tr("the recording is silent: the mouth has nothing to follow"),)
     elif TARGET_LUFS - measured > LOUD_GAIN_DB:
         gain = TARGET_LUFS - measured
-        warnings = (f"the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all",)
+        warnings = (
+            tr("the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all", gain=gain),
+        )
     waveform = normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS)
     return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), warnings)
 

@@ -15,6 +15,7 @@ from pipelines.checkpoints.load import Precision, load_network, read_config, sto
 from pipelines.errors import CheckpointMissing
 from pipelines.families.avatar_pass import Networks
 from pipelines.families.networks import CheckpointNetworks, Layout
+from pipelines.language import tr
 from pipelines.memory import LoadPlan
 from pipelines.models.audio_encoder import AudioEncoder, load_audio_encoder
 from pipelines.models.image_encoder import load_image_encoder
@@ -52,9 +53,16 @@ def transformer_config(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> d
     stored = {**RELEASED_OPTIONS, **read_config(folder)}
     for name in ("model_type", "norm_input_visual", "norm_output_audio"):
         if stored[name] != RELEASED_OPTIONS[name]:
-            raise CheckpointMissing(f"{folder} is no talking avatar: its config.json says {name} {stored[name]}")
+            raise CheckpointMissing(
+                tr(
+                    "{folder} is no talking avatar: its config.json says {name} {stored}",
+                    folder=folder,
+                    name=name,
+                    stored=stored[name],
+                )
+            )
     if "audio_proj.proj1.weight" not in shapes:
-        raise CheckpointMissing(f"{folder} is no talking avatar: its transformer has no audio branch")
+        raise CheckpointMissing(tr("{folder} is no talking avatar: its transformer has no audio branch", folder=folder))
     return original_config(stored, shapes)
 
 

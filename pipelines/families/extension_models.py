@@ -13,6 +13,7 @@ from pipelines.checkpoints.keymap import WAN_TRANSFORMER
 from pipelines.checkpoints.load import Precision, load_network, read_config, stored_shapes, tensor_files
 from pipelines.errors import CheckpointMissing
 from pipelines.families.networks import Layout
+from pipelines.language import tr
 from pipelines.models.load_transformer import build_transformer
 from pipelines.models.transformer import FLOAT32_NAMES, SkyReelsTransformer
 from pipelines.progress import Report, ignore_progress
@@ -40,14 +41,20 @@ def transformer_config(folder: Path) -> dict[str, Any]:
     stored = read_config(folder)
     if stored.get("model_type", "t2v") != "t2v":
         raise CheckpointMissing(
-            f"{folder} holds a {stored['model_type']!r} model: video extension needs the text-only ('t2v') one"
+            tr(
+                "{folder} holds a {model_type!r} model: video extension needs the text-only ('t2v') one",
+                folder=folder,
+                model_type=stored["model_type"],
+            )
         )
     try:
         config = {ours: stored[theirs] for theirs, ours in CONFIG_NAMES.items()}
         config["attention_head_dim"] = stored["dim"] // stored["num_heads"]
         config["text_dim"] = stored_shapes(tensor_files(folder))["text_embedding.0.weight"][1]
     except KeyError as error:
-        raise CheckpointMissing(f"{folder} is no video extension transformer: {error} is absent") from error
+        raise CheckpointMissing(
+            tr("{folder} is no video extension transformer: {names} is absent", folder=folder, names=error)
+        ) from error
     return config
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipelines.errors import InvalidRequest
 from pipelines.families.networks import CheckpointNetworks, Layout
+from pipelines.language import tr
 from pipelines.media.images import letterbox, load_image, transparency_warning
 from pipelines.media.publish import publish
 from pipelines.media.video import VideoWriter
@@ -205,7 +206,7 @@ def request_warnings(request: ReferenceToVideo, tokenizer: Path) -> list[str]:
     """What a person should know about fields that had no or not their full effect."""
     found = [cut_warning(request.prompt, tokenizer), *map(transparency_warning, request.ref_imgs)]
     if request.guidance_scale <= 1 and request.negative_prompt.strip():
-        found.append("the negative prompt was ignored: it acts only when text guidance is above 1")
+        found.append(tr("the negative prompt was ignored: it acts only when text guidance is above 1"))
     return [warning for warning in found if warning]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import shown
 from pipelines.media.probe import probe_audio
@@ -103,7 +104,7 @@ def _decode(
     stream = source(path).output("pipe:1", map="0:a:0", f="f32le", af=",".join(filters), **options)
     done = run(stream, what=shown(path), time_limit_s=time_limit_s, max_bytes=MAX_SAMPLES_BYTES)
     if not done.stdout:
-        raise MediaError(f"{shown(path)}: no sound could be decoded")
+        raise MediaError(tr("{name}: no sound could be decoded", name=shown(path)))
     return np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4").astype(np.float32)
 
 

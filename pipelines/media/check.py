@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.errors import MediaError, Problem
+from pipelines.language import tr
 from pipelines.media.files import shown
 from pipelines.media.frames import frames_within
 from pipelines.media.probe import AudioInfo, image_is_whole, probe_audio, probe_image, probe_video
@@ -23,10 +24,10 @@ def image_problem(path: str | Path) -> str:
     """Return '' for a usable picture, else what is wrong with it."""
     try:
         info = probe_image(path)
-        problem = _size_problem("picture", info.width, info.height)
+        problem = _size_problem(info.width, info.height)
         if problem:
-            return f"{shown(path)}: {problem}"
-        return "" if image_is_whole(path) else f"{shown(path)}: the picture is damaged or cut off"
+            return tr("{name}: the picture is {problem}", name=shown(path), problem=problem)
+        return "" if image_is_whole(path) else tr("{name}: the picture is damaged or cut off", name=shown(path))
     except MediaError as error:
         return str(error)
 
@@ -37,16 +38,27 @@ def video_problem(path: str | Path, frames_needed: int, raw_frames: bool = False
         info = probe_video(path)
     except MediaError as error:
         return str(error)
-    problem = _size_problem("video", info.width, info.height)
+    problem = _size_problem(info.width, info.height)
     if not problem and max(info.width, info.height) > MAX_VIDEO_SIDE:
-        problem = f"the video is {info.width}x{info.height}: at most {MAX_VIDEO_SIDE} pixels a side"
+        problem = tr(
+            "{width}x{height}: at most {limit} pixels a side",
+            width=info.width,
+            height=info.height,
+            limit=MAX_VIDEO_SIDE,
+        )
     if problem:
-        return f"{shown(path)}: {problem}"
+        return tr("{name}: the video is {problem}", name=shown(path), problem=problem)
     frames = info.num_frames if raw_frames else frames_within(info.span_s, MODEL_FPS)
     if frames >= frames_needed:
         return ""
-    at = "" if raw_frames else f" at {MODEL_FPS} fps"
-    return f"{shown(path)}: {frames_needed} frames{at} are needed, the video has {frames} ({info.duration_s:.2f} s)"
+    facts = {"name": shown(path), "needed": frames_needed, "frames": frames, "seconds": info.duration_s}
+    if raw_frames:
+        return tr("{name}: {needed} frames are needed, the video has {frames} ({seconds:.2f} s)", **facts)
+    return tr(
+        "{name}: {needed} frames at {fps} fps are needed, the video has {frames} ({seconds:.2f} s)",
+        fps=MODEL_FPS,
+        **facts,
+    )
 
 
 def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
@@ -57,11 +69,26 @@ def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
         return str(error)
     name, seconds = shown(path), info.duration_s
     if _cut_short(info):
-        return f"{name}: cut off: its header promises {info.claimed_s:.1f} s, {seconds:.1f} s can be read"
+        return tr(
+            "{name}: cut off: its header promises {claimed_s:.1f} s, {seconds:.1f} s can be read",
+            name=name,
+            claimed_s=info.claimed_s,
+            seconds=seconds,
+        )
     if seconds < min_s:
-        return f"{name}: the sound lasts {seconds:.2f} s: at least {min_s:g} s are needed"
+        return tr(
+            "{name}: the sound lasts {seconds:.2f} s: at least {min_s:g} s are needed",
+            name=name,
+            seconds=seconds,
+            min_s=min_s,
+        )
     if seconds > max_s:
-        return f"{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; cut it, for example into two jobs"
+        return tr(
+            "{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; cut it, for example into two jobs",
+            name=name,
+            seconds=seconds,
+            max_s=max_s,
+        )
     return ""
 
 
@@ -73,11 +100,18 @@ def file_problems(field: str, paths: Sequence[str], check: Callable[[str], str])
     return [Problem(field, message) for message in messages if message]
 
 
-def _size_problem(kind: str, width: int, height: int) -> str:
+def _size_problem(width: int, height: int) -> str:
     if min(width, height) < MIN_SIDE:
-        return f"the {kind} is {width}x{height}: each side needs at least {MIN_SIDE} pixels"
+        return tr(
+            "{width}x{height}: each side needs at least {limit} pixels", width=width, height=height, limit=MIN_SIDE
+        )
     if max(width, height) > MAX_ASPECT * min(width, height):
-        return f"the {kind} is {width}x{height}: one side may be at most {MAX_ASPECT} times the other"
+        return tr(
+            "{width}x{height}: one side may be at most {limit} times the other",
+            width=width,
+            height=height,
+            limit=MAX_ASPECT,
+        )
     return ""
 
 

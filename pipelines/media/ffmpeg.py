@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 import ffmpeg
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.files import plain
 
 DEMUXERS = (
@@ -62,7 +63,7 @@ def traits() -> Traits:
             version = re.search(r"libavutil\s+(\d+)\.", banner)
             if version and "--enable-libx264" in banner:
                 return Traits(Path(path), int(version.group(1)), "--enable-libsoxr" in banner)
-    raise MediaError("no ffmpeg with libx264 found: install ffmpeg, or the Python package imageio-ffmpeg")
+    raise MediaError(tr("no ffmpeg with libx264 found: install ffmpeg, or the Python package imageio-ffmpeg"))
 
 
 def _candidates() -> list[str]:
@@ -116,7 +117,7 @@ class Process:
                 start_new_session=True,
             )
         except OSError as error:
-            raise MediaError(f"ffmpeg cannot be started: {error.strerror}") from error
+            raise MediaError(tr("ffmpeg cannot be started: {reason}", reason=error.strerror)) from error
         if memory_bytes is not None:
             with suppress(OSError, ValueError):
                 resource.prlimit(self._child.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -231,7 +232,7 @@ def arguments(stream: Any) -> list[str]:
 def failure(messages: str, timed_out: bool = False) -> str:
     """Say in one short line why ffmpeg failed, from its own last words."""
     if timed_out:
-        return "ffmpeg needed too long or too much"
+        return tr("ffmpeg needed too long or too much")
     skip = (
         *("Error opening", "Error parsing", "Error closing", "Failed to set", "Conversion failed", "Exiting"),
         *(
@@ -247,4 +248,4 @@ def failure(messages: str, timed_out: bool = False) -> str:
     )
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
     spoken = [line for line in lines if line and not line.startswith(skip)]
-    return plain(spoken[-1] if spoken else "ffmpeg failed without a word", limit=160)
+    return plain(spoken[-1] if spoken else tr("ffmpeg failed without a word"), limit=160)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.errors import DiskFull, MediaError
+from pipelines.language import tr
 
 T = TypeVar("T")
 _REMEMBERED = 256
@@ -29,29 +30,29 @@ def plain(text: str, limit: int = 120) -> str:
 def shown(path: str | Path) -> str:
     """Return a file's name for a message."""
     name = os.fspath(path).rstrip("/").rpartition("/")[2]
-    return plain(name, limit=80) or "the path"
+    return plain(name, limit=80) or tr("the path")
 
 
 def regular(path: str | Path) -> os.stat_result:
     """Return the facts of a readable, non-empty regular file; MediaError says what else the path is."""
     name = shown(path)
     if not os.fspath(path).strip():
-        raise MediaError("the path is empty: choose a file")
+        raise MediaError(tr("the path is empty: choose a file"))
     try:
         facts = Path(path).stat()
     except FileNotFoundError:
-        raise MediaError(f"{name}: no such file") from None
+        raise MediaError(tr("{name}: no such file", name=name)) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable path"
+        reason = getattr(error, "strerror", None) or tr("not a usable path")
         raise MediaError(f"{name}: {reason}") from error
     if stat.S_ISDIR(facts.st_mode):
-        raise MediaError(f"{name}: is a directory, not a file")
+        raise MediaError(tr("{name}: is a directory, not a file", name=name))
     if not stat.S_ISREG(facts.st_mode):
-        raise MediaError(f"{name}: is a pipe or a device, not a file")
+        raise MediaError(tr("{name}: is a pipe or a device, not a file", name=name))
     if facts.st_size == 0:
-        raise MediaError(f"{name}: the file is empty (0 bytes)")
+        raise MediaError(tr("{name}: the file is empty (0 bytes)", name=name))
     if not os.access(path, os.R_OK):
-        raise MediaError(f"{name}: no permission to read it")
+        raise MediaError(tr("{name}: no permission to read it", name=name))
     return facts
 
 

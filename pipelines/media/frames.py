@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import Process, arguments, failure, run, source, traits
 from pipelines.media.files import shown
 from pipelines.media.probe import VideoInfo, listing
@@ -49,7 +50,13 @@ def frame_times(path: Path, from_s: float = 0.0) -> list[float]:
     done = run(stream, time_limit_s=DECODE_LIMIT_S, max_bytes=256 << 20, check=False)
     _, packets = listing(done.stdout)
     if not packets:
-        raise MediaError(f"{shown(path)}: no frame could be decoded ({failure(done.messages, done.timed_out)})")
+        raise MediaError(
+            tr(
+                "{name}: no frame could be decoded ({reason})",
+                name=shown(path),
+                reason=failure(done.messages, done.timed_out),
+            )
+        )
     return [packet.time_s for packet in packets]
 
 
@@ -86,7 +93,9 @@ def read_frames(
             if len(data) < size:
                 process.wait()
                 reason = failure(process.messages, process.timed_out)
-                raise MediaError(f"{shown(path)}: fewer frames came out than were announced ({reason})")
+                raise MediaError(
+                    tr("{name}: fewer frames came out than were announced ({reason})", name=shown(path), reason=reason)
+                )
             frame = np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
             for _ in same:
                 yield frame

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.files import regular, shown
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "ICO", "TGA")
@@ -47,7 +48,7 @@ def open_image(path: str | Path) -> Image.Image:
     except Image.DecompressionBombError:
         raise MediaError(_too_large(path)) from None
     except UNREADABLE:
-        raise MediaError(f"{shown(path)}: not a picture that can be read (PNG, JPEG, WebP ...)") from None
+        raise MediaError(tr("{name}: not a picture that can be read (PNG, JPEG, WebP ...)", name=shown(path))) from None
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise MediaError(_too_large(path, f" ({image.width}x{image.height})"))
@@ -62,7 +63,9 @@ def load_image(path: str | Path) -> Image.Image:
             upright = _upright(image)
             return upright if upright.mode == "RGB" else upright.convert("RGB")
         except UNREADABLE as error:
-            raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
+            raise MediaError(
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+            ) from None
 
 
 def transparency_warning(path: str | Path) -> str:
@@ -71,10 +74,15 @@ def transparency_warning(path: str | Path) -> str:
         try:
             transparent = image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
         except UNREADABLE as error:
-            raise MediaError(f"{shown(path)}: the picture is damaged or cut off ({_reason(error)})") from None
+            raise MediaError(
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+            ) from None
     if not transparent:
         return ""
-    return f"{shown(path)}: transparency was dropped, so the colours stored beneath it are seen: fill them yourself"
+    return tr(
+        "{name}: transparency was dropped, so the colours stored beneath it are seen: fill them yourself",
+        name=shown(path),
+    )
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -99,7 +107,15 @@ def letterbox(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
     else:
         new_width, new_height = int(height * ratio), height
     if new_width < 1 or new_height < 1:
-        raise MediaError(f"a {image.width}x{image.height} picture is too narrow for a {width}x{height} video")
+        raise MediaError(
+            tr(
+                "a {picture_width}x{picture_height} picture is too narrow for a {width}x{height} video",
+                picture_width=image.width,
+                picture_height=image.height,
+                width=width,
+                height=height,
+            )
+        )
     canvas = Image.new("RGB", (width, height), (255, 255, 255))
     fitted = image.convert("RGB").resize((new_width, new_height), Image.Resampling.LANCZOS)
     canvas.paste(fitted, ((width - new_width) // 2, (height - new_height) // 2))
@@ -122,7 +138,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _too_large(path: str | Path, size: str = "") -> str:
-    return f"{shown(path)}: the picture has over 100 megapixels{size}: make it smaller"
+    return tr("{name}: the picture has over 100 megapixels{size}: make it smaller", name=shown(path), size=size)
 
 
 def _reason(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import ffmpeg
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import file_url, run, source
 from pipelines.media.files import need_room, put_in_place, shown
 from pipelines.media.frames import frame_times, frames_within, nearest, read_frames
@@ -31,7 +32,7 @@ def join_clips(paths: Sequence[str | Path], output: str | Path) -> Path:
     silence stands where a clip has no sound and another has.
     """
     if not paths:
-        raise MediaError("no clip to join: choose at least one")
+        raise MediaError(tr("no clip to join: choose at least one"))
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     clips = [probe_video(path) for path in paths]
@@ -49,7 +50,14 @@ def join_clips(paths: Sequence[str | Path], output: str | Path) -> Path:
         join_by_copy(pieces, temporary, bench, length_s=sum(counts) / fps, sound=sound)
         frames = examine(temporary).num_frames
         if frames != sum(counts):
-            raise MediaError(f"{shown(output)}: {frames} frames were joined instead of {sum(counts)}")
+            raise MediaError(
+                tr(
+                    "{name}: {count} frames were joined instead of {wanted}",
+                    name=shown(output),
+                    count=frames,
+                    wanted=sum(counts),
+                )
+            )
         put_in_place(temporary, output)
     finally:
         shutil.rmtree(bench, ignore_errors=True)

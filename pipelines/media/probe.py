@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import Finished, run, source
 from pipelines.media.files import per_file, shown
 from pipelines.media.headers import (
@@ -206,7 +207,7 @@ def _probe_audio(path: Path) -> AudioInfo:
     if not packets:
         raise MediaError(f"{name}: {_no_sound(path, done)}")
     if done.timed_out:
-        raise MediaError(f"{name}: the sound could not be read within {SOUND_LIMIT_S:g} s")
+        raise MediaError(tr("{name}: the sound could not be read within {limit:g} s", name=name, limit=SOUND_LIMIT_S))
     rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
     measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
     claimed = _claim(path, done.messages)
@@ -218,36 +219,40 @@ def _probe_audio(path: Path) -> AudioInfo:
 def _no_video(path: Path, done: Finished) -> str:
     """Say why no frame came out."""
     if _is_picture(path):
-        return "is a picture, not a video"
+        return tr("is a picture, not a video")
     if done.timed_out:
-        return f"not one frame could be read within {FIRST_FRAME_LIMIT_S:g} s"
+        return tr("not one frame could be read within {limit:g} s", limit=FIRST_FRAME_LIMIT_S)
     if "Input #0" in done.messages:
         if stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
-            return "the video stream is damaged or cut off: no frame can be decoded"
-        return "has no video stream" + (", only sound" if stream_lines(done.messages, "Audio") else "")
-    return _not_media(done, "a video")
+            return tr("the video stream is damaged or cut off: no frame can be decoded")
+        if stream_lines(done.messages, "Audio"):
+            return tr("has no video stream, only sound")
+        return tr("has no video stream")
+    return _not_media(done, tr("not a video that ffmpeg can read"))
 
 
 def _no_sound(path: Path, done: Finished) -> str:
     """Say why no sample came out."""
     if _is_picture(path):
-        return "is a picture, not a recording"
+        return tr("is a picture, not a recording")
     if done.timed_out:
-        return f"no sound could be read within {SOUND_LIMIT_S:g} s"
+        return tr("no sound could be read within {limit:g} s", limit=SOUND_LIMIT_S)
     if "Input #0" in done.messages:
         if stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
-            return "the sound is damaged or cut off: nothing of it can be decoded"
-        return "is a video without sound" if stream_lines(done.messages, "Video") else "has no sound stream"
-    return _not_media(done, "a recording")
+            return tr("the sound is damaged or cut off: nothing of it can be decoded")
+        if stream_lines(done.messages, "Video"):
+            return tr("is a video without sound")
+        return tr("has no sound stream")
+    return _not_media(done, tr("not a recording that ffmpeg can read"))
 
 
-def _not_media(done: Finished, wanted: str) -> str:
+def _not_media(done: Finished, otherwise: str) -> str:
     messages = done.messages
     if done.status < 0:
-        return "ffmpeg itself crashed on it"
+        return tr("ffmpeg itself crashed on it")
     if "moov atom not found" in messages and "misdetection possible" not in messages:
-        return "cut off or never finished: its index (moov) is missing"
-    return f"not {wanted} that ffmpeg can read"
+        return tr("cut off or never finished: its index (moov) is missing")
+    return otherwise
 
 
 def _is_picture(path: Path) -> bool:

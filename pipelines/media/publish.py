@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.durable import write_whole
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import run, source
 from pipelines.media.files import need_room, plain, put_in_place, shown, write_json
 from pipelines.media.frames import frame_times, frames_within, nearest, read_frames
@@ -168,17 +169,19 @@ def _verify(path: Path, facts: Facts, num_frames: int, fps: float, with_sound: b
     """Compare the written file with what was asked for."""
     wrong = []
     if facts.num_frames != num_frames:
-        wrong.append(f"{facts.num_frames} frames instead of {num_frames}")
+        wrong.append(tr("{count} frames instead of {wanted}", count=facts.num_frames, wanted=num_frames))
     if abs(facts.duration_s - num_frames / fps) > 1 / fps:
-        wrong.append(f"{facts.duration_s:.3f} s instead of {num_frames / fps:.3f} s")
+        wrong.append(tr("{seconds:.3f} s instead of {wanted:.3f} s", seconds=facts.duration_s, wanted=num_frames / fps))
     if facts.has_audio != with_sound:
-        wrong.append("sound is missing" if with_sound else "sound that nobody asked for")
+        wrong.append(tr("sound is missing") if with_sound else tr("sound that nobody asked for"))
     elif with_sound and num_frames / fps < 200:
         seconds = probe_audio(path).duration_s
         if abs(seconds - num_frames / fps) > 1 / fps:
-            wrong.append(f"{seconds:.3f} s of sound instead of {num_frames / fps:.3f} s")
+            wrong.append(
+                tr("{seconds:.3f} s of sound instead of {wanted:.3f} s", seconds=seconds, wanted=num_frames / fps)
+            )
     if wrong:
-        raise MediaError(f"{shown(path)} was written wrongly: {', '.join(wrong)}")
+        raise MediaError(tr("{name} was written wrongly: {problems}", name=shown(path), problems=", ".join(wrong)))
 
 
 def _title(task: str, request: Request) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.language import tr
 from pipelines.media.probe import probe_video
 from pipelines.media.thumbnail import frames_at
 
@@ -57,11 +58,11 @@ def _look_size(width: int, height: int) -> tuple[int, int]:
 def _suspicion(pictures: np.ndarray) -> str:
     """Judge pictures [N, bytes]."""
     if (pictures.mean(axis=1) < BLACK_LEVEL).all():
-        return "every frame looked at is black"
+        return tr("every frame looked at is black")
     spread = pictures.reshape(len(pictures), -1, 3).std(axis=1).max(axis=1)
     if (spread < FLAT_SPREAD).all():
-        return "every frame looked at is one flat colour"
+        return tr("every frame looked at is one flat colour")
     changes = np.abs(np.diff(pictures, axis=0)).mean(axis=1)
     if len(changes) and (changes < FROZEN_CHANGE).all():
-        return "the picture stands still from the first frame to the last"
+        return tr("the picture stands still from the first frame to the last")
     return ""

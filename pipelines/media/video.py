@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.errors import DiskFull, MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import Process, arguments, failure, file_url
 from pipelines.media.files import shown
 from pipelines.media.frames import frames_within, nearest, read_frames, tail_times
@@ -66,8 +67,10 @@ def read_tail(path: str | Path, num_frames: int, fps: float | None = 24.0) -> ND
         times, from_s = tail_times(info, info.span_s)
         available = frames_within(times[-1] - times[0], fps) if fps else len(times)
     if available < num_frames:
-        at = f" at {fps:g} fps" if fps else ""
-        raise MediaError(f"{shown(path)}: has {available} frames{at}, {num_frames} are needed")
+        facts = {"name": shown(path), "available": available, "needed": num_frames}
+        if fps is None:
+            raise MediaError(tr("{name}: has {available} frames, {needed} are needed", **facts))
+        raise MediaError(tr("{name}: has {available} frames at {fps:g} fps, {needed} are needed", fps=fps, **facts))
     last = len(times) - 1
     indices = nearest(times, fps, num_frames) if fps else list(range(last - num_frames + 1, last + 1))
     frames = np.empty((num_frames, info.height, info.width, 3), dtype=np.uint8)
@@ -90,10 +93,18 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, width: int, height: int, fps: float) -> None:
         if width < 2 or height < 2 or width % 2 or height % 2:
-            raise MediaError(f"{width}x{height} cannot be written as H.264: width and height must be even")
+            raise MediaError(
+                tr(
+                    "{width}x{height} cannot be written as H.264: width and height must be even",
+                    width=width,
+                    height=height,
+                )
+            )
         self.path, self.width, self.height, self.fps = Path(path), width, height, fps
         if not self.path.parent.is_dir():
-            raise MediaError(f"{self.path.parent}: no such folder to write {shown(path)} into")
+            raise MediaError(
+                tr("{folder}: no such folder to write {name} into", folder=self.path.parent, name=shown(path))
+            )
         self.frames_written = 0
         self._parcels: queue.Queue[bytes | None] = queue.Queue(maxsize=4)
         self._broken = threading.Event()
@@ -122,7 +133,7 @@ class VideoWriter:
             return
         if self.frames_written == 0:
             self.abort()
-            raise MediaError(f"{shown(self.path)}: no frame was written")
+            raise MediaError(tr("{name}: no frame was written", name=shown(self.path)))
         self._closed = True
         self._parcels.put(None)
         self._feeder.join()
@@ -196,4 +207,4 @@ def raise_write_error(path: Path, messages: str, needed_bytes: int) -> None:
     """Raise DiskFull when ffmpeg found no room for `path`, else MediaError with its last words."""
     if no_room(messages):
         raise DiskFull(path.parent, needed_bytes, shutil.disk_usage(path.parent).free)
-    raise MediaError(f"{shown(path)} could not be written: {failure(messages)}")
+    raise MediaError(tr("{name} could not be written: {reason}", name=shown(path), reason=failure(messages)))

@@ -15,6 +15,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from pipelines.checkpoints.keymap import KeyMap
 from pipelines.checkpoints.load import load_network, read_config, tensor_files
 from pipelines.errors import CheckpointMissing
+from pipelines.language import tr
 from pipelines.progress import Report, ignore_progress
 
 WAV2VEC2 = KeyMap(
@@ -100,7 +101,9 @@ def load_audio_encoder(
     """Load a wav2vec2 folder in float32: safetensors or `pytorch_model.bin`, old or new weight names."""
     config = Wav2Vec2Config(**read_config(folder))
     if config.do_stable_layer_norm:
-        raise CheckpointMissing(f"{folder} holds another kind of wav2vec2: download the checkpoint again")
+        raise CheckpointMissing(
+            tr("{folder} holds another kind of wav2vec2: download the checkpoint again", folder=folder)
+        )
     # SpecAugment is for training: without it the network has no `masked_spec_embed` that a file may lack.
     config.mask_time_prob = config.mask_feature_prob = 0.0
     # Full attention over up to 5000 frames: the eager form would hold 1.2 GB of scores a layer.
@@ -123,4 +126,6 @@ def _normalizes(folder: Path) -> bool:
     try:
         return bool(json.loads(path.read_text("utf-8")).get("do_normalize", True))
     except (OSError, ValueError) as error:
-        raise CheckpointMissing(f"cannot read {path}: {error}. Download the checkpoint again.") from error
+        raise CheckpointMissing(
+            tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)
+        ) from error

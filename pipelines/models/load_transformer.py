@@ -20,6 +20,7 @@ from pipelines.checkpoints.load import (
     tensor_files,
 )
 from pipelines.errors import CheckpointMissing
+from pipelines.language import tr
 from pipelines.models.float8 import quantize_linears
 from pipelines.models.transformer import FLOAT32_NAMES, IGNORED_NAMES, SkyReelsTransformer
 from pipelines.progress import Report, ignore_progress
@@ -68,7 +69,13 @@ def diffusers_config(stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     config = {name: value for name, value in stored.items() if not name.startswith("_")}
     unknown = sorted(name for name, value in config.items() if name not in KNOWN_OPTIONS and value is not None)
     if unknown:
-        raise CheckpointMissing(f"{folder / 'config.json'} asks for {', '.join(unknown)}: not a SkyReels V3 model")
+        raise CheckpointMissing(
+            tr(
+                "{file} asks for {names}: not a SkyReels V3 model",
+                file=folder / "config.json",
+                names=", ".join(unknown),
+            )
+        )
     known = {name: value for name, value in config.items() if name in KNOWN_OPTIONS}
     # Models published in this layout embed time in float32; the original layout uses float64.
     return {"sinusoid_dtype": "float32", **known}

@@ -27,6 +27,7 @@ from pipelines.checkpoints.load import (
 )
 from pipelines.durable import write_whole
 from pipelines.errors import CheckpointMismatch, CheckpointMissing
+from pipelines.language import tr
 from pipelines.progress import Report, ignore_progress
 
 PROMPT_TOKENS = 512
@@ -45,7 +46,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load `tokenizer.json` itself: transformers' T5 classes rebuild it and lose its byte fallback."""
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise CheckpointMissing(f"{path} is missing: download the checkpoint's tokenizer again")
+        raise CheckpointMissing(tr("{path} is missing: download the checkpoint's tokenizer again", path=path))
     return PreTrainedTokenizerFast(tokenizer_file=str(path), pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
@@ -90,7 +91,11 @@ def cut_warning(prompt: str, tokenizer_folder: Path) -> str:
     count = len(load_tokenizer(tokenizer_folder)(cleaned).input_ids)
     if count <= PROMPT_TOKENS:
         return ""
-    return f"the prompt has {count} tokens: the model read the first {PROMPT_TOKENS - 1} and ignored the rest"
+    return tr(
+        "the prompt has {count} tokens: the model read the first {read} and ignored the rest",
+        count=count,
+        read=PROMPT_TOKENS - 1,
+    )
 
 
 def load_prompt_encoder(

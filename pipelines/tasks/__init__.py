@@ -1,5 +1,6 @@
 """The tasks, in the order a person sees them."""
 
+from pipelines.language import tr
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from pipelines.tasks.shot_switching_extension import SHOT_SWITCHING_EXTENSION
 from pipelines.tasks.single_shot_extension import SINGLE_SHOT_EXTENSION
@@ -19,4 +20,4 @@ def task_named(name: str) -> TaskSpec:
     for task in TASKS:
         if task.name == name:
             return task
-    raise KeyError(f"no task {name!r}: choose {', '.join(task.name for task in TASKS)}")
+    raise KeyError(tr("no task {name!r}: choose {names}", name=name, names=", ".join(task.name for task in TASKS)))

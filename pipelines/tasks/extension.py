@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipelines.errors import Problem
+from pipelines.language import mark
 from pipelines.request import Choice, Files, Flag, Number, Request, check_fields
 
 ExtensionOutput = Choice(
-    label="Output",
-    options=(("joined", "input and new part in one file"), ("new", "only the new part")),
-    help="Joined keeps the input's sound",
+    label=mark("Output"),
+    options=(("joined", mark("input and new part in one file")), ("new", mark("only the new part"))),
+    help=mark("Joined keeps the input's sound"),
 )
 
 
@@ -19,18 +20,20 @@ ExtensionOutput = Choice(
 class ExtensionRequest(Request):
     """The fields of both extension tasks; `input_video` holds exactly one path."""
 
-    input_video: Annotated[tuple[str, ...], Files(label="Video", media="video", help="The clip that goes on")] = ()
+    input_video: Annotated[
+        tuple[str, ...], Files(label=mark("Video"), media="video", help=mark("The clip that goes on"))
+    ] = ()
     output: Annotated[str, ExtensionOutput] = "joined"
     raw_frames: Annotated[
         bool,
         Flag(
-            label="Match the published script",
-            help="Take the raw last frames, whatever their rate; default is resampling to 24 fps",
+            label=mark("Match the published script"),
+            help=mark("Take the raw last frames, whatever their rate; default is resampling to 24 fps"),
             advanced=True,
         ),
     ] = False
     num_inference_steps: Annotated[
-        int, Number(label="Steps", minimum=4, maximum=50, advanced=True, help="The model is distilled to 8")
+        int, Number(label=mark("Steps"), minimum=4, maximum=50, advanced=True, help=mark("The model is distilled to 8"))
     ] = 8
 
     @property

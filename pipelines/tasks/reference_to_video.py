@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
+from pipelines.language import mark
 from pipelines.plan import Plan, Segment
 from pipelines.request import Files, Number, Request, Text, check_fields
 from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
@@ -23,42 +24,43 @@ class ReferenceToVideo(Request):
     ref_imgs: Annotated[
         tuple[str, ...],
         Files(
-            label="References",
+            label=mark("References"),
             media="image",
             minimum=1,
             maximum=4,
-            help="The first picture decides the shape of the video",
+            help=mark("The first picture decides the shape of the video"),
         ),
     ] = ()
-    duration: Annotated[int, Number(label="Duration", minimum=1, maximum=60, unit="s")] = 5
+    duration: Annotated[int, Number(label=mark("Duration"), minimum=1, maximum=60, unit="s")] = 5
     num_inference_steps: Annotated[
-        int, Number(label="Steps", minimum=1, maximum=200, advanced=True, help="The model is distilled to 8")
+        int,
+        Number(label=mark("Steps"), minimum=1, maximum=200, advanced=True, help=mark("The model is distilled to 8")),
     ] = 8
     guidance_scale: Annotated[
         float,
         Number(
-            label="Text guidance",
+            label=mark("Text guidance"),
             minimum=1,
             maximum=20,
             decimals=2,
             advanced=True,
-            help="Above 1: three transformer calls a step",
+            help=mark("Above 1: three transformer calls a step"),
         ),
     ] = 1.0
     guidance_scale_img: Annotated[
         float,
         Number(
-            label="Picture guidance",
+            label=mark("Picture guidance"),
             minimum=0,
             maximum=20,
             decimals=2,
             advanced=True,
-            help="Used only when text guidance is above 1",
+            help=mark("Used only when text guidance is above 1"),
         ),
     ] = 1.0
     negative_prompt: Annotated[
         str,
-        Text(label="Negative prompt", advanced=True, help="Used only when text guidance is above 1"),
+        Text(label=mark("Negative prompt"), advanced=True, help=mark("Used only when text guidance is above 1")),
     ] = ""
 
     def check(self) -> list[Problem]:
@@ -95,9 +97,9 @@ def plan(request: ReferenceToVideo) -> Plan:
 
 REFERENCE_TO_VIDEO = TaskSpec(
     name="reference_to_video",
-    title="Reference to video",
+    title=mark("Reference to video"),
     short="r2v",
-    hint="One to four pictures and a prompt become a clip",
+    hint=mark("One to four pictures and a prompt become a clip"),
     family="r2v",
     request_type=ReferenceToVideo,
     entry="pipelines.families.r2v:generate",

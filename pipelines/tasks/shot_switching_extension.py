@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
+from pipelines.language import mark, tr
 from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Number
 from pipelines.shapes import (
@@ -20,12 +21,12 @@ from pipelines.tasks.extension import ExtensionRequest
 from pipelines.tasks.spec import TaskSpec
 
 CUTS: tuple[tuple[str, str], ...] = (
-    ("", "as the prompt says"),
-    ("[ZOOM_IN_CUT]", "cut in (closer)"),
-    ("[ZOOM_OUT_CUT]", "cut out (wider)"),
-    ("[SHOT_REVERSE_SHOT]", "shot / reverse shot"),
-    ("[MULTI_ANGLE]", "another angle"),
-    ("[CUT_AWAY]", "cut away"),
+    ("", mark("as the prompt says")),
+    ("[ZOOM_IN_CUT]", mark("cut in (closer)")),
+    ("[ZOOM_OUT_CUT]", mark("cut out (wider)")),
+    ("[SHOT_REVERSE_SHOT]", mark("shot / reverse shot")),
+    ("[MULTI_ANGLE]", mark("another angle")),
+    ("[CUT_AWAY]", mark("cut away")),
 )
 """Prompt prefix -> shown word. The prefix is ordinary prompt text to the model."""
 
@@ -36,9 +37,9 @@ class ShotSwitchingExtension(ExtensionRequest):
 
     cut: Annotated[
         str,
-        Choice(label="Cut", options=CUTS, help="Puts its tag before the prompt unless the prompt has one"),
+        Choice(label=mark("Cut"), options=CUTS, help=mark("Puts its tag before the prompt unless the prompt has one")),
     ] = ""
-    duration: Annotated[int, Number(label="Duration", minimum=2, maximum=5, unit="s")] = 5
+    duration: Annotated[int, Number(label=mark("Duration"), minimum=2, maximum=5, unit="s")] = 5
 
     @property
     def condition_frames(self) -> int:
@@ -88,15 +89,15 @@ def plan(request: ShotSwitchingExtension) -> Plan:
 def _cut_in_words(request: ShotSwitchingExtension) -> str:
     """Say which tag the model will read."""
     if request.typed_cut:
-        return f"cut {request.typed_cut} as typed"
-    return f"cut {request.cut}" if request.cut else "no cut tag"
+        return tr("cut {tag} as typed", tag=request.typed_cut)
+    return tr("cut {cut}", cut=request.cut) if request.cut else tr("no cut tag")
 
 
 SHOT_SWITCHING_EXTENSION = TaskSpec(
     name="shot_switching_extension",
-    title="Shot switching",
+    title=mark("Shot switching"),
     short="shot",
-    hint="A new shot of 2 to 5 seconds follows the video after a cut",
+    hint=mark("A new shot of 2 to 5 seconds follows the video after a cut"),
     family="v2v",
     request_type=ShotSwitchingExtension,
     entry="pipelines.families.v2v:generate_shot_switching",

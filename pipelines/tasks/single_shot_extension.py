@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
+from pipelines.language import mark, trn
 from pipelines.plan import Plan, Segment
 from pipelines.request import Number
 from pipelines.shapes import (
@@ -26,7 +27,7 @@ class SingleShotExtension(ExtensionRequest):
 
     duration: Annotated[
         int,
-        Number(label="Duration", minimum=5, maximum=30, unit="s", help="Made in pieces of 5 s"),
+        Number(label=mark("Duration"), minimum=5, maximum=30, unit="s", help=mark("Made in pieces of 5 s")),
     ] = 5
 
 
@@ -56,14 +57,14 @@ def plan(request: SingleShotExtension) -> Plan:
         segments=segments,
         encoded_frames=SINGLE_CONDITION_FRAMES * len(segments),
     )
-    return replace(cost, parts=f"{len(segments)} pieces" if len(segments) > 1 else "1 piece")
+    return replace(cost, parts=trn("{count} piece", "{count} pieces", len(segments)))
 
 
 SINGLE_SHOT_EXTENSION = TaskSpec(
     name="single_shot_extension",
-    title="Single-shot extension",
+    title=mark("Single-shot extension"),
     short="single",
-    hint="A video goes on without a cut for 5 to 30 seconds",
+    hint=mark("A video goes on without a cut for 5 to 30 seconds"),
     family="v2v",
     request_type=SingleShotExtension,
     entry="pipelines.families.v2v:generate_single_shot",

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pipelines.cost import make_plan, network_size
 from pipelines.errors import Problem
+from pipelines.language import mark, tr
 from pipelines.plan import Plan, Segment
 from pipelines.request import Choice, Files, Number, Request, Text, check_fields
 from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
@@ -18,7 +19,7 @@ MOTION_FRAMES = 5
 DROPPED_FRAMES = 12
 MIN_SECONDS = 0.4
 MAX_SECONDS = 200.0
-NO_540P = "this model was not trained at 540P: choose 480P or 720P"
+NO_540P = mark("this model was not trained at 540P: choose 480P or 720P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,44 +29,45 @@ class TalkingAvatar(Request):
     prompt: Annotated[
         str,
         Text(
-            label="Prompt",
+            label=mark("Prompt"),
             multiline=True,
             required=True,
-            help="Shapes the look in the first pass only; after 3.2 s the voice alone leads",
+            help=mark("Shapes the look in the first pass only; after 3.2 s the voice alone leads"),
         ),
     ] = ""
     input_image: Annotated[
         tuple[str, ...],
-        Files(label="Portrait", media="image", help="Turned upright; cropped to the shape of the video"),
+        Files(label=mark("Portrait"), media="image", help=mark("Turned upright; cropped to the shape of the video")),
     ] = ()
     input_audio: Annotated[
         tuple[str, ...],
-        Files(label="Voice", media="audio", help="0.4 to 200 s; the sound of a video works too"),
+        Files(label=mark("Voice"), media="audio", help=mark("0.4 to 200 s; the sound of a video works too")),
     ] = ()
     resolution: Annotated[
         str,
         Choice(
-            label="Resolution",
+            label=mark("Resolution"),
             options=(("480P", "480P"), ("720P", "720P")),
             demo_options=(("128P", "128P"),),
-            help="This model was not trained at 540P",
+            help=mark("This model was not trained at 540P"),
         ),
     ] = "720P"
     num_inference_steps: Annotated[
-        int, Number(label="Steps", minimum=1, maximum=100, advanced=True, help="The model is distilled to 4")
+        int,
+        Number(label=mark("Steps"), minimum=1, maximum=100, advanced=True, help=mark("The model is distilled to 4")),
     ] = 4
     guidance_scale: Annotated[
-        float, Number(label="Text guidance", minimum=1, maximum=20, decimals=2, advanced=True)
+        float, Number(label=mark("Text guidance"), minimum=1, maximum=20, decimals=2, advanced=True)
     ] = 1.0
     audio_guidance_scale: Annotated[
-        float, Number(label="Voice guidance", minimum=1, maximum=20, decimals=2, advanced=True)
+        float, Number(label=mark("Voice guidance"), minimum=1, maximum=20, decimals=2, advanced=True)
     ] = 1.0
     negative_prompt: Annotated[
         str,
         Text(
-            label="Negative prompt",
+            label=mark("Negative prompt"),
             advanced=True,
-            help="Empty: the model's own; used only with text guidance above 1",
+            help=mark("Empty: the model's own; used only with text guidance above 1"),
         ),
     ] = ""
 
@@ -75,7 +77,9 @@ class TalkingAvatar(Request):
         from pipelines.media.check import audio_problem, file_problems, image_problem
 
         problems = [
-            Problem("resolution", NO_540P) if problem.field == "resolution" and self.resolution == "540P" else problem
+            Problem("resolution", tr(NO_540P))
+            if problem.field == "resolution" and self.resolution == "540P"
+            else problem
             for problem in check_fields(self)
         ]
         return (
@@ -126,14 +130,16 @@ def plan(request: TalkingAvatar) -> Plan:
         num_frames=num_frames,
     )
     windows = len(segments) - 1
-    return replace(cost, parts=f"reference pass + {windows} windows" if windows else "reference pass only")
+    return replace(
+        cost, parts=tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
+    )
 
 
 TALKING_AVATAR = TaskSpec(
     name="talking_avatar",
-    title="Talking avatar",
+    title=mark("Talking avatar"),
     short="avatar",
-    hint="A portrait speaks a recording of up to 200 seconds",
+    hint=mark("A portrait speaks a recording of up to 200 seconds"),
     family="a2v",
     request_type=TalkingAvatar,
     entry="pipelines.families.a2v:generate",
