@@ -109,12 +109,9 @@ class SkyreelsApp(QueueApp):
         from pipelines.host_memory import memory_floor
         from skyreels_tui.jobs.errors import DatabaseUnusable
         from skyreels_tui.jobs.service import QueueOptions, QueueService
-        from skyreels_tui.notify.attach import screen_notifier
-        from skyreels_tui.notify.others import OthersNews
 
         folders, options = self.folders, self.options
         folders.create()
-        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
         try:
             self.service = QueueService(
                 folders,
@@ -133,7 +130,6 @@ class SkyreelsApp(QueueApp):
         except DatabaseUnusable as error:
             self._ask_about(error)
             return
-        self._others = OthersNews(self._unfinished, self.service.job)
         self.board.apply(self.service.status())
         # The first page is read by this event, the rest of a long queue once it has been painted.
         self.publish_event(QueueChanged())
@@ -160,13 +156,17 @@ class SkyreelsApp(QueueApp):
         self.push_screen(UnusableScreen(str(error.path), f"{what}: {error.detail}", backup), answered)
 
     def _start_engine(self) -> None:
-        if self.service is None or self.notifier is None or self._others is None:
+        if self.service is None:
             return
-        from skyreels_tui.notify.attach import this_terminal
+        # The first page stands on the screen by now; who is told what, and how, can be loaded after it.
+        from skyreels_tui.notify.attach import screen_notifier, this_terminal
+        from skyreels_tui.notify.others import OthersNews
 
         # The loop shares the interpreter with the inference thread: short turns keep keys quick.
         sys.setswitchinterval(0.0005)
         self.list_whole_queue()
+        self._others = OthersNews(self._unfinished, self.service.job)
+        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
         self._others.changes()

@@ -24,6 +24,14 @@ class SubmitJob(Message):
         super().__init__()
 
 
+class EditJob(Message):
+    """Give a waiting job another request and label; it keeps its number and place."""
+
+    def __init__(self, job_id: int, request: Request, label: str, answer: Answer) -> None:
+        self.job_id, self.request, self.label, self.answer = job_id, request, label, answer
+        super().__init__()
+
+
 class JobIntent(Message):
     """An intent about one job."""
 
@@ -60,6 +68,10 @@ class MoveJob(JobIntent):
         super().__init__(job_id)
 
 
+class RunNext(JobIntent):
+    """Put a job before all others that wait; a held or interrupted one is queued."""
+
+
 class TogglePause(Message):
     """Start no further job after the running one, or go on."""
 
@@ -76,11 +88,25 @@ class AgainJob(JobIntent):
         super().__init__(job_id)
 
 
-class OpenForm(Message):
-    """Open the form of a task ('' for the one used last), filled with `values` where given."""
+class ChangeJob(JobIntent):
+    """Open the form over a waiting job, which is changed in place."""
 
-    def __init__(self, task_type: str = "", values: dict[str, object] | None = None, label: str = "") -> None:
-        self.task_type, self.values, self.label = task_type, values, label
+
+class OpenForm(Message):
+    """Open the form of a task ('' for the one used last), filled with `values` where given.
+
+    With `edit_job_id` the form changes that job instead of adding one.
+    """
+
+    def __init__(
+        self,
+        task_type: str = "",
+        values: dict[str, object] | None = None,
+        label: str = "",
+        *,
+        edit_job_id: int | None = None,
+    ) -> None:
+        self.task_type, self.values, self.label, self.edit_job_id = task_type, values, label, edit_job_id
         super().__init__()
 
 

@@ -55,6 +55,8 @@ HOME = Scope("home", "Home", (
     Key("J,shift+down", "J", "move(1)", "Later", "Move the job one place later"),
     Key("K,shift+up", "K", "move(-1)", "J/K Move", "Move the job one place sooner", 5),
     Key("r", "r", "retry", "Retry", "Run again, resume, or restart if the row asks", 6),
+    Key("e", "e", "edit", "Edit", "Change a waiting job in the form; it keeps its number and place", 6),
+    Key("t", "t", "run_next", "Run next", "Put the job before all others that wait; a held one is queued", 6),
     Key("a", "a", "again", "Again", "Open the form filled with this job's request"),
     Key("A", "A", "again_new_seed", "Again, new seed", "Open the form with this request and a fresh seed"),
     Key("p", "p", "pause", "Pause", "Start no further job after the running one; again to go on", 7),
@@ -86,6 +88,8 @@ LIST = Scope("list", "In every list", (
 
 FORM = Scope("form", "New job", (
     Key("ctrl+s,f10,ctrl+enter", "Ctrl+S", "submit", "Queue", "Add the job to the queue; also F10 and Ctrl+Enter",
+        1, True),
+    Key("ctrl+s,f10,ctrl+enter", "Ctrl+S", "save", "Save", "Change the job that is edited; also F10 and Ctrl+Enter",
         1, True),
     Key("f2", "F2", "task(0)", "Reference", "Form of reference to video", 0, True),
     Key("f3", "F3", "task(1)", "Single shot", "Form of single-shot extension", 0, True),

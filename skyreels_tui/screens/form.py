@@ -39,9 +39,18 @@ class FormScreen(Screen[None]):
 
     BINDINGS = bindings(FORM)
 
-    def __init__(self, task_name: str, values: dict[str, object] | None = None, label: str = "") -> None:
+    def __init__(
+        self,
+        task_name: str,
+        values: dict[str, object] | None = None,
+        label: str = "",
+        *,
+        edit_job_id: int | None = None,
+    ) -> None:
+        """With `edit_job_id` that job is changed in place, and no draft is kept."""
         super().__init__()
         self.form_task = task_named(task_name)
+        self._edits = edit_job_id
         self._given, self._given_label = values, label
         self._checked: forms.Checked | None = None
         self._checked_values: dict[str, Any] = {}
@@ -66,7 +75,8 @@ class FormScreen(Screen[None]):
             host.drafts.profile = "demo" if self._given.get("profile") == "demo" else "full"
             draft = Draft(dict(self._given), self._given_label)
         values = forms.initial_values(self.form_task, host.task_defaults(self.form_task.name), draft.values)
-        values = forms.fit_to_profile(self.form_task, values, self._profile)
+        if "resolution" not in (self._given or {}):
+            values = forms.fit_to_profile(self.form_task, values, self._profile)
         yield Static(self._title(), id="form-title")
         with VerticalScroll(id="form-fields", can_focus=False):
             yield Static(Content(""), id="form-checkpoint")
@@ -94,9 +104,13 @@ class FormScreen(Screen[None]):
 
     def _title(self) -> Content:
         parts: list[tuple[str, str] | str] = [(self.form_task.title, "bold $primary")]
+        if self._edits is not None:
+            parts.insert(0, (f"Edit job {self._edits}   ", "bold $accent"))
         if self._profile == "demo":
             parts.append(("  demo models", "$text-warning"))
         others = [f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task]
+        if self._edits is not None:
+            return Content.assemble(*parts)
         return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
 
     # Values
@@ -196,6 +210,16 @@ class FormScreen(Screen[None]):
 
     # Keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A job that is edited keeps its task, and is saved instead of queued."""
+        if action in ("submit", "task", "next_task"):
+            return self._edits is None
+        return self._edits is not None if action == "save" else True
+
+    def action_save(self) -> None:
+        """Change the edited job, or show every problem."""
+        self.action_submit()
+
     def action_submit(self) -> None:
         """Queue the job, or show every problem and go to the first."""
         if self._submitting:
@@ -226,16 +250,22 @@ class FormScreen(Screen[None]):
                 "error",
             )
             return
-        self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered))
+        if self._edits is None:
+            self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered))
+        else:
+            self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
 
     def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
         self._submitting = False
         if job is None:
             self._show_problems(problems)
             return
-        self.host.drafts.forms.pop(self.form_task.name, None)
-        self.host.drafts.save()
-        self.host.tell(f"Job {job.id} queued")
+        if self._edits is None:
+            self.host.drafts.forms.pop(self.form_task.name, None)
+            self.host.drafts.save()
+            self.host.tell(f"Job {job.id} queued")
+        else:
+            self.host.tell(f"Job {job.id} changed")
         self.dismiss()
         self.host.show_job(job.id)
 
@@ -264,8 +294,9 @@ class FormScreen(Screen[None]):
         """Switch between the real models and the built-in tiny ones."""
         values, label = self.values(), self._label
         self.host.drafts.profile = "full" if self._profile == "demo" else "demo"
-        self._keep_draft(forms.fit_to_profile(self.form_task, values, self._profile), label)
-        self.app.switch_screen(FormScreen(self.form_task.name))
+        values = forms.fit_to_profile(self.form_task, values, self._profile)
+        self._keep_draft(values, label)
+        self._start_over({**values, "profile": self._profile}, label)
 
     def action_copy_command(self) -> None:
         """Copy the job as a shell command."""
@@ -278,10 +309,14 @@ class FormScreen(Screen[None]):
         """Empty the form; the second time bring back what was there."""
         before = Draft(self.values(), self._label)
         back = self._forgotten or Draft()
-        screen = FormScreen(self.form_task.name, {**back.values, "profile": self._profile}, back.label)
+        screen = self._start_over({**back.values, "profile": self._profile}, back.label)
         screen._forgotten = None if self._forgotten else before
-        self.app.switch_screen(screen)
         self.host.tell("Form emptied: Ctrl+R brings it back" if screen._forgotten else "The form is back")
+
+    def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
+        screen = FormScreen(self.form_task.name, values, label, edit_job_id=self._edits)
+        self.app.switch_screen(screen)
+        return screen
 
     def action_back(self) -> None:
         """Leave; the draft stays."""
@@ -289,6 +324,8 @@ class FormScreen(Screen[None]):
         self.dismiss()
 
     def _keep_draft(self, values: dict[str, Any], label: str | None = None) -> None:
+        if self._edits is not None:
+            return
         drafts = self.host.drafts
         kept = Draft(values, self._label if label is None else label)
         if drafts.forms.get(self.form_task.name) != kept:

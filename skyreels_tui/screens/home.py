@@ -162,6 +162,14 @@ class HomeScreen(Screen[None]):
         if self._job is not None:
             self.app.post_message(intents.MoveJob(self._job.id, offset))
 
+    def action_run_next(self) -> None:
+        """Put it before all others that wait."""
+        self._post(intents.RunNext)
+
+    def action_edit(self) -> None:
+        """Change it in the form."""
+        self._post(intents.ChangeJob)
+
     def action_again(self) -> None:
         """Open the form with its request."""
         self._post(intents.AgainJob)
@@ -203,6 +211,8 @@ _NEEDS: dict[str, frozenset[JobState]] = {
     "cancel": PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
     "hold": PENDING | {JobState.INTERRUPTED},
     "move": PENDING | {JobState.INTERRUPTED},
+    "edit": PENDING,
+    "run_next": PENDING | {JobState.INTERRUPTED},
     "retry": FINISHED | {JobState.INTERRUPTED, JobState.HELD},
     "delete": _ANY - {JobState.RUNNING},
 }

@@ -145,3 +145,83 @@ async def test_a_small_terminal_says_so_and_still_works(start):
         await s.shows("✓ done")
         await s.pilot.resize_terminal(100, 30)
         await s.until(lambda: "is small" not in s.text)
+
+
+async def test_a_waiting_job_is_changed_in_place_through_the_form(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.shows("● ")
+        job = s.add("close-up", prompt="a walk", seed=7)
+        s.add("third")
+        s.app.service.hold(job.id)
+        await s.shows("‖ held")
+        await s.press("j")
+        await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.id == job.id)
+        await s.press("e")
+        await s.shows(f"Edit job {job.id}")
+        assert "Ctrl+S Save" in s.footer and "Queue" not in s.footer and "F6" not in s.footer
+        prompt = s.app.screen.query_one("PromptArea")
+        assert prompt.text == "a walk"
+        prompt.focus()
+        await s.press("end")
+        await s.type(" uphill")
+        await s.press("ctrl+s")
+        await s.shows(f"Job {job.id} changed")
+        changed = s.job(job.id)
+        assert (changed.request.prompt, changed.request.seed, changed.label) == ("a walk uphill", 7, "close-up")
+        assert [j.label for j in s.app.board.jobs] == ["first", "close-up", "third"], "same row, same place"
+        assert changed.state is JobState.HELD
+        assert not s.app.drafts.forms, "the job that was edited is no draft of a new one"
+
+
+async def test_editing_survives_the_switch_of_models_and_an_emptied_form(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.shows("● ")
+        job = s.add("second", prompt="keep me")
+        await s.shows("second")
+        await s.press("j", "e")
+        await s.shows(f"Edit job {job.id}")
+        await s.press("ctrl+r")
+        await s.until(lambda: s.app.screen.query_one("PromptArea").text == "")
+        await s.shows(f"Edit job {job.id}")
+        await s.press("ctrl+r")
+        await s.until(lambda: s.app.screen.query_one("PromptArea").text == "keep me")
+        await s.press("ctrl+o")
+        await s.until(lambda: s.app.drafts.profile == "full")
+        await s.shows(f"Edit job {job.id}")
+        await s.press("escape")
+        await s.shows("1 Queue")
+        assert s.job(job.id).request.prompt == "keep me" and not s.app.drafts.forms
+
+
+async def test_a_job_that_has_begun_meanwhile_is_not_changed(start):
+    async with start(gated=True) as s:
+        s.app.service.pause()
+        job = s.add("soon", prompt="before")
+        await s.shows("○ queued")
+        await s.press("e")
+        await s.shows(f"Edit job {job.id}")
+        s.app.service.unpause()
+        await s.until(lambda: s.state(job.id) is JobState.RUNNING)
+        await s.press("ctrl+s")
+        await s.shows(f"job {job.id} is running")
+        assert s.job(job.id).request.prompt == "before"
+        await s.shows(f"Edit job {job.id}")
+
+
+async def test_one_key_puts_a_job_before_all_that_wait(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.shows("● ")
+        for label in ("second", "third"):
+            s.add(label)
+        last = s.add("fourth")
+        s.app.service.hold(last.id)
+        await s.shows("‖ held")
+        assert "t Run next" not in s.footer and "e Edit" not in s.footer, "the running job waits for nothing"
+        await s.press("G")
+        await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.id == last.id)
+        await s.press("t")
+        await s.until(lambda: [j.label for j in s.app.board.jobs] == ["first", "fourth", "second", "third"])
+        assert s.state(last.id) is JobState.QUEUED
