@@ -18,7 +18,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         return run_plain(args, context)
     # A browser's stand-in for the terminal names its own driver.
     served = "TEXTUAL_DRIVER" in os.environ
-    if not served and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual draws to stderr.
+    if not served and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError(
             "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
             "or --plain shows the queue as lines"

@@ -236,6 +236,20 @@ def test_the_app_keeps_its_layout_and_sends_no_foreign_sequence(home: Path, tmp_
         assert after[-1] == before[-1]
 
 
+def test_the_app_does_not_draw_into_a_file(home: Path, tmp_path: Path) -> None:
+    """Textual draws to stderr: with stderr in a file the screen would stay empty."""
+    end, inside = pty.openpty()
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        done = subprocess.run(
+            [sys.executable, "-m", "skyreels_tui"], cwd=ROOT, stdin=inside, stdout=inside, stderr=stderr, timeout=WAIT_S
+        )
+    os.close(inside)
+    os.close(end)
+    assert done.returncode == 2
+    assert "needs a terminal" in log.read_text() and "\x1b" not in log.read_text()
+
+
 def borders(lines: list[str]) -> list[list[int]]:
     """Columns of the frames, line by line."""
     found = []
