@@ -142,7 +142,7 @@ JOB = Scope("job", "Job detail", (
 ))  # fmt: skip
 
 RESULTS = Scope("results", "Results", (
-    Key("enter", "Enter", "play", "Play", "Play here, in the terminal; any key stops", 1),
+    Key("enter", "Enter", "play", "Play", "Play here, in the terminal; again stops", 1),
     Key("left", "Left", "frame(-1)", "Frame before", "One frame back"),
     Key("right", "Right", "frame(1)", "Next frame", "One frame on"),
     Key("o", "o", "open_player", "Open", "Open with the system's player, where there is one"),
@@ -152,10 +152,19 @@ RESULTS = Scope("results", "Results", (
     Key("A", "A", "again_new_seed", "New seed", "The same with a fresh seed", 5),
     Key("y", "y", "copy_path", "Copy path", "Copy the path", 6),
     Key("Y", "Y", "copy_scp", "scp", "Copy an scp line for fetching the file", 7),
-    Key("delete,d", "Del", "trash", "Trash", "Move the video and its sidecar to the trash folder", 8),
-    Key("u", "u", "undo", "Undo", "Bring back what went to the trash last", 9),
-    Key("slash", "/", "search", "Search", "Show only what contains the words you type", 10),
-    Key("escape,q", "Esc", "back", "Back", "Back home", 11),
+    Key("slash", "/", "search", "Search", "Show only what contains the words you type", 8),
+    Key("f", "f", "filter", "Filter", "Show only the videos of one task; again for the next task", 9),
+    Key("space", "Space", "mark", "Mark", "Mark videos to join or to throw away together", 10),
+    Key("J", "J", "join", "Join", "Join the marked videos to one, in the order they were marked", 1),
+    Key("r", "r", "rename", "Rename", "Give the video and its sidecar another name", 11),
+    Key("delete,d", "Del", "trash", "Trash", "Move the video and its sidecar, or the marked ones, to the trash", 12),
+    Key("u", "u", "undo", "Undo", "Bring back what went to the trash last", 13),
+    Key("escape,q", "Esc", "back", "Back", "Stop what plays, close the search, then back home", 7),
+))  # fmt: skip
+
+RENAME = Scope("rename", "Renaming a video", (
+    Key("enter", "Enter", "keep", "Rename", "Give the video this name", 1, True),
+    Key("escape", "Esc", "back", "Back", "Leave the name as it is", 2),
 ))  # fmt: skip
 
 MODELS = Scope("models", "Models", (
@@ -208,7 +217,7 @@ LEAVE = Scope("leave", "Leaving while a job runs", (
 ))  # fmt: skip
 
 SCOPES = (
-    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, MODELS, DOCTOR, SETTINGS, HELP, THEMES,
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, BROWSE, JOB, RESULTS, RENAME, MODELS, DOCTOR, SETTINGS, HELP, THEMES,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 

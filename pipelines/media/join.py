@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,16 @@ RATE = 48000
 CONVERT_LIMIT_S = 3600.0
 
 
-def join_clips(paths: Sequence[str | Path], output: str | Path) -> Path:
+def tell_nobody(_: int) -> None:
+    """The default for `tell`."""
+
+
+def join_clips(paths: Sequence[str | Path], output: str | Path, *, tell: Callable[[int], None] = tell_nobody) -> Path:
     """Write the clips one after the other to `output` (mp4) and return it; MediaError or DiskFull.
 
     Stream copy when all have the same codec, size and rate, else re-encoded to the most common size and rate;
-    silence stands where a clip has no sound and another has.
+    silence stands where a clip has no sound and another has. `tell` is called with the number of clips that are
+    ready, often enough that it may raise to stop the work.
     """
     if not paths:
         raise MediaError(tr("no clip to join: choose at least one"))
@@ -45,7 +50,8 @@ def join_clips(paths: Sequence[str | Path], output: str | Path) -> Path:
     try:
         pieces, counts = [clip.path for clip in clips], [clip.num_frames for clip in clips]
         if not copied:
-            pieces, counts = _encode_alike(clips, fps, bench)
+            pieces, counts = _encode_alike(clips, fps, bench, tell)
+        tell(len(clips))
         sound = _sound_of(clips, [count / fps for count in counts], bench)
         join_by_copy(pieces, temporary, bench, length_s=sum(counts) / fps, sound=sound)
         frames = examine(temporary).num_frames
@@ -64,7 +70,9 @@ def join_clips(paths: Sequence[str | Path], output: str | Path) -> Path:
     return output
 
 
-def _encode_alike(clips: Sequence[VideoInfo], fps: float, bench: Path) -> tuple[list[Path], list[int]]:
+def _encode_alike(
+    clips: Sequence[VideoInfo], fps: float, bench: Path, tell: Callable[[int], None]
+) -> tuple[list[Path], list[int]]:
     """Encode every clip at the most common size, whole and centred on black."""
     width, height = Counter((clip.width, clip.height) for clip in clips).most_common(1)[0][0]
     width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
@@ -76,6 +84,7 @@ def _encode_alike(clips: Sequence[VideoInfo], fps: float, bench: Path) -> tuple[
         with VideoWriter(piece, width, height, fps) as writer:
             for frame in read_frames(clip.path, nearest(times, fps, count), width, height, keep_shape=clip):
                 writer.write(frame[None])
+                tell(index)
         pieces.append(piece)
         counts.append(count)
     return pieces, counts

@@ -1,4 +1,4 @@
-"""Finished videos: look, play in the terminal, go on from them, copy, tidy up."""
+"""Finished videos: look, play in the terminal, go on from them, copy, name, join, tidy up."""
 
 from __future__ import annotations
 
@@ -10,69 +10,38 @@ import shutil
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from pipelines.errors import PipelineError
-from pipelines.tasks import TASKS
+from pipelines.errors import Cancelled, PipelineError
+from pipelines.language import tr, trn
 from skyreels_tui import gallery, intents
+from skyreels_tui.gallery import Video
 from skyreels_tui.hub import hub
 from skyreels_tui.keys import RESULTS, bindings
+from skyreels_tui.screens.rename import RenameScreen
 from skyreels_tui.settings_host import settings_host
 from skyreels_tui.widgets.fields.text import LineInput
-from skyreels_tui.widgets.halfblocks import fit, picture
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
-from skyreels_tui.widgets.safe import cut, plain, safe
-from skyreels_tui.widgets.times import ago, size
+from skyreels_tui.widgets.safe import safe
+from skyreels_tui.widgets.times import size
+from skyreels_tui.widgets.videolist import VideoList
+from skyreels_tui.widgets.videoview import VideoView
 
-PLAY_FPS = 6.0
-STRIP = (0.05, 0.35, 0.65, 0.95)
-"""Places of the strip's pictures, as shares of the length."""
-
-
-class VideoList(RowList):
-    """One row a video, newest first."""
-
-    def __init__(self) -> None:
-        super().__init__(id="result-list")
-        self.videos: list[gallery.Video] = []
-
-    @property
-    def selected(self) -> gallery.Video | None:
-        """The video under the cursor."""
-        return self.videos[self.cursor] if self.videos else None
-
-    def count(self) -> int:
-        """Videos shown."""
-        return len(self.videos)
-
-    def row(self, index: int, width: int, selected: bool) -> Content:
-        """Label, task, size and age."""
-        video, glyphs = self.videos[index], hub(self).glyphs
-        short = next((task.short for task in TASKS if task.name == video.task), video.task[:6])
-        moment = datetime.fromtimestamp(video.modified_s, UTC).isoformat()
-        tail = f" {cut(short, 6):<6} {size(video.num_bytes):>9} {ago(moment, datetime.now().astimezone()):>7}"
-        room = max(4, width - len(tail) - 2)
-        label = cut(video.label, room)
-        return Content.assemble(
-            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
-            label,
-            " " * max(0, room - Content(label).cell_length),
-            (tail, "$text-muted"),
-        )
-
-    def empty(self, width: int) -> Content:
-        """Where videos come from."""
-        return Content.styled("No finished video here yet. n on the home screen makes one.", "$text-muted")
+POLL_S = 2.0
+"""Between two looks at the folder where the system does not tell of changes."""
+LEARN_S = 0.3
+"""Recipes read from mp4 files reach the list so often at most."""
 
 
 class ResultsScreen(Screen[None]):
@@ -82,161 +51,152 @@ class ResultsScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._videos: list[Video] = []
         self._words = ""
+        self._only = ""
         self._trash: list[list[tuple[Path, Path]]] = []
-        self._stop = threading.Event()
         self._gone = threading.Event()
-        self._playing = False
-        self._frame: int | None = None
+        self._joining: threading.Event | None = None
+        """Set to stop the joining that is under way."""
+        self._joining_words = ""
+        self._go_to: Path | None = None
+        """A file that this screen has just made: the cursor goes there."""
 
     def compose(self) -> ComposeResult:
-        """List, and beside or below it the selected video."""
-        yield Static(Content.styled("Results", "bold $primary"), classes="bar")
-        yield LineInput(placeholder="words in name, label or prompt", id="result-search")
+        """List, and beside it the selected video."""
+        yield Static(Content(""), id="result-title", classes="bar")
+        yield LineInput(placeholder=tr("words in name, label, task or prompt"), id="result-search")
         with Horizontal():
             yield VideoList()
-            with Vertical(id="result-detail"):
-                yield Static(Content(""), id="result-view")
-                yield Static(Content(""), id="result-facts")
+            yield VideoView()
         yield KeyBar()
 
     def on_mount(self) -> None:
         """List now, and whenever the folder changes."""
         self.query_one("#result-search").display = False
-        self.query_one(VideoList).focus()
-        self._list()
-        self._watch(settings_host(self).result_dir)
+        self._listing.focus()
+        self._write_title()
+        self._follow(self._folder)
 
     def on_unmount(self) -> None:
-        """Players and the watcher end with the screen."""
-        self._stop.set()
+        """The watcher and a joining end with the screen."""
         self._gone.set()
+        if self._joining is not None:
+            self._joining.set()
 
-    @work(thread=True, group="watch")
-    def _watch(self, folder: Path) -> None:
+    @property
+    def _folder(self) -> Path:
+        return settings_host(self).result_dir
+
+    @property
+    def _listing(self) -> VideoList:
+        return self.query_one(VideoList)
+
+    @property
+    def _view(self) -> VideoView:
+        return self.query_one(VideoView)
+
+    @property
+    def _video(self) -> Video | None:
+        return self._listing.selected if self.is_mounted else None
+
+    @property
+    def _marked(self) -> list[Video]:
+        """The marked videos in the order of marking, also those that a search hides now."""
+        by_path = {video.path: video for video in self._videos}
+        return [by_path[path] for path in self._listing.marked if path in by_path]
+
+    @property
+    def _chosen(self) -> list[Video]:
+        """The marked ones, else the one under the cursor."""
+        return self._marked or ([self._video] if self._video is not None else [])
+
+    def _tell(self, text: str, severity: str = "information") -> None:
+        settings_host(self).tell(text, severity)
+
+    # The folder
+
+    @work(thread=True, group="follow")
+    def _follow(self, folder: Path) -> None:
         from watchfiles import watch
 
-        folder.mkdir(parents=True, exist_ok=True)
-        for _ in watch(folder, stop_event=self._gone, step=200, raise_interrupt=False):
+        def matters(_change: object, path: str) -> bool:
+            return ".part" not in path and "/." not in path[len(str(folder)) :]
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._read(folder)
+            for _ in watch(folder, watch_filter=matters, stop_event=self._gone, step=200, raise_interrupt=False):
+                if not self._gone.is_set():
+                    self._read(folder)
+        except (OSError, RuntimeError):
+            # No watches left, a file system without them, or a name that is not UTF-8: then by looking.
+            while not self._gone.wait(POLL_S):
+                self._read(folder)
+
+    def _read(self, folder: Path) -> None:
+        self.app.call_from_thread(self._take, gallery.videos(folder))
+
+    def _take(self, found: list[Video]) -> None:
+        if self.is_mounted:
+            known = {video.path: video for video in self._videos if video.recipe and not video.has_sidecar}
+            same = [(known.get(video.path), video) for video in found]
+            self._videos = [
+                old if old is not None and not new.recipe and old.modified_s == new.modified_s else new
+                for old, new in same
+            ]
+            self._list()
+            self._read_inside([video for video in self._videos if not video.recipe])
+
+    @work(thread=True, exclusive=True, group="recipes")
+    def _read_inside(self, unknown: Sequence[Video]) -> None:
+        """Look into the files that have no recipe beside them."""
+        learned: list[Video] = []
+        told_s = time.monotonic()
+        for index, video in enumerate(unknown):
             if self._gone.is_set():
                 return
-            self.app.call_from_thread(self._list_again)
+            found = gallery.with_recipe_inside(video)
+            learned += [found] if found.recipe else []
+            if learned and (index == len(unknown) - 1 or time.monotonic() - told_s > LEARN_S):
+                self.app.call_from_thread(self._learn, learned)
+                learned, told_s = [], time.monotonic()
+        if learned and not self._gone.is_set():
+            self.app.call_from_thread(self._learn, learned)
 
-    def _list_again(self) -> None:
+    def _learn(self, learned: Sequence[Video]) -> None:
+        by_path = {video.path: video for video in learned}
+        self._videos = [by_path.get(video.path, video) for video in self._videos]
         if self.is_mounted:
             self._list()
 
     def _list(self) -> None:
-        listing = self.query_one(VideoList)
-        before = listing.selected
-        found = [v for v in gallery.videos(settings_host(self).result_dir) if gallery.matches(v, self._words)]
-        listing.videos = found
-        places = {video.path: index for index, video in enumerate(found)}
-        listing.cursor = places.get(before.path, listing.cursor) if before is not None else 0
-        listing.refresh()
-        if before is None or before not in found:
-            self._show_selected()
+        """Show what the search and the filter leave."""
+        shown = [video for video in self._videos if gallery.matches(video, self._words, self._only)]
+        made = self._go_to if any(video.path == self._go_to for video in shown) else None
+        if made is not None:
+            self._go_to = None
+        self._listing.show(shown, made)
+        self._write_title()
 
-    @property
-    def _video(self) -> gallery.Video | None:
-        return self.query_one(VideoList).selected if self.is_mounted else None
+    def _write_title(self) -> None:
+        shown = self._listing.videos
+        parts = [trn("{count} video", "{count} videos", len(shown)), size(sum(video.num_bytes for video in shown))]
+        if self._only:
+            parts.append(tr("only {task}", task=self._only))
+        if self._words:
+            parts.append(tr("with {words}", words=self._words))
+        if self._marked:
+            parts.append(trn("{count} marked", "{count} marked", len(self._marked)))
+        parts += [self._joining_words] if self._joining_words else []
+        detail = safe(f" {hub(self).glyphs.dot} ".join(parts), 300)
+        title = Content.assemble((tr("Results"), "bold $primary"), "  ", (detail, "$text-muted"))
+        self.query_one("#result-title", Static).update(title)
 
     @on(RowList.Moved)
-    def _show_selected(self) -> None:
-        self._stop.set()
-        self._frame = None
+    def _on_moved(self) -> None:
+        self._view.show(self._video)
         self.refresh_bindings()
-        video = self._video
-        self.query_one("#result-view", Static).update(Content(""))
-        self.query_one("#result-facts", Static).update(Content("") if video is None else _facts(video))
-        if video is not None:
-            self._strip(video.path)
-
-    # Pictures
-
-    def _box(self) -> tuple[int, int]:
-        area = self.query_one("#result-detail").content_size
-        return max(16, area.width), max(4, area.height - 8)
-
-    @work(thread=True, exclusive=True, group="strip")
-    def _strip(self, path: Path) -> None:
-        from pipelines.media.probe import probe_video
-        from pipelines.media.thumbnail import frames_at
-
-        columns, rows = self._box()
-        try:
-            info = probe_video(path)
-            width, height = fit(info.width, info.height, columns // 2 - 1, rows // 2)
-            frames = frames_at(path, [share * info.duration_s for share in STRIP], width, height)
-        except PipelineError as error:
-            self.app.call_from_thread(self._view, path, plain(str(error), "$text-error"), "")
-            return
-        drawn = [picture(rgb, width, height).split("\n") for rgb in frames]
-        pairs = [zip(drawn[0], drawn[1], strict=True), zip(drawn[2], drawn[3], strict=True)]
-        lines = [Content.assemble(left, " ", right) for pair in pairs for left, right in pair]
-        words = f"{info.width}x{info.height}  {info.num_frames} frames  {info.duration_s:.1f} s  {info.fps:.4g} fps"
-        self.app.call_from_thread(self._view, path, Content("\n").join(lines), words)
-
-    def _view(self, path: Path, drawn: Content, words: str) -> None:
-        video = self._video
-        if video is not None and video.path == path:
-            text = Content.assemble(drawn, "\n", (words, "$text-muted")) if words else drawn
-            self.query_one("#result-view", Static).update(text)
-
-    def action_play(self) -> None:
-        """Play here at a few frames a second; the key again stops."""
-        video = self._video
-        if video is None:
-            return
-        if self._playing:
-            self._stop.set()
-            return
-        self._stop.clear()
-        self._playing = True
-        self._play(video.path)
-
-    @work(thread=True, exclusive=True, group="play")
-    def _play(self, path: Path) -> None:
-        from pipelines.media.probe import probe_video
-        from pipelines.media.thumbnail import play
-
-        columns, rows = self._box()
-        try:
-            info = probe_video(path)
-            width, height = fit(info.width, info.height, columns, rows)
-            for number, rgb in enumerate(play(path, width, height, PLAY_FPS)):
-                words = f"{number / PLAY_FPS:.1f} of {info.duration_s:.1f} s   Enter stops"
-                self.app.call_from_thread(self._view, path, picture(rgb, width, height), words)
-                if self._stop.wait(1 / PLAY_FPS):
-                    break
-        except PipelineError as error:
-            self.app.call_from_thread(self._view, path, plain(str(error), "$text-error"), "")
-        finally:
-            self._playing = False
-
-    def action_frame(self, step: int) -> None:
-        """Stand still at one frame and step through."""
-        video = self._video
-        if video is not None:
-            self._stop.set()
-            self._frame = max(0, (self._frame if self._frame is not None else -1) + step)
-            self._still(video.path, self._frame)
-
-    @work(thread=True, exclusive=True, group="strip")
-    def _still(self, path: Path, number: int) -> None:
-        from pipelines.media.probe import probe_video
-        from pipelines.media.thumbnail import frames_at
-
-        columns, rows = self._box()
-        try:
-            info = probe_video(path)
-            width, height = fit(info.width, info.height, columns, rows)
-            rgb = frames_at(path, [number / info.fps], width, height)[0]
-        except PipelineError as error:
-            self.app.call_from_thread(self._view, path, plain(str(error), "$text-error"), "")
-            return
-        words = f"frame {min(number + 1, info.num_frames)} of {info.num_frames}"
-        self.app.call_from_thread(self._view, path, picture(rgb, width, height), words)
 
     # Keys
 
@@ -246,99 +206,35 @@ class ResultsScreen(Screen[None]):
             return True
         if action == "undo":
             return bool(self._trash)
+        if action == "filter":
+            return bool(self._videos)
+        if action == "join":
+            return self.is_mounted and len(self._marked) > 1 and self._joining is None
         video = self._video
         if action in ("again", "again_new_seed"):
             return video is not None and bool(video.request)
         return video is not None
 
-    def _open(self, task: str, values: dict[str, Any], label: str = "") -> None:
-        self.app.post_message(intents.OpenForm(task, values, label))
+    def action_play(self) -> None:
+        """Play here at a few frames a second; the key again stops."""
+        self._view.play()
 
-    def action_extend(self) -> None:
-        """Go on from this clip."""
-        if self._video is not None:
-            self._open("single_shot_extension", {"input_video": (str(self._video.path),), **self._profile()})
+    def action_frame(self, step: int) -> None:
+        """Stand still at one frame and step through."""
+        self._view.step(step)
 
-    def _profile(self) -> dict[str, Any]:
-        video = self._video
-        return {"profile": video.request.get("profile", "full") if video is not None else "full"}
-
-    def action_last_frame(self) -> None:
-        """Use its last frame as a reference."""
-        if self._video is not None:
-            self._save_last_frame(self._video.path, self._profile())
-
-    @work(thread=True, group="frame")
-    def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
-        from pipelines.media.video import last_frame
-
-        target = path.with_name(f"{path.stem}-last.png")
-        try:
-            last_frame(path).save(target)
-        except (PipelineError, OSError) as error:
-            self.app.call_from_thread(settings_host(self).tell, str(error), "error")
-            return
-        self.app.call_from_thread(self._open, "reference_to_video", {"ref_imgs": (str(target),), **profile})
-
-    def action_again(self) -> None:
-        """Open the form with this video's request."""
-        if self._video is not None:
-            self._open(self._video.task, dict(self._video.request), self._video.label)
-
-    def action_again_new_seed(self) -> None:
-        """The same with a fresh seed."""
-        if self._video is not None:
-            request = {**self._video.request, "seed": random.randrange(2**31)}
-            self._open(self._video.task, request, self._video.label)
-
-    def action_copy_path(self) -> None:
-        """Copy the path."""
-        if self._video is not None:
-            self._copy(str(self._video.path))
-
-    def action_copy_scp(self) -> None:
-        """Copy a line that fetches the file to another machine."""
-        if self._video is not None:
-            remote = f"{getpass.getuser()}@{platform.node()}:{self._video.path}"
-            self._copy(f"scp {shlex.quote(remote)} .")
-
-    def _copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
-        settings_host(self).tell(f"Copied: {safe(text, 200)}")
-
-    def action_open_player(self) -> None:
-        """Open with the system's player, where there is one."""
-        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
-        video = self._video
-        if opener is None or video is None:
-            settings_host(self).tell("This machine has no player to open it with; Enter plays it here", "warning")
-            return
-        null = subprocess.DEVNULL
-        subprocess.Popen([opener, str(video.path)], stdin=null, stdout=null, stderr=null, start_new_session=True)
-
-    def action_trash(self) -> None:
-        """Move the video and its sidecar to the trash folder."""
-        video = self._video
-        if video is None:
-            return
-        try:
-            self._trash.append(gallery.move_to_trash(video.path))
-        except OSError as error:
-            settings_host(self).tell(f"Not moved: {error}", "error")
-            return
-        settings_host(self).tell(f"{video.path.name} is in the trash: u brings it back")
-        self._list()
+    def action_mark(self) -> None:
+        """Mark or unmark."""
+        self._listing.toggle_mark()
+        self._write_title()
         self.refresh_bindings()
 
-    def action_undo(self) -> None:
-        """Bring back what went to the trash last."""
-        if self._trash:
-            try:
-                gallery.undo(self._trash.pop())
-            except OSError as error:
-                settings_host(self).tell(f"Not moved back: {error}", "error")
-            self._list()
-            self.refresh_bindings()
+    def action_filter(self) -> None:
+        """Only the videos of the next task, and after the last one all again."""
+        tasks = ["", *sorted({video.task for video in self._videos})]
+        place = tasks.index(self._only) if self._only in tasks else -1
+        self._only = tasks[(place + 1) % len(tasks)]
+        self._list()
 
     def action_search(self) -> None:
         """Type words; Enter goes back to the list."""
@@ -353,29 +249,200 @@ class ResultsScreen(Screen[None]):
 
     @on(Input.Submitted)
     def _on_search_done(self) -> None:
-        self.query_one(VideoList).focus()
+        self._listing.focus()
 
     def action_back(self) -> None:
-        """Stop playing, close the search, then leave."""
+        """Stop playing or joining, close the search and the filter, then leave."""
         line = self.query_one("#result-search", LineInput)
-        if self._playing:
-            self._stop.set()
-        elif line.display:
+        if self._view.playing:
+            self._view.stop()
+        elif self._joining is not None:
+            self._joining.set()
+        elif line.display or self._only:
             line.display = False
-            line.value = ""
-            self.query_one(VideoList).focus()
+            line.value = self._only = ""
+            self._listing.focus()
+            self._list()
         else:
             self.dismiss()
 
+    # Going on from a video
 
-def _facts(video: gallery.Video) -> Content:
-    lines = [plain(str(video.path), "bold")]
-    prompt = str(video.request.get("prompt", ""))
-    if prompt:
-        lines.append(plain(prompt, limit=400))
-    names = ("resolution", "duration", "seed", "num_inference_steps", "profile")
-    known = [f"{name.removeprefix('num_')} {video.request[name]}" for name in names if name in video.request]
-    lines.append(plain(" · ".join(known) or "no recipe lies beside this file", "$text-muted"))
-    if video.recipe.get("suspect"):
-        lines.append(plain(f"? looks wrong: {video.recipe['suspect']}", "$text-warning"))
-    return Content("\n").join(lines)
+    def _open(self, task: str, values: dict[str, Any], label: str = "") -> None:
+        self.app.post_message(intents.OpenForm(task, values, label))
+
+    @property
+    def _profile(self) -> dict[str, Any]:
+        """A demo video goes on with the demo models."""
+        video = self._video
+        return {"profile": "demo" if video is not None and video.request.get("profile") == "demo" else "full"}
+
+    def action_extend(self) -> None:
+        """Go on from this clip."""
+        if self._video is not None:
+            self._open("single_shot_extension", {"input_video": (str(self._video.path),), **self._profile})
+
+    def action_last_frame(self) -> None:
+        """Use its last frame as a reference."""
+        if self._video is not None:
+            self._save_last_frame(self._video.path, self._profile)
+
+    @work(thread=True, group="frame")
+    def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
+        from pipelines.media.video import last_frame
+
+        target = path.with_name(f"{path.stem}-last.png")
+        try:
+            last_frame(path).save(target)
+        except (PipelineError, OSError) as error:
+            self.app.call_from_thread(self._tell, str(error), "error")
+            return
+        self.app.call_from_thread(self._open, "reference_to_video", {"ref_imgs": (str(target),), **profile})
+
+    def action_again(self) -> None:
+        """Open the form with this video's request."""
+        if self._video is not None:
+            self._open(self._video.task, dict(self._video.request), self._video.label)
+
+    def action_again_new_seed(self) -> None:
+        """The same with a fresh seed."""
+        if self._video is not None:
+            request = {**self._video.request, "seed": random.randrange(2**31)}
+            self._open(self._video.task, request, self._video.label)
+
+    # Elsewhere
+
+    def action_copy_path(self) -> None:
+        """Copy the path."""
+        if self._video is not None:
+            self._copy(str(self._video.path))
+
+    def action_copy_scp(self) -> None:
+        """Copy a line that fetches the file to another machine."""
+        if self._video is not None:
+            remote = f"{getpass.getuser()}@{platform.node()}:{self._video.path.absolute()}"
+            self._copy(f"scp {shlex.quote(remote)} .")
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self._tell(tr("Copied: {text}", text=safe(text, 200)))
+
+    def action_open_player(self) -> None:
+        """Open with the system's player, where there is one."""
+        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+        video = self._video
+        if opener is None or video is None:
+            self._tell(tr("This machine has no player to open it with; Enter plays it here"), "warning")
+            return
+        null = subprocess.DEVNULL
+        subprocess.Popen([opener, str(video.path)], stdin=null, stdout=null, stderr=null, start_new_session=True)
+
+    # Files
+
+    def action_rename(self) -> None:
+        """Ask for another name."""
+        video = self._video
+        if video is None:
+            return
+
+        def answered(name: str | None) -> None:
+            if not name:
+                return
+            try:
+                self._go_to = gallery.rename(video, name)
+            except (PipelineError, OSError) as error:
+                self._tell(tr("Not renamed: {reason}", reason=error), "error")
+            self._refresh()
+
+        self.app.push_screen(RenameScreen(video.path), answered)
+
+    def action_trash(self) -> None:
+        """Move the chosen videos and their sidecars to the trash folder."""
+        moved: list[tuple[Path, Path]] = []
+        chosen = self._chosen
+        try:
+            for video in chosen:
+                moved += gallery.move_to_trash(video.path, self._folder)
+        except OSError as error:
+            self._tell(tr("Not moved: {reason}", reason=error), "error")
+        if moved:
+            self._trash.append(moved)
+            words = trn("{count} video is in the trash: u brings it back",
+                        "{count} videos are in the trash: u brings them back", len(chosen))  # fmt: skip
+            self._tell(words)
+        self._refresh()
+
+    def action_undo(self) -> None:
+        """Bring back what went to the trash last."""
+        if not self._trash:
+            return
+        moved = self._trash.pop()
+        try:
+            left = gallery.undo(moved)
+        except OSError as error:
+            self._tell(tr("Not moved back: {reason}", reason=error), "error")
+        else:
+            self._go_to = moved[0][0]
+            if left:
+                self._tell(tr("Its name is taken by now: {path} stays in the trash", path=left[0]), "warning")
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """List at once what a key of this screen has changed."""
+        self._take(gallery.videos(self._folder))
+        self.refresh_bindings()
+
+    # Joining
+
+    def action_join(self) -> None:
+        """Join the marked videos in the order of marking."""
+        chosen = self._marked
+        if len(chosen) > 1 and self._joining is None:
+            self._joining = threading.Event()
+            self._join(chosen, gallery.joined_path(self._folder, chosen), self._joining)
+            self._say_joining(tr("joining {count} videos …", count=len(chosen)))
+
+    @work(thread=True, group="join")
+    def _join(self, chosen: Sequence[Video], target: Path, stop: threading.Event) -> None:
+        from pipelines.media.join import join_clips
+
+        told = -1
+
+        def tell(done: int) -> None:
+            nonlocal told
+            if stop.is_set():
+                raise Cancelled
+            if done != told:
+                told = done
+                words = tr("joining: {done} of {count} videos ready", done=done, count=len(chosen))
+                self.app.call_from_thread(self._say_joining, words)
+
+        try:
+            join_clips([video.path for video in chosen], target, tell=tell)
+            label = " + ".join(video.label for video in chosen)
+            gallery.write_recipe(target.with_suffix(".json"), {"label": label[:200]})
+        except Cancelled:
+            if self._gone.is_set():
+                return
+            self.app.call_from_thread(self._joined, None, tr("Joining was stopped; nothing was written"), "warning")
+        except (PipelineError, OSError) as error:
+            self.app.call_from_thread(self._joined, None, tr("Not joined: {reason}", reason=error), "error")
+        else:
+            words = tr("Joined to {name}", name=target.name)
+            self.app.call_from_thread(self._joined, target, words, "information")
+
+    def _say_joining(self, words: str) -> None:
+        self._joining_words = words
+        if self.is_mounted:
+            self._write_title()
+            self.refresh_bindings()
+
+    def _joined(self, made: Path | None, words: str, severity: str) -> None:
+        self._joining = None
+        self._tell(words, severity)
+        if self.is_mounted:
+            if made is not None:
+                self._go_to = made
+                self._listing.marked = []
+            self._say_joining("")
+            self._refresh()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from textual.content import Content
 
+RAMP = " .:-=+*#%@"
+"""Letters from dark to light, for terminals without colours."""
 
-def picture(rgb: bytes, width: int, height: int) -> Content:
+
+def picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> Content:
     """Draw `height` x `width` RGB bytes; an odd last row is drawn on the background alone."""
     lines = []
     row_bytes = width * 3
     for top in range(0, height, 2):
         upper = rgb[top * row_bytes : (top + 1) * row_bytes]
         lower = rgb[(top + 1) * row_bytes : (top + 2) * row_bytes]
-        lines.append(_line(upper, lower, width))
+        lines.append(_grey(upper, lower, width) if monochrome else _line(upper, lower, width))
     return Content("\n").join(lines)
 
 
@@ -29,6 +32,12 @@ def _line(upper: bytes, lower: bytes, width: int) -> Content:
         run, last = run + 1, style
     parts.append(("▀" * run, last))
     return Content.assemble(*parts)
+
+
+def _grey(upper: bytes, lower: bytes, width: int) -> Content:
+    """One letter a cell, as bright as both of its pixels together."""
+    both = [sum(upper[x * 3 : x * 3 + 3]) + sum((lower or upper)[x * 3 : x * 3 + 3]) for x in range(width)]
+    return Content("".join(RAMP[value * len(RAMP) // (6 * 256)] for value in both))
 
 
 def fit(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:

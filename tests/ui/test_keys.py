@@ -46,7 +46,7 @@ async def test_help_finds_a_key_by_what_it_does(start):
         await s.press("question_mark")
         await s.shows("type to search")
         await s.type("trash")
-        await s.shows("Move the video and its sidecar to the trash folder")
+        await s.shows("Move the video and its sidecar")
         assert "Hold a waiting job" not in s.text
         await s.press("escape", "escape")
         await s.shows("Nothing here yet")

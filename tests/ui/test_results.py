@@ -33,7 +33,7 @@ async def test_videos_are_listed_searched_trashed_and_brought_back(start, tmp_pa
         await s.until(lambda: len(s.app.screen.query_one(VideoList).videos) == 1)
         await s.press("enter", "d")
         await s.until(lambda: not (result_dir / "reference_to_video/bikes [red].mp4").exists())
-        assert len(list((result_dir / ".trash").iterdir())) == 2
+        assert len(list((result_dir / ".trash/reference_to_video").iterdir())) == 2
         await s.press("u")
         await s.until(lambda: (result_dir / "reference_to_video/bikes [red].json").exists())
 
