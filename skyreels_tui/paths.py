@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from typing import Literal
 
+from pipelines.media.address import is_address
+from pipelines.request import Files, Request, field_specs
 from skyreels_tui.jobs.references import token_name
 
 SUFFIXES = {
@@ -20,15 +23,26 @@ MOST_ENTRIES = 5000
 
 
 def expand(text: str) -> str:
-    """An absolute path from what was typed; references to other jobs stay as they are."""
+    """An absolute path from what was typed; references to other jobs and web addresses stay as they are."""
     text = text.strip()
-    if not text or token_name(text) is not None:
+    if not text or token_name(text) is not None or is_address(text):
         return text
     try:
         return str(Path(text).expanduser().absolute())
     except (RuntimeError, ValueError):
         # '~name' of nobody, or a NUL: left for the check to refuse in words.
         return text
+
+
+def address_fields(request: Request) -> dict[str, Literal["image", "video", "audio"]]:
+    """Input fields that hold a web address which has not been fetched, each with its kind of media."""
+    return {
+        name: spec.media
+        for name, spec in field_specs(type(request))
+        if isinstance(spec, Files)
+        and isinstance(getattr(request, name), tuple)
+        and any(isinstance(entry, str) and is_address(entry) for entry in getattr(request, name))
+    }
 
 
 def is_media(name: str, media: str) -> bool:

@@ -16,11 +16,11 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pipelines.errors import MediaError
 from pipelines.language import tr
 from pipelines.media import probe
+from pipelines.media.address import encoded, file_name, host_of, is_address
 from pipelines.media.files import need_room, plain, put_in_place
 
 Media = Literal["image", "video", "audio"]
@@ -38,19 +38,6 @@ BLOCK = 1 << 16
 AGENT = "skyreels-tui"
 
 
-def is_address(text: str) -> bool:
-    """Whether a person means an address on the web rather than a path."""
-    return text.strip().lower().startswith(("http://", "https://"))
-
-
-def host_of(address: str) -> str:
-    """The server's name, safe to show: never a name, a password or a query."""
-    try:
-        return plain(urlsplit(address.strip()).hostname or "", limit=60) or "?"
-    except ValueError:
-        return "?"
-
-
 def fetch(
     address: str,
     media: Media,
@@ -66,10 +53,8 @@ def fetch(
     Raises MediaError in words, DiskFull, or whatever `progress` raises; nothing is left behind then.
     """
     limit = LIMITS[media] if limit is None else limit
-    name = _name(address)
-    request = urllib.request.Request(
-        _encoded(address), headers={"User-Agent": AGENT, "Accept": f"{media}/*, */*;q=0.5"}
-    )
+    name = file_name(address)
+    request = urllib.request.Request(encoded(address), headers={"User-Agent": AGENT, "Accept": f"{media}/*, */*;q=0.5"})
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _remove_stale(folder)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".fetch-", suffix=".part", delete=False) as stream:
@@ -110,34 +95,6 @@ def _opener() -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
-
-
-def _encoded(address: str) -> str:
-    """The address as it goes over the wire: letters outside ASCII and spaces escaped; MediaError when it is none."""
-    wrong = tr("{host}: no usable web address", host=host_of(address))
-    try:
-        parts = urlsplit(address.strip())
-        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
-    except (ValueError, UnicodeError):
-        raise MediaError(wrong) from None
-    if not host or not is_address(address):
-        raise MediaError(wrong)
-    if parts.username is not None:
-        raise MediaError(tr("{host}: an address with a name or password in it is not taken", host=host_of(address)))
-    host = f"[{host}]" if ":" in host else host
-    path, query = (quote(part, safe="/%:@!$&'()*+,;=~?-._") for part in (parts.path or "/", parts.query))
-    return urlunsplit((parts.scheme.lower(), host if port is None else f"{host}:{port}", path, query, ""))
-
-
-def _name(address: str) -> str:
-    """A file name from the end of the address, letters and digits only, so that it is harmless everywhere."""
-    with suppress(ValueError):
-        last = unquote(urlsplit(address.strip()).path).rstrip("/").rpartition("/")[2]
-        stem, dot, ending = last.rpartition(".")
-        stem, ending = (stem, ending) if dot and re.fullmatch(r"[A-Za-z0-9]{1,5}", ending) else (last, "")
-        stem = re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:40]
-        return (stem or "file") + (f".{ending.lower()}" if ending else "")
-    return "file"
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import argparse
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data
+from skyreels_tui.commands.downloads import fetch_inputs
 from skyreels_tui.commands.exits import Exit
 from skyreels_tui.commands.fields import add_task_options, build_request
 from skyreels_tui.commands.parser import Parser
 from skyreels_tui.jobs.model import Job
+from skyreels_tui.presets import Presets
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -40,7 +42,8 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -> Job:
     """Queue what the options ask for; raises CommandError or InvalidRequest with nothing queued."""
-    _, request = build_request(args, context.settings)
+    _, request = build_request(args, context.settings, Presets(context.folders.presets))
+    request = fetch_inputs(request, context.folders.downloads)
     with context.queue() as queue:
         job = queue.add(request, label=args.label, batch=args.batch, held=held)
         return queue.run_next(job.id) if args.first and not held else job

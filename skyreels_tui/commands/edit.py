@@ -7,6 +7,7 @@ import argparse
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data, state_words
+from skyreels_tui.commands.downloads import fetch_inputs
 from skyreels_tui.commands.exits import CommandError, Exit
 from skyreels_tui.commands.fields import add_task_options, change_request, given_fields
 from skyreels_tui.commands.parser import Parser
@@ -42,7 +43,8 @@ def _edit(args: argparse.Namespace, context: Context) -> Job:
         job = queue.job(args.job)
         if not given_fields(args):
             return queue.rename(job.id, args.label)
-        return queue.edit(job.id, change_request(job.request, job.task, args), label=args.label)
+        request = fetch_inputs(change_request(job.request, job.task, args), context.folders.downloads)
+        return queue.edit(job.id, request, label=args.label)
 
 
 def _duplicate(args: argparse.Namespace, context: Context) -> list[Job]:

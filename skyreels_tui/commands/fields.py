@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.media.address import is_address
 from pipelines.request import Choice, FieldSpec, Files, Flag, Number, Request, Text, field_specs
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.commands.exits import CommandError
 from skyreels_tui.commands.parser import Parser, spellings
+from skyreels_tui.presets import Presets, PresetsError
 from skyreels_tui.settings import Settings, parse_value
 
 DEMO_RESOLUTION = "128P"
@@ -33,6 +35,7 @@ def add_task_options(parser: Parser, *, changing: bool = False) -> None:
         parser.add_argument(
             "--profile", choices=("full", "demo"), default="full", help="demo: built-in tiny models, noise"
         )
+        parser.add_argument("--preset", metavar="NAME", help="start from a form saved under this name")
     for name, owners in _all_fields().items():
         spec = owners[0][1]
         help_text = _help(owners).replace("%", "%%")
@@ -62,13 +65,21 @@ def given_fields(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def build_request(args: argparse.Namespace, settings: Settings) -> tuple[TaskSpec, Request]:
+def build_request(args: argparse.Namespace, settings: Settings, presets: Presets) -> tuple[TaskSpec, Request]:
     """Make the request that the options ask for, unchecked; raises CommandError for what fits no field."""
     given = given_fields(args)
     task = _task(args.task_type, given)
     values: dict[str, Any] = dict(settings.defaults.get(task.name, {}))
+    if args.preset is not None:
+        try:
+            values |= presets.get(task.name, args.preset)
+        except PresetsError as error:
+            raise CommandError(f"preset: {error}") from None
     if args.profile == "demo":
         values["resolution"] = DEMO_RESOLUTION
+    elif values.get("resolution") == DEMO_RESOLUTION:
+        # A preset of the demo models, used with the real ones.
+        del values["resolution"]
     values |= parse_fields(task, given)
     return task, task.request_type.from_dict({**values, "profile": args.profile})
 
@@ -147,8 +158,8 @@ def _number(spec: Number, text: str) -> Any:
 
 
 def _absolute(path: str) -> str:
-    """Make a path independent of the folder it was typed in; references to other jobs stay as they are."""
-    if path.strip().startswith("{{"):
+    """Make a path independent of the folder it was typed in; references and web addresses stay as they are."""
+    if path.strip().startswith("{{") or is_address(path):
         return path.strip()
     if not _exists(path) and _exists(path.strip()):
         path = path.strip()

@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from pipelines.demo import checkpoints
 from pipelines.errors import Cancelled, MediaError
+from pipelines.media.address import host_of, is_address
 from pipelines.media.probe import probe_audio, probe_image, probe_video
-from pipelines.media.remote import LIMITS, fetch, host_of, is_address
+from pipelines.media.remote import LIMITS, fetch
+from tests.media.web import Answer, Handler, redirect, serving, whole
 
 SAMPLES = Path(checkpoints.__file__).parent / "samples"
 PICTURE = (SAMPLES / "astronaut.jpg").read_bytes()
-
-Answer = Callable[["Handler"], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers by path; one that never ends goes on until the other side has gone or the test is over."""
-
-    answers: dict[str, Answer]
-    over: threading.Event
-
-    def do_GET(self) -> None:
-        self.answers[self.path](self)
-
-    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-def whole(body: bytes, kind: str = "application/octet-stream") -> Answer:
-    return lambda handler: handler.reply(200, body, Content_Length=str(len(body)), Content_Type=kind)
-
-
-def redirect(where: str) -> Answer:
-    return lambda handler: handler.reply(302, Location=where)
 
 
 def endless(handler: Handler) -> None:
@@ -65,21 +35,8 @@ def first_bytes_then_silence(handler: Handler) -> None:
 
 @pytest.fixture
 def web() -> Iterator[Callable[[str, Answer], str]]:
-    """`web(path, answer)` serves the answer on this machine and returns its address."""
-    over = threading.Event()
-    handler = type("OwnHandler", (Handler,), {"answers": {}, "over": over})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def serve(path: str, answer: Answer) -> str:
-        handler.answers[path] = answer
-        return f"http://127.0.0.1:{server.server_port}{path}"
-
-    yield serve
-    over.set()
-    server.shutdown()
-    server.server_close()
+    with serving() as serve:
+        yield serve
 
 
 def test_a_picture_a_video_and_a_sound_are_fetched_and_named_by_their_content(web, tmp_path):
