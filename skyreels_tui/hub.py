@@ -77,10 +77,15 @@ class HubApp(App[None]):
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
         self._job_seconds: dict[int, float] = {}
+        self._unreadable: frozenset[int] = frozenset()
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
         return self._job_seconds.get(job.id)
+
+    def is_unreadable(self, job: Job) -> bool:
+        """Whether nothing is known of a job because its inputs could not be read."""
+        return job.id in self._unreadable
 
     def use_theme(self, name: str) -> None:
         """Read one palette and show it; '' and unknown names give the default."""
@@ -140,7 +145,9 @@ class HubApp(App[None]):
         """Fan a sensor reading out."""
         self.last_sample = message.sample
         if message.sample.queue is not None:
-            self._job_seconds = dict(message.sample.queue.job_seconds)
+            queue = message.sample.queue
+            self._job_seconds = dict(queue.job_seconds + queue.held_seconds)
+            self._unreadable = queue.unreadable
         self.sample.publish(message.sample)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipelines.errors import PipelineError
 from pipelines.plan import Plan
@@ -38,25 +38,40 @@ class Forecast:
         """Return the forecast of this moment."""
         jobs = self._jobs()
         waiting = [job for job in jobs if job.state in WAITING]
+        held = [job for job in jobs if job.state is JobState.HELD]
         running = [job for job in jobs if job.state is JobState.RUNNING]
-        self._forget(waiting + running)
-        seconds: list[tuple[int, float]] = []
-        needs = unknown = 0
+        self._forget(waiting + held + running)
+        plans = {job.id: self.plan(job) for job in waiting + held}
+        needs = 0
         for job in waiting:
-            plan = self.plan(job)
-            if plan is None:
-                unknown += 1
-                continue
-            total = self._book.estimate(job.task_type, plan).total_s
-            seconds.append((job.id, max(0.0, total * (1 - _done(job)))))
-            needs += plan.output_bytes + plan.work_bytes
+            plan = plans[job.id]
+            needs += plan.output_bytes + plan.work_bytes if plan is not None else 0
+        seconds = self._seconds(waiting, plans)
         left, now = 0.0, None
         for job in running:
             now = RunningJob(job, self.plan(job))
             needs += now.plan.output_bytes if now.plan else 0
             left += self._left_s(now)
         self._running = now
-        return QueueForecast(tuple(seconds), left + sum(spent for _, spent in seconds), needs, unknown, now)
+        return QueueForecast(
+            job_seconds=seconds,
+            total_seconds=left + sum(spent for _, spent in seconds),
+            needs_bytes=needs,
+            unknown=len(waiting) - len(seconds),
+            held_seconds=self._seconds(held, plans),
+            unreadable=frozenset(job_id for job_id, plan in plans.items() if plan is None),
+            running=now,
+        )
+
+    def _seconds(self, jobs: Sequence[Job], plans: Mapping[int, Plan | None]) -> tuple[tuple[int, float], ...]:
+        """(job id, seconds it will run) of the jobs that have a plan."""
+        found = []
+        for job in jobs:
+            plan = plans[job.id]
+            if plan is not None:
+                total = self._book.estimate(job.task_type, plan).total_s
+                found.append((job.id, max(0.0, total * (1 - _done(job)))))
+        return tuple(found)
 
     def _left_s(self, running: RunningJob) -> float:
         progress = self._progress()

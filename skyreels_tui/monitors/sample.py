@@ -154,6 +154,10 @@ class QueueForecast:
     """Disk that results and work folders of the waiting jobs will take."""
     unknown: int = 0
     """Waiting jobs whose inputs could not be read, so that nothing is known."""
+    held_seconds: tuple[tuple[int, float], ...] = ()
+    """The same of held jobs, which count in no sum: they run only when they are released."""
+    unreadable: frozenset[int] = frozenset()
+    """Ids of waiting and held jobs whose inputs could not be read."""
     running: RunningJob | None = None
 
 

@@ -89,6 +89,8 @@ def test_forecast_adds_up_what_waits(tmp_path: Path, photo: str) -> None:
     assert forecast.total_seconds == pytest.approx(100.0 + 1.5 * whole)
     assert forecast.needs_bytes == 3 * plan.output_bytes + 2 * plan.work_bytes
     assert forecast.unknown == 1
+    assert dict(forecast.held_seconds) == pytest.approx({15: whole}), "known, though in no sum"
+    assert forecast.unreadable == {17}
     assert forecast.running is not None
     assert (forecast.running.job.id, forecast.running.plan) == (12, plan)
 
