@@ -85,14 +85,15 @@ class DiskFull(PipelineError):
         )
 
 
+INPUT_CHANGED = mark("{path} has changed since this job began: put the file back, or restart the job")
+
+
 class InputChanged(PipelineError):
     """An input file is not the one the stored steps were computed from."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(
-            tr("{path} has changed since this job began: put the file back, or restart the job", path=path)
-        )
+        super().__init__(tr(INPUT_CHANGED, path=path))
 
 
 class Cancelled(Exception):

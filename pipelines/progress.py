@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipelines.language import mark
+
 
 class Stage(StrEnum):
     """The phases of every job, in order."""
 
-    LOAD = "load"
-    TEXT = "text"
-    CONDITION = "condition"
-    DENOISE = "denoise"
-    DECODE = "decode"
-    WRITE = "write"
+    LOAD = mark("load")
+    TEXT = mark("text")
+    CONDITION = mark("condition")
+    DENOISE = mark("denoise")
+    DECODE = mark("decode")
+    WRITE = mark("write")
 
 
 @dataclass(frozen=True, slots=True)

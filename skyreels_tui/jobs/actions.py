@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.errors import InvalidRequest, Problem
+from pipelines.language import mark, tr
 from pipelines.request import Request
-from skyreels_tui.jobs import workfolder
+from skyreels_tui.jobs import reasons, workfolder
 from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.errors import NotAllowed
 from skyreels_tui.jobs.model import PENDING, Job, JobState
@@ -73,7 +74,7 @@ class QueueActions:
         """Add all or none; with several entries a problem's field reads 'entry 3.prompt'."""
         problems = []
         for number, entry in enumerate(() if checked else entries, 1):
-            prefix = f"entry {number}." if len(entries) > 1 else ""
+            prefix = tr("entry {number}", number=number) + "." if len(entries) > 1 else ""
             found = check_request(entry.request)
             problems += [Problem(prefix + problem.field, problem.message) for problem in found]
         if problems:
@@ -136,7 +137,7 @@ class QueueActions:
         """Forget the stored steps of a waiting or interrupted job and queue it from step 0."""
         job = self._store.get(job_id)
         if job.state not in PENDING | {JobState.INTERRUPTED}:
-            raise NotAllowed(job_id, job.state, "restarted")
+            raise NotAllowed(job_id, job.state, mark("restarted"))
         if job.state == JobState.QUEUED:
             # Held first: nobody may start it while its folder goes away.
             self._store.hold(job_id)
@@ -181,7 +182,7 @@ class QueueActions:
     def stop_job(self) -> None:
         """Interrupt the running job of this process at its next step edge; the queue goes on."""
         if self._runner is not None:
-            self._runner.stop_job(Why.STOP, reason="stopped by hand")
+            self._runner.stop_job(Why.STOP, reason=reasons.STOPPED_BY_HAND)
 
     def _woken(self, job: Job) -> Job:
         self._wake()

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from pipelines.errors import InvalidRequest, Problem
+from pipelines.language import tr
 from pipelines.request import Request
 from pipelines.tasks import task_named
+from skyreels_tui.jobs import reasons
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.ordering import GAP, next_position
 from skyreels_tui.jobs.references import references, token_name
@@ -34,7 +36,7 @@ def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> li
     for index, entry in linked:
         before = ids[index - 1] if index else previous
         found = link(connection, ids[index], entry.request, first_id=ids[0], previous=before)
-        prefix = f"entry {index + 1}." if len(entries) > 1 else ""
+        prefix = tr("entry {number}", number=index + 1) + "." if len(entries) > 1 else ""
         problems += [Problem(prefix + problem.field, problem.message) for problem in found]
     if problems:
         raise InvalidRequest(problems)
@@ -75,12 +77,16 @@ def link(
         name = token_name(text) or ""
         target = _find(connection, job_id, name, first_id) if name else previous
         if target is None:
-            missing = f"there is no job {name!r}" if name else "no job stands before this one"
-            problems.append(Problem(field, f"{text}: {missing}"))
+            missing = (
+                tr("{token}: there is no job {name!r}", token=text, name=name)
+                if name
+                else tr("{token}: no job stands before this one", token=text)
+            )
+            problems.append(Problem(field, missing))
             continue
         connection.execute("INSERT INTO refs VALUES (?, ?, ?)", (job_id, text, target))
         if _reaches(connection, target, job_id):
-            problems.append(Problem(field, f"{text}: this job would wait for itself"))
+            problems.append(Problem(field, tr("{token}: this job would wait for itself", token=text)))
     return problems
 
 
@@ -95,7 +101,7 @@ def settle(connection: sqlite3.Connection, job_id: int) -> None:
 
 
 def waiting_reason(connection: sqlite3.Connection, job_id: int) -> str:
-    """Why a job must wait for another one, or ''."""
+    """Why a job must wait for another one, as the row keeps it, or ''."""
     rows = connection.execute(
         "SELECT jobs.id, jobs.state, jobs.deleted FROM refs JOIN jobs ON jobs.id = refs.target_id"
         " WHERE refs.job_id = ? AND jobs.state != 'done'"
@@ -106,10 +112,10 @@ def waiting_reason(connection: sqlite3.Connection, job_id: int) -> str:
         return ""
     target, state, deleted = rows[0]
     if state == JobState.FAILED:
-        return f"job {target} failed"
+        return reasons.JOB_FAILED.format(id=target)
     if state == JobState.CANCELLED:
-        return f"job {target} was cancelled"
-    return f"job {target} was deleted" if deleted else f"waits for job {target}"
+        return reasons.JOB_CANCELLED.format(id=target)
+    return (reasons.JOB_DELETED if deleted else reasons.WAITS_FOR_JOB).format(id=target)
 
 
 def outputs_of_references(connection: sqlite3.Connection, job_id: int) -> Mapping[str, str]:

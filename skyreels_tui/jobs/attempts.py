@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from skyreels_tui.jobs import reasons
 from skyreels_tui.jobs.database import Database
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.rows import COLUMNS, job_from_row, utc_now
@@ -142,11 +143,12 @@ class AttemptStore(Database):
             return self.get(job.id)
         where = describe_place(job)
         connection.execute(
-            "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?", (f"interrupted {where}", job.id)
+            "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?",
+            (reasons.INTERRUPTED.format(where=where), job.id),
         )
         deaths = connection.execute("SELECT deaths FROM jobs WHERE id = ?", (job.id,)).fetchone()[0]
         if deaths >= 2:
-            reason = f"the program died twice {where}: release it to try again, restart it from step 0, or cancel it"
+            reason = reasons.DIED_TWICE.format(where=where)
             connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason, job.id))
         return self.get(job.id)
 
@@ -167,9 +169,12 @@ class AttemptStore(Database):
 
 
 def describe_place(job: Job) -> str:
-    """Where a job stands, in words: 'at step 5 of 8, part 2 of 3'."""
+    """Where a job stands, as a reason keeps it: 'at step 5 of 8, part 2 of 3'."""
     if job.num_steps == 0:
-        return f"while in stage {job.stage}" if job.stage else "before its first step"
-    part = f", part {job.segment + 1} of {job.num_segments}" if job.num_segments > 1 else ""
-    stage = "" if job.stage in ("", "denoise") else f" ({job.stage})"
-    return f"at step {job.step} of {job.num_steps}{part}{stage}"
+        return reasons.IN_STAGE.format(stage=job.stage) if job.stage else reasons.BEFORE_FIRST_STEP
+    steps = {"step": job.step, "num_steps": job.num_steps, "part": job.segment + 1, "num_parts": job.num_segments}
+    if job.stage in ("", "denoise"):
+        template = reasons.AT_STEP_OF_PART if job.num_segments > 1 else reasons.AT_STEP
+    else:
+        template = reasons.AT_STEP_OF_PART_IN_STAGE if job.num_segments > 1 else reasons.AT_STEP_IN_STAGE
+    return template.format(stage=job.stage, **steps)

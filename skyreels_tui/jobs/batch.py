@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.language import tr, trn
 from skyreels_tui.jobs.errors import QueueError
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 
@@ -68,10 +69,18 @@ def finalize(name: str, jobs: Sequence[Job], result_dir: Path) -> Path:
     waiting = [job for job in rows if job.state not in FINISHED]
     if waiting:
         names = ", ".join(f"{job.id} {job.label}" for job in waiting[:3])
-        raise QueueError(f"{len(waiting)} jobs of batch {name!r} are not finished yet ({names})")
+        raise QueueError(
+            trn(
+                "{count} job of batch {name!r} is not finished yet ({names})",
+                "{count} jobs of batch {name!r} are not finished yet ({names})",
+                len(waiting),
+                name=name,
+                names=names,
+            )
+        )
     clips = [Path(job.output) for job in rows if job.state == JobState.DONE]
     if not clips:
-        raise QueueError(f"batch {name!r} has no finished clip to join")
+        raise QueueError(tr("batch {name!r} has no finished clip to join", name=name))
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-")
     target = result_dir / FOLDER / f"{kept or 'batch'}.mp4"
     target.parent.mkdir(parents=True, exist_ok=True)

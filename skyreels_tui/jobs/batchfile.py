@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Problem
+from pipelines.language import tr
 from pipelines.request import FieldSpec, Files, Flag, Number, Request, field_specs
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.jobs.model import Job
@@ -40,12 +41,14 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(LIMIT_BYTES + 1)
         if len(data) > LIMIT_BYTES:
-            raise InvalidRequest([Problem("file", f"{path} is larger than {LIMIT_BYTES >> 20} MiB: no batch")])
+            raise InvalidRequest(
+                [Problem("file", tr("{path} is larger than {limit} MiB: no batch", path=path, limit=LIMIT_BYTES >> 20))]
+            )
         return data.decode("utf-8-sig")
     except OSError as error:
         raise InvalidRequest([Problem("file", f"{path}: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
-        raise InvalidRequest([Problem("file", f"{path} is no UTF-8 text")]) from error
+        raise InvalidRequest([Problem("file", tr("{path} is no UTF-8 text", path=path))]) from error
 
 
 def parse_batch(text: str, path: Path, *, name: str = "") -> list[NewJob]:
@@ -63,17 +66,19 @@ def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJ
     problems: list[Problem] = []
     for number, values in enumerate(raw, 1):
         label = values.get("label", "")
-        where = f"entry {number} ({label})" if label else f"entry {number}"
+        where = (
+            tr("entry {number} ({label})", number=number, label=label) if label else tr("entry {number}", number=number)
+        )
         request, found = _request(values, folder)
         problems += [Problem(f"{where}.{problem.field}", problem.message) for problem in found]
         if isinstance(label, list | dict):
-            problems.append(Problem(f"{where}.label", "must be one text, given once"))
+            problems.append(Problem(f"{where}.label", tr("must be one text, given once")))
         elif not _storable(str(label)):
-            problems.append(Problem(f"{where}.label", "holds bytes that are no text (UTF-8)"))
+            problems.append(Problem(f"{where}.label", tr("holds bytes that are no text (UTF-8)")))
         if request is not None:
             entries.append(NewJob(request, str(label), batch))
     if not raw:
-        problems.append(Problem("file", "there is no job in it"))
+        problems.append(Problem("file", tr("there is no job in it")))
     if problems:
         raise InvalidRequest(problems)
     return entries
@@ -84,16 +89,22 @@ def parse_json(text: str) -> list[RawEntry]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        message = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        message = tr(
+            "line {line}, column {column}: {message}", line=error.lineno, column=error.colno, message=error.msg
+        )
         raise InvalidRequest([Problem("file", message)]) from error
     except (ValueError, RecursionError) as error:
         # Numbers of thousands of digits, brackets thousands deep.
-        raise InvalidRequest([Problem("file", "holds a number too long or lists too deep to be a batch")]) from error
+        raise InvalidRequest(
+            [Problem("file", tr("holds a number too long or lists too deep to be a batch"))]
+        ) from error
     if not isinstance(content, list):
-        raise InvalidRequest([Problem("file", "must be a list of jobs: [ {...}, {...} ]")])
+        raise InvalidRequest([Problem("file", tr("must be a list of jobs: [ {...}, {...} ]"))])
     wrong = [number for number, entry in enumerate(content, 1) if not isinstance(entry, dict)]
     if wrong:
-        raise InvalidRequest([Problem(f"entry {number}", "must be an object {...}") for number in wrong])
+        raise InvalidRequest(
+            [Problem(tr("entry {number}", number=number), tr("must be an object {...}")) for number in wrong]
+        )
     return content
 
 
@@ -120,7 +131,12 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
         elif key and (not stripped or line[0] in " \t"):
             _continue(values, key, line)
         else:
-            problems.append(Problem(f"entry {len(entries)}", f"line {number} is no '- key: value': {stripped}"))
+            problems.append(
+                Problem(
+                    tr("entry {number}", number=len(entries)),
+                    tr("line {number} is no '- key: value': {line}", number=number, line=stripped),
+                )
+            )
     if problems:
         raise InvalidRequest(problems)
     return title, [{key: _trimmed(value) for key, value in entry.items()} for entry in entries]
@@ -154,7 +170,11 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
     """Build and check one entry's request."""
     name = values.get("task_type", "")
     if name not in [task.name for task in TASKS]:
-        return None, [Problem("task_type", f"{name!r}: choose {', '.join(task.name for task in TASKS)}")]
+        return None, [
+            Problem(
+                "task_type", tr("{value!r}: choose {names}", value=name, names=", ".join(task.name for task in TASKS))
+            )
+        ]
     request_type = task_named(name).request_type
     specs = dict(field_specs(request_type))
     fields: dict[str, Any] = {}
@@ -168,9 +188,9 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
             except ValueError as error:
                 problems.append(Problem(key, str(error)))
         elif key not in _PLAIN:
-            problems.append(Problem(key, f"{name} has no such field: {', '.join(specs)}"))
+            problems.append(Problem(key, tr("{task} has no such field: {names}", task=name, names=", ".join(specs))))
     if values.get("profile", "full") not in ("full", "demo"):
-        problems.append(Problem("profile", f"{values['profile']!r}: choose full, demo"))
+        problems.append(Problem("profile", tr("{value!r}: choose full, demo", value=values["profile"])))
     if problems:
         return None, problems
     request = request_type(**fields, profile=values.get("profile", "full"))
@@ -184,20 +204,21 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
             word = str(value).strip().lower()
             if word in _YES or word in _NO:
                 return word in _YES
-            raise ValueError(f"{value!r} is neither yes nor no")
+            raise ValueError(tr("{value!r} is neither yes nor no", value=value))
         case Number():
             if isinstance(value, str):
                 try:
                     return float(value) if spec.decimals else int(value)
                 except ValueError as error:
-                    kind = "number" if spec.decimals else "whole number"
-                    raise ValueError(f"{value!r} is not a {kind}") from error
+                    if spec.decimals:
+                        raise ValueError(tr("{value!r} is not a number", value=value)) from error
+                    raise ValueError(tr("{value!r} is not a whole number", value=value)) from error
             return value
         case Files():
             return tuple(_anchor(str(path), folder) for path in _paths(value, spec, folder))
         case _:
             if isinstance(value, list | dict):
-                raise ValueError("must be one text, given once")
+                raise ValueError(tr("must be one text, given once"))
             return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -6,16 +6,17 @@ import threading
 from enum import StrEnum
 
 from pipelines.errors import Cancelled
+from pipelines.language import mark
 
 
 class Why(StrEnum):
     """What becomes of the job once it has stopped; a stronger wish replaces a weaker one."""
 
-    PAUSE = "pause"
+    PAUSE = mark("pause")
     """It goes back to the queue and on at its stored step."""
-    STOP = "stop"
+    STOP = mark("stop")
     """It becomes interrupted and goes on when asked."""
-    CANCEL = "cancel"
+    CANCEL = mark("cancel")
 
 
 _STRENGTH = tuple(Why)

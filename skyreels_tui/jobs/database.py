@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from pipelines.language import tr
 from skyreels_tui.jobs import adding
 from skyreels_tui.jobs.errors import NoSuchJob, NotAllowed, ReadOnlyQueue
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
@@ -155,7 +156,7 @@ class Database:
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def revision(self) -> tuple[int, int]:
-        """Changes with every write, of this process or of another: what was listed at the same revision is still true."""
+        """Changes with every write, of this process or another: what was listed at the same revision is still true."""
         with self._lock:
             return self.data_version(), self._connection.total_changes
 
@@ -174,7 +175,7 @@ class Database:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction: committed and fsynced at the end of the block, else rolled back."""
         if self.read_only:
-            raise ReadOnlyQueue("a newer version of the program wrote this queue: update to change it")
+            raise ReadOnlyQueue(tr("a newer version of the program wrote this queue: update to change it"))
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

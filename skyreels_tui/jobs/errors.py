@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import PipelineError
+from pipelines.language import tr
 from skyreels_tui.jobs.model import JobState
 
 
@@ -18,15 +19,17 @@ class NoSuchJob(QueueError):
 
     def __init__(self, job_id: int) -> None:
         self.job_id = job_id
-        super().__init__(f"there is no job {job_id}")
+        super().__init__(tr("there is no job {id}", id=job_id))
 
 
 class NotAllowed(QueueError):
-    """The job is in a state in which this cannot be done."""
+    """The job is in a state in which this cannot be done; `action` is a marked participle, such as 'moved'."""
 
     def __init__(self, job_id: int, state: JobState, action: str) -> None:
         self.job_id, self.state, self.action = job_id, state, action
-        super().__init__(f"job {job_id} is {state}: it cannot be {action}")
+        super().__init__(
+            tr("job {id} is {state}: it cannot be {action}", id=job_id, state=tr(state), action=tr(action))
+        )
 
 
 class ReadOnlyQueue(QueueError):
@@ -42,6 +45,14 @@ class DatabaseUnusable(QueueError):
 
     def __init__(self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]) -> None:
         self.path, self.kind, self.detail, self.backups = path, kind, detail, backups
-        what = "is damaged" if kind == "corrupt" else "is no queue of this program"
-        choice = f"restore {backups[0].name} or start a new queue" if backups else "start a new queue"
-        super().__init__(f"{path} {what} ({detail}). Nothing was changed; you can {choice}.")
+        what = (
+            tr("{path} is damaged ({detail}).", path=path, detail=detail)
+            if kind == "corrupt"
+            else tr("{path} is no queue of this program ({detail}).", path=path, detail=detail)
+        )
+        choice = (
+            tr("Nothing was changed; you can restore {backup} or start a new queue.", backup=backups[0].name)
+            if backups
+            else tr("Nothing was changed; you can start a new queue.")
+        )
+        super().__init__(f"{what} {choice}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skyreels_tui.folders import Folders
+from skyreels_tui.jobs import reasons
 from skyreels_tui.jobs.enginelog import LogFollower
 from skyreels_tui.jobs.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
 from skyreels_tui.jobs.live import LiveFiles
@@ -21,7 +22,6 @@ from skyreels_tui.jobs.rows import COLUMNS, job_from_row
 INTERVAL_S = 0.5
 LOG_NAME = "engine.log"
 LOG_TAIL_BYTES = 64 * 1024
-OWNER_GONE = "the program that ran it has ended"
 
 
 class Follower:
@@ -155,7 +155,7 @@ def _without_owner(job: Job) -> Job:
     """A row says 'running' until the next owner sorts out what a dead one left."""
     if job.state is not JobState.RUNNING:
         return job
-    return replace(job, state=JobState.INTERRUPTED, reason=OWNER_GONE)
+    return replace(job, state=JobState.INTERRUPTED, reason=reasons.OWNER_GONE)
 
 
 def _is_alive(pid: int) -> bool:

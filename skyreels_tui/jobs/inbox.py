@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.errors import InvalidRequest, PipelineError
+from pipelines.language import tr, trn
 from skyreels_tui.jobs import batchfile
 from skyreels_tui.jobs.dropped import Arrival, is_batch, put_away
 from skyreels_tui.jobs.enginelog import Level
@@ -109,19 +110,36 @@ class Inbox:
             jobs = self._added_before(claimed, entries) if again else []
             jobs = jobs or self._queue.add_many(entries, checked=True)
         except InvalidRequest as error:
-            count = "one problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
-            lines = [f"{name} was not queued ({utc_now()}): {count}"]
+            count = trn("{count} problem", "{count} problems", len(error.problems))
+            lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
             lines += [f"{problem.field}: {problem.message}" for problem in error.problems]
             target = put_away(claimed, self.folder / REJECTED, lines)
-            self._tell(f"inbox: {name} was not queued: {count}, see {target.name}.txt in {REJECTED}", "warning")
+            self._tell(
+                tr(
+                    "inbox: {name} was not queued: {count}, see {report}.txt in {folder}",
+                    name=name,
+                    count=count,
+                    report=target.name,
+                    folder=REJECTED,
+                ),
+                "warning",
+            )
         except PipelineError as error:
-            self._tell_once(f"inbox: {name} waits: {error}")
+            self._tell_once(tr("inbox: {name} waits: {error}", name=name, error=error))
         else:
-            queued = "one job queued" if len(jobs) == 1 else f"{len(jobs)} jobs queued"
-            lines = [f"{name}: {queued} ({utc_now()}), batch {entries[0].batch}"]
-            lines += [f"job {job.id} {job.label}" for job in jobs]
+            queued = trn("{count} job queued", "{count} jobs queued", len(jobs))
+            lines = [
+                tr(
+                    "{name}: {queued} ({time}), batch {batch}",
+                    name=name,
+                    queued=queued,
+                    time=utc_now(),
+                    batch=entries[0].batch,
+                )
+            ]
+            lines += [tr("job {id} {label}", id=job.id, label=job.label) for job in jobs]
             put_away(claimed, self.folder / DONE, lines)
-            self._tell(f"inbox: {name}: {queued}", "info")
+            self._tell(tr("inbox: {text}", text=f"{name}: {queued}"), "info")
 
     def _added_before(self, claimed: Path, entries: Sequence[NewJob]) -> list[Job]:
         """The jobs that this file has already become: rows of its batch that are younger than its claim."""
@@ -143,9 +161,9 @@ class Inbox:
                         self.look()
                         self._changed()
                 else:
-                    self._pass("inbox: another queue watches this folder")
+                    self._pass(tr("inbox: another queue watches this folder"))
             except OSError as error:
-                self._pass(f"inbox: {self.folder}: {error.strerror or error}")
+                self._pass(tr("inbox: {text}", text=f"{self.folder}: {error.strerror or error}"))
             finally:
                 lock.release()
 
@@ -176,7 +194,13 @@ class Inbox:
                     return
                 yield
         except RuntimeError as error:
-            self._tell_once(f"inbox: {self.folder} reports no changes ({error}); it is looked at every few seconds")
+            self._tell_once(
+                tr(
+                    "inbox: {folder} reports no changes ({error}); it is looked at every few seconds",
+                    folder=self.folder,
+                    error=error,
+                )
+            )
         self._stop.wait(self._poll_s)
 
     def _pass(self, problem: str) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pipelines.language import mark
+
 if TYPE_CHECKING:
     from pipelines.request import Request
     from pipelines.tasks.spec import TaskSpec
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 class JobState(StrEnum):
     """Where a job stands. `suspect` is no state but a mark on a done job."""
 
-    QUEUED = "queued"
-    HELD = "held"
-    BLOCKED = "blocked"
-    RUNNING = "running"
-    INTERRUPTED = "interrupted"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    QUEUED = mark("queued")
+    HELD = mark("held")
+    BLOCKED = mark("blocked")
+    RUNNING = mark("running")
+    INTERRUPTED = mark("interrupted")
+    DONE = mark("done")
+    FAILED = mark("failed")
+    CANCELLED = mark("cancelled")
 
 
 FINISHED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})

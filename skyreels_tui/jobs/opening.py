@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pipelines.language import tr
 from skyreels_tui.jobs.database import Changed, default_stem, ignore_changes
 from skyreels_tui.jobs.durable import fsync_file, fsync_folder, publish_file
 from skyreels_tui.jobs.errors import DatabaseUnusable
@@ -108,11 +109,11 @@ def _verified_version(connection: sqlite3.Connection, path: Path) -> int:
     with path.open("rb") as file:
         head = file.read(16)
     if head != b"SQLite format 3\x00":
-        raise _unusable(path, "corrupt", "it does not begin like an SQLite database")
+        raise _unusable(path, "corrupt", tr("it does not begin like an SQLite database"))
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     tables = int(connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
     if application != APPLICATION_ID and tables:
-        raise _unusable(path, "foreign", "another program wrote it")
+        raise _unusable(path, "foreign", tr("another program wrote it"))
     answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if answer != "ok":
         raise _unusable(path, "corrupt", answer.splitlines()[0])

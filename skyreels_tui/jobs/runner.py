@@ -9,12 +9,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
-from pipelines.errors import Cancelled, InputChanged, PipelineError
+from pipelines.errors import INPUT_CHANGED, Cancelled, InputChanged, PipelineError
+from pipelines.language import tr
 from pipelines.progress import Progress, Stage
 from pipelines.runtime import Output
 from skyreels_tui.executors.protocol import Executor, JobContext
-from skyreels_tui.jobs import watchdog, workfolder
+from skyreels_tui.jobs import reasons, workfolder
 from skyreels_tui.jobs.cancel import CancelToken, Why
 from skyreels_tui.jobs.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.jobs.model import Job
@@ -30,10 +32,6 @@ SWITCH_INTERVAL_S = 0.0005
 RETRY_S = 2.0
 """How often a full disk or a database that cannot be written is looked at again."""
 
-MEMORY = "memory"
-"""How `waiting_for` begins when memory is what is missing."""
-
-_WAITS = "waits for memory:"
 _IDLE_S = 5.0
 _POLL_S = 0.5
 _WEIGH_S = 1.0
@@ -89,7 +87,9 @@ class Runner:
         self._not_before = float("-inf")
         self.engine: Engine = "off"
         self.waiting_for: str = ""
-        """Why nothing starts: a full disk, a database that cannot be written."""
+        """Why nothing starts, in words: memory, a full disk, a database that cannot be written."""
+        self.lacks: Literal["", "disk", "memory"] = ""
+        """What `waiting_for` speaks of."""
         self.latest: JobProgress | None = None
         """Progress of the running job."""
         self.memory: EngineMemory | None = None
@@ -115,7 +115,7 @@ class Runner:
         """End the thread after the running job, or at its next edge; returns at once."""
         self._closing = True
         if not finish_job:
-            self.stop_job(Why.STOP, reason="the program was closed")
+            self.stop_job(Why.STOP, reason=reasons.PROGRAM_CLOSED)
         self._wake.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -137,7 +137,7 @@ class Runner:
         # Before anything is imported: torch's own threads inherit it.
         compute_in_background()
         while not self._closing:
-            self._show("idle", self.waiting_for)
+            self._show("idle", self.waiting_for, self.lacks)
             job = self._claim()
             if job is None:
                 self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
@@ -158,11 +158,11 @@ class Runner:
                 self._executor.warm_up()
             except (PipelineError, ImportError, OSError, RuntimeError) as error:
                 # Not fatal: each job will meet the same error and say so in its row.
-                self._parts.log.write(f"warming up: {error}", level="warning")
+                self._parts.log.write(tr("warming up: {error}", error=error), level="warning")
 
-    def _show(self, engine: Engine, waiting_for: str = "") -> None:
+    def _show(self, engine: Engine, waiting_for: str = "", lacks: Literal["", "disk", "memory"] = "disk") -> None:
         if (engine, waiting_for) != (self.engine, self.waiting_for):
-            self.engine, self.waiting_for = engine, waiting_for
+            self.engine, self.waiting_for, self.lacks = engine, waiting_for, lacks if waiting_for else ""
             self._parts.state_changed()
 
     def _claim(self) -> Job | None:
@@ -191,7 +191,7 @@ class Runner:
             self._last_task = candidate.task_type
             return self._store.claim([candidate.id])
         except sqlite3.OperationalError as error:
-            self._show("idle", f"the queue cannot be written ({error}): waiting")
+            self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
             return None
 
     def _admit(self, job: Job) -> str:
@@ -199,7 +199,7 @@ class Runner:
             return self._executor.admit(job)
         except (PipelineError, ImportError, OSError, RuntimeError) as error:
             # Asking must not end the thread: the attempt meets the same error and says so in its row.
-            self._parts.log.write(f"asking for memory: {error}", level="warning", job_id=job.id)
+            self._parts.log.write(tr("asking for memory: {error}", error=error), level="warning", job_id=job.id)
             return ""
 
     def _shortage(self, job: Job) -> Shortage | None:
@@ -216,17 +216,19 @@ class Runner:
     def _wait_for_space(self, job: Job, short: Shortage) -> None:
         text = str(short)
         if self.waiting_for != text:
-            self._parts.log.write(f"queue waits, {text}", level="warning", job_id=job.id)
+            self._parts.log.write(tr("queue waits, {text}", text=text), level="warning", job_id=job.id)
             self._show("idle", text)
-        if job.reason != f"waits: disk full, needs {gib(short.needed_bytes)}":
-            self._store.note(job.id, f"waits: disk full, needs {gib(short.needed_bytes)}")
+        reason = reasons.WAITS_FOR_DISK.format(size=gib(short.needed_bytes))
+        if job.reason != reason:
+            self._store.note(job.id, reason)
 
     def _wait_for_memory(self, job: Job, why: str) -> None:
-        if not job.reason.startswith(_WAITS):
-            self._parts.log.write(f"job {job.id} waits: {why}", level="warning", job_id=job.id)
-        if job.reason != f"{_WAITS} {why}":
-            self._store.note(job.id, f"{_WAITS} {why}")
-        self._show("idle", f"{MEMORY}: {why}")
+        if not job.reason.startswith(reasons.WAITS_FOR_MEMORY.format(why="")):
+            self._parts.log.write(tr("job {id} waits: {why}", id=job.id, why=why), level="warning", job_id=job.id)
+        reason = reasons.WAITS_FOR_MEMORY.format(why=why)
+        if job.reason != reason:
+            self._store.note(job.id, reason)
+        self._show("idle", tr("memory: {why}", why=why), "memory")
 
     def _run(self, job: Job) -> None:
         """One attempt. The only place of the program that catches every error of a job."""
@@ -234,7 +236,10 @@ class Runner:
         attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds)
         self._attempt = attempt
         self._show("running")
-        parts.log.write(f"job {job.id} {job.label} starts, attempt {job.attempts}", job_id=job.id)
+        parts.log.write(
+            tr("job {id} {label} starts, attempt {attempt}", id=job.id, label=job.label, attempt=job.attempts),
+            job_id=job.id,
+        )
         try:
             self._check_wishes(attempt, self._store.get(job.id))
             with _quick_switching():
@@ -279,7 +284,9 @@ class Runner:
             if full_disk(error):
                 raise
             # The step itself is safe in the work folder: a busy database is no reason to stop computing.
-            self._parts.log.write(f"the queue cannot be written ({error})", level="warning", job_id=attempt.job.id)
+            self._parts.log.write(
+                tr("the queue cannot be written ({error})", error=error), level="warning", job_id=attempt.job.id
+            )
         clock = attempt.clock
         steps, elapsed = clock.step_seconds, clock.elapsed_s
         left = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
@@ -315,7 +322,12 @@ class Runner:
         if progress.stage == Stage.DENOISE:
             place = (progress.step, progress.num_steps, progress.segment, progress.num_segments)
             if attempt.clock.step_seconds and progress.step:
-                text = f"step {progress.step}/{progress.num_steps} {attempt.clock.step_seconds[-1]:.1f} s"
+                text = tr(
+                    "step {step}/{num_steps} {seconds:.1f} s",
+                    step=progress.step,
+                    num_steps=progress.num_steps,
+                    seconds=attempt.clock.step_seconds[-1],
+                )
                 self._parts.log.write(f"{text} {progress.detail}".rstrip(), job_id=row.id)
         else:
             place = (row.step, row.num_steps, row.segment, row.num_segments)
@@ -343,7 +355,7 @@ class Runner:
     def _done(self, attempt: _Attempt, output: Output) -> None:
         job = attempt.job
         if not output.path.is_file():
-            raise PipelineError(f"the finished file {output.path} is not there")
+            raise PipelineError(tr("the finished file {path} is not there", path=output.path))
         self._write(
             lambda: self._store.finish(
                 job.id, output=str(output.path), suspect=output.suspect, run_seconds=attempt.run_seconds
@@ -351,13 +363,19 @@ class Runner:
         )
         self._short_of.pop(job.id, None)
         self._full_disks.pop(job.id, None)
-        for warning in (*output.warnings, *([f"suspect: {output.suspect}"] if output.suspect else [])):
+        for warning in (
+            *output.warnings,
+            *([tr("suspect: {suspect}", suspect=output.suspect)] if output.suspect else []),
+        ):
             self._parts.log.write(warning, level="warning", job_id=job.id)
-        self._parts.log.write(f"job {job.id} done in {attempt.run_seconds:.1f} s: {output.path}", job_id=job.id)
+        self._parts.log.write(
+            tr("job {id} done in {seconds:.1f} s: {path}", id=job.id, seconds=attempt.run_seconds, path=output.path),
+            job_id=job.id,
+        )
         try:
             workfolder.remove(self._parts.jobs_dir / str(job.id))
         except OSError as error:
-            self._parts.log.write(f"work folder stays: {error}", level="warning", job_id=job.id)
+            self._parts.log.write(tr("work folder stays: {error}", error=error), level="warning", job_id=job.id)
 
     def _stopped(self, attempt: _Attempt) -> None:
         job, seconds, token = attempt.job, attempt.run_seconds, attempt.token
@@ -365,13 +383,13 @@ class Runner:
             case Why.CANCEL:
                 self._write(lambda: self._store.cancelled(job.id, run_seconds=seconds))
             case Why.PAUSE:
-                reason = token.reason or "paused"
+                reason = token.reason or reasons.PAUSED
                 self._write(lambda: self._store.requeue(job.id, reason=reason, run_seconds=seconds))
             case _:
-                reason = token.reason or "stopped"
+                reason = token.reason or reasons.STOPPED
                 self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
-        self._parts.log.write(f"job {job.id} stopped: {token.why or Why.STOP}", job_id=job.id)
-        if token.reason == watchdog.REASON:
+        self._parts.log.write(tr("job {id} stopped: {why}", id=job.id, why=tr(token.why or Why.STOP)), job_id=job.id)
+        if token.reason == reasons.MEMORY:
             self._executor.free()
 
     def _failed(self, attempt: _Attempt, error: Exception) -> None:
@@ -381,11 +399,12 @@ class Runner:
             self._disk_was_full(attempt, error)
         elif isinstance(error, InputChanged):
             self._parts.log.write(str(error), level="warning", job_id=job.id)
-            self._write(lambda: self._store.set_aside(job.id, reason=str(error), run_seconds=seconds))
+            reason = INPUT_CHANGED.format(path=error.path)
+            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
         else:
             known = isinstance(error, PipelineError)
             text = str(error) if known else f"{type(error).__name__}: {error}"
-            self._parts.log.write(f"job {job.id} failed: {text}", level="error", job_id=job.id)
+            self._parts.log.write(tr("job {id} failed: {error}", id=job.id, error=text), level="error", job_id=job.id)
             self._write(
                 lambda: self._store.fail(job.id, error=text, traceback="" if known else trace, run_seconds=seconds)
             )
@@ -397,15 +416,15 @@ class Runner:
         more = free + _MORE_BYTES if free < _LITTLE_BYTES else 0
         self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), more)
         tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)
-        self._parts.log.write(f"disk full: {error}", level="error", job_id=job.id)
+        self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
         if tries >= _TRIES_ON_FULL_DISK:
-            reason = f"disk full {tries} times with {gib(free)} free, a quota? ({error})"
+            reason = reasons.DISK_STAYS_FULL.format(tries=tries, free=gib(free), error=error)
             self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
-        self._write(lambda: self._store.requeue(job.id, reason="waits: disk full", run_seconds=seconds))
-        self._show("idle", f"disk full ({error}), {gib(free)} free: tries again")
+        self._write(lambda: self._store.requeue(job.id, reason=reasons.DISK_FULL, run_seconds=seconds))
+        self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=gib(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:
         """Write how an attempt ended, however long the database cannot take it.
@@ -417,7 +436,7 @@ class Runner:
                 change()
                 return
             except sqlite3.OperationalError as error:
-                self._show("idle", f"the queue cannot be written ({error}): waiting")
+                self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
             if self._closing:
                 return
             self._wake.wait(RETRY_S)

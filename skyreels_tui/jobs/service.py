@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.host_memory import available_bytes
+from pipelines.language import tr
 from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs import sweep
+from skyreels_tui.jobs import reasons, sweep
 from skyreels_tui.jobs.actions import QueueActions
 from skyreels_tui.jobs.cancel import Why
 from skyreels_tui.jobs.database import default_stem
@@ -26,7 +27,7 @@ from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.opening import open_store
 from skyreels_tui.jobs.parts import RunnerParts, TimeLeft, no_estimate
-from skyreels_tui.jobs.runner import MEMORY, Runner
+from skyreels_tui.jobs.runner import Runner
 from skyreels_tui.jobs.space import free_bytes
 from skyreels_tui.jobs.watchdog import AvailableBytes, Watchdog
 
@@ -57,12 +58,6 @@ class QueueOptions:
     """Prefer jobs of the task that ran last, without changing the order inside a batch."""
     inbox: Path | None = None
     """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
-
-
-def _lack(waiting_for: str) -> Literal["", "disk", "memory"]:
-    if not waiting_for:
-        return ""
-    return "memory" if waiting_for.startswith(MEMORY) else "disk"
 
 
 class QueueService(QueueActions):
@@ -151,7 +146,7 @@ class QueueService(QueueActions):
             case "finish_job":
                 self._end_runner(finish_job=True)
             case "finish_queue":
-                self._log.write("the terminal is gone: the engine finishes the queue")
+                self._log.write(tr("the terminal is gone: the engine finishes the queue"))
 
     def wait_ended(self) -> None:
         """After `hang_up`: block until the engine has nothing more to do, then return; `close` comes next."""
@@ -168,7 +163,7 @@ class QueueService(QueueActions):
         runner = self._runner
         if runner is not None and runner.running_job is not None:
             # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
-            self._store.give_up(runner.running_job, reason="stopped at once")
+            self._store.give_up(runner.running_job, reason=reasons.STOPPED_AT_ONCE)
 
     @property
     def is_open(self) -> bool:
@@ -217,12 +212,12 @@ class QueueService(QueueActions):
     def status(self) -> QueueStatus:
         """Whether the queue runs, is paused or waits, and why."""
         runner = self._runner
-        waiting = "" if runner is None else runner.waiting_for
+        lacks = "" if runner is None else runner.lacks
         asked = self._store.control("pause")
         return QueueStatus(
             is_owner=self.is_owner,
-            pause="now" if asked == "now" else "after_job" if asked else _lack(waiting),
-            message=waiting,
+            pause="now" if asked == "now" else "after_job" if asked else lacks,
+            message="" if runner is None else runner.waiting_for,
             read_only=self.read_only,
             engine="off" if runner is None else runner.engine,
         )
@@ -349,7 +344,11 @@ class QueueService(QueueActions):
 
     def _end_runner(self, *, finish_job: bool) -> None:
         if self._runner is not None:
-            self._log.write("the terminal is gone: the engine stops" + (" after this job" if finish_job else ""))
+            self._log.write(
+                tr("the terminal is gone: the engine stops after this job")
+                if finish_job
+                else tr("the terminal is gone: the engine stops")
+            )
             if self._inbox is not None:
                 self._inbox.stop()
             self._runner.close(finish_job=finish_job)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import DiskFull
+from pipelines.language import tr
 
 RESERVE_BYTES = 32 * 2**20
 """Stays free for the queue itself, logs and sidecars."""
@@ -37,7 +38,12 @@ class Shortage:
     free_bytes: int
 
     def __str__(self) -> str:
-        return f"disk full: needs {gib(self.needed_bytes)} on {self.path}, {gib(self.free_bytes)} free"
+        return tr(
+            "disk full: needs {needed} on {path}, {free} free",
+            needed=gib(self.needed_bytes),
+            path=self.path,
+            free=gib(self.free_bytes),
+        )
 
 
 def gib(num_bytes: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.errors import InvalidRequest
+from pipelines.language import mark
 from pipelines.request import Request
 from skyreels_tui.jobs import adding, ordering
 from skyreels_tui.jobs.attempts import AttemptStore
@@ -51,7 +52,7 @@ class Store(AttemptStore):
         """Add a new row for a finished job; waiting jobs that refer to the old one wait for the new one."""
         job = self.get(job_id)
         if job.state not in FINISHED:
-            raise NotAllowed(job_id, job.state, "retried")
+            raise NotAllowed(job_id, job.state, mark("retried"))
         return self._copies(job, [NewJob(job.request, job.label, job.batch)], retry=True)[0]
 
     def _copies(self, job: Job, entries: Sequence[NewJob], *, retry: bool = False) -> builtins.list[Job]:
@@ -85,7 +86,7 @@ class Store(AttemptStore):
         text = request.to_json()
         with self._transaction() as connection:
             before = self.get(job_id)
-            self._update(job_id, "request_json = ?, reason = ''", PENDING, "edited", (text,))
+            self._update(job_id, "request_json = ?, reason = ''", PENDING, mark("edited"), (text,))
             if text != before.request_json:
                 connection.execute(f"UPDATE jobs SET {_FORGET_STEPS} WHERE id = ?", (job_id,))
             if label:
@@ -102,7 +103,7 @@ class Store(AttemptStore):
     def rename(self, job_id: int, label: str) -> Job:
         """Change the label, in any state."""
         with self._transaction():
-            job = self._update(job_id, "label = ?", JobState, "renamed", (label,))
+            job = self._update(job_id, "label = ?", JobState, mark("renamed"), (label,))
         self.changed([job])
         return job
 
@@ -110,11 +111,11 @@ class Store(AttemptStore):
         """Cancel a waiting job; a running one only gets the wish, which its runner sees at a step edge."""
         with self._transaction() as connection:
             if self.get(job_id).state == JobState.RUNNING:
-                job = self._update(job_id, "cancel_requested = 1", (JobState.RUNNING,), "cancelled")
+                job = self._update(job_id, "cancel_requested = 1", (JobState.RUNNING,), mark("cancelled"))
                 touched = [job]
             else:
                 assignments = "state = 'cancelled', finished_at = ?, reason = ''"
-                job = self._update(job_id, assignments, _IDLE, "cancelled", (utc_now(),))
+                job = self._update(job_id, assignments, _IDLE, mark("cancelled"), (utc_now(),))
                 touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
@@ -123,21 +124,21 @@ class Store(AttemptStore):
         """Keep a queued, blocked or interrupted job from running."""
         states = (JobState.QUEUED, JobState.BLOCKED, _INTERRUPTED)
         with self._transaction():
-            job = self._update(job_id, "state = 'held', reason = ''", states, "held")
+            job = self._update(job_id, "state = 'held', reason = ''", states, mark("held"))
         self.changed([job])
         return job
 
     def release(self, job_id: int) -> Job:
         """Queue a held job again, or block it while it waits for another one."""
-        return self._queue(job_id, (JobState.HELD,), "released", "deaths = 0, died_at = ''")
+        return self._queue(job_id, (JobState.HELD,), mark("released"), "deaths = 0, died_at = ''")
 
     def resume(self, job_id: int) -> Job:
         """Queue an interrupted job; it goes on at its stored step."""
-        return self._queue(job_id, (_INTERRUPTED,), "resumed", "reason = ''")
+        return self._queue(job_id, (_INTERRUPTED,), mark("resumed"), "reason = ''")
 
     def restart(self, job_id: int) -> Job:
         """Queue a pending or interrupted job from step 0; its work folder must be emptied before this."""
-        return self._queue(job_id, _IDLE, "restarted", _FORGET_STEPS)
+        return self._queue(job_id, _IDLE, mark("restarted"), _FORGET_STEPS)
 
     def _queue(self, job_id: int, states: Sequence[JobState] | frozenset[JobState], action: str, also: str) -> Job:
         with self._transaction() as connection:
@@ -152,7 +153,7 @@ class Store(AttemptStore):
     def move(self, job_id: int, offset: int) -> Job:
         """Move by `offset` places among the waiting jobs: negative is sooner."""
         with self._transaction() as connection:
-            self._update(job_id, "label = label", _IDLE, "moved")
+            self._update(job_id, "label = label", _IDLE, mark("moved"))
             place = ordering.place_of(connection, job_id) + offset
             ordering.place_at(connection, job_id, place)
             job = self.get(job_id)
@@ -162,7 +163,7 @@ class Store(AttemptStore):
     def move_to(self, job_id: int, place: int) -> Job:
         """Move to a place among the waiting jobs, 0 is first; past the end means last."""
         with self._transaction() as connection:
-            self._update(job_id, "label = label", _IDLE, "moved")
+            self._update(job_id, "label = label", _IDLE, mark("moved"))
             ordering.place_at(connection, job_id, place)
             job = self.get(job_id)
         self.changed([job])
@@ -171,7 +172,7 @@ class Store(AttemptStore):
     def run_next(self, job_id: int) -> Job:
         """Put a job before all others that wait; a held or interrupted one is queued."""
         with self._transaction() as connection:
-            self._update(job_id, "state = 'queued', reason = ''", _IDLE, "run next")
+            self._update(job_id, "state = 'queued', reason = ''", _IDLE, mark("run next"))
             adding.settle(connection, job_id)
             ordering.place_at(connection, job_id, 0)
             job = self.get(job_id)
@@ -183,7 +184,7 @@ class Store(AttemptStore):
     def delete(self, job_id: int) -> Job:
         """Hide a job that does not run."""
         with self._transaction() as connection:
-            job = self._update(job_id, "deleted = 1", _NOT_RUNNING, "deleted")
+            job = self._update(job_id, "deleted = 1", _NOT_RUNNING, mark("deleted"))
             touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job

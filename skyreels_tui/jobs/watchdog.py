@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-PERIOD_S = 0.5
+from skyreels_tui.jobs import reasons
 
-REASON = "memory"
-"""Why the job was interrupted, as its row says."""
+PERIOD_S = 0.5
 
 AvailableBytes = Callable[[], int | None]
 """Memory that programs could still take; None when it cannot be read."""
@@ -52,7 +51,7 @@ class Watchdog:
             return
         available = self._available()
         if available is not None and available < self._floor_bytes:
-            self._stop(REASON, available < self._floor_bytes // 2)
+            self._stop(reasons.MEMORY, available < self._floor_bytes // 2)
 
     def _main(self) -> None:
         while not self._wait(PERIOD_S):

@@ -20,7 +20,7 @@ from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
-from skyreels_tui.jobs.follower import OWNER_GONE, Follower
+from skyreels_tui.jobs.follower import Follower
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.jobs.service import QueueOptions, QueueService
 from skyreels_tui.panels.alone import PANELS, AloneApp
@@ -143,7 +143,7 @@ def test_a_row_that_says_running_without_a_living_owner_is_not_believed(
     follower = Follower(folders, Heard())
     follower.poll()
     (job,) = follower.jobs
-    assert (job.state, job.reason) == (JobState.INTERRUPTED, OWNER_GONE)
+    assert (job.state, job.reason) == (JobState.INTERRUPTED, "the program that ran it has ended")
     assert follower.progress is None
     folders.lock.write_text(f"{os.getpid()}\n")
     follower.poll()
