@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +18,7 @@ from pipelines.checkpoints.hub_errors import DownloadError, NotHere, explained
 from pipelines.checkpoints.locate import hub_cache, repo_folder
 from pipelines.checkpoints.registry import Checkpoint, Component
 from pipelines.errors import CheckpointMissing, DiskFull
+from pipelines.language import tr
 
 SPARE = 1.1
 """Free space that must be there, as a multiple of what is still to come."""
@@ -78,6 +79,10 @@ class DownloadPlan:
         """Bytes still to come."""
         return sum(planned.missing_bytes for planned in self.contents)
 
+    def only(self, components: Sequence[Component]) -> DownloadPlan:
+        """The part of the plan that fetches these components alone."""
+        return replace(self, files=tuple(entry for entry in self.files if is_needed(entry.file.path, components)))
+
     @property
     def folder(self) -> Path:
         """Where the files will be seen."""
@@ -94,6 +99,12 @@ def default_endpoint() -> str:
     from huggingface_hub import constants
 
     return os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/")
+
+
+def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a person has switched downloads off, by the same variables as Hugging Face tools read."""
+    text = environ.get("HF_HUB_OFFLINE") or environ.get("TRANSFORMERS_OFFLINE") or ""
+    return text.upper() in ("1", "ON", "YES", "TRUE")
 
 
 def needed_components(checkpoint: Checkpoint, tasks: Sequence[str]) -> tuple[Component, ...]:
@@ -131,12 +142,13 @@ def plan_download(
             continue
         needed = [file for file in remote if is_needed(file.path, components)]
         if not needed:
-            attempts.append(f"{repo_id} holds none of the files that are needed")
+            attempts.append(tr("{repo} holds none of the files that are needed", repo=repo_id))
             continue
         blobs = repo_folder(repo_id, cache) / "blobs"
         files = tuple(PlannedFile(file, present_bytes(blobs, file)) for file in needed)
         return DownloadPlan(repo_id, revision, cache, endpoint, files, tuple(attempts))
-    raise CheckpointMissing("; ".join(attempts) + ". Use a folder you have: skyreels-tui models use PATH")
+    tried = "; ".join(attempts)
+    raise CheckpointMissing(tr("{tried}. Use a folder you have: skyreels-tui models use PATH", tried=tried))
 
 
 def list_files(repo_id: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
@@ -156,7 +168,13 @@ def list_files(repo_id: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
     ]
     # These become names of files and folders.
     if not all(_HASH.fullmatch(text) for text in (info.sha or "", *(file.etag for file in files))):
-        raise DownloadError(f"{endpoint} gave no proper revision or checksum of {repo_id}: is it a hub?")
+        raise DownloadError(
+            tr(
+                "{endpoint} gave no proper revision or checksum of {repo}: is it a hub?",
+                endpoint=endpoint,
+                repo=repo_id,
+            )
+        )
     return str(info.sha), files
 
 
@@ -178,6 +196,11 @@ def check_room(plan: DownloadPlan, free_bytes: Callable[[Path], int] | None = No
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free if free_bytes is None else free_bytes(folder)
-    needed = int(plan.missing_bytes * SPARE)
+    needed = room_needed(plan)
     if needed > free:
         raise DiskFull(folder, needed, free)
+
+
+def room_needed(plan: DownloadPlan) -> int:
+    """Bytes that must be free before a download begins."""
+    return int(plan.missing_bytes * SPARE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pipelines.checkpoints.registry import Component
+from pipelines.language import mark
 
 WEIGHTS = (".safetensors", ".pth", ".bin")
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
@@ -21,6 +22,17 @@ class Presence(StrEnum):
     PRESENT = "present"
     PARTIAL = "partial"
     MISSING = "missing"
+    CORRUPT = "corrupt"
+    """A file of it is known to be damaged."""
+
+
+PRESENCE_WORDS = {
+    Presence.PRESENT: mark("present"),
+    Presence.PARTIAL: mark("partial"),
+    Presence.MISSING: mark("missing"),
+    Presence.CORRUPT: mark("corrupt"),
+}
+"""As people read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +44,38 @@ class Part:
     num_bytes: int
     absent: tuple[str, ...]
     """Files that must be there and are not, relative to the folder."""
+    corrupt: tuple[str, ...] = ()
+    """Files that a check found damaged, relative to the folder."""
 
     @property
     def presence(self) -> Presence:
         """Present when nothing is absent, missing when no file of it is there."""
+        if self.corrupt:
+            return Presence.CORRUPT
         if not self.files:
             return Presence.MISSING
         return Presence.PARTIAL if self.absent else Presence.PRESENT
 
 
-def inspect(folder: Path, components: Iterable[Component]) -> tuple[Part, ...]:
-    """Look for every component in `folder`; a broken link counts as an absent file."""
-    return tuple(_inspect_part(folder, component) for component in components)
+def inspect(folder: Path, components: Iterable[Component], damaged: Collection[Path] = ()) -> tuple[Part, ...]:
+    """Look for every component in `folder`; a broken link counts as an absent file.
+
+    `damaged` are files, links resolved, that a check found damaged.
+    """
+    return tuple(_inspect_part(folder, component, damaged) for component in components)
 
 
 def presence_of(parts: Iterable[Part]) -> Presence:
     """Sum up several parts."""
     found = {part.presence for part in parts}
+    if Presence.CORRUPT in found:
+        return Presence.CORRUPT
     if found == {Presence.PRESENT}:
         return Presence.PRESENT
     return Presence.MISSING if found <= {Presence.MISSING} else Presence.PARTIAL
 
 
-def _inspect_part(folder: Path, component: Component) -> Part:
+def _inspect_part(folder: Path, component: Component, damaged: Collection[Path]) -> Part:
     matches = {path for pattern in component.patterns for path in folder.glob(pattern)}
     files = tuple(sorted(path for path in matches if path.is_file()))
     absent = {_relative(path, folder) for path in matches if not path.exists()}
@@ -67,7 +88,8 @@ def _inspect_part(folder: Path, component: Component) -> Part:
             }
     if not absent and not any(_carries(component, path) for path in files):
         absent.add(component.patterns[0])
-    return Part(component, files, sum(path.stat().st_size for path in files), tuple(sorted(absent)))
+    corrupt = tuple(_relative(path, folder) for path in files if damaged and path.resolve() in damaged)
+    return Part(component, files, sum(path.stat().st_size for path in files), tuple(sorted(absent)), corrupt)
 
 
 def _carries(component: Component, path: Path) -> bool:

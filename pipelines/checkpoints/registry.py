@@ -34,6 +34,11 @@ class Checkpoint:
         """Bytes of all components."""
         return sum(component.num_bytes for component in self.components)
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it serves."""
+        return tuple(dict.fromkeys(task for component in self.components for task in component.tasks))
+
     def components_for(self, task: str) -> tuple[Component, ...]:
         """The components that one task needs."""
         return tuple(component for component in self.components if task in component.tasks)

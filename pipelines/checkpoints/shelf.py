@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.checkpoints.hub import PART
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshot_folder
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
@@ -26,6 +27,11 @@ class Shelved:
     """Bytes of downloads that have begun."""
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is used from a folder of one's own, beside the shared cache."""
+        return self.folder is not None and not self.repo_id
+
+    @property
     def presence(self) -> Presence:
         """Whole, in part, or not here."""
         return presence_of(self.parts)
@@ -40,10 +46,24 @@ class Shelved:
         return all(part.presence is Presence.PRESENT for part in self.parts if task in part.component.tasks)
 
 
-def shelf(own_folders: Mapping[str, str] | None = None, cache: Path | None = None) -> tuple[Shelved, ...]:
-    """Look for every checkpoint: in `own_folders` (family -> path) first, then in the shared cache."""
+def shelf(
+    own_folders: Mapping[str, str] | None = None, cache: Path | None = None, damaged: Collection[Path] = ()
+) -> tuple[Shelved, ...]:
+    """Look for every checkpoint: in `own_folders` (family -> path) first, then in the shared cache.
+
+    `damaged` are files that a check found damaged.
+    """
     own_folders, cache = own_folders or {}, cache or hub_cache()
-    return tuple(_look(checkpoint, own_folders.get(family, ""), cache) for family, checkpoint in CHECKPOINTS.items())
+    return tuple(
+        _look(checkpoint, own_folders.get(family, ""), cache, damaged) for family, checkpoint in CHECKPOINTS.items()
+    )
+
+
+def families_in(folder: Path, family: str = "") -> list[str]:
+    """Return the families (or `family` alone) that at least one task could use from a folder of one's own."""
+    return [
+        name for name, checkpoint in CHECKPOINTS.items() if family in ("", name) and _serves_a_task(folder, checkpoint)
+    ]
 
 
 def removable(checkpoint: Checkpoint, cache: Path | None = None) -> tuple[tuple[Path, int], ...]:
@@ -65,26 +85,65 @@ def remove(checkpoint: Checkpoint, cache: Path | None = None) -> int:
     return freed
 
 
-def _look(checkpoint: Checkpoint, own: str, cache: Path) -> Shelved:
+def remove_damaged(checkpoint: Checkpoint, damaged: Collection[Path], cache: Path | None = None) -> list[str]:
+    """Delete the damaged files of this checkpoint from the shared cache; return their names in it."""
+    cache = cache or hub_cache()
+    removed = []
+    for blobs in (repo_folder(repo_id, cache).resolve() / "blobs" for repo_id in checkpoint.repo_ids):
+        for path in damaged:
+            if path.parent == blobs:
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+    return removed
+
+
+def remove_unfinished(checkpoint: Checkpoint, cache: Path | None = None) -> int:
+    """Delete what came of files that are not whole yet; return the bytes freed."""
+    cache = cache or hub_cache()
+    freed = 0
+    for repo_id in checkpoint.repo_ids:
+        for part in _unfinished(repo_folder(repo_id, cache)):
+            freed += _size(part)
+            part.unlink(missing_ok=True)
+    return freed
+
+
+def _look(checkpoint: Checkpoint, own: str, cache: Path, damaged: Collection[Path]) -> Shelved:
     if own:
         folder = as_folder(own)
-        return Shelved(checkpoint, folder, "", inspect(folder, checkpoint.components), 0)
+        return Shelved(checkpoint, folder, "", inspect(folder, checkpoint.components, damaged), 0)
     best: Shelved | None = None
     for repo_id in checkpoint.repo_ids:
-        unfinished = _unfinished(repo_folder(repo_id, cache))
+        unfinished = sum(_size(part) for part in _unfinished(repo_folder(repo_id, cache)))
         found = snapshot_folder(repo_id, cache)
         if found is None and not unfinished:
             continue
-        parts = inspect(found or cache / "nowhere", checkpoint.components)
+        parts = inspect(found or cache / "nowhere", checkpoint.components, damaged)
         shelved = Shelved(checkpoint, found, repo_id, parts, unfinished)
         if best is None or shelved.num_bytes > best.num_bytes:
             best = shelved
     return best or Shelved(checkpoint, None, "", inspect(cache / "nowhere", checkpoint.components), 0)
 
 
-def _unfinished(repo: Path) -> int:
-    return sum(path.stat().st_size for path in (repo / "blobs").glob("*.part") if path.is_file())
+def _serves_a_task(folder: Path, checkpoint: Checkpoint) -> bool:
+    parts = inspect(folder, checkpoint.components)
+    return any(
+        all(part.presence is Presence.PRESENT for part in parts if task in part.component.tasks)
+        for task in checkpoint.tasks
+    )
+
+
+def _unfinished(repo: Path) -> list[Path]:
+    return [path for path in (repo / "blobs").glob(f"*{PART}") if path.is_file()]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        # Finished and renamed by a download, between listing and asking.
+        return 0
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(_size(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.checkpoints.fetch import matches
 from pipelines.checkpoints.inventory import INDEX, inspect
 from pipelines.checkpoints.registry import Component
+from pipelines.language import tr
 
 HEADER_LIMIT = 100_000_000
 """Bytes; the format's own limit."""
@@ -50,12 +51,12 @@ def verify(
     """
     for part in inspect(folder, components):
         for name in part.absent:
-            yield FileCheck(name, Finding.MISSING, f"{part.component.name} needs it")
+            yield FileCheck(name, Finding.MISSING, tr("{part} needs it", part=part.component.name))
         for path in part.files:
             name = path.relative_to(folder).as_posix()
             detail = content_problem(path)
             if not detail and checksums and not _checksum_fits(path, partial(tell, name)):
-                detail = "its checksum is not the hub's"
+                detail = tr("its checksum is not the hub's")
             yield FileCheck(name, Finding.CORRUPT if detail else Finding.OK, detail)
 
 
@@ -63,7 +64,7 @@ def content_problem(path: Path) -> str:
     """Return why a file cannot be what its name says, or ''; reads headers only."""
     try:
         if path.stat().st_size == 0:
-            return "the file is empty"
+            return tr("the file is empty")
         if path.name.endswith(INDEX):
             return _index_problem(path)
         if path.suffix == ".safetensors":
@@ -73,9 +74,9 @@ def content_problem(path: Path) -> str:
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+        return tr("cannot be read: {why}", why=error.strerror or error)
     except (ValueError, RecursionError):
-        return "is no valid JSON"
+        return tr("is no valid JSON")
     return ""
 
 
@@ -85,19 +86,21 @@ def _safetensors_problem(path: Path) -> str:
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if not 2 <= length <= min(size - 8, HEADER_LIMIT):
-            return "is no safetensors file, or is cut off in its header"
+            return tr("is no safetensors file, or is cut off in its header")
         try:
             header = json.loads(stream.read(length))
             ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-            return "its header is damaged"
+            return tr("its header is damaged")
     expected = 8 + length + max(ends, default=0)
-    return "" if expected == size else f"has {size} bytes where its header says {expected}"
+    if expected == size:
+        return ""
+    return tr("has {size} bytes where its header says {expected}", size=size, expected=expected)
 
 
 def _index_problem(path: Path) -> str:
     weight_map = json.loads(path.read_text(encoding="utf-8")).get("weight_map")
-    return "" if isinstance(weight_map, dict) and weight_map else "names no tensors"
+    return "" if isinstance(weight_map, dict) and weight_map else tr("names no tensors")
 
 
 def _archive_problem(path: Path) -> str:
@@ -108,9 +111,9 @@ def _archive_problem(path: Path) -> str:
             return ""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "" if archive.namelist() else "is empty"
+            return "" if archive.namelist() else tr("is empty")
     except zipfile.BadZipFile:
-        return "is cut off or damaged"
+        return tr("is cut off or damaged")
 
 
 def _checksum_fits(path: Path, tell: Callable[[int], None]) -> bool:

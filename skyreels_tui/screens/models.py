@@ -27,6 +27,7 @@ _LOOKS = {
     Presence.PRESENT: ("check", "$text-success"),
     Presence.PARTIAL: ("interrupted", "$text-warning"),
     Presence.MISSING: ("queued", "$text-muted"),
+    Presence.CORRUPT: ("failed", "$text-error"),
 }
 
 
@@ -176,12 +177,13 @@ class ModelsScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="transfer")
     def _fetch(self, plan: object) -> None:
-        from pipelines.checkpoints.fetch import DownloadProgress, download
+        from pipelines.checkpoints.fetch import download
         from pipelines.checkpoints.hub import DownloadPlan
+        from pipelines.checkpoints.meter import Moved
 
         assert isinstance(plan, DownloadPlan)
 
-        def tell(progress: DownloadProgress) -> None:
+        def tell(progress: Moved) -> None:
             if self._stop.is_set():
                 raise Cancelled
             share = 100 * progress.done_bytes // max(1, progress.total_bytes)

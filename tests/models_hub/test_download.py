@@ -12,11 +12,14 @@ import pytest
 
 import pipelines
 from pipelines.checkpoints import fetch
-from pipelines.checkpoints.fetch import DownloadProgress, download
+from pipelines.checkpoints.fetch import download
 from pipelines.checkpoints.hub import PART, check_room, plan_download
 from pipelines.checkpoints.hub_errors import DownloadError
+from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import locate
+from pipelines.checkpoints.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.checkpoints.shelf import shelf
 from pipelines.errors import Cancelled, CheckpointMissing, DiskFull
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 
@@ -24,7 +27,7 @@ R2V, V2V = CHECKPOINTS["r2v"], CHECKPOINTS["v2v"]
 PUBLIC, ALIAS = R2V.repo_ids
 
 
-def quiet(_: DownloadProgress) -> None:
+def quiet(_: Moved) -> None:
     """Hear nothing."""
 
 
@@ -60,7 +63,7 @@ def test_one_task_takes_one_transformer(hub: FakeHub, tmp_path: Path) -> None:
         "shot_transformer", "models_t5_umt5-xxl-enc-bf16.pth", "google", "Wan2.1_VAE.pth"
     }  # fmt: skip
     locate("v2v", "", "full", tmp_path, "shot_switching_extension")
-    with pytest.raises(CheckpointMissing, match=r"transformer \(missing.*models download v2v --task single_shot"):
+    with pytest.raises(CheckpointMissing, match=r"holds no transformer.*models download v2v --task single_shot"):
         locate("v2v", "", "full", tmp_path, "single_shot_extension")
 
 
@@ -89,11 +92,52 @@ def test_a_broken_line_goes_on_where_it_broke(hub: FakeHub) -> None:
 
 
 def test_a_line_that_only_breaks_is_given_up(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 2)
+    monkeypatch.setattr(fetch, "GIVE_UP_S", 0.3)
     hub.repos[PUBLIC] = Repo(r2v_files())
     hub.cut_after, hub.cuts = 0, 1000
     with pytest.raises(DownloadError, match=r"does not answer|the line broke"):
         download(plan_download(R2V), quiet)
+
+
+def test_a_line_that_is_down_for_a_while_is_said_and_tried_again(hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    plan = plan_download(R2V)
+    hub.repos[PUBLIC].status = 503
+    heard: list[Moved] = []
+
+    def tell(progress: Moved) -> None:
+        heard.append(progress)
+        if progress.trouble:
+            hub.repos[PUBLIC].status = 200
+
+    download(plan, tell)
+    assert "is busy or down (503)" in " ".join(progress.trouble for progress in heard)
+    assert heard[-1].trouble == ""
+    assert heard[-1].done_bytes == plan.num_bytes
+
+
+def test_a_token_that_is_refused_on_the_way_ends_it_in_words(hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    plan = plan_download(R2V)
+    hub.repos[PUBLIC].status = 401
+    with pytest.raises(DownloadError, match=r"token is refused \(401\): log in with: hf auth login"):
+        download(plan, quiet)
+
+
+def test_finished_files_are_seen_before_the_last_one_is_here(hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files(400_000))
+    hub.chunk, hub.pause_s = 1 << 14, 0.01
+
+    def stop_early(progress: Moved) -> None:
+        if progress.done_bytes > 100_000:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        download(plan_download(R2V), stop_early)
+    found = {one.checkpoint.family: one for one in shelf()}["r2v"]
+    assert found.presence is Presence.PARTIAL
+    assert found.unfinished_bytes > 0
+    assert any(part.files for part in found.parts)
 
 
 def test_kill_9_in_the_middle_then_resume(hub: FakeHub, tmp_path: Path) -> None:
@@ -130,7 +174,7 @@ def test_pausing_keeps_what_is_here(hub: FakeHub) -> None:
     hub.repos[PUBLIC] = Repo(r2v_files(400_000))
     hub.chunk, hub.pause_s = 1 << 14, 0.01
 
-    def stop_early(progress: DownloadProgress) -> None:
+    def stop_early(progress: Moved) -> None:
         if progress.done_bytes > 100_000:
             raise Cancelled
 
@@ -143,7 +187,7 @@ def test_pausing_keeps_what_is_here(hub: FakeHub) -> None:
 def test_progress_of_a_slow_line(hub: FakeHub) -> None:
     hub.repos[PUBLIC] = Repo(r2v_files(200_000))
     hub.chunk, hub.pause_s = 1 << 14, 0.05
-    heard: list[DownloadProgress] = []
+    heard: list[Moved] = []
     download(plan_download(R2V), heard.append)
     done = [progress.done_bytes for progress in heard]
     assert done == sorted(done)
@@ -158,7 +202,7 @@ def test_damaged_bytes_are_refused_and_removed(hub: FakeHub, tmp_path: Path) -> 
     name = "vae/diffusion_pytorch_model.safetensors"
     hub.repos[PUBLIC] = Repo(r2v_files())
     hub.corrupt.add(name)
-    with pytest.raises(DownloadError, match=r"model\.safetensors arrived damaged and was removed: run the same"):
+    with pytest.raises(DownloadError, match=r"model\.safetensors arrived damaged and was removed: fetch it again"):
         download(plan_download(R2V), quiet)
     blobs = tmp_path / "cache" / f"models--{PUBLIC.replace('/', '--')}" / "blobs"
     assert list(blobs.glob(f"*{PART}")) == []
@@ -198,6 +242,16 @@ def test_what_the_hub_refuses_is_said_for_every_name(hub: FakeHub, status: int, 
     assert "skyreels-tui models use PATH" in str(refusal.value)
 
 
+def test_without_a_token_it_says_so(hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+    hub.repos[PUBLIC] = Repo({}, 401)
+    with pytest.raises(CheckpointMissing, match=r"this machine has no token \(401\): log in with: hf auth login"):
+        plan_download(R2V)
+
+
 def test_a_hub_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="does not answer"):
         plan_download(R2V, cache=tmp_path, endpoint="http://127.0.0.1:9")
@@ -226,7 +280,7 @@ def test_a_disk_that_fills_up_on_the_way(hub: FakeHub) -> None:
     largest = max(plan.files, key=lambda entry: entry.file.num_bytes)
     plan.blobs.mkdir(parents=True)
     (plan.blobs / f"{largest.file.etag}{PART}").symlink_to("/dev/full")
-    with pytest.raises(DownloadError, match=r"disk full at .* run the same command to go on"):
+    with pytest.raises(DownloadError, match=r"disk full at .* free some space, then start it again"):
         download(plan, quiet)
 
 

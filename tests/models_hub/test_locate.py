@@ -71,7 +71,9 @@ def test_what_lacks_is_named_with_the_command(cache: Path) -> None:
     snapshot(cache, PUBLIC, files)
     with pytest.raises(CheckpointMissing) as refusal:
         find()
-    assert "transformer (partial: transformer/diffusion_pytorch_model-00002-of-00002.safetensors)" in str(refusal.value)
+    assert "is incomplete: transformer (transformer/diffusion_pytorch_model-00002-of-00002.safetensors)" in str(
+        refusal.value
+    )
     assert str(refusal.value).endswith(f"skyreels-tui models download r2v --task {TASK}")
 
 

@@ -78,7 +78,37 @@ def test_verify_finds_a_flipped_bit_and_a_missing_shard(models: Cli) -> None:
         "transformer/diffusion_pytorch_model-00002-of-00002.safetensors": ("missing", "transformer needs it"),
     }
     assert models("verify", "r2v", "--quick").out.count("corrupt") == 0
-    assert state(models, "r2v") == "partial"
+    assert state(models, "r2v") == "corrupt"
+    [r2v] = [row for row in models("list", "--json").data if row["model"] == "r2v"]
+    assert {part["name"]: part["corrupt"] for part in r2v["components"] if part["corrupt"]} == {
+        "text_encoder": ["text_encoder/model.safetensors"]
+    }
+    assert "damaged: text_encoder/model.safetensors" in models("list").out
+    assert "models download MODEL" in call.err
+
+
+def test_a_download_mends_what_verify_found(models: Cli, hub: FakeHub) -> None:
+    folder = Path(models("download", "r2v").out.strip())
+    weights = (folder / "vae/diffusion_pytorch_model.safetensors").resolve()
+    weights.write_bytes(weights.read_bytes()[:-7])
+    assert models("verify", "r2v", "--quick").code == 1
+    assert state(models, "r2v") == "corrupt"
+    hub.requests.clear()
+    call = models("download", "r2v")
+    assert "1 damaged file removed" in call.err
+    assert [name for name, _ in hub.requests] == ["vae/diffusion_pytorch_model.safetensors"]
+    assert state(models, "r2v") == "present"
+    assert models("verify", "r2v").code == 0
+
+
+def test_a_damaged_file_that_was_replaced_is_not_damaged(models: Cli) -> None:
+    folder = Path(models("download", "r2v").out.strip())
+    weights = (folder / "vae/diffusion_pytorch_model.safetensors").resolve()
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-7])
+    assert models("verify", "r2v").code == 1
+    weights.write_bytes(whole)
+    assert state(models, "r2v") == "present"
 
 
 def test_purge_leaves_other_models_alone(models: Cli, tmp_path: Path) -> None:
@@ -99,6 +129,13 @@ def test_use_takes_a_folder_and_goes_back(models: Cli, tmp_path: Path) -> None:
     assert state(models, "v2v") == "missing"
     assert models("use", tmp_path / "nowhere").code == 3
     assert models("use", tmp_path).code == 2
+    assert models("use", folder, "--model", "r2v").code == 2
+
+
+def test_a_download_says_that_a_folder_of_ones_own_comes_first(models: Cli, hub: FakeHub, tmp_path: Path) -> None:
+    models("use", write(tmp_path / "mine", r2v_files()))
+    call = models("download", "r2v", "--plan")
+    assert "models use '' --model r2v" in call.err
 
 
 def test_a_task_names_what_it_needs(models: Cli, hub: FakeHub) -> None:
