@@ -30,6 +30,9 @@ MAX_PIXELS = 8192 * 8192
 """The largest frame a decoder may allocate."""
 MEMORY_BYTES = 8 << 30
 """Address space of a process that reads a file we did not write."""
+_STORED = {0xDC80 + byte: 0x10DC80 + byte for byte in range(128)}
+"""Bytes of a name that is not UTF-8, as private letters: ffmpeg-python hashes names, and can hash text only."""
+_GIVEN = {private: byte for byte, private in _STORED.items()}
 _STDERR_HEAD, _STDERR_TAIL = 65536, 65536
 
 
@@ -90,7 +93,7 @@ def source(path: Path, **options: Any) -> Any:
 
 def file_url(path: Path) -> str:
     """Name a file so that neither a leading '-' nor a ':' in it means anything to ffmpeg."""
-    return f"file:{path.absolute()}"
+    return f"file:{path.absolute()}".translate(_STORED)
 
 
 class Process:
@@ -226,7 +229,7 @@ def arguments(stream: Any) -> list[str]:
     if isinstance(stream, list):
         return [str(part) for part in stream]
     compiled: list[str] = ffmpeg.compile(stream, cmd="ffmpeg", overwrite_output=True)
-    return compiled[1:]
+    return [part.translate(_GIVEN) for part in compiled[1:]]
 
 
 def failure(messages: str, timed_out: bool = False) -> str:
