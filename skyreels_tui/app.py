@@ -15,6 +15,9 @@ from textual import work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from pipelines.language import tr
+from pipelines import language
+from pipelines.language import tr
 from skyreels_tui import intents
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.folders import Folders
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from skyreels_tui.notify.others import OthersNews
     from skyreels_tui.panels.pictures import Drawing
     from skyreels_tui.timeleft import TimeLeft
+    from skyreels_tui.transfers import Transfers
 
 SCREEN_CLASSES = {
     "results": "skyreels_tui.screens.results:ResultsScreen",
@@ -97,6 +101,14 @@ class SkyreelsApp(QueueApp):
 
         return TimeLeft(EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name))
 
+    @cached_property
+    def transfers(self) -> Transfers:
+        """Downloads and checks of models; they outlive the screen that asked for them."""
+        from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
+        from skyreels_tui.transfers import Transfers
+
+        return Transfers(DamageBook(self.folders.state / DAMAGE_FILE), self.publish_transfers)
+
     # Life
 
     def on_mount(self) -> None:
@@ -148,12 +160,17 @@ class SkyreelsApp(QueueApp):
             else:
                 self.exit(return_code=1)
                 return
-            self.notify(f"The file that could not be read is kept as {kept.name}", markup=False, timeout=20)
+            words = tr("The file that could not be read is kept as {name}", name=kept.name)
+            self.notify(words, markup=False, timeout=20)
             self._open_queue()
 
-        what = "It is damaged" if error.kind == "corrupt" else "It is no queue of this program"
+        detail = error.detail
+        if error.kind == "corrupt":
+            what = tr("It is damaged: {detail}.", detail=detail)
+        else:
+            what = tr("It is no queue of this program: {detail}.", detail=detail)
         backup = error.backups[0].name if error.backups else ""
-        self.push_screen(UnusableScreen(str(error.path), f"{what}: {error.detail}", backup), answered)
+        self.push_screen(UnusableScreen(str(error.path), what, backup), answered)
 
     def _start_engine(self) -> None:
         if self.service is None:
@@ -213,6 +230,9 @@ class SkyreelsApp(QueueApp):
             self.service.hide_window()
         if self.monitor is not None:
             self.monitor.stop(0.2)
+        if not self.leave_choice:
+            # Where the engine goes on without a screen, so do they: until `session` ends them.
+            self.transfers.close()
 
     def _take_event(self, event: Event) -> None:
         self.time_left.learn(event)
@@ -233,7 +253,24 @@ class SkyreelsApp(QueueApp):
                 self.notifier.take(change)
 
     async def action_quit(self) -> None:
-        """Leave at once when nothing runs here; else ask what becomes of the running job."""
+        """Leave at once when nothing runs here; else ask about downloads, then what becomes of the running job."""
+        if not any(transfer.is_busy for transfer in self.transfers.all):
+            self._quit_queue()
+            return
+        from skyreels_tui.screens.confirm import ConfirmScreen
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self._quit_queue()
+
+        question = ConfirmScreen(
+            tr("A model is being fetched or checked"),
+            tr("Leaving stops it. What came stays: w on the Models screen goes on where it was."),
+            yes=tr("Stop it and leave"),
+        )
+        self.push_screen(question, answered)
+
+    def _quit_queue(self) -> None:
         service, running = self.service, self.board.running
         if service is None or running is None or not service.is_owner:
             self.exit()
@@ -288,7 +325,7 @@ class SkyreelsApp(QueueApp):
         """The command palette offers every key of the home screen by name."""
         for key in (*HOME.keys, *EVERYWHERE.keys):
             if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
-                yield SystemCommand(f"{key.label} ({key.shown})", key.help, _runner(screen, key.action))
+                yield SystemCommand(f"{tr(key.label)} ({key.shown})", tr(key.help), _runner(screen, key.action))
 
     def on_open_screen(self, message: intents.OpenScreen) -> None:
         """Open a screen by name."""
@@ -324,6 +361,9 @@ class SkyreelsApp(QueueApp):
         save(self.settings_file, settings)
         if settings.theme != self.settings.theme:
             self.use_theme(settings.theme)
+        if settings.language != self.settings.language:
+            # Screens that are opened from here on speak it; home and its panels draw themselves again.
+            language.choose(settings.language)
         self.settings = settings
         self.glyphs = ASCII if self.options.ascii or settings.ascii else UNICODE
 

@@ -19,6 +19,7 @@ from skyreels_tui.widgets.safe import ControlFilter
 
 if TYPE_CHECKING:
     from skyreels_tui.monitors.sample import Sample
+    from skyreels_tui.transfers import Transfer
 
 
 class EngineEvent(Message):
@@ -53,6 +54,18 @@ class Sampled(Message):
         return isinstance(message, Sampled)
 
 
+class TransfersChanged(Message):
+    """Where every download and check of models stands, from their thread."""
+
+    def __init__(self, transfers: tuple[Transfer, ...]) -> None:
+        self.transfers = transfers
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Old news gives way."""
+        return isinstance(message, TransfersChanged)
+
+
 class HubApp(App[None]):
     """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
 
@@ -70,6 +83,10 @@ class HubApp(App[None]):
         self.sample: Signal[Sample] = Signal(self, "sample")
         """Readings of the monitor thread, a second apart."""
         self.queue_status: Signal[QueueStatus] = Signal(self, "queue_status")
+        self.transfers_changed: Signal[tuple[Transfer, ...]] = Signal(self, "transfers_changed")
+        """Downloads and checks of models."""
+        self.moving: tuple[Transfer, ...] = ()
+        """As last published."""
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
         self.glyphs: Glyphs = UNICODE
@@ -124,6 +141,18 @@ class HubApp(App[None]):
             self.post_message(Sampled(sample))
         except RuntimeError:
             return
+
+    def publish_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        """Hand over where the transfers stand, from any thread."""
+        try:
+            self.post_message(TransfersChanged(transfers))
+        except RuntimeError:
+            return
+
+    def on_transfers_changed(self, message: TransfersChanged) -> None:
+        """Fan it out."""
+        self.moving = message.transfers
+        self.transfers_changed.publish(message.transfers)
 
     def on_engine_event(self, message: EngineEvent) -> None:
         """Bring the board up to date, then fan the fact out to its signal."""

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pipelines.language import tr
 from skyreels_tui.app import AppOptions, SkyreelsApp
 from skyreels_tui.applog import log_to_file
 from skyreels_tui.commands import output
@@ -30,6 +31,7 @@ def run_app(options: AppOptions) -> int:
         if app._loop is not None and app.is_running:
             app._loop.call_soon_threadsafe(app.exit)
         elif app.service is not None:
+            app.transfers.close()
             app.service.close(timeout_s=0)
 
     def hang_up() -> None:
@@ -56,11 +58,15 @@ def run_app(options: AppOptions) -> int:
 
 def _end(app: SkyreelsApp, service: QueueService) -> None:
     if app.leave_choice == "finish":
-        output.note("The running job goes on without a screen. Ctrl+C stops it at its next step.")
+        output.note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
         service.options = replace(service.options, on_hang_up="finish_job")
         service.hang_up()
     if app.leave_choice:
         service.wait_ended()
+        if app.leave_choice == "hang up" and app.settings.hang_up != "stop":
+            # A lost line must not cost a night's download.
+            app.transfers.wait_ended()
+        app.transfers.close()
     elif service.is_owner and not service.close(timeout_s=0.5):
-        output.note("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once.")
+        output.note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
     service.close()

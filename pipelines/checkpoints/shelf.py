@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,13 +100,15 @@ def remove_damaged(checkpoint: Checkpoint, damaged: Collection[Path], cache: Pat
 
 
 def remove_unfinished(checkpoint: Checkpoint, cache: Path | None = None) -> int:
-    """Delete what came of files that are not whole yet; return the bytes freed."""
+    """Delete what came of files that are not whole, unless a process fetches them; return the bytes freed."""
     cache = cache or hub_cache()
     freed = 0
     for repo_id in checkpoint.repo_ids:
         for part in _unfinished(repo_folder(repo_id, cache)):
-            freed += _size(part)
-            part.unlink(missing_ok=True)
+            with suppress(BlockingIOError, FileNotFoundError), part.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                freed += _size(part)
+                part.unlink()
     return freed
 
 
