@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.errors import MediaError
+from pipelines.language import tr
 
 Media = Literal["image", "video", "audio"]
 
@@ -48,10 +49,18 @@ def facts(path: str, media: Media) -> Facts:
             return Facts(f"{image.width}x{image.height} {image.format}")
         if media == "video":
             video = probe.probe_video(path)
-            length = f"{video.duration_s:.1f} s, {video.num_frames} frames"
-            return Facts(f"{video.width}x{video.height} {video.fps:.4g} fps {length}")
+            return Facts(
+                tr(
+                    "{width}x{height} {fps:.4g} fps {seconds:.1f} s, {frames} frames",
+                    width=video.width,
+                    height=video.height,
+                    fps=video.fps,
+                    seconds=video.duration_s,
+                    frames=video.num_frames,
+                )
+            )
         audio = probe.probe_audio(path)
-        kind = {1: "mono", 2: "stereo"}.get(audio.channels, f"{audio.channels} channels")
+        kind = {1: tr("mono"), 2: tr("stereo")}.get(audio.channels) or tr("{count} channels", count=audio.channels)
         return Facts(f"{audio.duration_s:.1f} s {audio.sample_rate / 1000:g} kHz {kind}")
     except MediaError as error:
         return Facts(problem=str(error))
@@ -75,7 +84,7 @@ def _picture(path: str, media: Media, columns: int, rows: int) -> Picture:
     image = load_image(path) if media == "image" else last_frame(path)
     width, height = fit(image.width, image.height, columns, rows)
     small = image.resize((width, height))
-    return Picture(width, height, small.tobytes(), "" if media == "image" else "last frame")
+    return Picture(width, height, small.tobytes(), "" if media == "image" else tr("last frame"))
 
 
 def _sound(path: str, columns: int) -> Sound:
@@ -83,6 +92,8 @@ def _sound(path: str, columns: int) -> Sound:
 
     peaks = tuple(waveform(path, columns))
     level = loudness(decode_mono(path), 16000)
-    quiet = "silent" if math.isinf(level) else f"{level:.0f} LUFS"
-    warning = ", quiet: it is raised to -23" if not math.isinf(level) and level < -40 else ""
-    return Sound(peaks, quiet + warning)
+    if math.isinf(level):
+        return Sound(peaks, tr("silent"))
+    if level < -40:
+        return Sound(peaks, tr("{level:.0f} LUFS, quiet: it is raised to -23", level=level))
+    return Sound(peaks, f"{level:.0f} LUFS")

@@ -8,6 +8,8 @@ import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines import language
+from pipelines.language import tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
@@ -18,21 +20,22 @@ from skyreels_tui.doctor.facts import Facts, from_json, to_json
 from skyreels_tui.jobs.errors import QueueError
 from skyreels_tui.jobs.model import Job
 
-MARKS = {State.OK: "ok  ", State.NOTE: "note", State.WARN: "WARN", State.BAD: "BAD "}
-
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `doctor`."""
     parser.add_argument(
-        "--bundle", nargs="?", const="", metavar="FILE", help="write a support file without private text"
+        "--bundle", nargs="?", const="", metavar="FILE", help=tr("write a support file without private text")
     )
-    parser.add_argument("--record", metavar="FILE", help="write the facts, for --facts")
-    parser.add_argument("--facts", metavar="FILE", help="judge facts that were recorded on another machine")
+    parser.add_argument("--record", metavar="FILE", help=tr("write the facts, for --facts"))
+    parser.add_argument("--facts", metavar="FILE", help=tr("judge facts that were recorded on another machine"))
     parser.add_json()
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Print the page; exit code 1 when something is bad."""
+    if args.json or args.record or args.bundle is not None:
+        # Programs, and people who help others, read English.
+        language.choose(language.ENGLISH)
     facts = _facts(args, context)
     checks = run_checks(facts)
     if args.record:
@@ -53,29 +56,37 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 def page(checks: list[Check]) -> list[str]:
     """Return the doctor's page: a line a check, and what mends it below."""
     lines = []
-    width = max((len(check.name) for check in checks), default=0)
+    width = max((len(check.title) for check in checks), default=0)
+    state_width = max(len(_state(state)) for state in State)
     for check in checks:
-        lines.append(f"{MARKS[check.state]}  {check.name:<{width}}  {check.found}")
-        indent = " " * (width + 8)
+        lines.append(f"{_state(check.state):<{state_width}}  {check.title:<{width}}  {check.found}")
+        indent = " " * (state_width + width + 4)
         if check.why:
             lines.append(f"{indent}{check.why}")
         if check.fix:
             lines.append(f"{indent}$ {check.fix}")
     counts = {state: sum(check.state is state for check in checks) for state in (State.BAD, State.WARN)}
-    warnings = "1 warning" if counts[State.WARN] == 1 else f"{counts[State.WARN]} warnings"
-    lines += ["", f"{counts[State.BAD]} bad, {warnings}: {_verdict(checks)}"]
-    return lines
+    warnings = trn("{count} warning", "{count} warnings", counts[State.WARN])
+    verdict = tr(
+        "{count} bad, {warnings}: {verdict}", count=counts[State.BAD], warnings=warnings, verdict=_verdict(checks)
+    )
+    return [*lines, "", verdict]
+
+
+def _state(state: State) -> str:
+    """What needs a hand is seen at a glance, without colour."""
+    return tr(state).upper() if state in (State.WARN, State.BAD) else tr(state)
 
 
 def _verdict(checks: list[Check]) -> str:
     """Return what the page means for a person who wants to make a video."""
     if any(check.state is State.BAD for check in checks):
-        return "begin with the first BAD line: what stands after $ mends it"
+        return tr("begin with the first BAD line: what stands after $ mends it")
     if not any(check.name == "gpu" and check.state is State.OK for check in checks):
-        return "the demo runs here, a real video needs an NVIDIA GPU"
+        return tr("the demo runs here, a real video needs an NVIDIA GPU")
     if not any(check.name.startswith("model ") and check.state is State.OK for check in checks):
-        return "the demo runs here, for a real video download a model"
-    return "ready for real videos"
+        return tr("the demo runs here, for a real video download a model")
+    return tr("ready for real videos")
 
 
 def _facts(args: argparse.Namespace, context: Context) -> Facts:
@@ -85,11 +96,11 @@ def _facts(args: argparse.Namespace, context: Context) -> Facts:
         except OSError as error:
             raise CommandError(f"{args.facts}: {error.strerror or error}", Exit.NOT_FOUND) from None
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise CommandError(f"{args.facts} holds no facts that --record wrote") from None
+            raise CommandError(tr("{file} holds no facts that --record wrote", file=args.facts)) from None
     # Looking at the machine takes seconds and many modules; recorded facts need neither.
     from skyreels_tui.doctor.gather import gather
 
-    output.note("looking at this machine ...")
+    output.note(tr("looking at this machine ..."))
     return gather(context.folders, context.settings, context.result_dir)
 
 

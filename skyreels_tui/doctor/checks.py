@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipelines.language import mark, tr
 from skyreels_tui.doctor.facts import DiskFacts, Facts
 
 GIB = 2**30
+TITLES = (
+    mark("python"), mark("packages"), mark("torch"), mark("gpu"), mark("cudnn"), mark("attention"), mark("triton"),
+    mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("tmux"), mark("settings"),
+    mark("results"), mark("queue and unfinished jobs"), mark("cache"), mark("models"),
+)  # fmt: skip
+"""Names of checks, and of what disks are for."""
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs"})
 """File systems on which locks and durable writes cannot be trusted."""
 RESULT_ROOM = 5 * GIB
@@ -23,10 +30,10 @@ ROOM_TO_RUN = 8 * GIB
 class State(StrEnum):
     """How a check ended, from good to bad."""
 
-    OK = "ok"
-    NOTE = "note"
-    WARN = "warn"
-    BAD = "bad"
+    OK = mark("ok")
+    NOTE = mark("note")
+    WARN = mark("warn")
+    BAD = mark("bad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +41,24 @@ class Check:
     """One line of the doctor's page."""
 
     name: str
+    """English, for programs and for other checks; people read `title`."""
     state: State
     found: str
     why: str = ""
     """Why it matters; '' where nothing is wrong."""
     fix: str = ""
     """The command that mends it, or '' where none does."""
+
+    @property
+    def title(self) -> str:
+        """The name in the chosen language."""
+        kind, _, rest = self.name.partition(" ")
+        match kind:
+            case "disk:":
+                return tr("disk: {purpose}", purpose=tr(rest))
+            case "model":
+                return tr("model {name}", name=rest)
+        return tr(self.name)
 
 
 def run_checks(facts: Facts) -> list[Check]:
@@ -56,51 +75,73 @@ def check_python(facts: Facts) -> Iterator[Check]:
     """The interpreter and what the program is built on."""
     version = tuple(int(part) for part in facts.python.split(".")[:2])
     state = State.OK if version >= (3, 11) else State.BAD
-    why = "" if state is State.OK else "the program needs Python 3.11 or newer"
-    yield Check("python", state, f"{facts.python} on {facts.machine}, {facts.system}", why)
+    why = "" if state is State.OK else tr("the program needs Python 3.11 or newer")
+    yield Check(
+        "python",
+        state,
+        tr("{python} on {machine}, {system}", python=facts.python, machine=facts.machine, system=facts.system),
+        why,
+    )
     missing = [name for name, installed in facts.packages if not installed and name not in ("triton", "nvidia-ml-py")]
     if missing:
         fix = f"{shlex.quote(facts.executable)} -m pip install {' '.join(missing)}"
-        yield Check("packages", State.BAD, f"missing: {', '.join(missing)}", "the program is built on them", fix)
+        yield Check(
+            "packages",
+            State.BAD,
+            tr("missing: {names}", names=", ".join(missing)),
+            tr("the program is built on them"),
+            fix,
+        )
 
 
 def check_torch(facts: Facts) -> Iterator[Check]:
     """The torch build, and whether it fits the machine."""
     torch = facts.torch
     if torch.error:
-        yield Check("torch", State.BAD, torch.error, "nothing can be computed without torch", install_torch(facts))
+        yield Check("torch", State.BAD, torch.error, tr("nothing can be computed without torch"), install_torch(facts))
         return
-    build = f"{torch.version}, " + (f"CUDA {torch.cuda}" if torch.cuda else "CPU only")
+    build = f"{torch.version}, " + (f"CUDA {torch.cuda}" if torch.cuda else tr("CPU only"))
     if torch.cuda:
         yield Check("torch", State.OK, build)
     elif facts.has_gpu:
-        why = "this build cannot use the GPU: one step would take hours"
+        why = tr("this build cannot use the GPU: one step would take hours")
         if facts.machine == "aarch64":
-            why += "; on this architecture builds up to 2.10 have no CUDA"
+            why = tr("{why}; on this architecture builds up to 2.10 have no CUDA", why=why)
         yield Check("torch", State.BAD, build, why, install_torch(facts))
     else:
-        yield Check("torch", State.NOTE, build, "enough for the demo; the released models need an NVIDIA GPU")
+        yield Check("torch", State.NOTE, build, tr("enough for the demo; the released models need an NVIDIA GPU"))
 
 
 def check_gpu(facts: Facts) -> Iterator[Check]:
     """The GPU, its driver, and whether torch reaches it."""
     gpu, torch = facts.gpu, facts.torch
     if not facts.has_gpu:
-        found = f"none: {gpu.problem}" if gpu.problem else "none"
-        yield Check("gpu", State.WARN, found, "the demo and the queue work; the released models do not run without one")
+        found = tr("none: {problem}", problem=gpu.problem) if gpu.problem else tr("none")
+        yield Check(
+            "gpu", State.WARN, found, tr("the demo and the queue work; the released models do not run without one")
+        )
         return
-    name = f"{gpu.name or torch.device}, driver {gpu.driver or 'unknown'}"
+    name = tr("{gpu}, driver {driver}", gpu=gpu.name or torch.device, driver=gpu.driver or tr("unknown"))
     if not torch.cuda or torch.error:
-        yield Check("gpu", State.NOTE, name, "waits for a torch that can use it")
+        yield Check("gpu", State.NOTE, name, tr("waits for a torch that can use it"))
     elif not torch.cuda_available:
-        why = "torch does not reach the GPU: the driver is older than its CUDA, or not loaded"
+        why = tr("torch does not reach the GPU: the driver is older than its CUDA, or not loaded")
         yield Check("gpu", State.BAD, name, why, "nvidia-smi")
     elif not covers(torch.supported, torch.capability):
         major, minor = torch.capability
-        why = f"this torch holds no code for compute capability {major}.{minor}"
+        why = tr("this torch holds no code for compute capability {major}.{minor}", major=major, minor=minor)
         yield Check("gpu", State.BAD, name, why, install_torch(facts))
     else:
-        yield Check("gpu", State.OK, f"{name}, compute capability {torch.capability[0]}.{torch.capability[1]}")
+        yield Check(
+            "gpu",
+            State.OK,
+            tr(
+                "{name}, compute capability {major}.{minor}",
+                name=name,
+                major=torch.capability[0],
+                minor=torch.capability[1],
+            ),
+        )
 
 
 def covers(supported: tuple[str, ...], capability: tuple[int, int]) -> bool:
@@ -127,22 +168,23 @@ def check_kernels(facts: Facts) -> Iterator[Check]:
         yield Check("cudnn", State.OK, torch.cudnn)
     else:
         yield Check(
-            "cudnn", State.WARN, "missing", "decoding and attention are slower without it", install_torch(facts)
+            "cudnn", State.WARN, tr("missing"), tr("decoding and attention are slower without it"), install_torch(facts)
         )
     works = sorted((ms, name) for name, ms in torch.kernels if ms >= 0)
     broken = [name for name, ms in torch.kernels if ms < 0]
     if works:
         found = ", ".join(f"{name} {ms:g} ms" for ms, name in works)
-        found += f"; not here: {', '.join(broken)}" if broken else ""
-        yield Check("attention", State.OK, f"fastest {works[0][1]} ({found})")
+        if broken:
+            found = tr("{found}; not here: {names}", found=found, names=", ".join(broken))
+        yield Check("attention", State.OK, tr("fastest {name} ({found})", name=works[0][1], found=found))
     else:
-        why = "every kernel refused a small input; videos would need the one with quadratic memory"
-        yield Check("attention", State.BAD, "no kernel works", why, install_torch(facts))
+        why = tr("every kernel refused a small input; videos would need the one with quadratic memory")
+        yield Check("attention", State.BAD, tr("no kernel works"), why, install_torch(facts))
     if not torch.triton:
         fix = f"{shlex.quote(facts.executable)} -m pip install triton"
-        yield Check("triton", State.WARN, "missing", "element-wise work is slower without it", fix)
+        yield Check("triton", State.WARN, tr("missing"), tr("element-wise work is slower without it"), fix)
     elif torch.triton_error:
-        why = f"kernels do not compile ({torch.triton_error}); plain operations are used, slower"
+        why = tr("kernels do not compile ({error}); plain operations are used, slower", error=torch.triton_error)
         yield Check("triton", State.WARN, torch.triton, why, "sudo apt install build-essential python3-dev")
     else:
         yield Check("triton", State.OK, torch.triton)
@@ -153,27 +195,37 @@ def check_ffmpeg(facts: Facts) -> Iterator[Check]:
     ffmpeg = facts.ffmpeg
     install = f"{shlex.quote(facts.executable)} -m pip install imageio-ffmpeg"
     if ffmpeg.error:
-        yield Check("ffmpeg", State.BAD, ffmpeg.error, "no video can be read or written", install)
+        yield Check("ffmpeg", State.BAD, ffmpeg.error, tr("no video can be read or written"), install)
         return
     found = f"{ffmpeg.version}, {ffmpeg.path}"
     if not ffmpeg.x264:
-        yield Check("ffmpeg", State.BAD, f"{found}, without x264", "results are written with x264", install)
+        yield Check(
+            "ffmpeg", State.BAD, tr("{found}, without x264", found=found), tr("results are written with x264"), install
+        )
         return
-    nvenc = {"works": ", NVENC works", "": ""}.get(ffmpeg.nvenc, ", NVENC does not work (not needed)")
-    yield Check("ffmpeg", State.OK, f"{found}, x264{nvenc}")
+    found = f"{found}, x264"
+    if ffmpeg.nvenc == "works":
+        found = tr("{found}, NVENC works", found=found)
+    elif ffmpeg.nvenc:
+        found = tr("{found}, NVENC does not work (not needed)", found=found)
+    yield Check("ffmpeg", State.OK, found)
 
 
 def check_memory(facts: Facts) -> Iterator[Check]:
     """Room for the models."""
-    found = f"{facts.available_bytes / GIB:.1f} of {facts.memory_bytes / GIB:.1f} GiB available"
-    found += f", swap {facts.swap_bytes / GIB:.1f} GiB"
+    found = tr(
+        "{available:.1f} of {total:.1f} GiB available, swap {swap:.1f} GiB",
+        available=facts.available_bytes / GIB,
+        total=facts.memory_bytes / GIB,
+        swap=facts.swap_bytes / GIB,
+    )
     if facts.is_spark:
-        found += ", shared by CPU and GPU"
+        found = tr("{found}, shared by CPU and GPU", found=found)
     if facts.available_bytes < ROOM_TO_RUN:
-        why = "a job stops itself below 8 GiB, before the machine freezes: close other programs"
+        why = tr("a job stops itself below 8 GiB, before the machine freezes: close other programs")
         yield Check("memory", State.WARN, found, why, "ps aux --sort=-rss | head")
     elif facts.is_spark and facts.memory_bytes < REAL_MODELS:
-        yield Check("memory", State.WARN, found, "the released models need about 60 GiB: use --low_vram")
+        yield Check("memory", State.WARN, found, tr("the released models need about 60 GiB: use --low_vram"))
     else:
         yield Check("memory", State.OK, found)
 
@@ -188,20 +240,25 @@ def check_disks(facts: Facts) -> Iterator[Check]:
 
 def _disk(disk: DiskFacts, missing_models: int) -> Check:
     name = f"disk: {disk.purpose}"
-    found = f"{disk.free_bytes / GIB:.1f} GiB free, {disk.file_system or 'unknown file system'}, {disk.path}"
+    found = tr(
+        "{free:.1f} GiB free, {file_system}, {path}",
+        free=disk.free_bytes / GIB,
+        file_system=disk.file_system or tr("unknown file system"),
+        path=disk.path,
+    )
     if not disk.writable:
-        return Check(name, State.BAD, found, "cannot be written", f"ls -ld {shlex.quote(disk.path)}")
+        return Check(name, State.BAD, found, tr("cannot be written"), f"ls -ld {shlex.quote(disk.path)}")
     if disk.purpose.startswith("queue") and disk.file_system in NETWORK:
-        why = "locks and durable writes cannot be trusted on a network file system: keep the queue on a local disk"
+        why = tr("locks and durable writes cannot be trusted on a network file system: keep the queue on a local disk")
         return Check(name, State.BAD, found, why, "export SKYREELS_TUI_HOME=/a/local/folder")
     if disk.purpose == "models":
         needed = int(missing_models * SPARE)
         if needed and disk.free_bytes < needed:
-            why = f"downloading every model takes {needed / GIB:.0f} GiB; one needs less"
+            why = tr("downloading every model takes {needed:.0f} GiB; one needs less", needed=needed / GIB)
             return Check(name, State.WARN, found, why, "export HF_HOME=/a/larger/disk")
     elif disk.free_bytes < (RESULT_ROOM if disk.purpose == "results" else WORKING_ROOM):
         return Check(
-            name, State.WARN, found, "a job waits when its files do not fit", f"df -h {shlex.quote(disk.path)}"
+            name, State.WARN, found, tr("a job waits when its files do not fit"), f"df -h {shlex.quote(disk.path)}"
         )
     return Check(name, State.OK, found)
 
@@ -210,34 +267,36 @@ def check_models(facts: Facts) -> Iterator[Check]:
     """The released checkpoints."""
     for model in facts.models:
         name, fix = f"model {model.model}", f"skyreels-tui models download {model.model}"
-        size = f"{model.num_bytes / 1e9:.1f} of {model.expected_bytes / 1e9:.1f} GB"
+        size = tr("{there:.1f} of {wanted:.1f} GB", there=model.num_bytes / 1e9, wanted=model.expected_bytes / 1e9)
         if model.state == "present":
-            yield Check(name, State.OK, f"here, {model.num_bytes / 1e9:.1f} GB")
+            yield Check(name, State.OK, tr("here, {size:.1f} GB", size=model.num_bytes / 1e9))
         elif model.state == "partial":
-            why = f"not here: {', '.join(model.missing)}; tasks that need it do not run"
-            yield Check(name, State.WARN, f"in part, {size}", why, fix)
+            why = tr("not here: {names}; tasks that need it do not run", names=", ".join(model.missing))
+            yield Check(name, State.WARN, tr("in part, {size}", size=size), why, fix)
         elif facts.has_gpu:
-            yield Check(name, State.NOTE, f"not here, {size}", "its tasks run in the demo only", fix)
+            yield Check(name, State.NOTE, tr("not here, {size}", size=size), tr("its tasks run in the demo only"), fix)
         else:
-            yield Check(name, State.NOTE, f"not here, {size}", "nothing to do: it would not run without a GPU")
+            yield Check(
+                name, State.NOTE, tr("not here, {size}", size=size), tr("nothing to do: it would not run without a GPU")
+            )
 
 
 def check_terminal(facts: Facts) -> Iterator[Check]:
     """What the terminal can show."""
     terminal = facts.terminal
     if not terminal.is_terminal:
-        yield Check("terminal", State.NOTE, "none (output goes to a file or a program)")
+        yield Check("terminal", State.NOTE, tr("none (output goes to a file or a program)"))
         return
     size = f"{terminal.columns}x{terminal.lines}"
     program = " ".join(part for part in (terminal.program, terminal.term, size) if part)
     if terminal.columns < 60 or terminal.lines < 20:
-        yield Check("terminal", State.WARN, program, "below 60x20 the app only says so: enlarge the window")
+        yield Check("terminal", State.WARN, program, tr("below 60x20 the app only says so: enlarge the window"))
     else:
         yield Check("terminal", State.OK, program)
     yield _colours(facts)
     if "utf" not in terminal.encoding.lower():
-        found = terminal.encoding or "no encoding set"
-        yield Check("letters", State.WARN, found, "symbols come out as ?", "export LANG=C.UTF-8  # or --ascii")
+        found = terminal.encoding or tr("no encoding set")
+        yield Check("letters", State.WARN, found, tr("symbols come out as ?"), "export LANG=C.UTF-8  # or --ascii")
     if terminal.tmux:
         yield _tmux(facts)
 
@@ -245,29 +304,34 @@ def check_terminal(facts: Facts) -> Iterator[Check]:
 def _colours(facts: Facts) -> Check:
     terminal = facts.terminal
     if terminal.no_color:
-        return Check("colours", State.NOTE, "NO_COLOR is set: none")
+        return Check("colours", State.NOTE, tr("NO_COLOR is set: none"))
     if terminal.colorterm in ("truecolor", "24bit"):
-        return Check("colours", State.OK, "16 million")
+        return Check("colours", State.OK, tr("16 million"))
     found = "256" if "256" in terminal.term else "16"
-    why = "the preview shows fewer colours than the terminal may have"
     if terminal.ssh:
-        why = "ssh does not pass COLORTERM on, so " + why
+        why = tr("ssh does not pass COLORTERM on, so the preview shows fewer colours than the terminal may have")
+    else:
+        why = tr("the preview shows fewer colours than the terminal may have")
     return Check("colours", State.NOTE, found, why, "export COLORTERM=truecolor  # if the terminal can")
 
 
 def _tmux(facts: Facts) -> Check:
     terminal = facts.terminal
-    found = f"{terminal.tmux}, passthrough {terminal.tmux_passthrough or 'unknown'}"
+    found = tr(
+        "{version}, passthrough {passthrough}",
+        version=terminal.tmux,
+        passthrough=terminal.tmux_passthrough or tr("unknown"),
+    )
     if terminal.tmux_passthrough in ("on", "all"):
         return Check("tmux", State.OK, found)
-    why = "pictures and desktop notifications do not pass; coloured cells and the bell do"
+    why = tr("pictures and desktop notifications do not pass; coloured cells and the bell do")
     return Check("tmux", State.NOTE, found, why, "tmux set -g allow-passthrough on")
 
 
 def check_settings(facts: Facts) -> Iterator[Check]:
     """What in the settings file could not be used."""
     for warning in facts.settings_warnings:
-        yield Check("settings", State.WARN, warning, "the default is used instead", "skyreels-tui settings path")
+        yield Check("settings", State.WARN, warning, tr("the default is used instead"), "skyreels-tui settings path")
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (

@@ -17,6 +17,7 @@ from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
 from pipelines.errors import MediaError
+from pipelines.language import tr
 from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
@@ -80,7 +81,7 @@ def _torch() -> TorchFacts:
     try:
         values = json.loads(text.splitlines()[-1])
     except (ValueError, IndexError):
-        return TorchFacts(error=error or "importing torch ended the process")
+        return TorchFacts(error=error or tr("importing torch ended the process"))
     return TorchFacts(**frozen(values))
 
 
@@ -200,13 +201,15 @@ def _output(words: Sequence[str | Path], timeout_s: float = 20) -> tuple[str, st
             words, capture_output=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False, cwd=_root()
         )
     except subprocess.TimeoutExpired:
-        return "", f"{words[0]} did not answer within {timeout_s:g} s"
+        return "", tr("{program} did not answer within {limit:g} s", program=words[0], limit=timeout_s)
     except OSError as error:
         return "", f"{words[0]}: {error.strerror or error}"
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode == 0:
         return text, ""
-    return text, done.stderr.decode("utf-8", "replace").strip() or f"{words[0]} ended with {done.returncode}"
+    return text, done.stderr.decode("utf-8", "replace").strip() or tr(
+        "{program} ended with {code}", program=words[0], code=done.returncode
+    )
 
 
 def _root() -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.admission import Decision, added, next_leaner
 from pipelines.errors import InvalidRequest, OutOfMemory, PipelineError
+from pipelines.language import tr
 from pipelines.memory import LoadPlan
 from pipelines.progress import Progress, Stage
 from pipelines.request import Files, Request, field_specs
@@ -105,7 +106,7 @@ class LocalExecutor:
                     leaner = next_leaner(load, keeper.place) if ran_out(error) else None
                     if leaner is None:
                         raise
-                    said.append(f"memory ran out: goes on with {', '.join(added(load, leaner))}")
+                    said.append(tr("memory ran out: goes on with {measures}", measures=", ".join(added(load, leaner))))
                     load = leaner
                 # Only here, after the handler: the error's traceback held the tensors of the failed call.
                 pool.release()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, networks_bytes, peak_bytes
 from pipelines.errors import OutOfMemory, PipelineError
 from pipelines.host_memory import host_memory, resident_bytes
+from pipelines.language import tr
 from pipelines.memory import LoadPlan, requested_plan
 from pipelines.peaks import PeakBook
 from pipelines.plan import Plan
@@ -82,7 +83,11 @@ class MemoryKeeper:
         predicted = peak_bytes(plan, load, self.place)
         if request.profile == "full":
             self._book.note(self._kind(request), predicted, measured)
-        return f"peak memory {measured / 2**30:.1f} GiB, predicted {predicted / 2**30:.1f} GiB"
+        return tr(
+            "peak memory {measured:.1f} GiB, predicted {predicted:.1f} GiB",
+            measured=measured / 2**30,
+            predicted=predicted / 2**30,
+        )
 
     def limit_allocator(self) -> None:
         """Let torch refuse what would go below the floor: an error can be handled, a frozen machine cannot."""
@@ -96,8 +101,8 @@ class MemoryKeeper:
     def said_with(self, request: Request) -> tuple[str, ...]:
         """Warnings about fields that do nothing on this machine."""
         if request.offload and not self.place.discrete:
-            why = "there is no GPU" if self.place.on_cpu else "CPU and GPU share one memory"
-            return (f"offload changed nothing: {why}",)
+            why = tr("there is no GPU") if self.place.on_cpu else tr("CPU and GPU share one memory")
+            return (tr("offload changed nothing: {why}", why=why),)
         return ()
 
     def _correction(self, request: Request) -> float:

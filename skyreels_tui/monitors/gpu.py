@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from pipelines.language import tr
 from skyreels_tui.monitors.sample import GpuReading
 
 UNIFIED_NAMES = ("GB10", "Thor", "Orin", "Tegra")
@@ -50,7 +51,7 @@ class GpuSensor:
             nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
         except nvml.NVMLError as error:
             if self._is_gone(error):
-                self._give_up(f"the GPU no longer answers ({_words(error)}): reboot the machine")
+                self._give_up(tr("the GPU no longer answers ({error}): reboot the machine", error=_words(error)))
                 return GpuReading(problem=self._problem, name=self._name)
         used, total = self._memory()
         ours, others = self._processes()
@@ -91,12 +92,12 @@ class GpuSensor:
         try:
             nvml = self._load()
         except ImportError:
-            self._give_up("the NVIDIA library nvidia-ml-py is not installed")
+            self._give_up(tr("the NVIDIA library nvidia-ml-py is not installed"))
             return False
         try:
             nvml.nvmlInit()
             if nvml.nvmlDeviceGetCount() <= self._index:
-                self._give_up("the driver sees no NVIDIA GPU")
+                self._give_up(tr("the driver sees no NVIDIA GPU"))
                 return False
             handle = nvml.nvmlDeviceGetHandleByIndex(self._index)
         except nvml.NVMLError as error:
@@ -164,11 +165,13 @@ def _words(error: Any) -> str:
 def _start_problem(nvml: Any, error: Any) -> str:
     """Say why NVML did not start, and what mends it."""
     known = {
-        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver on this machine",
-        nvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is installed but not loaded: reboot",
-        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the NVIDIA driver was updated under us: reboot",
-        nvml.NVML_ERROR_NO_PERMISSION: "no permission to ask the NVIDIA driver",
-        nvml.NVML_ERROR_GPU_IS_LOST: "the GPU fell off the bus: reboot the machine",
-        nvml.NVML_ERROR_NOT_FOUND: "the driver sees no NVIDIA GPU",
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: tr("no NVIDIA driver on this machine"),
+        nvml.NVML_ERROR_DRIVER_NOT_LOADED: tr("the NVIDIA driver is installed but not loaded: reboot"),
+        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: tr("the NVIDIA driver was updated under us: reboot"),
+        nvml.NVML_ERROR_NO_PERMISSION: tr("no permission to ask the NVIDIA driver"),
+        nvml.NVML_ERROR_GPU_IS_LOST: tr("the GPU fell off the bus: reboot the machine"),
+        nvml.NVML_ERROR_NOT_FOUND: tr("the driver sees no NVIDIA GPU"),
     }
-    return known.get(getattr(error, "value", None), f"the NVIDIA driver does not answer: {_words(error)}")
+    return known.get(
+        getattr(error, "value", None), tr("the NVIDIA driver does not answer: {error}", error=_words(error))
+    )

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from pipelines.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading
 
 GIB = 2**30
 
+THERMAL, BRAKE, HARDWARE = 0x40, 0x80, 0x8
+
 CLOCK_EVENTS: tuple[tuple[int, str, bool], ...] = (
-    (0x40, "hot: hardware slows the clocks", True),
-    (0x20, "hot: driver slows the clocks", True),
-    (0x80, "power brake", True),
-    (0x8, "hardware slowdown", True),
-    (0x4, "power cap", False),
-    (0x2, "locked clocks", False),
+    (THERMAL, mark("hot: hardware slows the clocks"), True),
+    (0x20, mark("hot: driver slows the clocks"), True),
+    (BRAKE, mark("power brake"), True),
+    (HARDWARE, mark("hardware slowdown"), True),
+    (0x4, mark("power cap"), False),
+    (0x2, mark("locked clocks"), False),
 )
 """(bit, words, costs speed). Idle (0x1) is no news; sync boost and display settings do not concern us."""
 
@@ -31,10 +34,10 @@ SLOW_FACTOR = 1.25
 
 def clock_event_words(bits: int) -> list[tuple[str, bool]]:
     """Decode NVML's clock-event bits: (words, costs speed), the most serious first."""
-    found = [(words, serious) for bit, words, serious in CLOCK_EVENTS if bits & bit]
-    # A thermal or brake slowdown also sets the general hardware bit: say it once.
-    specific = bits & (0x40 | 0x80)
-    return [entry for entry in found if not (specific and entry[0] == "hardware slowdown")]
+    if bits & (THERMAL | BRAKE):
+        # They also set the general hardware bit: say it once.
+        bits &= ~HARDWARE
+    return [(tr(words), serious) for bit, words, serious in CLOCK_EVENTS if bits & bit]
 
 
 class HealthSensor:
@@ -73,16 +76,16 @@ class HealthSensor:
         explained = any(serious for _, serious in words) or (gpu.clock_events or 0) & 0x6
         self._slow_readings = self._slow_readings + 1 if loaded and low and not explained else 0
         if "GB10" in gpu.name and self._slow_readings >= FAULT_READINGS:
-            words.insert(0, ("low clock under load: unplug the power supply for a minute", True))
+            words.insert(0, (tr("low clock under load: unplug the power supply for a minute"), True))
         return words
 
     def _memory_words(self, memory: MemoryReading) -> list[tuple[str, bool]]:
         words = []
         available, total = memory.system_available_bytes, memory.total_bytes
         if available is not None and total is not None and available < min(self._floor_bytes, total // 8):
-            words.append((f"memory low: {available / GIB:.1f} GiB left", True))
+            words.append((tr("memory low: {free:.1f} GiB left", free=available / GIB), True))
         if memory.pressure_percent is not None and memory.pressure_percent >= PRESSURE_PERCENT:
-            words.append((f"memory pressure {memory.pressure_percent:.0f} %", True))
+            words.append((tr("memory pressure {percent:.0f} %", percent=memory.pressure_percent), True))
         return words
 
 
@@ -92,4 +95,4 @@ def slow_words(step_seconds: Sequence[float], usual_step_s: float | None) -> str
         return ""
     # The first step also pays for warming up.
     factor = median(step_seconds[1:][-3:]) / usual_step_s
-    return f"steps {factor:.1f}x slower than usual here" if factor >= SLOW_FACTOR else ""
+    return tr("steps {factor:.1f}x slower than usual here", factor=factor) if factor >= SLOW_FACTOR else ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.language import tr
 from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 from skyreels_tui.safetext import safe
 
 Kind = Literal["done", "failed", "attention"]
@@ -31,18 +33,22 @@ def notice_for(before: JobState | None, job: Job) -> Notice | None:
     """
     if before is None or before is job.state:
         return None
-    name = safe(job.label or f"job {job.id}", 60)
+    name = safe(job.label or tr("job {id}", id=job.id), 60)
     match job.state:
         case JobState.DONE if job.suspect:
-            return Notice("attention", f"{name} looks wrong", safe(job.suspect, TEXT_LIMIT), job)
+            return Notice("attention", tr("{name} looks wrong", name=name), safe(job.suspect, TEXT_LIMIT), job)
         case JobState.DONE:
-            return Notice("done", f"{name} is done", safe(job.output, TEXT_LIMIT), job)
+            return Notice("done", tr("{name} is done", name=name), safe(job.output, TEXT_LIMIT), job)
         case JobState.FAILED:
-            return Notice("failed", f"{name} failed", safe(job.error, TEXT_LIMIT), job)
+            return Notice("failed", tr("{name} failed", name=name), safe(job.error, TEXT_LIMIT), job)
         case JobState.HELD if before in (JobState.RUNNING, JobState.INTERRUPTED) and job.reason:
-            return Notice("attention", f"{name} needs a decision", safe(job.reason, TEXT_LIMIT), job)
+            return Notice(
+                "attention", tr("{name} needs a decision", name=name), safe(reason_words(job.reason), TEXT_LIMIT), job
+            )
         case JobState.INTERRUPTED:
-            return Notice("attention", f"{name} was interrupted", safe(job.reason, TEXT_LIMIT), job)
+            return Notice(
+                "attention", tr("{name} was interrupted", name=name), safe(reason_words(job.reason), TEXT_LIMIT), job
+            )
     return None
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pipelines.language import tr
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, QueueStatus
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.notify import terminal as codes
@@ -111,9 +112,9 @@ class Notifier:
             self._labels.pop(job.id, None)
 
     def _status(self, status: QueueStatus) -> None:
-        lack = {"disk": "disk space", "memory": "memory"}.get(status.pause)
-        if lack and status.pause != self._paused:
-            self._tell(Notice("attention", f"the queue waits for {lack}", status.message))
+        lack = {"disk": tr("the queue waits for disk space"), "memory": tr("the queue waits for memory")}
+        if status.pause in lack and status.pause != self._paused:
+            self._tell(Notice("attention", lack[status.pause], status.message))
         self._paused = status.pause
 
     def _tell(self, notice: Notice) -> None:
@@ -135,8 +136,12 @@ class Notifier:
         due = self._titled_at is None or now - self._titled_at >= TITLE_EVERY_S
         if options.title and due:
             self._titled_at = now
-            label = self._labels.get(event.job_id, f"job {event.job_id}")
-            words = event.progress.stage.value if percent is None else f"{percent}% left {duration(event.left_s)}"
+            label = self._labels.get(event.job_id, tr("job {id}", id=event.job_id))
+            words = (
+                tr(event.progress.stage)
+                if percent is None
+                else tr("{percent}% left {time}", percent=percent, time=duration(event.left_s))
+            )
             self._write(codes.title(f"{words} {label} - {TITLE}"))
 
     def _clear(self) -> None:
