@@ -8,6 +8,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.language import tr
+from pipelines.language import tr
 from skyreels_tui.doctor.checks import Check, State, run_checks
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.hub import hub
@@ -41,17 +43,17 @@ class CheckList(RowList):
         """State, name and finding."""
         check, glyphs = self.checks[index], hub(self).glyphs
         mark = {State.OK: glyphs.check, State.NOTE: glyphs.dot, State.WARN: "!", State.BAD: glyphs.cross}[check.state]
-        head = f"{cut(check.name, NAME_WIDTH):<{NAME_WIDTH}} "
+        head = f"{cut(check.title, NAME_WIDTH):<{NAME_WIDTH}} "
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
-            (f"{mark:<2} {check.state.value:<5}", _STYLES[check.state]),
+            (f"{mark:<2} {tr(check.state):<5}", _STYLES[check.state]),
             (head, "bold"),
             cut(check.found, max(8, width - len(head) - 11)),
         )
 
     def empty(self, width: int) -> Content:
         """While the checks run."""
-        return Content.styled("Looking at Python, torch, the GPU, memory, disks and the terminal …", "$text-muted")
+        return Content.styled(tr("Looking at Python, torch, the GPU, memory, disks and the terminal …"), "$text-muted")
 
 
 class DoctorScreen(Screen[None]):
@@ -61,7 +63,7 @@ class DoctorScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, findings, explanation."""
-        yield Static(Content.styled("Doctor", "bold $primary"), classes="bar")
+        yield Static(Content.styled(tr("Doctor"), "bold $primary"), classes="bar")
         yield CheckList()
         yield Static(Content(""), id="doctor-why", classes="explain")
         yield KeyBar()
@@ -91,7 +93,7 @@ class DoctorScreen(Screen[None]):
         check = self.query_one(CheckList).selected
         text = Content("")
         if check is not None:
-            fix = [Content.assemble(("mend it: ", "$text-muted"), plain(check.fix, "bold"))] if check.fix else []
+            fix = [Content.assemble((tr("mend it:"), "$text-muted"), " ", plain(check.fix, "bold"))] if check.fix else []
             text = Content("\n").join([plain(check.found), *([plain(check.why)] if check.why else []), *fix])
         self.query_one("#doctor-why", Static).update(text)
         self.refresh_bindings()
@@ -115,7 +117,7 @@ class DoctorScreen(Screen[None]):
         check = self.query_one(CheckList).selected
         if check is not None:
             self.app.copy_to_clipboard(check.fix)
-            self.app.notify(f"Copied: {safe(check.fix, 200)}", markup=False)
+            self.app.notify(tr("Copied: {text}", text=safe(check.fix, 200)), markup=False)
 
     def action_back(self) -> None:
         """Back home."""
