@@ -42,6 +42,9 @@ torture: $(TEST_STAMP)
 screenshots: $(TEST_STAMP)
 	$(BIN)/python scripts/screenshots.py
 
+recording: $(TEST_STAMP)
+	$(BIN)/python scripts/recording.py
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "skyreels-tui needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }

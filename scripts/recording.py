@@ -1,0 +1,221 @@
+"""Records the real app making a demo clip, as one animated SVG: `make recording`.
+
+The app runs in a pseudo-terminal under a home of its own and is driven by keys alone. Each picture is a screen as a
+terminal emulator shows it; rows that several pictures share are stored once. Needs no script in the page that shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+import pyte
+from pyte.screens import Char
+
+import pipelines.demo
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+from terminal import Terminal
+
+COLUMNS, ROWS = 120, 36
+CELL_W, CELL_H, BASELINE = 8.4, 18, 13.5
+MARGIN = 12
+BACKGROUND, FOREGROUND = "#1a1b26", "#c0caf5"
+NAMED = {"default": "", "brown": "#b58900"}
+TARGET = Path(__file__).parents[1] / "doc" / "screenshots" / "recording.svg"
+SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
+WAIT_S = 120.0
+
+
+@dataclass
+class Film:
+    """Pictures with the seconds they are shown; equal rows are kept once."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    pictures: list[tuple[float, list[int], str]] = field(default_factory=list)
+
+    def take(self, screen: pyte.Screen, seconds: float, caption: str) -> None:
+        """Keep what the screen shows now."""
+        drawn = [_row([screen.buffer[row][column] for column in range(screen.columns)]) for row in range(screen.lines)]
+        self.pictures.append((seconds, [self.rows.setdefault(row, len(self.rows)) for row in drawn], caption))
+
+    def svg(self) -> str:
+        """The film as one document that repeats for ever."""
+        width = round(COLUMNS * CELL_W + 2 * MARGIN)
+        height = round((ROWS + 1.5) * CELL_H + 2 * MARGIN)
+        total = sum(seconds for seconds, _, _ in self.pictures)
+        style = [
+            "text{font:14px 'DejaVu Sans Mono',Menlo,Consolas,monospace;white-space:pre}",
+            f".p{{visibility:hidden;animation:{total:.2f}s step-end infinite}}",
+        ]
+        groups, began = [], 0.0
+        for number, (seconds, rows, caption) in enumerate(self.pictures):
+            start, end = 100 * began / total, 100 * (began + seconds) / total
+            before = "0%{visibility:hidden}" if number else ""
+            after = f"{end:.3f}%{{visibility:hidden}}" if number < len(self.pictures) - 1 else ""
+            style.append(f"@keyframes k{number}{{{before}{start:.3f}%{{visibility:visible}}{after}}}")
+            # Without animation (a printed page, a reader's wish) the last picture stands still.
+            lines = "".join(f'<use href="#r{row}" y="{MARGIN + index * CELL_H}"/>' for index, row in enumerate(rows))
+            words = f'<text x="{MARGIN}" y="{height - MARGIN}" fill="#7aa2f7">{escape(caption)}</text>'
+            groups.append(f'<g class="p" style="animation-name:k{number}">{lines}{words}</g>')
+            began += seconds
+        last = len(self.pictures) - 1
+        still = f".p{{animation:none}}.p:nth-of-type({last + 1}){{visibility:visible}}"
+        style.append(f"@media (prefers-reduced-motion:reduce){{{still}}}")
+        defs = "".join(f'<g id="r{number}">{row}</g>' for row, number in self.rows.items())
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+            f"<title>skyreels-tui makes a demo clip</title><style>{''.join(style)}</style><defs>{defs}</defs>"
+            f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>{"".join(groups)}</svg>\n'
+        )
+
+
+def _row(cells: list[Char]) -> str:
+    """One row of the terminal: backgrounds first, then runs of one style with their exact width."""
+    backs, words = [], []
+    column = 0
+    for style, run in groupby(cells, key=lambda cell: (_colours(cell), cell.bold)):
+        (front, back), bold = style
+        text = "".join(cell.data for cell in run)
+        wide = len(text)
+        x = MARGIN + column * CELL_W
+        if back != BACKGROUND:
+            backs.append(f'<rect x="{x:.1f}" width="{wide * CELL_W:.1f}" height="{CELL_H}" fill="{back}"/>')
+        if text.strip():
+            weight = ' font-weight="bold"' if bold else ""
+            words.append(
+                f'<text x="{x:.1f}" y="{BASELINE}" fill="{front}" textLength="{wide * CELL_W:.1f}"'
+                f' lengthAdjust="spacingAndGlyphs"{weight}>{escape(text.replace(" ", chr(0xA0)))}</text>'
+            )
+        column += wide
+    return "".join(backs + words)
+
+
+def _colours(cell: Char) -> tuple[str, str]:
+    front, back = _hex(cell.fg) or FOREGROUND, _hex(cell.bg) or BACKGROUND
+    return (back, front) if cell.reverse else (front, back)
+
+
+def _hex(colour: str) -> str:
+    if len(colour) == 6 and all(letter in "0123456789abcdefABCDEF" for letter in colour):
+        return f"#{colour}"
+    return NAMED.get(colour, colour)
+
+
+class Session:
+    """The app under recording: type, wait, take a picture."""
+
+    def __init__(self, home: Path) -> None:
+        environ = {
+            **os.environ,
+            "SKYREELS_TUI_HOME": str(home / "skyreels-tui"),
+            "HOME": str(home),
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "LC_ALL": "C.UTF-8",
+        }
+        for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX"):
+            environ.pop(name, None)
+        command = [sys.executable, "-m", "skyreels_tui", "--result-dir", str(home / "result")]
+        shutil.copy(SAMPLES / "astronaut.jpg", home)
+        self.terminal = Terminal(command, environ, columns=COLUMNS, rows=ROWS)
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self.screen)
+        self.film = Film()
+
+    def look(self, seconds: float = 0.3) -> None:
+        """Take in what the app writes until it is quiet for a moment."""
+        deadline = time.perf_counter() + 5
+        while data := self.terminal.read(seconds):
+            self._stream.feed(data)
+            if time.perf_counter() > deadline:
+                return
+
+    def wait_for(self, words: str) -> None:
+        """Look until the words are on the screen."""
+        deadline = time.perf_counter() + WAIT_S
+        while not any(words in line for line in self.screen.display):
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{words!r} never came:\n" + "\n".join(self.screen.display))
+            self._stream.feed(self.terminal.read(0.05))
+
+    def type(self, keys: str) -> None:
+        """Send keys and see what they do."""
+        self.terminal.send(keys.encode())
+        self.look()
+
+    def take(self, seconds: float, caption: str) -> None:
+        """Keep the screen as a picture of the film."""
+        self.film.take(self.screen, seconds, caption)
+
+    def take_change(self, seconds: float, caption: str) -> None:
+        """Keep the screen unless it looks as it did."""
+        self.film.take(self.screen, seconds, caption)
+        if len(self.film.pictures) > 1 and self.film.pictures[-1] == self.film.pictures[-2]:
+            self.film.pictures.pop()
+
+
+def record(home: Path) -> Film:
+    """Open the app, fill the form, follow the job, look at the clip."""
+    session = Session(home)
+    try:
+        session.wait_for("Nothing here yet")
+        session.look(1.0)
+        session.take(2.5, "make run")
+        session.type("n")
+        session.wait_for("Prompt")
+        session.type("\x0f")
+        session.take(1.5, "n  a new job   Ctrl+O  with the tiny built-in models")
+        session.type("~/astronaut.jpg")
+        session.take(1.0, "name a picture")
+        session.type("\r")
+        session.look(1.0)
+        session.take(1.5, "see it at once")
+        session.type("\t")
+        for words in ("An astronaut ", "lifts a cup of coffee ", "and smiles"):
+            session.type(words)
+            session.take(0.6, "type the prompt")
+        session.look(1.0)
+        session.take(2.5, "know what the job will cost before it is queued")
+        session.type("\x13")
+        session.wait_for("Queue")
+        session.look(0.2)
+        session.take(1.2, "Ctrl+S  queued, and on disk before the screen says so")
+        for _ in range(200):
+            session.look(0.1)
+            if any("✓ done" in line for line in session.screen.display):
+                break
+            time.sleep(1.2)
+            session.take_change(0.6, "the job runs; its steps are stored one by one")
+        session.wait_for("✓ done")
+        session.look(1.0)
+        session.take(2.0, "done")
+        session.type("R")
+        session.wait_for("Results")
+        session.look(1.5)
+        session.take(3.0, "R  the finished clip: play it, extend it, copy its path")
+        session.type("?")
+        session.look(0.8)
+        session.take(3.0, "?  every key, searchable")
+    finally:
+        session.terminal.close()
+    return session.film
+
+
+def main() -> None:
+    """Write the film."""
+    with tempfile.TemporaryDirectory() as home:
+        film = record(Path(home))
+    TARGET.write_text(film.svg(), encoding="utf-8")
+    sys.stdout.write(f"{TARGET}: {len(film.pictures)} pictures, {TARGET.stat().st_size / 1e3:.0f} kB\n")
+
+
+if __name__ == "__main__":
+    main()
