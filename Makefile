@@ -13,7 +13,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint types contracts tests torture screenshots translations clean
+.PHONY: run demo test lint types contracts tests torture screenshots recording translations clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
