@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -125,10 +125,16 @@ def is_needed(path: str, components: Sequence[Component]) -> bool:
 
 
 def plan_download(
-    checkpoint: Checkpoint, tasks: Sequence[str] = (), *, cache: Path | None = None, endpoint: str = ""
+    checkpoint: Checkpoint,
+    tasks: Sequence[str] = (),
+    *,
+    cache: Path | None = None,
+    endpoint: str = "",
+    damaged: Collection[Path] = (),
 ) -> DownloadPlan:
     """Ask the hub, under each of the checkpoint's names in order, what must be fetched.
 
+    `damaged` files, links resolved, count as not here.
     Raises CheckpointMissing with what every name gave, or DownloadError when the hub cannot be asked at all.
     """
     cache, endpoint = cache or hub_cache(), endpoint or default_endpoint()
@@ -144,8 +150,10 @@ def plan_download(
         if not needed:
             attempts.append(tr("{repo} holds none of the files that are needed", repo=repo_id))
             continue
-        blobs = repo_folder(repo_id, cache) / "blobs"
-        files = tuple(PlannedFile(file, present_bytes(blobs, file)) for file in needed)
+        blobs = repo_folder(repo_id, cache).resolve() / "blobs"
+        files = tuple(
+            PlannedFile(file, 0 if blobs / file.etag in damaged else present_bytes(blobs, file)) for file in needed
+        )
         return DownloadPlan(repo_id, revision, cache, endpoint, files, tuple(attempts))
     tried = "; ".join(attempts)
     raise CheckpointMissing(tr("{tried}. Use a folder you have: skyreels-tui models use PATH", tried=tried))

@@ -35,6 +35,11 @@ class Checkpoint:
         return sum(component.num_bytes for component in self.components)
 
     @property
+    def title(self) -> str:
+        """Its public name."""
+        return self.repo_ids[0].split("/")[-1]
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that it serves."""
         return tuple(dict.fromkeys(task for component in self.components for task in component.tasks))

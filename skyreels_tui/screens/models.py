@@ -1,8 +1,9 @@
-"""The checkpoints on this machine: what is here, what is missing, fetching it when asked, checking it."""
+"""The checkpoints on this machine: what is here, what is missing; fetching, checking, removing, one's own folder."""
 
 from __future__ import annotations
 
-import threading
+import shutil
+from dataclasses import replace
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -10,25 +11,37 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.checkpoints.inventory import Presence
-from pipelines.checkpoints.shelf import Shelved, shelf
-from pipelines.errors import Cancelled, PipelineError
+from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
+from pipelines.checkpoints.hub import check_room, is_offline, plan_download
+from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
+from pipelines.checkpoints.locate import hub_cache
+from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
+from pipelines.errors import DiskFull, PipelineError
+from pipelines.language import tr
 from pipelines.tasks import TASKS
 from skyreels_tui.hub import hub
+from skyreels_tui.jobs.model import FINISHED, Job
 from skyreels_tui.keys import MODELS, bindings
+from skyreels_tui.models_host import models_host
 from skyreels_tui.screens.confirm import ConfirmScreen
-from skyreels_tui.settings_host import settings_host
+from skyreels_tui.screens.fetch import FetchScreen, Offer
+from skyreels_tui.screens.folder import FolderScreen
+from skyreels_tui.screens.modelfiles import ModelFilesScreen
+from skyreels_tui.settings import SettingsError
+from skyreels_tui.transfers import Kind, State, Transfer
+from skyreels_tui.transferwords import status, transfer_lines
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
-from skyreels_tui.widgets.safe import plain, safe
-from skyreels_tui.widgets.times import duration, size
+from skyreels_tui.widgets.safe import cut, cut_path, plain, safe
+from skyreels_tui.widgets.times import size
 
 _LOOKS = {
     Presence.PRESENT: ("check", "$text-success"),
     Presence.PARTIAL: ("interrupted", "$text-warning"),
     Presence.MISSING: ("queued", "$text-muted"),
-    Presence.CORRUPT: ("failed", "$text-error"),
+    Presence.CORRUPT: ("cross", "$text-error"),
 }
+NAME_WIDTH = 20
 
 
 class ModelList(RowList):
@@ -48,209 +61,335 @@ class ModelList(RowList):
         return len(self.models)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
-        """Name, presence, sizes."""
+        """Name, presence, sizes, and what is done to it now."""
         model, glyphs = self.models[index], hub(self).glyphs
         glyph, style = _LOOKS[model.presence]
-        name = model.checkpoint.repo_ids[0].split("/")[-1]
         whole = size(model.checkpoint.num_bytes)
-        have = whole if model.presence is Presence.PRESENT else f"{size(model.num_bytes)} of {whole}"
+        have = whole if model.presence is Presence.PRESENT else tr("{part} of {whole}", part=size(model.num_bytes),
+                                                                   whole=whole)  # fmt: skip
+        transfer = next((one for one in hub(self).moving if one.family == model.checkpoint.family), None)
+        doing, doing_style = status(transfer) if transfer is not None else ("", "")
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
-            (f"{name:<24}", "bold"),
-            (f"{getattr(glyphs, glyph)} {model.presence.value:<9}", style),
-            have,
+            (f"{model.checkpoint.title:<{NAME_WIDTH}} ", "bold"),
+            (f"{getattr(glyphs, glyph):<2} {tr(PRESENCE_WORDS[model.presence]):<10}", style),
+            f"{have:<21}",
+            (cut(doing, max(4, width - NAME_WIDTH - 37)), doing_style),
         )
 
     def empty(self, width: int) -> Content:
         """While the folders are read."""
-        return Content.styled("Looking for checkpoints …", "$text-muted")
+        return Content.styled(tr("Looking for checkpoints …"), "$text-muted")
 
 
 class ModelsScreen(Screen[None]):
-    """Nothing is fetched without a question; a stopped transfer goes on where it stopped."""
+    """Nothing is fetched or removed without a question; transfers belong to the app and outlive this screen."""
 
     BINDINGS = bindings(MODELS)
 
     def __init__(self) -> None:
         super().__init__()
-        self._stop = threading.Event()
-        self._busy = ""
+        self._asking = ""
+        """What the hub is being asked, or what it refused."""
+        self._states: dict[str, State] = {}
 
     def compose(self) -> ComposeResult:
-        """Title, list, parts of the selected one, the transfer's line."""
-        yield Static(Content.styled("Models", "bold $primary"), classes="bar")
+        """Title, list, parts of the selected one, its transfer, the keys."""
+        yield Static(Content(""), id="models-title", classes="bar")
         yield ModelList()
         yield Static(Content(""), id="model-parts", classes="explain")
-        yield Static(Content(""), id="model-work", classes="bar")
+        yield Static(Content(""), id="model-work")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look at the folders."""
+        """Look at the folders and follow the transfers."""
+        hub(self).transfers_changed.subscribe(self, self._on_transfers)
         self.query_one(ModelList).focus()
         self._look()
 
-    def on_unmount(self) -> None:
-        """A transfer ends with the screen; what came stays."""
-        self._stop.set()
+    # What is here
+
+    def _book(self) -> DamageBook:
+        return DamageBook(models_host(self).folders.state / DAMAGE_FILE)
 
     @work(thread=True, exclusive=True, group="shelf")
     def _look(self) -> None:
-        found = shelf(settings_host(self).settings.models)
-        self.app.call_from_thread(self._show, found)
+        found = shelf(models_host(self).settings.models, damaged=self._book().damaged())
+        cache = hub_cache()
+        above = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
+        self.app.call_from_thread(self._show, found, shutil.disk_usage(above).free)
 
-    def _show(self, found: tuple[Shelved, ...]) -> None:
-        if self.is_mounted:
-            models = self.query_one(ModelList)
-            models.models = found
-            models.refresh()
-            self._explain()
+    def _show(self, found: tuple[Shelved, ...], free_bytes: int) -> None:
+        if not self.is_mounted:
+            return
+        models = self.query_one(ModelList)
+        models.models = found
+        models.refresh()
+        room = tr("{size} free in {folder}", size=size(free_bytes), folder=cut_path(str(hub_cache()), 48))
+        if is_offline():
+            room = tr("offline: HF_HUB_OFFLINE is set, nothing can be fetched")
+        title = Content.assemble((tr("Models"), "bold $primary"), "  ", plain(room, "$text-muted"))
+        self.query_one("#models-title", Static).update(title)
+        self._explain()
+
+    def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        states = {transfer.family: transfer.state for transfer in transfers}
+        if states != self._states:
+            # What begins or ends changes what lies on the disk; bytes on their way are told by the transfer.
+            self._states = states
+            self._look()
+        self.query_one(ModelList).refresh()
+        self._show_work()
+
+    @property
+    def _model(self) -> Shelved | None:
+        return self.query_one(ModelList).selected if self.is_mounted else None
+
+    @property
+    def _transfer(self) -> Transfer | None:
+        model = self._model
+        found = [one for one in hub(self).moving if model is not None and one.family == model.checkpoint.family]
+        return found[0] if found else None
 
     @on(RowList.Moved)
+    def _on_moved(self) -> None:
+        self._asking = ""
+        self._explain()
+
     def _explain(self) -> None:
-        model = self.query_one(ModelList).selected
+        model = self._model
         if model is None:
             return
         lines = [
             Content.assemble(
                 (f"{part.component.name:<18}", "$text-muted"),
-                f"{part.presence.value:<9}",
-                size(part.component.num_bytes),
+                (f"{tr(PRESENCE_WORDS[part.presence]):<10}", _LOOKS[part.presence][1]),
+                f"{size(part.component.num_bytes):<10}",
+                plain(", ".join(_titles(part.component.tasks))),
             )
             for part in model.parts
         ]
-        tasks = [task.title for task in TASKS if task.family == model.checkpoint.family]
-        lines.append(plain(f"for {', '.join(tasks)} · {model.checkpoint.licence}: {model.checkpoint.licence_url}"))
-        lines.append(plain(str(model.folder) if model.folder else _command(model), "$text-muted"))
+        licence = f"{model.checkpoint.licence}: {model.checkpoint.licence_url}"
+        lines.append(plain(licence, "$text-muted"))
+        lines.append(plain(self._place(model), "$text-muted"))
         self.query_one("#model-parts", Static).update(Content("\n").join(lines))
+        self._show_work()
+
+    def _place(self, model: Shelved) -> str:
+        width = max(20, self.size.width - 4)
+        if model.is_own:
+            return cut_path(tr("your own folder: {folder}", folder=model.folder), width)
+        return cut_path(str(model.folder), width) if model.folder else _command(model)
+
+    def _show_work(self) -> None:
+        transfer = self._transfer
+        lines = [plain(self._asking, "$text-warning")] if self._asking else []
+        if transfer is not None and not self._asking:
+            lines = transfer_lines(transfer, max(20, self.size.width - 2), hub(self).glyphs)
+        self.query_one("#model-work", Static).update(Content("\n").join(lines))
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the selected checkpoint allows now."""
-        model = self.query_one(ModelList).selected if self.is_mounted else None
-        if action == "stop":
-            return bool(self._busy)
-        if action == "download":
-            return model is not None and not self._busy and model.presence is not Presence.PRESENT
-        if action == "verify":
-            return model is not None and not self._busy and model.folder is not None
+        if action in ("back", "app.quit"):
+            return True
+        model, transfer = self._model, self._transfer
+        if model is None:
+            return False
+        busy = transfer is not None and transfer.is_busy
+        match action:
+            case "pause":
+                return transfer is not None and transfer.state in (State.WAITING, State.RUNNING)
+            case "cancel":
+                return transfer is not None and transfer.state is not State.DONE
+            case "download":
+                return not busy and not model.is_own and model.presence is not Presence.PRESENT
+            case "verify":
+                return not busy and model.folder is not None
+            case "use_cache":
+                return not busy and model.is_own
+            case "use" | "purge":
+                return not busy
         return True
 
-    def _say(self, text: str, *, busy: bool = True) -> None:
+    def _say(self, text: str) -> None:
         if self.is_mounted:
-            self._busy = text if busy else ""
-            self.query_one("#model-work", Static).update(plain(text))
-            self.refresh_bindings()
+            self._asking = text
+            self._show_work()
 
-    # Fetching
+    # Fetching and checking
 
     def action_download(self) -> None:
-        """Ask the hub what is missing, then ask the person."""
-        model = self.query_one(ModelList).selected
-        if model is not None:
-            self._stop.clear()
-            self._say("Asking the hub what is missing …")
-            self._plan(model)
-
-    @work(thread=True, exclusive=True, group="transfer")
-    def _plan(self, model: Shelved) -> None:
-        from pipelines.checkpoints.hub import check_room, plan_download
-
-        try:
-            plan = plan_download(model.checkpoint)
-            check_room(plan)
-        except PipelineError as error:
-            self.app.call_from_thread(self._say, str(error), busy=False)
+        """Go on with what was stopped, or ask the hub what is missing, then ask the person."""
+        model, transfer = self._model, self._transfer
+        if model is None:
             return
-        detail = (
-            f"{plan.repo_id}: {size(plan.missing_bytes)} to fetch into {plan.folder.parent.parent}. "
-            f"{model.checkpoint.licence}: {model.checkpoint.licence_url}"
-        )
+        if transfer is not None and transfer.kind is Kind.DOWNLOAD and transfer.state is State.PAUSED:
+            models_host(self).transfers.go_on(transfer.family)
+            return
+        self._say(tr("Asking the hub what is missing …"))
+        self._plan(model)
+
+    @work(thread=True, exclusive=True, group="plan")
+    def _plan(self, model: Shelved) -> None:
+        try:
+            plan = plan_download(model.checkpoint, damaged=self._book().damaged())
+        except PipelineError as error:
+            self.app.call_from_thread(self._say, str(error))
+            return
+        offers = []
+        choices: list[tuple[str, ...]] = [(), *((task,) for task in model.checkpoint.tasks)]
+        for tasks in choices if len(choices) > 2 else choices[:1]:
+            part = plan.only(model.checkpoint.components_for(*tasks)) if tasks else plan
+            problem = ""
+            try:
+                check_room(part)
+            except DiskFull as error:
+                problem = str(error)
+            offers.append(Offer(tasks, _titles(tasks), part, problem))
+        self.app.call_from_thread(self._ask, FetchScreen(model.checkpoint, offers))
+
+    def _ask(self, question: FetchScreen) -> None:
+        if not self.is_current:
+            # The screen was left meanwhile: a question nobody waits for would only stand in the way.
+            return
+        self._say("")
+
+        def answered(tasks: tuple[str, ...] | None) -> None:
+            if tasks is not None:
+                models_host(self).transfers.add(Transfer(Kind.DOWNLOAD, question.checkpoint.family, tasks))
+
+        self.app.push_screen(question, answered)
+
+    def action_verify(self) -> None:
+        """Read every file and compare it with its checksum, in the background."""
+        model = self._model
+        if model is not None and model.folder is not None:
+            self._say("")
+            models_host(self).transfers.add(Transfer(Kind.VERIFY, model.checkpoint.family, folder=model.folder))
+
+    def action_pause(self) -> None:
+        """Stop, and keep what came."""
+        if self._transfer is not None:
+            models_host(self).transfers.pause(self._transfer.family)
+
+    def action_cancel(self) -> None:
+        """Take it off the list; a begun download is asked about, because what came of unfinished files goes."""
+        transfer, model = self._transfer, self._model
+        if transfer is None or model is None:
+            return
+        transfers = models_host(self).transfers
+        begun = transfer.kind is Kind.DOWNLOAD and transfer.moved is not None
+        if not begun:
+            transfers.cancel(transfer.family)
+            return
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self._fetch(plan)
-            else:
-                self._say("", busy=False)
+                transfers.cancel(transfer.family)
 
-        question = ConfirmScreen("Download this checkpoint?", detail, yes="Download, and accept its licence")
-        self.app.call_from_thread(self.app.push_screen, question, answered)
+        detail = tr("What came of files that are not whole is deleted. Whole files stay; X removes those too.")
+        self.app.push_screen(
+            ConfirmScreen(tr("Cancel this download?"), detail, yes=tr("Cancel the download")), answered
+        )
 
-    @work(thread=True, exclusive=True, group="transfer")
-    def _fetch(self, plan: object) -> None:
-        from pipelines.checkpoints.fetch import download
-        from pipelines.checkpoints.hub import DownloadPlan
-        from pipelines.checkpoints.meter import Moved
+    # Folders
 
-        assert isinstance(plan, DownloadPlan)
+    def action_files(self) -> None:
+        """Show every file."""
+        if self._model is not None:
+            self.app.push_screen(ModelFilesScreen(self._model, self._book()))
 
-        def tell(progress: Moved) -> None:
-            if self._stop.is_set():
-                raise Cancelled
-            share = 100 * progress.done_bytes // max(1, progress.total_bytes)
-            words = "checking" if progress.checking else f"{size(progress.rate)}/s, {duration(progress.left_s)} left"
-            line = f"{share} %  {size(progress.done_bytes)} of {size(progress.total_bytes)}  {words}  c stops"
-            self.app.call_from_thread(self._say, line)
-
-        try:
-            download(plan, tell)
-        except Cancelled:
-            end = "Stopped. What came stays; w goes on."
-        except PipelineError as error:
-            end = str(error)
-        else:
-            end = "Complete."
-        self.app.call_from_thread(self._say, end, busy=False)
-        self.app.call_from_thread(self._look)
-
-    def action_stop(self) -> None:
-        """Stop the transfer or the check."""
-        self._stop.set()
-
-    # Checking
-
-    def action_verify(self) -> None:
-        """Read every file and compare it with its checksum."""
-        model = self.query_one(ModelList).selected
+    def action_use(self) -> None:
+        """Ask for a folder of one's own."""
+        model = self._model
         if model is not None:
-            self._stop.clear()
-            self._say("Checking …")
-            self._verify(model)
+            self.app.push_screen(FolderScreen(model.checkpoint), lambda path: self._use(model, path or ""))
 
-    @work(thread=True, exclusive=True, group="transfer")
-    def _verify(self, model: Shelved) -> None:
-        from pipelines.checkpoints.verify import Finding, verify
+    def _use(self, model: Shelved, path: str) -> None:
+        if path:
+            self._save(model.checkpoint.family, path)
 
-        assert model.folder is not None
+    def action_use_cache(self) -> None:
+        """Go back to the shared cache."""
+        if self._model is not None:
+            self._save(self._model.checkpoint.family, "")
 
-        def tell(path: str, num_bytes: int) -> None:
-            if self._stop.is_set():
-                raise Cancelled
-
-        wrong, seen = [], 0
+    def _save(self, family: str, path: str) -> None:
+        host = models_host(self)
+        kept = {name: folder for name, folder in host.settings.models.items() if name != family}
         try:
-            for check in verify(model.folder, model.checkpoint.components, tell=tell):
-                seen += 1
-                wrong += [check] if check.finding is not Finding.OK else []
-                self.app.call_from_thread(self._say, f"Checking: {seen} files, {len(wrong)} wrong; {check.path}")
-        except Cancelled:
-            self.app.call_from_thread(self._say, "Stopped.", busy=False)
+            host.save_settings(replace(host.settings, models={**kept, family: path} if path else kept))
+        except (SettingsError, OSError) as error:
+            self._say(str(error))
             return
-        end = f"{seen} files, all as they should be." if not wrong else f"{wrong[0].path}: {wrong[0].detail}"
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        self.app.call_from_thread(self._say, end + more, busy=False)
+        self._look()
+
+    def action_purge(self) -> None:
+        """Count what would go, then ask."""
+        if self._model is not None:
+            self._count(self._model)
+
+    @work(thread=True, exclusive=True, group="plan")
+    def _count(self, model: Shelved) -> None:
+        self.app.call_from_thread(self._ask_purge, model, removable(model.checkpoint))
+
+    def _ask_purge(self, model: Shelved, folders: tuple[tuple[object, int], ...]) -> None:
+        if not self.is_current:
+            return
+        if not folders:
+            self._say(tr("Nothing of it is in the shared cache, {folder}.", folder=hub_cache()))
+            return
+        total = sum(num_bytes for _, num_bytes in folders)
+        lines = [tr("{size} in {folder}", size=size(num_bytes), folder=folder) for folder, num_bytes in folders]
+        lines.append(tr("Other models of the shared cache are not touched."))
+        jobs = [f"{job.id} {cut(job.label, 20)}".rstrip() for job in hub(self).board.jobs if _needs(job, model)]
+        if jobs:
+            lines.append(tr("These jobs need it and will fail: {jobs}", jobs=", ".join(jobs[:8])))
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self._remove(model)
+
+        question = tr("Delete {size} of {model} for good?", size=size(total), model=model.checkpoint.title)
+        self.app.push_screen(ConfirmScreen(question, "\n".join(lines), yes=tr("Delete it")), answered)
+
+    @work(thread=True, exclusive=True, group="plan")
+    def _remove(self, model: Shelved) -> None:
+        try:
+            words = tr("{size} freed", size=size(remove(model.checkpoint)))
+        except OSError as error:
+            words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=error.strerror or error)
+        self.app.call_from_thread(self._removed, model.checkpoint.family, words)
+
+    def _removed(self, family: str, words: str) -> None:
+        models_host(self).transfers.cancel(family)
+        self._say(words)
+        if self.is_mounted:
+            self._look()
 
     def action_copy(self) -> None:
         """Copy the shell command."""
-        model = self.query_one(ModelList).selected
-        if model is not None:
-            self.app.copy_to_clipboard(_command(model))
-            self.app.notify(f"Copied: {safe(_command(model))}", markup=False)
+        if self._model is not None:
+            self.app.copy_to_clipboard(_command(self._model))
+            self.app.notify(tr("Copied: {text}", text=safe(_command(self._model))), markup=False)
 
     def action_back(self) -> None:
         """Back home."""
         self.dismiss()
 
 
+def _titles(tasks: tuple[str, ...]) -> list[str]:
+    return [tr(task.title) for task in TASKS if task.name in tasks]
+
+
 def _command(model: Shelved) -> str:
     verb = "verify" if model.presence is Presence.PRESENT else "download"
     return f"skyreels-tui models {verb} {model.checkpoint.family}"
+
+
+def _needs(job: Job, model: Shelved) -> bool:
+    """Whether an unfinished job takes its weights from this checkpoint of the shared cache."""
+    if job.state in FINISHED or job.task.family != model.checkpoint.family or job.request.profile != "full":
+        return False
+    return job.request.model_id in ("", *model.checkpoint.repo_ids)
