@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pipelines import language
 from pipelines.checkpoints.locate import as_folder
 from pipelines.errors import CheckpointMissing, InvalidRequest, PipelineError
+from pipelines.language import tr
 from skyreels_tui import __version__
 from skyreels_tui.commands import COMMANDS, Command, command_named, output
 from skyreels_tui.commands.context import Context
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None 
     if not sys.warnoptions:
         # Warnings of libraries speak to their programmers; stderr holds lines for the person who typed.
         warnings.simplefilter("ignore")
-    language.choose("")
+    language.choose(load(find_folders().settings_file).settings.language)
     output.speak_json("--progress=json" in words or ("--progress", "json") in pairwise(words))
     try:
         return _guarded(words, executor)
@@ -55,9 +56,9 @@ def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
         problems, code = [str(error)], _code_of(error)
     except UnicodeEncodeError as error:
         # An argument that is no file name reached the queue or a file, which hold text; nothing was written.
-        problems, code = [f"not text (UTF-8): {error.object}"], Exit.REFUSED
+        problems, code = [tr("not text (UTF-8): {text}", text=error.object)], Exit.REFUSED
     except KeyboardInterrupt:
-        problems, code = ["interrupted"], Exit.CANCELLED
+        problems, code = [tr("interrupted")], Exit.CANCELLED
     for problem in problems:
         output.note(f"skyreels-tui: {problem}", "problem")
     return code
@@ -70,16 +71,19 @@ def _dispatch(words: list[str], executor: ExecutorFactory | None) -> int:
     command = command_named(first)
     if command is None:
         near = difflib.get_close_matches(first, [known.name for known in COMMANDS], n=1)
-        hint = f": did you mean {near[0]}?" if near else ": see skyreels-tui --help"
-        raise CommandError(f"no command {first!r}{hint}")
+        raise CommandError(
+            tr("no command {name!r}: did you mean {near}?", name=first, near=near[0])
+            if near
+            else tr("no command {name!r}: see skyreels-tui --help", name=first)
+        )
     return _run_command(command, words[1:], executor)
 
 
 def _run_command(command: Command, words: list[str], executor: ExecutorFactory | None) -> int:
     module = importlib.import_module(command.module)
-    parser = Parser(prog=f"skyreels-tui {command.name}", description=command.summary)
+    parser = Parser(prog=f"skyreels-tui {command.name}", description=tr(command.summary))
     module.configure(parser, command.name)
-    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help="where finished videos go")
+    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help=tr("where finished videos go"))
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
@@ -98,12 +102,11 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     """Read folders and settings; a setting that cannot be used is named on stderr."""
     folders = find_folders()
     loaded = load(folders.settings_file)
-    language.choose(loaded.settings.language)
     for warning in loaded.warnings:
         output.note(f"skyreels-tui: {warning}")
     results = as_folder(result_dir or loaded.settings.result_dir).absolute()
     if any("\ud800" <= char <= "\udfff" for char in str(results)):
-        raise CommandError("result-dir: the folder's name is not UTF-8, so the queue cannot store it")
+        raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 
     def local() -> Executor:
         # The only road to torch: taken when a job is about to run.
@@ -123,17 +126,21 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
 def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
     parser = Parser(
         prog="skyreels-tui",
-        usage="skyreels-tui [options]  |  skyreels-tui COMMAND [options]",
-        description="Make video with SkyReels V3. Without a command the full-screen app opens; the commands\n"
-        "work on the same queue.",
+        usage=tr("skyreels-tui [options]  |  skyreels-tui COMMAND [options]"),
+        description=tr(
+            "Make video with SkyReels V3. Without a command the full-screen app opens; the commands\n"
+            "work on the same queue."
+        ),
         epilog=_overview(),
     )
-    parser.add_argument("--version", action="version", version=f"skyreels-tui {__version__}")
-    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help="where finished videos go")
-    parser.add_argument("--ascii", action="store_true", help="no symbols outside ASCII")
-    parser.add_argument("--theme", metavar="NAME", help="colours for this time")
-    parser.add_argument("--resume", action="store_true", help="interrupted jobs go on at once")
-    parser.add_argument("--plain", action="store_true", help="progress as lines, for screen readers and logs")
+    parser.add_argument(
+        "--version", action="version", version=f"skyreels-tui {__version__}", help=tr("show the version")
+    )
+    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help=tr("where finished videos go"))
+    parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
+    parser.add_argument("--theme", metavar="NAME", help=tr("colours for this time"))
+    parser.add_argument("--resume", action="store_true", help=tr("interrupted jobs go on at once"))
+    parser.add_argument("--plain", action="store_true", help=tr("progress as lines, for screen readers and logs"))
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
@@ -143,9 +150,9 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
 
 
 def _overview() -> str:
-    commands = "\n".join(f"  {command.name:<12}{command.summary}" for command in COMMANDS)
-    codes = "\n".join(f"  {code.value}  {meaning}" for code, meaning in MEANING.items())
-    return f"commands (each has --help):\n{commands}\n\nexit codes:\n{codes}"
+    commands = "\n".join(f"  {command.name:<12}{tr(command.summary)}" for command in COMMANDS)
+    codes = "\n".join(f"  {code.value}  {tr(meaning)}" for code, meaning in MEANING.items())
+    return f"{tr('commands (each has --help):')}\n{commands}\n\n{tr('exit codes:')}\n{codes}"
 
 
 def _code_of(error: PipelineError) -> Exit:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from pipelines.language import mark, tr
 from pipelines.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 
 TABLES = ("defaults", "models")
@@ -26,72 +27,81 @@ class Settings:
     """Every setting with its default; change with `dataclasses.replace` and `save`."""
 
     result_dir: Annotated[
-        str, Text(label="Results folder", help="Finished videos; relative to where the program starts")
+        str, Text(label=mark("Results folder"), help=mark("Finished videos; relative to where the program starts"))
     ] = "./result"
-    inbox: Annotated[str, Text(label="Inbox folder", help="Batches dropped here are queued; empty turns it off")] = ""
+    inbox: Annotated[
+        str, Text(label=mark("Inbox folder"), help=mark("Batches dropped here are queued; empty turns it off"))
+    ] = ""
     auto_resume: Annotated[
-        bool, Flag(label="Resume by itself", help="Interrupted jobs go on when the program starts")
+        bool, Flag(label=mark("Resume by itself"), help=mark("Interrupted jobs go on when the program starts"))
     ] = False
     hang_up: Annotated[
         str,
         Choice(
-            label="When the terminal goes away",
+            label=mark("When the terminal goes away"),
             options=(
-                ("finish_queue", "finish the queue"),
-                ("finish_job", "finish the running job"),
-                ("stop", "stop at the next step"),
+                ("finish_queue", mark("finish the queue")),
+                ("finish_job", mark("finish the running job")),
+                ("stop", mark("stop at the next step")),
             ),
         ),
     ] = "finish_job"
-    bell: Annotated[bool, Flag(label="Bell", help="Ring the terminal when a job ends")] = True
-    desktop: Annotated[bool, Flag(label="Desktop notification", help="Through the terminal, where it can")] = True
+    bell: Annotated[bool, Flag(label=mark("Bell"), help=mark("Ring the terminal when a job ends"))] = True
+    desktop: Annotated[
+        bool, Flag(label=mark("Desktop notification"), help=mark("Through the terminal, where it can"))
+    ] = True
     window_title: Annotated[
-        bool, Flag(label="Window title", help="Percent and time left of the running job", advanced=True)
+        bool, Flag(label=mark("Window title"), help=mark("Percent and time left of the running job"), advanced=True)
     ] = True
     tab_progress: Annotated[
-        bool, Flag(label="Progress on the tab", help="Where the terminal draws it", advanced=True)
+        bool, Flag(label=mark("Progress on the tab"), help=mark("Where the terminal draws it"), advanced=True)
     ] = True
     hook: Annotated[
-        str, Text(label="Hook command", help="Runs when a job ends, facts in its environment", advanced=True)
+        str,
+        Text(label=mark("Hook command"), help=mark("Runs when a job ends, facts in its environment"), advanced=True),
     ] = ""
     webhook: Annotated[
         str,
-        Text(label="Webhook", help="http(s) address that gets JSON when a job ends", advanced=True),
+        Text(label=mark("Webhook"), help=mark("http(s) address that gets JSON when a job ends"), advanced=True),
     ] = ""
     preview: Annotated[
         str,
         Choice(
-            label="Preview",
+            label=mark("Preview"),
             options=(
-                ("auto", "best the terminal shows"),
-                ("cells", "coloured cells"),
-                ("kitty", "Kitty pictures"),
-                ("sixel", "Sixel pictures"),
-                ("off", "off"),
+                ("auto", mark("best the terminal shows")),
+                ("cells", mark("coloured cells")),
+                ("kitty", mark("Kitty pictures")),
+                ("sixel", mark("Sixel pictures")),
+                ("off", mark("off")),
             ),
         ),
     ] = "auto"
-    theme: Annotated[str, Text(label="Theme", help="Empty: the program's own")] = ""
+    theme: Annotated[str, Text(label=mark("Theme"), help=mark("Empty: the program's own"))] = ""
     language: Annotated[
         str,
-        Choice(label="Language", options=(("", "as the system"), ("en", "English"), ("pt_BR", "Português"))),
+        Choice(
+            label=mark("Language"), options=(("", mark("as the system")), ("en", "English"), ("pt_BR", "Português"))
+        ),
     ] = ""
-    ascii: Annotated[bool, Flag(label="Plain letters", help="No symbols outside ASCII")] = False
+    ascii: Annotated[bool, Flag(label=mark("Plain letters"), help=mark("No symbols outside ASCII"))] = False
     memory_floor_gib: Annotated[
         float,
         Number(
-            label="Memory floor",
+            label=mark("Memory floor"),
             minimum=0,
             maximum=64,
             decimals=1,
             unit="GiB",
-            help="A running job stops at the next step when less is available",
+            help=mark("A running job stops at the next step when less is available"),
         ),
     ] = 8.0
-    keep_warm: Annotated[bool, Flag(label="Keep models warm", help="Loaded models wait for the next job")] = True
+    keep_warm: Annotated[
+        bool, Flag(label=mark("Keep models warm"), help=mark("Loaded models wait for the next job"))
+    ] = True
     group_by_model: Annotated[
         bool,
-        Flag(label="Group by model", help="Jobs of the loaded model first; batches keep their order"),
+        Flag(label=mark("Group by model"), help=mark("Jobs of the loaded model first; batches keep their order")),
     ] = False
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task name -> field name -> value that a new form or command line starts from."""
@@ -129,21 +139,21 @@ def load(path: Path) -> Loaded:
     except FileNotFoundError:
         return Loaded(Settings())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Loaded(Settings(), (f"{path} is not readable and was left alone: {error}",))
+        return Loaded(Settings(), (tr("{path} is not readable and was left alone: {error}", path=path, error=error),))
     specs = dict(setting_specs())
     values: dict[str, Any] = {}
     warnings: list[str] = []
     for key, value in document.items():
         if key in TABLES:
-            problem = "" if _is_table(key, value) else "must be a table"
+            problem = "" if _is_table(key, value) else tr("must be a table")
         elif key in specs:
             value = float(value) if _wants_float(specs[key]) and type(value) is int else value
             problem = field_problem(specs[key], value)
         else:
-            warnings.append(f"unknown setting {key!r} was ignored")
+            warnings.append(tr("unknown setting {key!r} was ignored", key=key))
             continue
         if problem:
-            warnings.append(f"setting {key!r}: {problem}; its default is used")
+            warnings.append(tr("setting {key!r}: {problem}; its default is used", key=key, problem=problem))
         else:
             values[key] = value
     return Loaded(Settings(**values), tuple(warnings))
@@ -162,7 +172,9 @@ def save(path: Path, settings: Settings) -> None:
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     except (UnicodeDecodeError, TOMLKitError) as error:
-        raise SettingsError(f"{path} is not valid TOML ({error}): mend or remove it first") from error
+        raise SettingsError(
+            tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=error)
+        ) from error
     default = Settings()
     for entry in dataclasses.fields(Settings):
         value = getattr(settings, entry.name)
@@ -186,7 +198,7 @@ def with_text(settings: Settings, key: str, text: str) -> Settings:
         return _with_entry(settings, table, rest, text)
     specs = dict(setting_specs())
     if key not in specs:
-        raise SettingsError(f"no setting {key!r}: choose {', '.join(specs)}")
+        raise SettingsError(tr("no setting {key!r}: choose {names}", key=key, names=", ".join(specs)))
     value = parse_value(specs[key], text)
     problem = field_problem(specs[key], value)
     if problem:
@@ -235,7 +247,9 @@ def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Setting
     except KeyError as error:
         raise SettingsError(str(error.args[0])) from None
     if name not in specs:
-        raise SettingsError(f"{task_name} has no field {name!r}: choose {', '.join(specs)}")
+        raise SettingsError(
+            tr("{task} has no field {name!r}: choose {names}", task=task_name, name=name, names=", ".join(specs))
+        )
     fields = dict(settings.defaults.get(task_name, {}))
     fields.pop(name, None)
     if text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data
@@ -18,15 +19,15 @@ from skyreels_tui.presets import Presets
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `add`."""
     configure_new_job(parser)
-    parser.add_argument("--held", action="store_true", help="queue it held: it runs after `release`")
+    parser.add_argument("--held", action="store_true", help=tr("queue it held: it runs after `release`"))
 
 
 def configure_new_job(parser: Parser) -> None:
     """Declare what `add` and `generate` share."""
     add_task_options(parser)
-    parser.add_argument("--label", default="", help="a name for the list and for {{job:NAME}}")
-    parser.add_argument("--batch", default="", help="name of the batch it belongs to")
-    parser.add_argument("--first", action="store_true", help="before all other waiting jobs")
+    parser.add_argument("--label", default="", help=tr("a name for the list and for {{job:NAME}}"))
+    parser.add_argument("--batch", default="", help=tr("name of the batch it belongs to"))
+    parser.add_argument("--first", action="store_true", help=tr("before all other waiting jobs"))
     parser.add_json()
 
 

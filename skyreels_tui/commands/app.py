@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from pipelines.language import tr
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError
 
@@ -21,8 +22,10 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
     # Textual draws to stderr.
     if not served and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise CommandError(
-            "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
-            "or --plain shows the queue as lines"
+            tr(
+                "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
+                "or --plain shows the queue as lines"
+            )
         )
     # Textual reads this when it is imported: twice its usual rate halves the wait between a key and its paint,
     # and costs nothing while nothing changes. A slow line keeps the usual rate.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pipelines.language import tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data
@@ -18,17 +19,21 @@ from skyreels_tui.jobs.model import FINISHED, Job
 def configure(parser: Parser, name: str) -> None:
     """Declare the options of one of the three."""
     if name == "import":
-        parser.add_argument("files", metavar="FILE", nargs="+", help="JSON array, or Markdown with '## label' sections")
-        parser.add_argument("--batch", default="", help="name of the batch; default: the title or the file's name")
+        parser.add_argument(
+            "files", metavar="FILE", nargs="+", help=tr("JSON array, or Markdown with '## label' sections")
+        )
+        parser.add_argument("--batch", default="", help=tr("name of the batch; default: the title or the file's name"))
         parser.add_json()
     elif name == "export":
-        parser.add_argument("jobs", metavar="ID", type=job_id, nargs="*", help="default: all unfinished jobs")
-        parser.add_argument("--batch", help="the jobs of this batch")
-        parser.add_argument("--all", action="store_true", help="finished jobs too")
-        parser.add_argument("--format", choices=("json", "markdown"), help="default: by the file's ending, else json")
-        parser.add_argument("-o", "--file", metavar="FILE", help="write here instead of stdout")
+        parser.add_argument("jobs", metavar="ID", type=job_id, nargs="*", help=tr("default: all unfinished jobs"))
+        parser.add_argument("--batch", help=tr("the jobs of this batch"))
+        parser.add_argument("--all", action="store_true", help=tr("finished jobs too"))
+        parser.add_argument(
+            "--format", choices=("json", "markdown"), help=tr("default: by the file's ending, else json")
+        )
+        parser.add_argument("-o", "--file", metavar="FILE", help=tr("write here instead of stdout"))
     else:
-        parser.add_argument("batch", metavar="NAME", help="name of the batch, as `list` shows it")
+        parser.add_argument("batch", metavar="NAME", help=tr("name of the batch, as `list` shows it"))
         parser.add_json()
 
 
@@ -47,7 +52,7 @@ def _import(args: argparse.Namespace, context: Context) -> int:
     else:
         for job in jobs:
             output.line(str(job.id))
-        output.note(f"{len(jobs)} jobs queued")
+        output.note(trn("{count} job queued", "{count} jobs queued", len(jobs)))
     return Exit.OK
 
 
@@ -60,7 +65,7 @@ def _export(args: argparse.Namespace, context: Context) -> int:
         jobs = [job for job in jobs if args.batch in (None, job.batch)]
         jobs.sort(key=lambda job: (job.position, job.id))
     if args.batch is not None and not jobs:
-        raise CommandError(f"there is no batch {args.batch!r}", Exit.NOT_FOUND)
+        raise CommandError(tr("there is no batch {batch!r}", batch=args.batch), Exit.NOT_FOUND)
     target = Path(args.file) if args.file else None
     by_ending = "markdown" if target is not None and target.suffix.lower() in (".md", ".markdown") else "json"
     written = batchfile.to_json(jobs)
@@ -73,7 +78,7 @@ def _export(args: argparse.Namespace, context: Context) -> int:
         write_durably(target, written.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise CommandError(f"{target}: {error.strerror or error}", Exit.FAILED) from None
-    output.note(f"{len(jobs)} jobs written to {target}")
+    output.note(trn("{count} job written to {target}", "{count} jobs written to {target}", len(jobs), target=target))
     return Exit.OK
 
 
@@ -81,7 +86,7 @@ def _finalize(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         jobs: list[Job] = [job for job in queue.jobs() if job.batch == args.batch]
     if not jobs or not args.batch:
-        raise CommandError(f"there is no batch {args.batch!r}", Exit.NOT_FOUND)
+        raise CommandError(tr("there is no batch {batch!r}", batch=args.batch), Exit.NOT_FOUND)
     path = batch.finalize(args.batch, jobs, context.result_dir)
     if args.json:
         output.data({"batch": args.batch, "output": str(path)})

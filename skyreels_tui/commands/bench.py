@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import Exit
@@ -15,23 +16,25 @@ from skyreels_tui.commands.parser import Parser
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the sizes to measure."""
-    parser.add_argument("--layers", type=int, default=40, help="blocks to build of 40; fewer are scaled up and say so")
-    parser.add_argument("--repeats", type=int, default=3, help="measured calls a case, the median counts")
-    parser.add_argument("--case", default="", help="only the cases whose name contains this, such as 540P or a2v")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--output", type=Path, help="also write the JSON object to this file")
+    parser.add_argument(
+        "--layers", type=int, default=40, help=tr("blocks to build of 40; fewer are scaled up and say so")
+    )
+    parser.add_argument("--repeats", type=int, default=3, help=tr("measured calls a case, the median counts"))
+    parser.add_argument("--case", default="", help=tr("only the cases whose name contains this, such as 540P or a2v"))
+    parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
+    parser.add_argument("--output", type=Path, help=tr("also write the JSON object to this file"))
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Measure, print a table or JSON; nothing is downloaded and nothing else runs meanwhile."""
     if not 1 <= args.layers <= 40 or args.repeats < 1:
-        output.note("bench: --layers is 1 to 40 and --repeats at least 1")
+        output.note(tr("bench: --layers is 1 to 40 and --repeats at least 1"))
         return Exit.REFUSED
     # Torch is loaded only by commands that compute.
     import torch
 
     if not torch.cuda.is_available():
-        output.note("bench: PyTorch sees no CUDA GPU here; `skyreels-tui doctor` says why and what mends it")
+        output.note(tr("bench: PyTorch sees no CUDA GPU here; `skyreels-tui doctor` says why and what mends it"))
         return Exit.FAILED
     report = measure(args, context.folders.cache)
     if args.output:
@@ -65,7 +68,7 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     for case in benchmark.CASES:
         if args.case.lower() not in case.name.lower():
             continue
-        output.note(f"measuring {case.name} ...")
+        output.note(tr("measuring {name} ...", name=case.name))
         if ("a2v" if case.family == "a2v" else "wan") != family:
             # The old network must be gone before the new one is built: both at once may not fit.
             network = None
@@ -98,15 +101,22 @@ def show(report: dict[str, Any]) -> None:
     """Print the report as tables."""
     ceilings = report["ceilings"]
     output.line(
-        f"{report['gpu']} (sm_{report['compute_capability'].replace('.', '')}), torch {report['torch']}, "
-        f"cuDNN {report['cudnn']}, attention by {report['attention']}"
+        tr(
+            "{gpu} (sm_{capability}), torch {torch}, cuDNN {cudnn}, attention by {attention}",
+            capability=report["compute_capability"].replace(".", ""),
+            **{key: report[key] for key in ("gpu", "torch", "cudnn", "attention")},
+        )
     )
     output.line(
-        f"ceilings: matrix product {ceilings['matmul_tflops']:.0f} TFLOP/s, attention "
-        f"{ceilings['attention_tflops']:.0f} TFLOP/s, copy {ceilings['copy_gb_per_s']:.0f} GB/s"
+        tr(
+            "ceilings: matrix product {matmul:.0f} TFLOP/s, attention {attention:.0f} TFLOP/s, copy {copy:.0f} GB/s",
+            matmul=ceilings["matmul_tflops"],
+            attention=ceilings["attention_tflops"],
+            copy=ceilings["copy_gb_per_s"],
+        )
     )
     if report["layers"] < 40:
-        output.line(f"step times are scaled up from {report['layers']} of 40 blocks; memory is not")
+        output.line(tr("step times are scaled up from {layers} of 40 blocks; memory is not", layers=report["layers"]))
     rows = [
         (
             case["name"],
@@ -118,4 +128,4 @@ def show(report: dict[str, Any]) -> None:
         )
         for case in report["cases"]
     ]
-    output.table(rows, ("case", "step", "TFLOP/s", "peak", "decode", "clip, piece or window"))
+    output.table(rows, (tr("case"), tr("step"), "TFLOP/s", tr("peak"), tr("decode"), tr("clip, piece or window")))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from pipelines.errors import InvalidRequest
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data, state_words
@@ -62,9 +63,9 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
 
 def _words(name: str, job: Job) -> str:
     if name == "cancel" and job.state is JobState.RUNNING:
-        return "stops at its next step"
+        return tr("stops at its next step")
     if name == "delete":
-        return f"deleted; undo: skyreels-tui undelete {job.id}"
+        return tr("deleted; undo: skyreels-tui undelete {id}", id=job.id)
     if job.retry_of is not None and name == "retry":
-        return f"{state_words(job)}: retries {job.retry_of}"
+        return tr("{state}: retries {id}", state=state_words(job), id=job.retry_of)
     return state_words(job)

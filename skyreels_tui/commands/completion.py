@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from pipelines.language import tr
 from skyreels_tui.commands import COMMANDS, output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import Exit
@@ -54,8 +55,8 @@ def configure(parser: Parser, _name: str) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
     parser.epilog = (
         "bash: skyreels-tui completion bash > ~/.local/share/bash-completion/completions/skyreels-tui\n"
-        "zsh:  skyreels-tui completion zsh > a folder of $fpath, as _skyreels-tui\n"
-        "fish: skyreels-tui completion fish > ~/.config/fish/completions/skyreels-tui.fish"
+        + tr("zsh:  skyreels-tui completion zsh > a folder of $fpath, as _skyreels-tui")
+        + "\nfish: skyreels-tui completion fish > ~/.config/fish/completions/skyreels-tui.fish"
     )
 
 
@@ -88,7 +89,7 @@ def _bash() -> str:
 
 
 def _zsh() -> str:
-    commands = "\n".join(f"      {_quoted(f'{command.name}:{command.summary}')}" for command in COMMANDS)
+    commands = "\n".join(f"      {_quoted(f'{command.name}:{tr(command.summary)}')}" for command in COMMANDS)
     cases = "\n".join(
         f"    {command.name}) options=({' '.join(option for option, _ in option_strings(command.name))}) ;;"
         for command in COMMANDS
@@ -99,7 +100,7 @@ def _zsh() -> str:
 def _fish() -> str:
     lines = ["# Files are offered besides the options, except for the first word."]
     lines += [
-        f"complete -c skyreels-tui -n __fish_use_subcommand -f -a {command.name} -d {_quoted(command.summary)}"
+        f"complete -c skyreels-tui -n __fish_use_subcommand -f -a {command.name} -d {_quoted(tr(command.summary))}"
         for command in COMMANDS
     ]
     lines += [

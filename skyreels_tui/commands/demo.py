@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pipelines.demo
+from pipelines.language import tr
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
@@ -43,7 +44,9 @@ DEMOS: Mapping[str, Mapping[str, Any]] = {
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `demo`."""
     names = [task.name for task in TASKS]
-    parser.add_argument("tasks", metavar="TASK", nargs="*", help=f"{', '.join(names)}; all when left out")
+    parser.add_argument(
+        "tasks", metavar="TASK", nargs="*", help=tr("{names}; all when left out", names=", ".join(names))
+    )
     add_progress_option(parser)
     parser.add_json()
 
@@ -52,9 +55,11 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Queue and run one small job a task; the paths of the mp4 files go to stdout."""
     unknown = [name for name in args.tasks if name not in DEMOS]
     if unknown:
-        raise CommandError(f"no task {', '.join(map(repr, unknown))}: choose {', '.join(DEMOS)}")
+        raise CommandError(
+            tr("no task {unknown}: choose {names}", unknown=", ".join(map(repr, unknown)), names=", ".join(DEMOS))
+        )
     Teller(args.progress).note(
-        "demo: tiny models with random weights; every video is noise, made the way real ones are"
+        tr("demo: tiny models with random weights; every video is noise, made the way real ones are")
     )
     code = Exit.OK
     done: list[Job] = []
@@ -71,7 +76,10 @@ def sample(pattern: str) -> str:
     """Return the path of a shipped sample; raises CommandError when the installation lacks it."""
     found = sorted(SAMPLES.glob(pattern))
     if not found:
-        raise CommandError(f"the sample {pattern} is not in {SAMPLES}: install the program again", Exit.NOT_FOUND)
+        raise CommandError(
+            tr("the sample {pattern} is not in {folder}: install the program again", pattern=pattern, folder=SAMPLES),
+            Exit.NOT_FOUND,
+        )
     return str(found[0])
 
 

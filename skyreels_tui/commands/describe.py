@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipelines.language import tr
 from pipelines.progress import Stage
 from skyreels_tui.jobs.events import JobProgress
 from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 
 JOB_KEYS: dict[str, tuple[str, str]] = {
     "id": ("number", "stays the same for life"),
@@ -85,36 +87,37 @@ def progress_data(event: JobProgress) -> dict[str, Any]:
 def progress_words(event: JobProgress) -> str:
     """Return one line about a running job: 'job 12 denoise 5/8 piece 2/6 12.3 s/step left 00:34'."""
     progress = event.progress
-    parts = [f"job {event.job_id}", str(progress.stage)]
+    parts = [tr("job {id}", id=event.job_id), tr(progress.stage)]
     if progress.num_steps:
         parts.append(f"{progress.step}/{progress.num_steps}")
     if progress.num_segments > 1:
-        parts.append(f"piece {progress.segment + 1}/{progress.num_segments}")
+        parts.append(tr("piece {number}/{count}", number=progress.segment + 1, count=progress.num_segments))
     if progress.stage is Stage.DENOISE and event.step_seconds:
-        parts.append(f"{event.step_seconds[-1]:.1f} s/step")
+        parts.append(tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]))
     if progress.detail:
         parts.append(progress.detail)
     if event.left_s is not None:
-        parts.append(f"left {duration_words(event.left_s)}")
+        parts.append(tr("left {time}", time=duration_words(event.left_s)))
     return " ".join(parts)
 
 
 def state_words(job: Job) -> str:
     """Return a job's state with what belongs to it: 'running 5/8', 'done?' for a suspect result."""
     if job.state in (JobState.RUNNING, JobState.INTERRUPTED) and job.num_steps:
-        return f"{job.state} {job.step}/{job.num_steps}"
-    return f"{job.state}?" if job.suspect else str(job.state)
+        return f"{tr(job.state)} {job.step}/{job.num_steps}"
+    return f"{tr(job.state)}?" if job.suspect else tr(job.state)
 
 
 def job_line(job: Job) -> str:
     """Return 'job 3 line-02: failed: disk full' or 'job 3 line-02: done: PATH'."""
     rest = job.output if job.state is JobState.DONE else why_words(job)
-    return f"job {job.id} {job.label}: {state_words(job)}{f': {rest}' if rest else ''}"
+    line = tr("job {id} {label}: {state}", id=job.id, label=job.label, state=state_words(job))
+    return f"{line}: {rest}" if rest else line
 
 
 def why_words(job: Job) -> str:
     """Return what a person should know about a job beside its state, or ''."""
-    return job.error or job.reason or job.suspect
+    return job.error or reason_words(job.reason) or job.suspect
 
 
 def bytes_words(num_bytes: int) -> str:

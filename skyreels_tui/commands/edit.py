@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data, state_words
@@ -19,9 +20,11 @@ def configure(parser: Parser, name: str) -> None:
     parser.add_job_ids(many=False)
     if name == "edit":
         add_task_options(parser, changing=True)
-        parser.add_argument("--label", help="another name; also for a job that has begun")
+        parser.add_argument("--label", help=tr("another name; also for a job that has begun"))
     else:
-        parser.add_argument("--seeds", default="", metavar="N,N,...", help="one copy a seed; without it one exact copy")
+        parser.add_argument(
+            "--seeds", default="", metavar="N,N,...", help=tr("one copy a seed; without it one exact copy")
+        )
     parser.add_json()
 
 
@@ -38,7 +41,7 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
 
 def _edit(args: argparse.Namespace, context: Context) -> Job:
     if not given_fields(args) and args.label is None:
-        raise CommandError("nothing to change: give at least one field, such as --prompt TEXT")
+        raise CommandError(tr("nothing to change: give at least one field, such as --prompt TEXT"))
     with context.queue() as queue:
         job = queue.job(args.job)
         if not given_fields(args):
@@ -51,6 +54,8 @@ def _duplicate(args: argparse.Namespace, context: Context) -> list[Job]:
     try:
         seeds = [int(text) for text in args.seeds.split(",") if text.strip()]
     except ValueError:
-        raise CommandError(f"seeds: {args.seeds!r} is no list of whole numbers, such as 1,2,3") from None
+        raise CommandError(
+            tr("seeds: {seeds!r} is no list of whole numbers, such as 1,2,3", seeds=args.seeds)
+        ) from None
     with context.queue() as queue:
         return queue.duplicate(args.job, seeds or None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
+from pipelines.language import mark
+
 
 class Exit(IntEnum):
     """What a command's exit status says."""
@@ -18,12 +20,12 @@ class Exit(IntEnum):
 
 
 MEANING: dict[Exit, str] = {
-    Exit.OK: "done as asked",
-    Exit.FAILED: "a job failed, or what was asked went wrong half way",
-    Exit.REFUSED: "refused input: one line a problem on stderr, nothing on stdout, nothing changed",
-    Exit.NOT_FOUND: "no such job, model, panel, setting or file",
-    Exit.CANCELLED: "the job was cancelled or interrupted, or waiting for it was",
-    Exit.BUSY: "not now: the job's state forbids it, it waits, or another process runs the queue",
+    Exit.OK: mark("done as asked"),
+    Exit.FAILED: mark("a job failed, or what was asked went wrong half way"),
+    Exit.REFUSED: mark("refused input: one line a problem on stderr, nothing on stdout, nothing changed"),
+    Exit.NOT_FOUND: mark("no such job, model, panel, setting or file"),
+    Exit.CANCELLED: mark("the job was cancelled or interrupted, or waiting for it was"),
+    Exit.BUSY: mark("not now: the job's state forbids it, it waits, or another process runs the queue"),
 }
 
 

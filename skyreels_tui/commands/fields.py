@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.language import tr
 from pipelines.media.address import is_address
 from pipelines.request import Choice, FieldSpec, Files, Flag, Number, Request, Text, field_specs
 from pipelines.tasks import TASKS, task_named
@@ -30,12 +31,12 @@ def add_task_options(parser: Parser, *, changing: bool = False) -> None:
             "--task",
             dest="task_type",
             metavar="TASK",
-            help=f"{', '.join(task.name for task in TASKS)}; told from the input when left out",
+            help=tr("{names}; told from the input when left out", names=", ".join(task.name for task in TASKS)),
         )
         parser.add_argument(
-            "--profile", choices=("full", "demo"), default="full", help="demo: built-in tiny models, noise"
+            "--profile", choices=("full", "demo"), default="full", help=tr("demo: built-in tiny models, noise")
         )
-        parser.add_argument("--preset", metavar="NAME", help="start from a form saved under this name")
+        parser.add_argument("--preset", metavar="NAME", help=tr("start from a form saved under this name"))
     for name, owners in _all_fields().items():
         spec = owners[0][1]
         help_text = _help(owners).replace("%", "%%")
@@ -94,7 +95,7 @@ def parse_fields(task: TaskSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     specs = dict(field_specs(task.request_type))
     foreign = [name for name in given if name not in specs]
     if foreign:
-        raise CommandError([f"{name}: {task.name} has no such field" for name in foreign])
+        raise CommandError([tr("{name}: {task} has no such field", name=name, task=task.name) for name in foreign])
     return {name: _parse(specs[name], value) for name, value in given.items()}
 
 
@@ -124,8 +125,11 @@ def _task(name: str | None, given: Iterable[str]) -> TaskSpec:
     if len(fitting) == 1:
         return fitting[0]
     names = ", ".join(task.name for task in (fitting or TASKS))
-    reason = "several tasks take this input" if inputs else "not given"
-    raise CommandError(f"task_type: {reason}; choose --task_type {names}")
+    raise CommandError(
+        tr("task_type: several tasks take this input; choose --task_type {names}", names=names)
+        if inputs
+        else tr("task_type: not given; choose --task_type {names}", names=names)
+    )
 
 
 def _all_fields() -> dict[str, list[tuple[TaskSpec, FieldSpec]]]:
@@ -191,15 +195,15 @@ def _help(owners: list[tuple[TaskSpec, FieldSpec]]) -> str:
     else:
         limits = "; ".join(f"{', '.join(tasks)}: {text}" for text, tasks in by_limits.items())
     of = "" if len(owners) == len(TASKS) else f"[{', '.join(task.short for task, _ in owners)}]"
-    return "; ".join(part for part in (spec.label, limits, spec.help, of) if part)
+    return "; ".join(part for part in (tr(spec.label), limits, tr(spec.help), of) if part)
 
 
 def _limits(spec: FieldSpec) -> str:
     match spec:
         case Number(minimum=low, maximum=high):
-            return f"from {low:g}" if high > 1e9 else f"{low:g} to {high:g}"
+            return tr("from {low:g}", low=low) if high > 1e9 else tr("{low:g} to {high:g}", low=low, high=high)
         case Choice(options=options):
             return ", ".join(value or "''" for value, _ in options)
         case Files(minimum=low, maximum=high) if high > 1:
-            return f"{low} to {high} paths, with commas or spaces between"
+            return tr("{low} to {high} paths, with commas or spaces between", low=low, high=high)
     return ""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from pipelines.language import mark, tr
 from pipelines.progress import Stage
 from skyreels_tui.commands import output
 from skyreels_tui.commands.describe import job_data, progress_data, progress_words, why_words
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from skyreels_tui.jobs.service import QueueService
 
 Style = Literal["lines", "json", "none"]
+
+LEVELS = (mark("warning"), mark("error"))
+"""Of log lines that are told."""
 
 TICK_S = 0.5
 """A lost event costs at most this long: then the row is read."""
@@ -41,7 +45,7 @@ def add_progress_option(parser: Parser) -> None:
         "--progress",
         choices=("lines", "json", "none"),
         default="lines",
-        help="what goes to stderr while jobs run: words, one JSON object a line, or only problems",
+        help=tr("what goes to stderr while jobs run: words, one JSON object a line, or only problems"),
     )
 
 
@@ -94,7 +98,7 @@ class Teller:
                 self._states[job.id] = job.state
                 output.tell({"event": "job", **job_data(job)})
             case LogLine(level=level, text=text) if level != "info":
-                self.note(f"{level}: {text}")
+                self.note(f"{tr(level)}: {text}")
             case QueueStatus(message=message) if message and message != self._status:
                 self._status = message
                 self.note(message)
@@ -132,21 +136,25 @@ def tell_results(jobs: Sequence[Job], *, as_json: bool, always_list: bool = Fals
     for job in jobs:
         if job.state is JobState.DONE:
             if job.suspect:
-                output.note(f"job {job.id}: the video looks wrong: {job.suspect}")
+                output.note(tr("job {id}: the video looks wrong: {suspect}", id=job.id, suspect=job.suspect))
             if not as_json:
                 output.path(job.output)
         else:
             words = "; ".join(part for part in (why_words(job), _advice(job)) if part)
-            output.note(f"job {job.id} {job.state}: {words}")
+            output.note(tr("job {id} {state}: {words}", id=job.id, state=tr(job.state), words=words))
     return exit_code(jobs)
 
 
 def _advice(job: Job) -> str:
     if job.state is JobState.INTERRUPTED:
-        return f"step {job.step} of {job.num_steps} is kept; go on: skyreels-tui run --resume"
+        return tr(
+            "step {step} of {num_steps} is kept; go on: skyreels-tui run --resume",
+            step=job.step,
+            num_steps=job.num_steps,
+        )
     if job.state is JobState.HELD:
-        return f"let it go: skyreels-tui release {job.id}"
-    return "" if why_words(job) else f"see skyreels-tui show {job.id}"
+        return tr("let it go: skyreels-tui release {id}", id=job.id)
+    return "" if why_words(job) else tr("see skyreels-tui show {id}", id=job.id)
 
 
 def follow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands.add import add_job, configure_new_job
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.follow import Style, Teller, add_progress_option, follow, tell_results
@@ -16,7 +17,7 @@ def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `generate`."""
     configure_new_job(parser)
     add_progress_option(parser)
-    parser.epilog = (
+    parser.epilog = tr(
         "The job is queued before it runs: when this command is killed, `skyreels-tui run --resume`\n"
         "goes on with it. When another process runs the queue, that one runs the job and this command waits."
     )
@@ -35,15 +36,18 @@ def run_job(job: Job, progress: Style, context: Context) -> Job:
     with Stop() as stop, context.queue(publish=teller.publish, runs=True, options=options) as service:
         service.start(only_job=job.id)
         elsewhere = not service.is_owner
-        where = ": another process runs the queue, waiting for it" if elsewhere else ""
-        teller.note(f"job {job.id} ({job.label}) queued{where}")
+        teller.note(
+            tr("job {id} ({label}) queued: another process runs the queue, waiting for it", id=job.id, label=job.label)
+            if elsewhere
+            else tr("job {id} ({label}) queued", id=job.id, label=job.label)
+        )
         [ended] = follow(service, [job.id], teller, stop)
         if elsewhere and service.is_owner and ended.state is JobState.INTERRUPTED:
             # The process that ran it is gone and this one has taken over: the job goes on at its stored step.
             service.resume(job.id)
             follow(service, [job.id], teller, stop)
         if stop.asked:
-            teller.note("stopping at the next step; once more to leave at once")
+            teller.note(tr("stopping at the next step; once more to leave at once"))
     # Closing the queue stopped the job where it was asked to, so its row is read after that.
     with context.queue() as service:
         return service.job(job.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data
@@ -19,7 +20,7 @@ def configure(parser: Parser, _name: str) -> None:
     parser.add_argument(
         "where",
         metavar="WHERE",
-        help="up, down, first, last, next (before all that wait), or a place such as 3",
+        help=tr("up, down, first, last, next (before all that wait), or a place such as 3"),
     )
     parser.add_json()
 
@@ -50,4 +51,4 @@ def _place(where: str) -> int:
         return 2**31 if where == "last" else 1
     if where.isascii() and where.isdigit() and int(where) > 0:
         return min(int(where), 2**31)
-    raise CommandError(f"{where!r} is no place: {', '.join(WORDS)} or a number from 1")
+    raise CommandError(tr("{where!r} is no place: {names} or a number from 1", where=where, names=", ".join(WORDS)))

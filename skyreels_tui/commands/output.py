@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from pipelines.language import tr
 from skyreels_tui.safetext import safe
 
 _json_lines = False
@@ -86,7 +87,7 @@ def confirm(question: str) -> bool:
     """Ask on the terminal; False without one, so that a script never agrees by accident."""
     if not sys.stdin.isatty():
         return False
-    sys.stderr.write(f"{safe(question)} [y/N] ")
+    sys.stderr.write(tr("{question} [y/N] ", question=safe(question)))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes", "s", "sim"}
 

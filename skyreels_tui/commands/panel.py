@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.parser import Parser
 
@@ -13,7 +14,7 @@ NAMES = ("memory", "gpu", "disk", "progress", "preview", "queue", "log")
 def configure(parser: Parser, _name: str) -> None:
     """Declare the panels."""
     parser.add_argument("panel", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--ascii", action="store_true", help="no symbols outside ASCII")
+    parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import Exit
@@ -13,7 +14,7 @@ from skyreels_tui.commands.parser import Parser
 def configure(parser: Parser, name: str) -> None:
     """Declare the options of `pause` or `unpause`."""
     if name == "pause":
-        parser.add_argument("--now", action="store_true", help="at the next step; the job goes on later")
+        parser.add_argument("--now", action="store_true", help=tr("at the next step; the job goes on later"))
     parser.add_json()
 
 
@@ -22,10 +23,10 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         if name == "pause":
             queue.pause(now=args.now)
-            output.note("paused; go on: skyreels-tui unpause")
+            output.note(tr("paused; go on: skyreels-tui unpause"))
         else:
             queue.unpause()
-            output.note("the queue goes on")
+            output.note(tr("the queue goes on"))
         if args.json:
             output.data({"pause": queue.status().pause})
     return Exit.OK

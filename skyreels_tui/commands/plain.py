@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_line
@@ -36,15 +37,15 @@ def run_plain(args: argparse.Namespace, context: Context) -> int:
         jobs = service.jobs(include_finished=False)
     changes = Changes(jobs)
     with Stop() as stop, context.queue(publish=changes.publish, runs=True, options=options) as service:
-        output.note(f"{len(jobs)} unfinished jobs; Ctrl+C ends")
+        output.note(trn("{count} unfinished job; Ctrl+C ends", "{count} unfinished jobs; Ctrl+C ends", len(jobs)))
         for job in jobs:
             output.note(job_line(job))
         if not service.is_owner:
-            output.note("another process runs the queue; this one shows what it does")
+            output.note(tr("another process runs the queue; this one shows what it does"))
         service.start()
         stop.service = service
         while not stop.over:
             changes.teller.pump()
         stop.settle()
-        output.note("stopping at the next step; once more to leave at once")
+        output.note(tr("stopping at the next step; once more to leave at once"))
     return Exit.OK

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import bytes_words
@@ -35,8 +36,8 @@ class Result:
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `results`."""
-    parser.add_argument("--task", help="only results of this task")
-    parser.add_argument("--all", action="store_true", help=f"more than the newest {SHOWN}")
+    parser.add_argument("--task", help=tr("only results of this task"))
+    parser.add_argument("--all", action="store_true", help=tr("more than the newest {count}", count=SHOWN))
     parser.add_json()
 
 
@@ -47,15 +48,15 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         output.data([asdict(result) for result in found])
         return Exit.OK
     if not found:
-        output.note(f"no finished video in {context.result_dir}")
+        output.note(tr("no finished video in {result_dir}", result_dir=context.result_dir))
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
         [(r.finished_at[:16].replace("T", " "), bytes_words(r.num_bytes), r.label, r.output) for r in shown],
-        ("finished (UTC)", "size", "label", "path"),
+        (tr("finished (UTC)"), tr("size"), tr("label"), tr("path")),
     )
     if len(shown) < len(found):
-        output.note(f"{len(found) - len(shown)} more: --all")
+        output.note(tr("{count} more: --all", count=len(found) - len(shown)))
     return Exit.OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
 from skyreels_tui.commands.follow import Teller, add_progress_option, tell_results
@@ -15,8 +16,8 @@ from skyreels_tui.jobs.model import FINISHED, Job, JobState
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `run`."""
-    parser.add_argument("--resume", action="store_true", help="interrupted jobs go on at their stored step")
-    parser.add_argument("--stay", action="store_true", help="stay when the queue is empty and wait for more")
+    parser.add_argument("--resume", action="store_true", help=tr("interrupted jobs go on at their stored step"))
+    parser.add_argument("--stay", action="store_true", help=tr("stay when the queue is empty and wait for more"))
     add_progress_option(parser)
     parser.add_json()
 
@@ -42,13 +43,13 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     options = context.queue_options(auto_resume=args.resume or context.settings.auto_resume)
     with Stop() as stop, context.queue(publish=ended.publish, runs=True, options=options) as service:
         if not service.is_owner:
-            raise CommandError("another process runs the queue already: skyreels-tui wait follows it", Exit.BUSY)
+            raise CommandError(tr("another process runs the queue already: skyreels-tui wait follows it"), Exit.BUSY)
         service.start()
         stop.service = service
         while not stop.over and (args.stay or not service.wait_idle(timeout_s=0)):
             teller.pump()
         stop.settle()
         if stop.asked:
-            teller.note("stopping at the next step; once more to leave at once")
+            teller.note(tr("stopping at the next step; once more to leave at once"))
     teller.pump(0)
     return tell_results(list(ended.jobs.values()), as_json=args.json, always_list=True)

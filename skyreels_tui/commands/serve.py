@@ -7,6 +7,7 @@ import ipaddress
 import shlex
 import sys
 
+from pipelines.language import tr
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
@@ -15,23 +16,26 @@ from skyreels_tui.commands.parser import Parser
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `serve`."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: this machine only")
+    parser.add_argument("--host", default="127.0.0.1", help=tr("address to listen on; default: this machine only"))
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument(
         "--public",
         action="store_true",
-        help="allow an address that other machines reach; whoever opens it rules the queue: no password",
+        help=tr("allow an address that other machines reach; whoever opens it rules the queue: no password"),
     )
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Serve until Ctrl+C."""
     if not 0 < args.port < 65536:
-        raise CommandError(f"port: {args.port} is outside 1 to 65535")
+        raise CommandError(tr("port: {port} is outside 1 to 65535", port=args.port))
     if not is_loopback(args.host) and not args.public:
         raise CommandError(
-            f"host: {args.host} is reachable from other machines and the app asks for no password; "
-            "add --public when that is meant, or forward the port: ssh -L 8765:127.0.0.1:8765 THIS_MACHINE"
+            tr(
+                "host: {host} is reachable from other machines and the app asks for no password; "
+                "add --public when that is meant, or forward the port: ssh -L 8765:127.0.0.1:8765 THIS_MACHINE",
+                host=args.host,
+            )
         )
     # A web server is loaded only by this command.
     from textual_serve.server import Server
@@ -41,7 +45,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     # Its banner and its list of requests are no results of ours.
     server.console.quiet = True
     host = f"[{args.host}]" if ":" in args.host else args.host
-    output.note(f"http://{host}:{args.port} - Ctrl+C ends")
+    output.note(tr("{address} - Ctrl+C ends", address=f"http://{host}:{args.port}"))
     server.serve()
     return Exit.OK
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from pipelines.language import tr
 from skyreels_tui import settings as store
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
@@ -15,13 +16,13 @@ from skyreels_tui.commands.parser import Parser
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `settings`."""
     actions = parser.add_subparsers(dest="action", metavar="list | get | set | path")
-    shown = actions.add_parser("list", help="every setting and its value (the default action)")
-    shown.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="write JSON to stdout")
-    actions.add_parser("get", help="one value").add_argument("key", metavar="KEY")
-    change = actions.add_parser("set", help="change one value; an empty VALUE removes a table's entry")
-    change.add_argument("key", metavar="KEY", help="a setting, models.FAMILY or defaults.TASK.FIELD")
+    shown = actions.add_parser("list", help=tr("every setting and its value (the default action)"))
+    shown.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("write JSON to stdout"))
+    actions.add_parser("get", help=tr("one value")).add_argument("key", metavar="KEY")
+    change = actions.add_parser("set", help=tr("change one value; an empty VALUE removes a table's entry"))
+    change.add_argument("key", metavar="KEY", help=tr("a setting, models.FAMILY or defaults.TASK.FIELD"))
     change.add_argument("value", metavar="VALUE")
-    actions.add_parser("path", help="where the file is")
+    actions.add_parser("path", help=tr("where the file is"))
     parser.add_json()
 
 
@@ -51,21 +52,21 @@ def _list(current: store.Settings, *, as_json: bool) -> None:
         output.data(values)
         return
     specs = dict(store.setting_specs())
-    rows = [(name, _words(values[name]), specs[name].help or specs[name].label) for name in specs]
+    rows = [(name, _words(values[name]), tr(specs[name].help or specs[name].label)) for name in specs]
     for table in store.TABLES:
         rows += [(f"{table}.{key}", _words(value), "") for key, value in values[table].items()]
-    output.table(rows, ("setting", "value", "meaning"))
+    output.table(rows, (tr("setting"), tr("value"), tr("meaning")))
 
 
 def _value(current: store.Settings, key: str) -> object:
     value: object = dataclasses.asdict(current)
     for part in key.split("."):
         if not isinstance(value, dict):
-            raise CommandError(f"there is no setting {key!r}", Exit.NOT_FOUND)
+            raise CommandError(tr("there is no setting {key!r}", key=key), Exit.NOT_FOUND)
         if part not in value:
             if key.split(".")[0] in store.TABLES:
                 return ""
-            raise CommandError(f"there is no setting {key!r}", Exit.NOT_FOUND)
+            raise CommandError(tr("there is no setting {key!r}", key=key), Exit.NOT_FOUND)
         value = value[part]
     return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from pipelines.language import tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import duration_words, job_data, state_words, why_words
@@ -22,8 +23,10 @@ def configure(parser: Parser, name: str) -> None:
         parser.add_job_ids(many=False)
     else:
         parser.add_argument("--status", metavar="WORD", choices=[str(state) for state in JobState])
-        parser.add_argument("--batch", help="only the jobs of this batch")
-        parser.add_argument("--all", action="store_true", help=f"also finished jobs beyond {SHOWN_FINISHED}")
+        parser.add_argument("--batch", help=tr("only the jobs of this batch"))
+        parser.add_argument(
+            "--all", action="store_true", help=tr("also finished jobs beyond {count}", count=SHOWN_FINISHED)
+        )
     parser.add_json()
 
 
@@ -44,11 +47,11 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
     hidden = 0 if args.all else max(len(finished) - SHOWN_FINISHED, 0)
     shown = jobs[: len(jobs) - hidden]
     if shown:
-        output.table([_row(job) for job in shown], ("id", "state", "task", "label", "time", "note"))
+        output.table([_row(job) for job in shown], ("id", tr("state"), tr("task"), tr("label"), tr("time"), tr("note")))
     else:
-        output.note("the queue is empty: skyreels-tui add --help, or skyreels-tui demo")
+        output.note(tr("the queue is empty: skyreels-tui add --help, or skyreels-tui demo"))
     if hidden:
-        output.note(f"{hidden} more finished jobs: --all")
+        output.note(trn("{count} more finished job: --all", "{count} more finished jobs: --all", hidden))
     return Exit.OK
 
 

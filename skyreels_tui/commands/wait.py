@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.language import tr
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
 from skyreels_tui.commands.follow import Teller, add_progress_option, follow, has_ended, tell_results
@@ -14,9 +15,9 @@ from skyreels_tui.commands.stop import Stop
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `wait`."""
     parser.add_argument(
-        "jobs", metavar="ID", type=job_id, nargs="*", help="ids of jobs; without any: all that have not ended"
+        "jobs", metavar="ID", type=job_id, nargs="*", help=tr("ids of jobs; without any: all that have not ended")
     )
-    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="give up after this long")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help=tr("give up after this long"))
     add_progress_option(parser)
     parser.add_json()
 
@@ -33,5 +34,5 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         jobs = follow(service, wanted, teller, stop, args.timeout)
     if not stop.over and not all(map(has_ended, jobs)):
         late = ", ".join(str(job.id) for job in jobs if not has_ended(job))
-        raise CommandError(f"not ended after {args.timeout:g} s: job {late}", Exit.BUSY)
+        raise CommandError(tr("not ended after {timeout:g} s: job {late}", timeout=args.timeout, late=late), Exit.BUSY)
     return tell_results(jobs, as_json=args.json)

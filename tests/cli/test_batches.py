@@ -87,7 +87,7 @@ def test_run_takes_what_lies_in_the_inbox(cli: Cli, batch_file: Path, tmp_path: 
     call = cli("run")
     assert call.code == 0
     assert len(call.out.splitlines()) == 2
-    assert "bad.json was not queued: one problem, see bad.json.txt in rejected" in call.err
+    assert "bad.json was not queued: 1 problem, see bad.json.txt in rejected" in call.err
     assert {path.name for path in (box / "done").iterdir()} == {"night.json", "night.json.txt"}
     assert (box / "rejected" / "bad.json.txt").read_text().endswith("entry 1: must be an object {...}\n")
 
