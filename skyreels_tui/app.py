@@ -15,7 +15,6 @@ from textual import work
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from pipelines.language import tr
 from pipelines import language
 from pipelines.language import tr
 from skyreels_tui import intents
@@ -28,6 +27,7 @@ from skyreels_tui.queue_app import QueueApp
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.settings import Settings, save
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE
+from skyreels_tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from pipelines.plan import Plan
@@ -362,10 +362,18 @@ class SkyreelsApp(QueueApp):
         if settings.theme != self.settings.theme:
             self.use_theme(settings.theme)
         if settings.language != self.settings.language:
-            # Screens that are opened from here on speak it; home and its panels draw themselves again.
-            language.choose(settings.language)
+            self._speak(settings.language)
         self.settings = settings
         self.glyphs = ASCII if self.options.ascii or settings.ascii else UNICODE
+
+    def _speak(self, wanted: str) -> None:
+        """Screens opened from here on speak the language; those below are drawn again."""
+        language.choose(wanted)
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                if isinstance(widget, Panel):
+                    widget.retitle()
+                widget.refresh(layout=True)
 
     # What a form asks for
 

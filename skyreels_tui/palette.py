@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.theme import Theme
 
 import themes
+from pipelines.language import mark, tr
 
 DEFAULT = "night"
 SIXTEEN = "sixteen"
@@ -27,6 +28,18 @@ COLOURS = (
     "error",
 )
 """Every palette names all of these; nothing is derived by chance."""
+
+
+TITLES = (
+    mark("Night: soft blue on near black, the default"),
+    mark("Day: dark ink on paper white, for bright rooms"),
+    mark("High contrast: pure white on black, strong colours"),
+    mark("Colour-blind safe: blue, orange and yellow instead of green and red"),
+    mark("Ember: warm amber on brown, easy on tired eyes"),
+    mark("Fjord: cold slate and frost"),
+    mark("Sixteen: the terminal's own colours, for old or remote terminals"),
+)
+"""What the palettes here say about themselves, for the catalogues; a palette of another origin speaks for itself."""
 
 
 class ThemeError(Exception):
@@ -67,7 +80,7 @@ def title_of(name: str) -> str:
     """One line about a palette, for the picker."""
     for entry in _files():
         if entry.name == f"{name}.toml":
-            return str(tomllib.loads(entry.read_text(encoding="utf-8")).get("title", name))
+            return tr(str(tomllib.loads(entry.read_text(encoding="utf-8")).get("title", name)))
     return name
 
 

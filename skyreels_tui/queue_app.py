@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from pipelines.errors import InvalidRequest, PipelineError
+from pipelines.language import tr
 from skyreels_tui import intents
 from skyreels_tui.hub import EngineEvent, HubApp
 from skyreels_tui.jobs.events import LogLine
@@ -17,6 +18,7 @@ from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.widgets.safe import safe
 
 if TYPE_CHECKING:
+    from skyreels_tui.jobs.rows import NewJob
     from skyreels_tui.jobs.service import QueueService
 
 
@@ -72,13 +74,8 @@ class QueueApp(HubApp):
         service = self.service
         if service is None:
             return
-        added: list[Job] = []
         try:
-            for index in range(message.copies):
-                seeded = message.request
-                if index:
-                    seeded = replace(seeded, seed=seeded.seed + index)
-                added.append(service.add(seeded, label=message.label))
+            added = service.add_many(_copies(message))
         except InvalidRequest as error:
             self.call_from_thread(message.answer, None, error.problems)
             return
@@ -110,17 +107,18 @@ class QueueApp(HubApp):
         if job is None:
             return
         if job.state is not JobState.RUNNING and not job.run_seconds:
-            self._change(lambda service: service.cancel(job.id), f"job {job.id} cancelled")
+            self._change(lambda service: service.cancel(job.id), tr("job {id} cancelled", id=job.id))
             return
         from skyreels_tui.screens.confirm import ConfirmScreen
 
-        spent = "it stops at its next step and its finished steps are lost"
+        question = tr("Cancel job {id}?", id=job.id)
+        spent = tr("it stops at its next step and its finished steps are lost")
 
         def answered(sure: bool | None) -> None:
             if sure:
                 self._change(lambda service: service.cancel(job.id))
 
-        self.push_screen(ConfirmScreen(f"Cancel job {job.id}?", spent, yes="Cancel the job"), answered)
+        self.push_screen(ConfirmScreen(question, spent, yes=tr("Cancel the job")), answered)
 
     def on_toggle_hold(self, message: intents.ToggleHold) -> None:
         """Hold or release."""
@@ -135,15 +133,17 @@ class QueueApp(HubApp):
         if job is None:
             return
         if job.state in FINISHED:
-            self._change(lambda service: service.retry(job.id), f"job {job.id} queued again as a new row")
+            self._change(lambda service: service.retry(job.id), tr("job {id} queued again as a new row", id=job.id))
         elif job.state is JobState.HELD and "restart" in job.reason:
-            self._change(lambda service: service.restart(job.id), f"job {job.id} starts again from step 0")
+            self._change(lambda service: service.restart(job.id), tr("job {id} starts again from step 0", id=job.id))
+        elif job.state is JobState.HELD:
+            self._change(lambda service: service.release(job.id))
         else:
             self._change(lambda service: service.resume(job.id))
 
     def on_delete_job(self, message: intents.DeleteJob) -> None:
         """Hide a row; undo brings it back."""
-        done = f"job {message.job_id} deleted: u brings it back"
+        done = tr("job {id} deleted: u brings it back", id=message.job_id)
         if self._change(lambda service: service.delete(message.job_id), done):
             self._deleted.append(message.job_id)
             self.screen.refresh_bindings()
@@ -152,7 +152,7 @@ class QueueApp(HubApp):
         """Bring back the row deleted last."""
         if self._deleted:
             job_id = self._deleted.pop()
-            self._change(lambda service: service.undelete(job_id), f"job {job_id} is back")
+            self._change(lambda service: service.undelete(job_id), tr("job {id} is back", id=job_id))
             self.screen.refresh_bindings()
 
     @property
@@ -166,15 +166,15 @@ class QueueApp(HubApp):
 
     def on_run_next(self, message: intents.RunNext) -> None:
         """Put a job before all others that wait."""
-        done = f"job {message.job_id} runs next"
+        done = tr("job {id} runs next", id=message.job_id)
         self._change(lambda service: service.run_next(message.job_id), done)
 
     def on_toggle_pause(self) -> None:
         """Pause after the running job, or go on."""
         if self.board.status.pause:
-            self._change(lambda service: service.unpause(), "the queue goes on")
+            self._change(lambda service: service.unpause(), tr("the queue goes on"))
         else:
-            self._change(lambda service: service.pause(), "paused: no further job starts; p goes on")
+            self._change(lambda service: service.pause(), tr("paused: no further job starts; p goes on"))
 
     def on_again_job(self, message: intents.AgainJob) -> None:
         """Open the form with a job's request."""
@@ -191,3 +191,13 @@ class QueueApp(HubApp):
         job = self.board.get(message.job_id)
         if job is not None:
             self.post_message(intents.OpenForm(job.task_type, asdict(job.request), job.label, edit_job_id=job.id))
+
+
+def _copies(message: intents.SubmitJob) -> list[NewJob]:
+    """One entry a seed; several with a name of their own carry the seed in it, so that the list tells them apart."""
+    from skyreels_tui.jobs.rows import NewJob
+
+    first, label = message.request.seed, message.label
+    seeds = range(first, first + message.copies)
+    named = label and message.copies > 1
+    return [NewJob(replace(message.request, seed=seed), f"{label} {seed}" if named else label) for seed in seeds]

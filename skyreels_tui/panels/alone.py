@@ -6,16 +6,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 
 from skyreels_tui.applog import log_to_file
 from skyreels_tui.folders import Folders
 from skyreels_tui.hub import HubApp
 from skyreels_tui.jobs.follower import Follower
+from skyreels_tui.keys import ALONE, bindings
 from skyreels_tui.monitors.build import build_monitor
 from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.panels.disk import DiskPanel
@@ -48,7 +47,7 @@ class AloneApp(HubApp):
 
     CSS = "AloneApp Panel { width: 100%; height: 100%; }"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "quit", "Quit", priority=True)]
+    BINDINGS = bindings(ALONE)
 
     def __init__(
         self,

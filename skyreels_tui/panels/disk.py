@@ -6,12 +6,16 @@ from typing import ClassVar
 
 from textual.content import Content
 
+from pipelines.language import mark, tr
 from skyreels_tui.monitors.sample import DiskReading, QueueForecast, Sample
 from skyreels_tui.panels.draw import bar, flow, stack
 from skyreels_tui.panels.live import LivePanel
 from skyreels_tui.safetext import safe
-from skyreels_tui.widgets.times import size
+from skyreels_tui.widgets.safe import column
+from skyreels_tui.widgets.times import UNKNOWN, size
 
+ROLES = (mark("results"), mark("cache"), mark("state"))
+"""What the folders on a disk are for, as the sensor names them."""
 SPARE_BYTES = 2 * 2**30
 """Room that must stay free beside what the queue needs."""
 
@@ -20,7 +24,7 @@ class DiskPanel(LivePanel):
     """One line of sums, a forecast for the queue, then file systems and models where there is room."""
 
     NUMBER = 6
-    LABEL = "Disk"
+    LABEL = mark("Disk")
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 
@@ -38,11 +42,11 @@ class DiskPanel(LivePanel):
         """`disk 1.7 TiB free`."""
         room = self._disk.holding("results") if self._disk else None
         if room is None:
-            return self.words("disk -")
-        enough = self._enough(room.free_bytes)
-        style = "" if enough else "$text-error"
-        short = "" if enough else ": too little"
-        return Content.assemble(("disk ", "$text-muted"), (f"{size(room.free_bytes)} free{short}", style))
+            return self.words(tr("disk {free}", free=UNKNOWN))
+        free = size(room.free_bytes)
+        if not self._enough(room.free_bytes):
+            return Content.styled(tr("disk {free} free: too little", free=free), "$text-error")
+        return Content(tr("disk {free} free", free=free))
 
     def body(self, width: int, height: int) -> Content:
         """Sums and verdict first, details below."""
@@ -61,19 +65,21 @@ class DiskPanel(LivePanel):
     def _sums(self, disk: DiskReading, width: int, gap: str) -> list[Content]:
         parts, extra = [], []
         if disk.result_bytes is not None:
-            parts.append(Content(f"result {size(disk.result_bytes)}"))
+            parts.append(Content(tr("result {size}", size=size(disk.result_bytes))))
         if disk.models:
-            parts.append(Content(f"models {size(sum(num_bytes for _, num_bytes in disk.models))}"))
+            models = size(sum(num_bytes for _, num_bytes in disk.models))
+            parts.append(Content(tr("models {size}", size=models)))
         if disk.cache_bytes:
-            extra.append(Content(f"cache {size(disk.cache_bytes)}"))
+            extra.append(Content(tr("cache {size}", size=size(disk.cache_bytes))))
         if disk.checkpoint_bytes:
-            extra.append(Content(f"jobs {size(disk.checkpoint_bytes)}"))
+            extra.append(Content(tr("jobs {size}", size=size(disk.checkpoint_bytes))))
         first = len(parts)
         room = disk.holding("results")
         if room is not None:
-            parts.append(Content(f"free {size(room.free_bytes)}"))
+            parts.append(Content(tr("free {size}", size=size(room.free_bytes))))
             ok = self._enough(room.free_bytes)
-            parts.append(Content.styled("ok" if ok else "too little", "$text-success" if ok else "$text-error"))
+            verdict = tr("ok") if ok else tr("too little")
+            parts.append(Content.styled(verdict, "$text-success" if ok else "$text-error"))
         # The verdict and the forecast matter more than what the smaller folders take.
         full = [*parts[:first], *extra, *parts[first:]]
         return full if len(flow(full, width, gap)) == len(flow(parts, width, gap)) else parts
@@ -82,20 +88,24 @@ class DiskPanel(LivePanel):
         room, needs = disk.holding("results"), self._queue.needs_bytes
         if room is None or not needs:
             return []
-        words = f"the queue needs {size(needs)}, {size(room.free_bytes)} free"
-        if self._enough(room.free_bytes):
-            return [self.words(words if len(words) <= width else words.partition(",")[0])]
-        return [Content.styled(f"{self.glyphs.failed} {words} on {safe(room.path)}", "$text-error")]
+        need, free = size(needs), size(room.free_bytes)
+        if not self._enough(room.free_bytes):
+            words = tr("the queue needs {need}, {free} free on {path}", need=need, free=free, path=safe(room.path))
+            return [Content.styled(f"{self.glyphs.failed} {words}", "$text-error")]
+        full = self.words(tr("the queue needs {need}, {free} free", need=need, free=free))
+        return [full if full.cell_length <= width else self.words(tr("the queue needs {need}", need=need))]
 
     def _details(self, disk: DiskReading, width: int) -> list[Content]:
         lines = []
         for entry in disk.file_systems:
+            roles = ", ".join(tr(role) for role in entry.roles)
             used = 1 - entry.free_bytes / entry.total_bytes if entry.total_bytes else 1.0
             lines.append(
                 Content.assemble(
-                    (f"{', '.join(entry.roles)[:21]:<21} ", "$text-muted"),
+                    (f"{column(roles, 21)} ", "$text-muted"),
                     bar(used, max(4, min(20, width - 36)), self.glyphs),
-                    f" {size(entry.free_bytes)} free",
+                    " ",
+                    tr("{size} free", size=size(entry.free_bytes)),
                 )
             )
         for name, num_bytes in disk.models:

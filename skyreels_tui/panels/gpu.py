@@ -7,13 +7,16 @@ from typing import ClassVar
 
 from textual.content import Content
 
+from pipelines.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, Sample
 from skyreels_tui.panels.draw import flow, sparkline, stack
 from skyreels_tui.panels.live import LivePanel
+from skyreels_tui.widgets.safe import cells, column
 from skyreels_tui.widgets.times import count
 
 HISTORY = 300
 HOT_C = 85
+LOAD, CLOCK, HEAT, POWER = mark("load"), mark("clock"), mark("heat"), mark("power")
 Figure = tuple[str, str, int, float | None, float | None]
 """(name, value with unit, index in the history, bottom and top of its scale)."""
 
@@ -22,7 +25,7 @@ class GpuPanel(LivePanel):
     """One line where there is little room; a line with a sparkline for each figure where there is more."""
 
     NUMBER = 5
-    LABEL = "GPU"
+    LABEL = mark("GPU")
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 
@@ -45,8 +48,8 @@ class GpuPanel(LivePanel):
         """`gpu 98 % 71 °C`, with the most serious word when there is one."""
         gpu = self._gpu
         if gpu is None or gpu.problem:
-            return self.words("no gpu figures" if gpu is None else f"gpu: {_short(gpu.problem)}")
-        figures = [value for name, value, *_ in self._figures(gpu) if name in ("load", "heat")]
+            return self.words(tr("no gpu figures") if gpu is None else f"gpu: {_short(gpu.problem)}")
+        figures = [value for name, value, *_ in self._figures(gpu) if name in (LOAD, HEAT)]
         word = self._health.words[:1] if self._health.serious else ()
         style = "$text-error" if word else ""
         return Content.assemble(("gpu ", "$text-muted"), " ".join(figures), (" ".join(("", *word)), style))
@@ -57,11 +60,11 @@ class GpuPanel(LivePanel):
         if gpu is None:
             return self.no_reading("gpu")
         if gpu.problem:
-            hint = "demo jobs work without one"
+            hint = tr("demo jobs work without one")
             return stack([Content.styled(gpu.problem, "$text-warning"), self.words(hint)], width, height)
         figures = self._figures(gpu)
         if not figures:
-            return self.words("the driver answers, but gives no figures for this GPU")
+            return self.words(tr("the driver answers, but gives no figures for this GPU"))
         if height > len(figures):
             return stack([*self._rows(figures, width), *self._words(width)], width, height)
         return stack(self._flat(figures, width), width, height)
@@ -69,36 +72,38 @@ class GpuPanel(LivePanel):
     def _flat(self, figures: list[Figure], width: int) -> list[Content]:
         name, value, index, low, high = figures[0]
         spark = sparkline((entry[index] for entry in self._history), 8, low, high, self.glyphs)
-        first = Content.assemble(f"{value:>5}  ", (spark, "$primary")) if name == "load" else Content(value)
+        first = Content.assemble(f"{value:>5}  ", (spark, "$primary")) if name == LOAD else Content(value)
         others = [Content(entry[1]) for entry in figures[1:]]
         return flow([first, *others, *self._words(width)], width, "  ")
 
     def _rows(self, figures: list[Figure], width: int) -> list[Content]:
         rows = []
+        name_width = cells(*(tr(entry[0]) for entry in figures))
         for name, value, index, low, high in figures:
-            head = f"{name:<5} {value:>9}  "
-            spark = sparkline((e[index] for e in self._history), width - len(head), low, high, self.glyphs)
-            rows.append(Content.assemble((head[:6], "$text-muted"), head[6:], (spark, "$primary")))
+            head = f"{column(tr(name), name_width)} "
+            room = width - name_width - 1 - 9 - 2
+            spark = sparkline((e[index] for e in self._history), room, low, high, self.glyphs)
+            rows.append(Content.assemble((head, "$text-muted"), f"{value:>9}  ", (spark, "$primary")))
         return rows
 
     def _words(self, width: int) -> list[Content]:
         words = self._health.words
         if not words:
-            return [Content.styled("ok", "$text-success")]
+            return [Content.styled(tr("ok"), "$text-success")]
         style = "$text-error" if self._health.serious else "$text-warning"
         return flow([Content.styled(word, style) for word in words], width, f" {self.glyphs.dot} ")
 
     def _figures(self, gpu: GpuReading) -> list[Figure]:
         figures: list[Figure] = []
         if gpu.util_percent is not None:
-            figures.append(("load", f"{gpu.util_percent} %", 0, 0, 100))
+            figures.append((LOAD, f"{gpu.util_percent} %", 0, 0, 100))
         if gpu.sm_clock_mhz is not None:
             top = gpu.max_sm_clock_mhz or None
-            figures.append(("clock", f"{count(gpu.sm_clock_mhz)} MHz", 1, 0, top))
+            figures.append((CLOCK, f"{count(gpu.sm_clock_mhz)} MHz", 1, 0, top))
         if gpu.temperature_c is not None:
-            figures.append(("heat", f"{gpu.temperature_c} °C", 2, 30, HOT_C))
+            figures.append((HEAT, f"{gpu.temperature_c} °C", 2, 30, HOT_C))
         if gpu.power_w is not None:
-            figures.append(("power", f"{gpu.power_w:.0f} W", 3, 0, gpu.power_limit_w))
+            figures.append((POWER, f"{gpu.power_w:.0f} W", 3, 0, gpu.power_limit_w))
         return figures
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual.content import Content
 from textual.geometry import Size
 
+from pipelines.language import tr
 from skyreels_tui.hub import hub
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.safetext import safe
@@ -91,7 +92,9 @@ class LivePanel(Panel):
         sample = hub(self).last_sample
         errors = sample.errors if isinstance(sample, Sample) else ()
         said = next((error for error in errors if error.startswith(f"{sensor}: ")), "")
-        return self.words(f"not readable: {safe(said.partition(': ')[2], 120)}" if said else "reading …")
+        if not said:
+            return self.words(tr("reading …"))
+        return self.words(tr("not readable: {error}", error=safe(said.partition(": ")[2], 120)))
 
     def words(self, text: str, style: str = "$text-muted") -> Content:
         """A part of a line in one style."""

@@ -6,6 +6,7 @@ from collections import deque
 
 from textual.content import Content
 
+from pipelines.language import mark, tr
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import LogLine
 from skyreels_tui.widgets.rowlist import RowList
@@ -20,7 +21,7 @@ class LogPanel(RowList):
     """Follows the newest line until the cursor moves up; End follows again."""
 
     NUMBER = 7
-    LABEL = "Log"
+    LABEL = mark("Log")
 
     DEFAULT_CSS = """
     LogPanel { height: 5; }
@@ -70,4 +71,4 @@ class LogPanel(RowList):
 
     def empty(self, width: int) -> Content:
         """Says what will come here."""
-        return Content.styled("What the engine does will be written here.", "$text-muted")
+        return Content.styled(tr("What the engine does will be written here."), "$text-muted")

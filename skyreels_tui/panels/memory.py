@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.content import Content
 
+from pipelines.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
 from skyreels_tui.panels.draw import GIB, flow, gib, plot, stack, stacked
 from skyreels_tui.panels.live import LivePanel
@@ -16,15 +17,22 @@ LOW_BYTES = 8 * GIB
 HIGH_PRESSURE_PERCENT = 10.0
 ROOMY = 64
 """Cells from which words are written out."""
-SHORT = {"activations": "work"}
+WEIGHTS, ACTIVATIONS, WORK, CACHE = mark("weights"), mark("activations"), mark("work"), mark("cache")
+OURS, OTHERS, USED = mark("ours"), mark("others"), mark("used")
+SHORT = {ACTIVATIONS: WORK}
 """The same part in a narrow panel."""
+POOLS = {
+    Pool.UNIFIED: mark("unified {size} GiB"),
+    Pool.GPU: mark("GPU {size} GiB"),
+    Pool.SYSTEM: mark("system {size} GiB"),
+}
 
 
 class MemoryPanel(LivePanel):
     """Bar of weights, activations, cache and other programs; what is available; a graph where there is room."""
 
     NUMBER = 4
-    LABEL = "Memory"
+    LABEL = mark("Memory")
     ROWS: ClassVar[int] = 4
     ROOMY_ROWS: ClassVar[int] = 8
 
@@ -45,17 +53,17 @@ class MemoryPanel(LivePanel):
             self._history.append((sample.at, reading.used_bytes / reading.total_bytes))
             while self._history[0][0] < sample.at - HISTORY_S:
                 self._history.popleft()
-            self.set_title(f"{reading.pool} {gib(reading.total_bytes)} GiB")
+            self.set_title(tr(POOLS[reading.pool], size=gib(reading.total_bytes)))
         self.redraw()
 
     def line(self, width: int) -> Content:
         """`mem 61.5/119.7 GiB ▓▓▓▓▓░░░`."""
         reading = self._reading
         if reading is None or not reading.total_bytes:
-            return Content("mem -")
+            return Content.assemble((tr("mem"), "$text-muted"), " -")
         return Content.assemble(
-            ("mem ", "$text-muted"),
-            f"{gib(reading.used_bytes)}/{gib(reading.total_bytes)} GiB ",
+            (tr("mem"), "$text-muted"),
+            f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)} GiB ",
             self._bar(reading, 8),
         )
 
@@ -65,7 +73,7 @@ class MemoryPanel(LivePanel):
         if reading is None:
             return self.no_reading("memory")
         if not reading.total_bytes:
-            return self.words("this system does not say how much memory it has")
+            return self.words(tr("this system does not say how much memory it has"))
         figures = f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)}"
         top = Content.assemble(self._bar(reading, max(4, width - len(figures))), figures)
         legend = flow(self._legend(reading, width), width)
@@ -82,7 +90,7 @@ class MemoryPanel(LivePanel):
     def _legend(self, reading: MemoryReading, width: int) -> list[Content]:
         short = SHORT if width < ROOMY else {}
         return [
-            Content.assemble(f"{short.get(name, name)} {gib(amount)} ", (glyph * 2, style))
+            Content.assemble(tr(short.get(name, name)), f" {gib(amount)} ", (glyph * 2, style))
             for name, amount, glyph, style in self._parts(reading)
         ]
 
@@ -91,30 +99,32 @@ class MemoryPanel(LivePanel):
         shades = self.glyphs.shades
         known = reading.weights_bytes is not None
         parts = [
-            ("weights", reading.weights_bytes, shades[0], "$primary"),
-            ("activations" if known else "ours", reading.work_bytes, shades[1], "$accent"),
-            ("cache", reading.spare_bytes, shades[2], "$secondary"),
-            ("others" if reading.ours_bytes is not None else "used", reading.others_bytes, shades[3], "$text-muted"),
+            (WEIGHTS, reading.weights_bytes, shades[0], "$primary"),
+            (ACTIVATIONS if known else OURS, reading.work_bytes, shades[1], "$accent"),
+            (CACHE, reading.spare_bytes, shades[2], "$secondary"),
+            (OTHERS if reading.ours_bytes is not None else USED, reading.others_bytes, shades[3], "$text-muted"),
         ]
         return [(name, amount, glyph, style) for name, amount, glyph, style in parts if amount is not None]
 
     def _rest(self, reading: MemoryReading) -> list[Content]:
         low = reading.available_bytes is not None and reading.available_bytes < LOW_BYTES
-        parts = [Content.styled(f"available {gib(reading.available_bytes)}", "bold $text-error" if low else "")]
+        available = tr("available {size}", size=gib(reading.available_bytes))
+        parts = [Content.styled(available, "bold $text-error" if low else "")]
         if reading.peak_bytes is not None:
-            parts.append(self.words(f"peak {gib(reading.peak_bytes)}", ""))
+            parts.append(self.words(tr("peak {size}", size=gib(reading.peak_bytes)), ""))
         if reading.page_cache_bytes is not None:
-            parts.append(self.words(f"page cache {gib(reading.page_cache_bytes)}", ""))
+            parts.append(self.words(tr("page cache {size}", size=gib(reading.page_cache_bytes)), ""))
         if reading.swap_total_bytes:
-            parts.append(self.words(f"swap {gib(reading.swap_used_bytes)}", ""))
+            parts.append(self.words(tr("swap {size}", size=gib(reading.swap_used_bytes)), ""))
         elif reading.swap_total_bytes == 0:
-            parts.append(self.words("no swap"))
+            parts.append(self.words(tr("no swap")))
         if reading.pool is Pool.GPU:
-            parts.append(self.words(f"system {gib(reading.system_available_bytes)} free", ""))
+            parts.append(self.words(tr("system {size} free", size=gib(reading.system_available_bytes)), ""))
         pressure = reading.pressure_percent
         if pressure is not None and pressure >= 0.1:
             style = "$text-error" if pressure >= HIGH_PRESSURE_PERCENT else "$text-warning"
-            parts.append(Content.styled(f"waiting {pressure:.0f} %" if pressure >= 1 else "waiting <1 %", style))
+            share = f"{pressure:.0f} %" if pressure >= 1 else "<1 %"
+            parts.append(Content.styled(tr("waiting {share}", share=share), style))
         return parts
 
     def _graph(self, width: int, height: int) -> list[Content]:
@@ -127,5 +137,5 @@ class MemoryPanel(LivePanel):
             columns[place] = max(share, columns.get(place, 0.0))
         rows = plot(list(columns.values()), width, height - 1, 1.0, self.glyphs)
         minutes = round((self._history[-1][0] - self._history[0][0]) / 60) if self._history else 0
-        caption = f"last {minutes} min" if minutes else "last minute"
+        caption = tr("last {minutes} min", minutes=minutes) if minutes else tr("last minute")
         return [*(Content.styled(row, "$primary") for row in rows), self.words(caption)]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.content import Content, Span
 from textual.message import Message
 
+from pipelines.language import mark, tr
 from pipelines.progress import PreviewStrip
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.keys import PREVIEW, bindings
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.panels.live import LivePanel
 from skyreels_tui.panels.pictures import as_picture, picture_widget, shown_pictures
+from skyreels_tui.widgets.times import UNKNOWN
 
 if TYPE_CHECKING:
     from skyreels_tui.panels.pictures import Pixels
@@ -33,9 +35,9 @@ class PreviewPanel(LivePanel):
     """Draws the newest strip in half-block cells; says `Looking` while it can be seen, so that it is made."""
 
     NUMBER = 3
-    LABEL = "Preview"
+    LABEL = mark("Preview")
     ROWS: ClassVar[int] = 8
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "cycle_preview", "Size")]
+    BINDINGS = bindings(PREVIEW)
 
     class Looking(Message):
         """Somebody sees the preview: posted again every few seconds while that is so."""
@@ -106,7 +108,7 @@ class PreviewPanel(LivePanel):
         if strip is not None:
             self._strip, self._step = strip, event.progress.step
             frames = " ".join(str(frame + 1) for frame in strip.frames)
-            self.set_title(f"step {self._step} · frames {frames}")
+            self.set_title(tr("step {step} · frames {frames}", step=self._step, frames=frames))
         self._show_picture()
         self.redraw()
 
@@ -126,16 +128,18 @@ class PreviewPanel(LivePanel):
 
     def line(self, width: int) -> Content:
         """What the folded panel can say without pictures."""
-        shown = "off" if MODES[self._mode][1] == 0 else f"step {self._step}" if self._strip else "-"
-        return Content.assemble(("preview ", "$text-muted"), shown)
+        shown = tr("step {step}", step=self._step) if self._strip else UNKNOWN
+        if MODES[self._mode][1] == 0:
+            shown = tr("off")
+        return Content.assemble((tr("preview"), "$text-muted"), " ", shown)
 
     def body(self, width: int, height: int) -> Content:
         """The strip, scaled to the room; the words that explain why there is none."""
         count = MODES[self._mode][1]
         if count == 0:
-            return self.words("preview is off: v shows it")
+            return self.words(tr("preview is off: v shows it"))
         if self._strip is None:
-            return self.words("a picture comes after the next step" if self._job_runs else "nothing is running")
+            return self.words(tr("a picture comes after the next step") if self._job_runs else tr("nothing is running"))
         if self._image is not None:
             return Content("\n" * (height - 1))
         # Content of a strip costs a few milliseconds, and the layout asks several times.

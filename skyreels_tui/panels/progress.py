@@ -7,20 +7,24 @@ from typing import ClassVar
 
 from textual.content import Content
 
+from pipelines.language import mark, tr, trn
 from pipelines.plan import Plan
 from pipelines.progress import Progress, Stage
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 from skyreels_tui.monitors.sample import QueueForecast, Sample
 from skyreels_tui.panels.draw import bar, flow, sparkline, stack
 from skyreels_tui.panels.live import LivePanel
 from skyreels_tui.safetext import safe
 from skyreels_tui.widgets.glyphs import state_mark
+from skyreels_tui.widgets.safe import cells
 from skyreels_tui.widgets.times import clock, duration, size
 
-CONDITION_WORDS = {"r2v": "references", "v2v": "tail", "a2v": "portrait"}
-SEGMENT_WORDS = {"v2v": "piece", "a2v": "window"}
+CONDITION_WORDS = {"r2v": mark("references"), "v2v": mark("tail"), "a2v": mark("portrait")}
+SEGMENT_WORDS = {"v2v": mark("piece {number} of {total}"), "a2v": mark("window {number} of {total}")}
+SEGMENT = mark("part {number} of {total}")
 BAR_CELLS = 34
 """Room for stage, bar, count and window in the folded line."""
 WITHIN_STEP = 0.95
@@ -31,7 +35,7 @@ class ProgressPanel(LivePanel):
     """Facts, stages, bar, speed and times of the running job; the last word on it when it has ended."""
 
     NUMBER = 2
-    LABEL = "Progress"
+    LABEL = mark("Progress")
     ROWS: ClassVar[int] = 6
 
     DEFAULT_CSS = """
@@ -95,12 +99,12 @@ class ProgressPanel(LivePanel):
         """`12 corridor-A  denoise ━━━━━━╸──── 5/8  268.4 s/step  left 14:02`."""
         job, event = self._job, self._live()
         if job is None:
-            return self.words("nothing is running")
+            return self.words(tr("nothing is running"))
         name = Content(f"{job.id} {safe(job.label, 24)}")
         if event is None:
             return flow([name, self._ending(job)], width, "  ")[0]
         progress = event.progress
-        left = Content(f"left {duration(self._left_s(event))}")
+        left = Content(tr("left {time}", time=duration(self._left_s(event))))
         speed = Content(_speed(event))
         room = width - name.cell_length - left.cell_length - 4
         # The end matters more than the speed.
@@ -112,7 +116,7 @@ class ProgressPanel(LivePanel):
         """The job's lines, the most useful first where the room is short."""
         job, event = self._job, self._live()
         if job is None:
-            return stack([self.words("nothing is running"), *self._queue_line()], width, height)
+            return stack([self.words(tr("nothing is running")), *self._queue_line()], width, height)
         facts = self._facts(job, width)
         if event is None:
             lines = [*facts, self._ending(job), *self._queue_line()]
@@ -155,20 +159,24 @@ class ProgressPanel(LivePanel):
         plan = self._plan
         running = self._queue.running
         if plan is not None and running is not None and running.job.id == job.id:
-            parts += [job.request.resolution, f"{plan.height}x{plan.width}", f"{plan.num_frames} frames"]
-        parts = parts if len("  ".join(parts)) <= width else [job.task.short, *parts[1:]]
+            parts += [
+                job.request.resolution,
+                f"{plan.height}x{plan.width}",
+                trn("{count} frame", "{count} frames", plan.num_frames),
+            ]
+        parts = parts if Content("  ".join(parts)).cell_length <= width else [job.task.short, *parts[1:]]
         return [self.words("  ".join(parts))]
 
     def _ending(self, job: Job) -> Content:
-        mark = state_mark(job, self.glyphs)
-        words = str(mark)
+        shown = state_mark(job, self.glyphs)
+        words = str(shown)
         if job.state is JobState.RUNNING:
-            words = f"{mark.glyph} starting"
+            words = " ".join((shown.glyph, tr("starting")))
         elif job.state in FINISHED and job.run_seconds:
-            words += f" in {duration(job.run_seconds)}"
+            words = tr("{state} in {time}", state=shown, time=duration(job.run_seconds))
         if job.error or job.reason:
-            words += f": {safe(job.error or job.reason, 200)}"
-        return Content.styled(words, mark.style)
+            words += f": {safe(job.error or reason_words(job.reason), 200)}"
+        return Content.styled(words, shown.style)
 
     def _stages(self, job: Job, event: JobProgress) -> list[Content]:
         spent = dict(event.stage_seconds)
@@ -182,33 +190,33 @@ class ProgressPanel(LivePanel):
                 parts.append(Content.styled(f"{name} …", "$primary"))
             elif stage in spent:
                 said = self._details.get(stage, "")
-                words = said if said == "cached" else f"{spent[stage]:.1f} s"
+                words = tr("cached") if said == "cached" else f"{spent[stage]:.1f} s"
                 parts.append(Content.assemble(f"{name} ", (self.glyphs.check, "$text-success"), f" {words}"))
             else:
                 parts.append(self.words(f"{name} {self.glyphs.dot}"))
         return parts
 
     def _stage_word(self, job: Job, stage: Stage) -> str:
-        return CONDITION_WORDS.get(job.task.family, "condition") if stage is Stage.CONDITION else stage.value
+        return tr(CONDITION_WORDS.get(job.task.family, stage.value) if stage is Stage.CONDITION else stage.value)
 
     def _bar_line(self, progress: Progress, width: int) -> Content:
         """Name of the stage, bar, count; the piece or window when there are several."""
         job = self._job
-        name = self._stage_word(job, progress.stage) if job else progress.stage.value
+        name = self._stage_word(job, progress.stage) if job else tr(progress.stage.value)
         done, total, words = float(progress.step), float(progress.num_steps), ""
         if progress.stage is Stage.LOAD and progress.bytes_total:
             done, total = float(progress.bytes_done), float(progress.bytes_total)
-            words = f"{size(progress.bytes_done)} of {size(progress.bytes_total)}"
+            words = tr("{done} of {total}", done=size(progress.bytes_done), total=size(progress.bytes_total))
         elif progress.num_steps:
             words = f"{progress.step}/{progress.num_steps}"
             done += self._within_step(progress)
         if progress.num_segments > 1 and job is not None:
-            word = SEGMENT_WORDS.get(job.task.family, "part")
-            words += f"  {word} {progress.segment + 1} of {progress.num_segments}"
+            piece = SEGMENT_WORDS.get(job.task.family, SEGMENT)
+            words += "  " + tr(piece, number=progress.segment + 1, total=progress.num_segments)
         if not total:
             return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[0]
-        cells = max(4, width - len(name) - len(words) - 2)
-        return Content.assemble(f"{name} ", bar(done / total, cells, self.glyphs), f" {words}")
+        room = max(4, width - cells(name) - cells(words) - 2)
+        return Content.assemble(f"{name} ", bar(done / total, room, self.glyphs), f" {words}")
 
     def _within_step(self, progress: Progress) -> float:
         event = self._event
@@ -222,19 +230,19 @@ class ProgressPanel(LivePanel):
         speed = _speed(event)
         if not speed:
             return []
-        spark = sparkline(event.step_seconds, max(4, min(40, width - len(speed) - 2)), 0, None, self.glyphs)
+        spark = sparkline(event.step_seconds, max(4, min(40, width - cells(speed) - 2)), 0, None, self.glyphs)
         return [Content.assemble(f"{speed}  ", (spark, "$accent"))]
 
     def _times(self, event: JobProgress) -> list[Content]:
         left = self._left_s(event)
-        parts = [Content(f"elapsed {duration(event.elapsed_s + self._since_s())}")]
+        parts = [Content(tr("elapsed {time}", time=duration(event.elapsed_s + self._since_s())))]
         if left is None:
-            return [*parts, self.words("time left known after the first step")]
+            return [*parts, self.words(tr("time left known after the first step"))]
         now = self.wall_clock()
         return [
             *parts,
-            Content.styled(f"left {duration(left)}", "bold"),
-            Content(f"ends {clock(now + timedelta(seconds=left), now)}"),
+            Content.styled(tr("left {time}", time=duration(left)), "bold"),
+            Content(tr("ends {time}", time=clock(now + timedelta(seconds=left), now))),
         ]
 
     def _queue_line(self) -> list[Content]:
@@ -243,10 +251,13 @@ class ProgressPanel(LivePanel):
             return []
         now = self.wall_clock()
         end = clock(now + timedelta(seconds=self._queue.total_seconds), now)
-        known = "" if not self._queue.unknown else f", {self._queue.unknown} of unknown length"
-        words = f"{waiting} waiting, queue ends {end}{known}"
+        unknown = self._queue.unknown
+        if unknown:
+            words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
+        else:
+            words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
         return [self.words(words)]
 
 
 def _speed(event: JobProgress) -> str:
-    return f"{event.step_seconds[-1]:.1f} s/step" if event.step_seconds else ""
+    return tr("{seconds} s/step", seconds=f"{event.step_seconds[-1]:.1f}") if event.step_seconds else ""

@@ -8,16 +8,19 @@ from datetime import datetime
 from textual.content import Content
 from textual.geometry import Region
 
+from pipelines.language import mark, tr, trn
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 from skyreels_tui.monitors.sample import Sample
-from skyreels_tui.widgets.glyphs import state_mark
+from skyreels_tui.widgets.glyphs import state_mark, state_words
 from skyreels_tui.widgets.rowlist import RowList
-from skyreels_tui.widgets.safe import cut
+from skyreels_tui.widgets.safe import cells, column, cut
 from skyreels_tui.widgets.times import ago, duration
 
-STATE_WIDTH = 13
+STATE_WIDTHS = (13, 16)
+"""Least and most cells of the column: glyph and word."""
 TASK_WIDTH = 6
 TIME_WIDTH = 7
 
@@ -26,7 +29,7 @@ class QueuePanel(RowList):
     """Rows of the board; the cursor stays on its job when the order changes."""
 
     NUMBER = 1
-    LABEL = "Queue"
+    LABEL = mark("Queue")
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -57,7 +60,9 @@ class QueuePanel(RowList):
             self.cursor = self.cursor if place is None else place
         self._remember()
         waiting = sum(job.state not in FINISHED for job in self._jobs)
-        self.set_title(f"{len(self._jobs)} jobs, {waiting} to do" if len(self._jobs) > 5 else "")
+        jobs = len(self._jobs)
+        self.set_title(trn("{count} job, {waiting} to do", "{count} jobs, {waiting} to do", jobs, waiting=waiting)
+                       if jobs > 5 else "")  # fmt: skip
         self.refresh()
         self.post_message(self.Moved(self))
 
@@ -110,49 +115,54 @@ class QueuePanel(RowList):
 
     def header(self, width: int) -> Content | None:
         """Names of the columns."""
-        id_width = self._id_width()
-        label = " " * max(0, self._label_width(width) - 5)
-        text = (
-            f"  {'id':>{id_width}} {'state':<{STATE_WIDTH}} {'task':<{TASK_WIDTH}} label{label} {'time':>{TIME_WIDTH}}"
+        if not self._jobs:
+            return None
+        names = (
+            column(tr("id"), self._id_width(), right=True),
+            column(tr("state"), _state_width()),
+            column(tr("task"), TASK_WIDTH),
+            column(tr("label"), self._label_width(width)),
+            column(tr("time"), TIME_WIDTH, right=True),
         )
-        return Content.styled(text[:width], "$text-muted") if self._jobs else None
+        return Content.styled("  " + " ".join(names), "$text-muted").truncate(width)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
         """Id, state, task, label and time of one job."""
         job, glyphs = self._jobs[index], hub(self).glyphs
-        mark = state_mark(job, glyphs)
+        shown = state_mark(job, glyphs)
         label_width = self._label_width(width)
-        label = _label(job, label_width)
+        label = _label(job, label_width, hub(self).is_unreadable(job))
         label = label.pad_right(max(0, label_width - label.cell_length))
         dim = "$text-muted" if job.state in FINISHED else ""
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
             (f"{job.id:>{self._id_width()}} ", dim),
-            (f"{cut(str(mark), STATE_WIDTH):<{STATE_WIDTH}} ", mark.style),
+            (f"{column(str(shown), _state_width())} ", shown.style),
             (f"{job.task.short:<{TASK_WIDTH}} ", dim),
             label,
-            (f" {self._time(job):>{TIME_WIDTH}}", dim),
+            (f" {column(self._time(job), TIME_WIDTH, right=True)}", dim),
         )
 
     def empty(self, width: int) -> Content:
         """The three keys that matter, and the demo."""
         return Content.assemble(
-            "\nNothing here yet.\n\n",
-            ("n", "bold $primary"), "       make a video: pictures, a prompt, Ctrl+S\n",
-            ("Ctrl+O", "bold $primary"), "  in the form: tiny built-in models, to try it without a download\n",
-            ("M", "bold $primary"), "       models on this machine and how to get them\n",
-            ("?", "bold $primary"), "       every key\n",
+            "\n", tr("Nothing here yet."), "\n\n",
+            ("n", "bold $primary"), "       ", tr("make a video: pictures, a prompt, Ctrl+S"), "\n",
+            ("Ctrl+O", "bold $primary"), "  ",
+            tr("in the form: tiny built-in models, to try it without a download"), "\n",
+            ("M", "bold $primary"), "       ", tr("models on this machine and how to get them"), "\n",
+            ("?", "bold $primary"), "       ", tr("every key"), "\n",
         )  # fmt: skip
 
     def line(self, width: int) -> Content:
         """The queue is never folded, but a lone pane may be one line high."""
-        return self.row(self.cursor, width, False) if self._jobs else Content("queue empty")
+        return self.row(self.cursor, width, False) if self._jobs else Content(tr("queue empty"))
 
     def _id_width(self) -> int:
         return max(3, len(str(max((job.id for job in self._jobs[:50]), default=0))))
 
     def _label_width(self, width: int) -> int:
-        return max(4, width - (2 + self._id_width() + 1 + STATE_WIDTH + 1 + TASK_WIDTH + 1 + 1 + TIME_WIDTH))
+        return max(4, width - (2 + self._id_width() + 1 + _state_width() + 1 + TASK_WIDTH + 1 + 1 + TIME_WIDTH))
 
     def _time(self, job: Job) -> str:
         app = hub(self)
@@ -172,10 +182,17 @@ class QueuePanel(RowList):
                 return duration(app.estimate_s(job))
 
 
-def _label(job: Job, width: int) -> Content:
+def _state_width() -> int:
+    least, most = STATE_WIDTHS
+    return max(least, min(most, 2 + cells(*state_words())))
+
+
+def _label(job: Job, width: int, unreadable: bool) -> Content:
     """The label, else the prompt; what went wrong or why it waits comes after it."""
     name = cut(job.label or job.request.prompt, width)
-    why = job.error if job.state is JobState.FAILED else job.suspect or job.reason
+    why = job.error if job.state is JobState.FAILED else job.suspect or reason_words(job.reason)
+    if not why and unreadable:
+        why = tr("length unknown: its inputs cannot be read")
     room = width - Content(name).cell_length - 2
     if not why or room < 8:
         return Content(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from pipelines.language import tr
 from skyreels_tui.keys import CONFIRM, bindings
 from skyreels_tui.screens.dialog import Dialog, answer_lines
 from skyreels_tui.widgets.safe import plain
@@ -20,7 +21,7 @@ class ConfirmScreen(Dialog[bool]):
 
     def choices(self) -> Content:
         """Yes or no."""
-        return answer_lines(("y", self._yes), ("Esc", "leave everything as it is"))
+        return answer_lines(("y", self._yes), ("Esc", tr("leave everything as it is")))
 
     def action_yes(self) -> None:
         """Do it."""

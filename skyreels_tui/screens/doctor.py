@@ -9,7 +9,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.language import tr
-from pipelines.language import tr
 from skyreels_tui.doctor.checks import Check, State, run_checks
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.hub import hub
@@ -93,7 +92,9 @@ class DoctorScreen(Screen[None]):
         check = self.query_one(CheckList).selected
         text = Content("")
         if check is not None:
-            fix = [Content.assemble((tr("mend it:"), "$text-muted"), " ", plain(check.fix, "bold"))] if check.fix else []
+            fix = (
+                [Content.assemble((tr("mend it:"), "$text-muted"), " ", plain(check.fix, "bold"))] if check.fix else []
+            )
             text = Content("\n").join([plain(check.found), *([plain(check.why)] if check.why else []), *fix])
         self.query_one("#doctor-why", Static).update(text)
         self.refresh_bindings()

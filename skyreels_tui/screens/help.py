@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from pipelines.language import tr
 from skyreels_tui.keys import HELP, SCOPES, Key, Scope, bindings, printed
 from skyreels_tui.widgets.fields.text import LineInput
 from skyreels_tui.widgets.keybar import KeyBar
@@ -43,17 +44,17 @@ class KeyList(RowList):
         """A heading, or keys and what they do."""
         entry = self._rows[index]
         if isinstance(entry, Scope):
-            return Content.styled(entry.title, "bold $accent")
+            return Content.styled(tr(entry.title), "bold $accent")
         names = " ".join(printed(name) for name in entry.keys.split(","))
         if len(names) > KEY_WIDTH - 3:
             names = entry.shown
-        return Content.assemble("  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), entry.help).truncate(
+        return Content.assemble("  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), tr(entry.help)).truncate(
             width, ellipsis=True
         )
 
     def empty(self, width: int) -> Content:
         """Nothing found."""
-        return Content.styled("No key does that. Clear the search with Esc.", "$text-muted")
+        return Content.styled(tr("No key does that. Clear the search with Esc."), "$text-muted")
 
 
 class HelpScreen(Screen[None]):
@@ -64,10 +65,12 @@ class HelpScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Search line above the list."""
         yield Static(
-            Content.assemble(("Help", "bold $primary"), ("   type to search: stop, seed, theme …", "$text-muted")),
+            Content.assemble(
+                (tr("Help"), "bold $primary"), "   ", (tr("type to search: stop, seed, theme …"), "$text-muted")
+            ),
             id="help-title",
         )
-        yield LineInput(placeholder="search", id="help-search")
+        yield LineInput(placeholder=tr("search"), id="help-search")
         yield KeyList()
         yield KeyBar()
 
@@ -94,4 +97,6 @@ class HelpScreen(Screen[None]):
 
 
 def _haystack(scope: Scope, key: Key) -> str:
-    return f"{scope.title} {key.keys} {key.shown} {key.label} {key.help}".lower()
+    """In the chosen language, and in English: the manual's words find a key too."""
+    words = (scope.title, key.label, key.help)
+    return " ".join((key.keys, key.shown, *words, *map(tr, words))).lower()

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.language import tr
 from skyreels_tui import intents
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
@@ -73,7 +74,7 @@ class HomeScreen(Screen[None]):
         width, height = event.size
         notice = self.query_one("#small", Static)
         notice.display = width < SMALL[0] or height < SMALL[1]
-        notice.update(Content(f"{width}x{height} is small: from 80x24 up nothing is cut"))
+        notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
         self._fold(width)
 
     def _fold(self, width: int) -> None:

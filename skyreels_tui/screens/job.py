@@ -8,17 +8,19 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.request import Files, field_specs
+from pipelines.language import tr
+from pipelines.request import Choice, FieldSpec, Files, field_specs
 from skyreels_tui import forms, intents
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 from skyreels_tui.keys import JOB, bindings
 from skyreels_tui.panels.log import LogPanel
 from skyreels_tui.widgets.glyphs import state_mark
 from skyreels_tui.widgets.keybar import KeyBar
-from skyreels_tui.widgets.safe import plain, safe
-from skyreels_tui.widgets.times import duration, local
+from skyreels_tui.widgets.safe import column, plain, safe
+from skyreels_tui.widgets.times import duration, local, weekday
 
 NAME_WIDTH = 18
 
@@ -65,13 +67,12 @@ class JobScreen(Screen[None]):
         job = self._job
         self.refresh_bindings()
         if job is None:
-            gone = Content("This job was deleted. Esc goes back; there u brings it back.")
+            gone = Content(tr("This job was deleted. Esc goes back; there u brings it back."))
             self.query_one("#job-text", Static).update(gone)
             return
         mark = state_mark(job, hub(self).glyphs)
-        title = Content.assemble(
-            (f"Job {job.id} · {job.task.title} · ", "bold"), (str(mark), mark.style), plain(f"  {job.label}")
-        )
+        head = " · ".join((tr("Job {id}", id=job.id), tr(job.task.title), ""))
+        title = Content.assemble((head, "bold"), (str(mark), mark.style), plain(f"  {job.label}"))
         self.query_one("#job-title", Static).update(title)
         parts = [*self._trouble(job), *self._course(job), *_request_lines(job)]
         if job.traceback and self._traceback:
@@ -82,34 +83,38 @@ class JobScreen(Screen[None]):
         """What happened, to what, and the key that helps."""
         if job.state is JobState.FAILED:
             cross = hub(self).glyphs.cross
-            keys = "r runs it again, a opens the form with its request"
-            keys += ", t shows the traceback" if job.traceback else ""
+            keys = tr("r runs it again, a opens the form with its request")
+            if job.traceback:
+                keys = tr("r runs it again, a opens the form with its request, t shows the traceback")
+            error = job.error or tr("failed")
             return [
-                Content.assemble(plain(f"{cross} {job.error or 'failed'}", "bold $text-error")),
+                Content.assemble(plain(f"{cross} {error}", "bold $text-error")),
                 plain(f"  {_place(job)}", "$text-muted"),
                 plain(f"  {keys}", "$text-muted"),
                 Content(""),
             ]
         if job.suspect:
-            return [plain(f"? looks wrong: {job.suspect}", "$text-warning"), Content("")]
+            return [plain(tr("? looks wrong: {why}", why=job.suspect), "$text-warning"), Content("")]
         if job.reason:
-            return [plain(job.reason, "$text-warning"), Content("")]
+            return [plain(reason_words(job.reason), "$text-warning"), Content("")]
         return []
 
     def _course(self, job: Job) -> list[Content]:
-        lines = [_fact("added", f"{local(job.created_at):%a %Y-%m-%d %H:%M:%S}")]
+        lines = [_fact(tr("added"), _moment(job.created_at, "%Y-%m-%d %H:%M:%S"))]
         if job.started_at:
-            lines.append(_fact("started", f"{local(job.started_at):%a %H:%M:%S}, attempt {job.attempts}"))
+            began = _moment(job.started_at, "%H:%M:%S")
+            lines.append(_fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
         if job.state is JobState.RUNNING:
             progress = hub(self).board.progress
             left = duration(progress.left_s) if progress is not None else duration(None)
-            lines.append(_fact("stage", f"{_place(job)}, {left} left"))
+            lines.append(_fact(tr("stage"), tr("{place}, {time} left", place=_place(job), time=left)))
         if job.finished_at:
-            lines.append(_fact("ended", f"{local(job.finished_at):%a %H:%M:%S} after {duration(job.run_seconds)}"))
+            end, spent = _moment(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
+            lines.append(_fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))
         if job.output:
-            lines.append(_fact("file", job.output))
+            lines.append(_fact(tr("file"), job.output))
         if job.retry_of is not None:
-            lines.append(_fact("again of", f"job {job.retry_of}"))
+            lines.append(_fact(tr("again of"), tr("job {id}", id=job.retry_of)))
         return [*lines, Content("")]
 
     # Keys
@@ -161,19 +166,27 @@ class JobScreen(Screen[None]):
 
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
-        self.app.notify(f"Copied: {safe(text, 200)}", markup=False)
+        self.app.notify(tr("Copied: {text}", text=safe(text, 200)), markup=False)
 
 
 def _fact(name: str, value: str) -> Content:
-    return Content.assemble((f"{name:<{NAME_WIDTH}}", "$text-muted"), plain(value))
+    return Content.assemble((f"{column(name, NAME_WIDTH - 1)} ", "$text-muted"), plain(value))
+
+
+def _moment(iso: str, form: str) -> str:
+    moment = local(iso)
+    return f"{weekday(moment)} {moment:{form}}"
 
 
 def _place(job: Job) -> str:
     if not job.stage:
-        return "before it began"
-    step = f", step {job.step} of {job.num_steps}" if job.num_steps else ""
-    piece = f", piece {job.segment + 1} of {job.num_segments}" if job.num_segments > 1 else ""
-    return f"{job.stage}{piece}{step}"
+        return tr("before it began")
+    parts = [tr(job.stage)]
+    if job.num_segments > 1:
+        parts.append(tr("piece {number} of {total}", number=job.segment + 1, total=job.num_segments))
+    if job.num_steps:
+        parts.append(tr("step {number} of {total}", number=job.step, total=job.num_steps))
+    return ", ".join(parts)
 
 
 def _request_lines(job: Job) -> list[Content]:
@@ -181,16 +194,21 @@ def _request_lines(job: Job) -> list[Content]:
     lines = []
     request = job.request
     for name, spec in field_specs(type(request)):
-        value = getattr(request, name)
+        value, label = getattr(request, name), tr(spec.label).lower()
         if isinstance(spec, Files):
             for index, path in enumerate(value):
-                lines.append(_fact(spec.label.lower() if not index else "", path))
+                lines.append(_fact(label if not index else "", path))
         elif isinstance(value, bool):
-            lines += [_fact(spec.label.lower(), "yes")] if value else []
+            lines += [_fact(label, tr("yes"))] if value else []
         elif value != "":
-            first, *rest = str(value).split("\n")
-            lines.append(_fact(spec.label.lower(), first))
+            first, *rest = _value_words(spec, value).split("\n")
+            lines.append(_fact(label, first))
             lines += [_fact("", line) for line in rest]
     if request.profile == "demo":
-        lines.append(_fact("models", "demo: tiny, random weights, the result is noise"))
+        lines.append(_fact(tr("models"), tr("demo: tiny, random weights, the result is noise")))
     return lines
+
+
+def _value_words(spec: FieldSpec, value: object) -> str:
+    words = dict(spec.options) if isinstance(spec, Choice) else {}
+    return tr(words[str(value)]) if str(value) in words else str(value)

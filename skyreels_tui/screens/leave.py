@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from pipelines.language import tr
 from skyreels_tui import intents
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged
@@ -21,7 +22,7 @@ class LeaveScreen(Dialog[str]):
 
     def __init__(self, job: Job) -> None:
         self._name_shown = cut(job.label or job.request.prompt, 40)
-        super().__init__(plain(f"Job {job.id} is running"), plain(self._name_shown))
+        super().__init__(plain(tr("Job {id} is running", id=job.id)), plain(self._name_shown))
         self._job_id = job.id
         self._stopping = False
 
@@ -30,7 +31,8 @@ class LeaveScreen(Dialog[str]):
         hub(self).job_changed.subscribe(self, self._on_changed)
         progress = hub(self).board.progress
         if progress is not None and progress.left_s is not None:
-            self.set_text(plain(f"{self._name_shown}, {duration(progress.left_s)} left"))
+            left = duration(progress.left_s)
+            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=left)))
 
     def _on_changed(self, event: JobChanged) -> None:
         if event.job.id == self._job_id and event.job.state is not JobState.RUNNING and not self._stopping:
@@ -39,9 +41,9 @@ class LeaveScreen(Dialog[str]):
     def choices(self) -> Content:
         """What may become of the job."""
         return answer_lines(
-            ("s", "stop at the next step and leave; the job goes on from there next time"),
-            ("f", "leave the screen, finish the job in this terminal"),
-            ("Esc", "stay"),
+            ("s", tr("stop at the next step and leave; the job goes on from there next time")),
+            ("f", tr("leave the screen, finish the job in this terminal")),
+            ("Esc", tr("stay")),
         )
 
     def action_stop(self) -> None:
@@ -50,8 +52,11 @@ class LeaveScreen(Dialog[str]):
             self._stopping = True
             steps = hub(self).board.progress
             usual = steps.step_seconds[-1] if steps is not None and steps.step_seconds else None
-            about = f" (a step takes {usual:.0f} s)" if usual else ""
-            self.set_text(plain(f"Stopping at the next step{about} …"))
+            if usual:
+                words = tr("Stopping at the next step (a step takes {seconds} s) …", seconds=f"{usual:.0f}")
+            else:
+                words = tr("Stopping at the next step …")
+            self.set_text(plain(words))
             self.app.post_message(intents.StopAndLeave())
 
     def action_finish(self) -> None:

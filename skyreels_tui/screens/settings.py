@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.language import tr
 from pipelines.request import Number, field_problem
 from skyreels_tui.keys import SETTINGS, bindings
 from skyreels_tui.screens.confirm import ConfirmScreen
@@ -32,7 +33,7 @@ class SettingsScreen(Screen[None]):
         """Title, fields, one line of help."""
         host = settings_host(self)
         yield Static(
-            Content.assemble(("Settings  ", "bold $primary"), plain(str(host.settings_file), "$text-muted")),
+            Content.assemble((tr("Settings"), "bold $primary"), "  ", plain(str(host.settings_file), "$text-muted")),
             id="form-title",
         )
         with VerticalScroll(id="form-fields", can_focus=False):
@@ -55,7 +56,7 @@ class SettingsScreen(Screen[None]):
 
     @on(Field.Focused)
     def _on_focused(self, event: Field.Focused) -> None:
-        self.query_one("#form-help", Static).update(plain(event.field.spec.help, "$text-muted"))
+        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
 
     def _check(self) -> bool:
         values = self._values()
@@ -75,14 +76,14 @@ class SettingsScreen(Screen[None]):
         """Write the file."""
         host = settings_host(self)
         if not self._check():
-            host.tell("Not saved: mend the marked fields", "error")
+            host.tell(tr("Not saved: mend the marked fields"), "error")
             return
         try:
             host.save_settings(dataclasses.replace(host.settings, **self._values()))
         except (SettingsError, OSError) as error:
-            host.tell(f"Not saved: {error}", "error")
+            host.tell(tr("Not saved: {error}", error=error), "error")
             return
-        host.tell("Saved. What the engine does changes with the next start")
+        host.tell(tr("Saved. What the engine does changes with the next start"))
         self.dismiss()
 
     def action_back(self) -> None:
@@ -90,7 +91,7 @@ class SettingsScreen(Screen[None]):
         if not self._changed:
             self.dismiss()
             return
-        question = ConfirmScreen("Leave without saving?", "What you changed here is lost.", yes="Leave")
+        question = ConfirmScreen(tr("Leave without saving?"), tr("What you changed here is lost."), yes=tr("Leave"))
         self.app.push_screen(question, self._leave)
 
     def _leave(self, sure: bool | None) -> None:

@@ -10,11 +10,14 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.language import tr
 from skyreels_tui.hub import hub
 from skyreels_tui.keys import THEMES, bindings
 from skyreels_tui.palette import theme_names, title_of
+from skyreels_tui.panels.draw import bar
 from skyreels_tui.settings import SettingsError
 from skyreels_tui.settings_host import settings_host
+from skyreels_tui.widgets.glyphs import Glyphs
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
 
@@ -45,9 +48,9 @@ class ThemeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The list above a sample of every colour."""
-        yield Static(Content.styled("Theme", "bold $primary"), id="theme-title")
+        yield Static(Content.styled(tr("Theme"), "bold $primary"), id="theme-title")
         yield ThemeList()
-        yield Static(_sample(), id="theme-sample")
+        yield Static(_sample(hub(self).glyphs), id="theme-sample")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -69,7 +72,7 @@ class ThemeScreen(Screen[None]):
         try:
             host.save_settings(dataclasses.replace(host.settings, theme=self.app.theme))
         except (SettingsError, OSError) as error:
-            host.tell(f"The theme is kept for now only: {error}", "warning")
+            host.tell(tr("The theme is kept for now only: {error}", error=error), "warning")
         self.dismiss()
 
     def action_back(self) -> None:
@@ -78,11 +81,13 @@ class ThemeScreen(Screen[None]):
         self.dismiss()
 
 
-def _sample() -> Content:
+def _sample(glyphs: Glyphs) -> Content:
     return Content.assemble(
-        ("● running 5/8", "bold $primary"), "   ", ("✓ done", "$text-success"), "   ",
-        ("‖ held", "$text-warning"), "   ", ("✗ failed", "$text-error"), "   ",
-        ("accent", "bold $accent"), "   ", ("less important", "$text-muted"), "\n",
-        "Plain text, ", ("on a surface", "on $surface"), " and ", ("on a panel", "on $panel"),
-        "   ", ("━━━━━━━╸", "$primary"), ("───────", "$text-disabled"),
+        (f"{glyphs.running} ", "bold $primary"), (tr("running"), "bold $primary"), "   ",
+        (f"{glyphs.done} ", "$text-success"), (tr("done"), "$text-success"), "   ",
+        (f"{glyphs.held} ", "$text-warning"), (tr("held"), "$text-warning"), "   ",
+        (f"{glyphs.failed} ", "$text-error"), (tr("failed"), "$text-error"), "   ",
+        (tr("accent"), "bold $accent"), "   ", (tr("less important"), "$text-muted"), "\n",
+        tr("plain text"), "   ", (tr("on a surface"), "on $surface"), "   ", (tr("on a panel"), "on $panel"),
+        "   ", bar(0.5, 14, glyphs),
     )  # fmt: skip

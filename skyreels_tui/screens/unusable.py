@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from pipelines.language import tr
 from skyreels_tui.keys import UNUSABLE, bindings
 from skyreels_tui.screens.dialog import Dialog, answer_lines
 from skyreels_tui.widgets.safe import plain
@@ -17,16 +18,17 @@ class UnusableScreen(Dialog[str]):
     def __init__(self, path: str, what: str, backup: str) -> None:
         """`path`: the queue's file; `what`: why it cannot be used; `backup`: name of the newest good copy, or ''."""
         self._backup = backup
-        text = f"{path}\n{what}. It stays on the disk under another name, whatever you choose."
-        super().__init__(plain("The queue cannot be read"), plain(text))
+        stays = tr("It stays on the disk under another name, whatever you choose.")
+        lines = Content("\n").join([plain(path), plain(what), plain(stays)])
+        super().__init__(plain(tr("The queue cannot be read")), lines)
 
     def choices(self) -> Content:
         """What may be done about it."""
-        new = ("n", "begin with an empty queue")
-        leave = ("q", "leave and change nothing")
+        new = ("n", tr("begin with an empty queue"))
+        leave = ("q", tr("leave and change nothing"))
         if not self._backup:
             return answer_lines(new, leave)
-        return answer_lines(("r", f"go on with the last good copy, {self._backup}"), new, leave)
+        return answer_lines(("r", tr("go on with the last good copy, {name}", name=self._backup)), new, leave)
 
     def action_restore(self) -> None:
         """Take the copy."""

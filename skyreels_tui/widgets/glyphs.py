@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.language import mark, tr
 from skyreels_tui.jobs.model import Job, JobState
 
 
@@ -67,6 +68,9 @@ class StateMark:
         return f"{self.glyph} {self.word}"
 
 
+_WAITS_FOR = "waits for job "
+"""Beginning of the stored reason that names the other job."""
+
 _STYLES = {
     JobState.RUNNING: "bold $primary",
     JobState.QUEUED: "$foreground",
@@ -79,18 +83,36 @@ _STYLES = {
 }
 
 
+RUNNING, STOPPING, SUSPECT = mark("running"), mark("stopping"), mark("suspect")
+_WORDS = {
+    JobState.RUNNING: RUNNING,
+    JobState.QUEUED: mark("queued"),
+    JobState.BLOCKED: mark("blocked"),
+    JobState.HELD: mark("held"),
+    JobState.INTERRUPTED: mark("interrupted"),
+    JobState.DONE: mark("done"),
+    JobState.FAILED: mark("failed"),
+    JobState.CANCELLED: mark("cancelled"),
+}
+
+
+def state_words() -> list[str]:
+    """Every word that stands for a state, in the chosen language: for the width of a column."""
+    return [tr(word) for word in (*_WORDS.values(), STOPPING, SUSPECT)]
+
+
 def state_mark(job: Job, glyphs: Glyphs = UNICODE) -> StateMark:
     """Return how the state of `job` is shown, with its step or what it waits for."""
     if job.state is JobState.DONE and job.suspect:
-        return StateMark(glyphs.suspect, "suspect", "$text-warning")
+        return StateMark(glyphs.suspect, tr(SUSPECT), "$text-warning")
     return StateMark(getattr(glyphs, job.state.value), _word(job), _STYLES[job.state])
 
 
 def _word(job: Job) -> str:
     if job.state is JobState.RUNNING:
         if job.cancel_requested:
-            return "stopping"
-        return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else "running"
-    if job.state is JobState.BLOCKED and job.reason.startswith("waits for job "):
-        return f"after {job.reason.removeprefix('waits for job ')}"
-    return job.state.value
+            return tr(STOPPING)
+        return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else tr(RUNNING)
+    if job.state is JobState.BLOCKED and job.reason.startswith(_WAITS_FOR):
+        return tr("after {job}", job=job.reason.removeprefix(_WAITS_FOR))
+    return tr(_WORDS[job.state])

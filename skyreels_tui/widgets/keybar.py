@@ -7,7 +7,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
-from skyreels_tui.keys import footer_places
+from pipelines.language import tr
+from skyreels_tui.keys import ALWAYS, footer_places
 
 
 class KeyBar(Widget):
@@ -29,18 +30,18 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """As many whole entries as fit; help stays to the end."""
+        """As many whole entries as fit; the way out and help stay to the end."""
         entries = self._entries()
         width = self.content_size.width
+        last = [entry for place, entry in entries if place >= ALWAYS]
+        room = width - sum(entry.cell_length + 2 for entry in last)
         kept: list[Content] = []
-        last = entries[-1:] if entries and entries[-1][0] >= 98 else []
-        room = width - sum(entry.cell_length + 2 for _, entry in last)
-        for _, entry in entries[: len(entries) - len(last)]:
+        for entry in (entry for place, entry in entries if place < ALWAYS):
             if entry.cell_length > room:
                 break
             kept.append(entry)
             room -= entry.cell_length + 2
-        return Content("  ").join(kept + [entry for _, entry in last])
+        return Content("  ").join(kept + last)
 
     def _entries(self) -> list[tuple[int, Content]]:
         places = footer_places()
@@ -51,11 +52,5 @@ class KeyBar(Widget):
             if place is None or not active.enabled or not binding.show:
                 continue
             key = binding.key_display or binding.key
-            # 'J/K Move' names both of its keys in its label.
-            text = binding.description if "/" in binding.description else f"{key} {binding.description}"
-            name, _, words = text.partition(" ")
-            found[binding.id or ""] = (
-                place,
-                Content.assemble((name, "bold $primary"), " ", words),
-            )
+            found[binding.id or ""] = (place, Content.assemble((key, "bold $primary"), " ", tr(binding.description)))
         return sorted(found.values(), key=lambda entry: entry[0])

@@ -11,7 +11,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from pipelines.request import Flag
+from pipelines.language import tr
+from pipelines.request import Choice, Flag
 from skyreels_tui.hub import hub
 from skyreels_tui.keys import FIELDS, bindings
 from skyreels_tui.widgets.fields.base import Field
@@ -49,11 +50,9 @@ class MoreLine(Widget, can_focus=True):
         more = self.parent
         opened = isinstance(more, More) and more.open
         glyphs = hub(self).glyphs
-        summary = more.summary() if isinstance(more, More) else ""
-        return Content.assemble(
-            f"{glyphs.open if opened else glyphs.closed} More   ",
-            ("" if opened else safe(summary), "$text-muted"),
-        )
+        summary = more.summary() if isinstance(more, More) and not opened else ""
+        mark, word = glyphs.open if opened else glyphs.closed, tr("More")
+        return Content.assemble(f"{mark} {word}   ", (safe(summary), "$text-muted"))
 
 
 class More(Widget):
@@ -92,8 +91,12 @@ class More(Widget):
         parts = []
         for field in self._fields:
             value = field.value if field.is_mounted else field.initial
+            label = tr(field.spec.label).lower()
             if isinstance(field.spec, Flag):
-                parts += [field.spec.label.lower()] if value else []
+                parts += [label] if value else []
+            elif isinstance(field.spec, Choice):
+                words = dict(field.spec.options)
+                parts += [f"{label} {tr(words[str(value)])}"] if value in words else []
             elif value not in ("", None):
-                parts.append(f"{field.spec.label.lower()} {value}")
+                parts.append(f"{label} {value}")
         return " · ".join(parts)

@@ -9,6 +9,8 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from pipelines.language import tr
+
 
 class Panel(Widget, can_focus=True):
     """A panel draws itself twice: `body` inside a border, or `line` when folded on a small terminal.
@@ -35,10 +37,12 @@ class Panel(Widget, can_focus=True):
     NUMBER: ClassVar[int] = 0
     """The digit that focuses this panel."""
     LABEL: ClassVar[str] = ""
-    """First words of the border."""
+    """First words of the border, marked for translation."""
 
     folded: reactive[bool] = reactive(False, layout=True)
     """One line, no border."""
+
+    _detail = ""
 
     def on_mount(self) -> None:
         """Write the title; subclasses subscribe here after calling super."""
@@ -46,9 +50,14 @@ class Panel(Widget, can_focus=True):
 
     def set_title(self, detail: str) -> None:
         """Show number, label and `detail` in the border."""
-        words = " · ".join(part for part in (self.LABEL, detail) if part)
+        self._detail = detail
+        words = " · ".join(part for part in (tr(self.LABEL), detail) if part)
         # Content is never parsed as markup; a label typed by a person may be part of the detail.
         self.border_title = Content(f"{self.NUMBER} {words}" if self.NUMBER else words)
+
+    def retitle(self) -> None:
+        """Write the border again: the language may be another one."""
+        Panel.set_title(self, self._detail)
 
     def watch_folded(self, folded: bool) -> None:
         """Mark the fold for the style sheet."""

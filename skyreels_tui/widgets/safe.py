@@ -11,7 +11,7 @@ from textual.filter import LineFilter
 
 from skyreels_tui.safetext import LINE_LIMIT, safe
 
-__all__ = ["LINE_LIMIT", "cut", "cut_path", "plain", "safe"]
+__all__ = ["LINE_LIMIT", "column", "cut", "cut_path", "plain", "safe"]
 
 
 def plain(text: str, style: str = "", limit: int = LINE_LIMIT) -> Content:
@@ -23,6 +23,18 @@ def cut(text: str, width: int) -> str:
     """Make `text` safe and shorten it to `width` cells, with … where something is missing."""
     content = Content(safe(text, max(width * 2, 8)))
     return content.truncate(width, ellipsis=True).plain if content.cell_length > width else content.plain
+
+
+def column(text: str, width: int, *, right: bool = False) -> str:
+    """Make `text` safe and exactly `width` cells wide, cut or filled; `right` puts it at the right end."""
+    shown = cut(text, width)
+    gap = " " * max(0, width - Content(shown).cell_length)
+    return gap + shown if right else shown + gap
+
+
+def cells(*texts: str) -> int:
+    """Cells of the widest of `texts`: columns are as wide as their words in the chosen language."""
+    return max((Content(text).cell_length for text in texts), default=0)
 
 
 def cut_path(path: str, width: int) -> str:

@@ -8,10 +8,13 @@ from datetime import datetime
 from textual.content import Content
 from textual.widget import Widget
 
+from pipelines.language import mark, tr, trn
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.widgets.safe import safe
 from skyreels_tui.widgets.times import ends_at
+
+_FULL = {"disk": mark("paused: disk full"), "memory": mark("paused: memory full")}
 
 
 class StatusBar(Widget):
@@ -56,14 +59,16 @@ class StatusBar(Widget):
         left = [f"skyreels-tui {glyphs.dot} {safe(platform.node(), 24)}"]
         if app.gpu_name:
             left.append(f" {glyphs.dot} {safe(app.gpu_name, 24)}")
+        runs = trn("{count} running", "{count} running", running) if wide else str(running)
+        waits = trn("{count} queued", "{count} queued", waiting) if wide else str(waiting)
         middle = Content.assemble(
-            (f"{glyphs.running} {running}{' running' if wide else ''}", "bold $primary" if running else ""),
-            f"   {glyphs.queued} {waiting}{' queued' if wide else ''}",
+            (f"{glyphs.running} {runs}", "bold $primary" if running else ""), f"   {glyphs.queued} {waits}"
         )
         queue_left = app.queue_left_s()
         if queue_left is not None and (running or waiting):
-            words = "queue ends" if wide else "ends"
-            middle = Content.assemble(middle, f"   {words} {ends_at(queue_left, now)}")
+            end = ends_at(queue_left, now)
+            words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
+            middle = Content.assemble(middle, f"   {words}")
         condition = self._condition()
         if condition:
             middle = Content.assemble(middle, "   ", (condition, "bold $text-warning"))
@@ -78,11 +83,11 @@ class StatusBar(Widget):
     def _condition(self) -> str:
         status = hub(self).board.status
         if status.read_only:
-            return "read only: a newer version wrote this queue"
+            return tr("read only: a newer version wrote this queue")
         if status.pause in ("disk", "memory"):
-            return safe(status.message, 80) or f"paused: {status.pause} full"
+            return safe(status.message, 80) or tr(_FULL[status.pause])
         if status.pause:
-            return "paused"
+            return tr("paused")
         if not status.is_owner:
-            return "another window runs the queue"
-        return "loading the engine" if status.engine == "warming" else ""
+            return tr("another window runs the queue")
+        return tr("loading the engine") if status.engine == "warming" else ""

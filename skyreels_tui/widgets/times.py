@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from pipelines.language import mark, tr
+
 UNKNOWN = "-"
 """Shown for a figure that is not known."""
+
+
+WEEKDAYS = (mark("Mon"), mark("Tue"), mark("Wed"), mark("Thu"), mark("Fri"), mark("Sat"), mark("Sun"))
 
 
 def duration(seconds: float | None) -> str:
@@ -35,8 +40,13 @@ def clock(moment: datetime, now: datetime) -> str:
     if moment.date() == now.date():
         return f"{moment:%H:%M}"
     if abs((moment.date() - now.date()).days) <= 6:
-        return f"{moment:%a %H:%M}"
+        return f"{weekday(moment)} {moment:%H:%M}"
     return f"{moment:%Y-%m-%d}"
+
+
+def weekday(moment: datetime) -> str:
+    """The day in three letters or so, in the chosen language."""
+    return tr(WEEKDAYS[moment.weekday()])
 
 
 def ends_at(seconds: float | None, now: datetime) -> str:
@@ -54,11 +64,11 @@ def ago(iso: str, now: datetime) -> str:
     """Age of a UTC ISO time: `now`, `12 min`, `3 h`, `4 d`."""
     seconds = (now - local(iso)).total_seconds()
     if seconds < 60:
-        return "now"
+        return tr("now")
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
-    return "now"
+    return tr("now")
 
 
 def size(num_bytes: float) -> str:
