@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.widget import Widget
@@ -13,6 +14,9 @@ from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import JobState
 from skyreels_tui.widgets.safe import safe
 from skyreels_tui.widgets.times import ends_at
+
+if TYPE_CHECKING:
+    from skyreels_tui.transfers import Transfer
 
 _FULL = {"disk": mark("paused: disk full"), "memory": mark("paused: memory full")}
 
@@ -25,6 +29,8 @@ class StatusBar(Widget):
     """
 
     _drawn = ""
+    _moving = ""
+    """What is fetched, and how far it is."""
 
     def on_mount(self) -> None:
         """Follow the queue; the clock moves with the minutes."""
@@ -32,6 +38,7 @@ class StatusBar(Widget):
         for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
             signal.subscribe(self, self._redraw)
         app.sample.subscribe(self, self._on_sample)
+        app.transfers_changed.subscribe(self, self._on_transfers)
         now = datetime.now()
         self.set_timer(60 - now.second, self._start_clock)
 
@@ -44,6 +51,16 @@ class StatusBar(Widget):
         drawn = self.render().plain
         if drawn != self._drawn:
             self._drawn = drawn
+            self.refresh()
+
+    def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        """Bytes come several times a second; what is said about them changes every few seconds."""
+        # Loaded once something is fetched: no start pays for it.
+        from skyreels_tui.transferwords import home_line
+
+        words = home_line(transfers)
+        if words != self._moving:
+            self._moving = words
             self.refresh()
 
     def _redraw(self, _: object) -> None:
@@ -69,6 +86,8 @@ class StatusBar(Widget):
             end = ends_at(queue_left, now)
             words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
             middle = Content.assemble(middle, f"   {words}")
+        if self._moving:
+            middle = Content.assemble(middle, f"   {self._moving}")
         condition = self._condition()
         if condition:
             middle = Content.assemble(middle, "   ", (condition, "bold $text-warning"))
