@@ -37,10 +37,10 @@ class Drafts:
         }
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+            # Only ASCII leaves json.dumps: names of files that are not UTF-8 come back as they were.
+            temporary.write_text(json.dumps(content, indent=1), encoding="ascii")
             temporary.replace(self.path)
-        except (OSError, UnicodeEncodeError):
-            # A file name that is not UTF-8 cannot be kept as text; nothing else is lost.
+        except OSError:
             temporary.unlink(missing_ok=True)
 
 

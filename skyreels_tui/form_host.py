@@ -11,6 +11,7 @@ from textual.dom import DOMNode
 from pipelines.plan import Plan
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.drafts import Drafts
+from skyreels_tui.folders import Folders
 from skyreels_tui.forms import Machine
 
 
@@ -18,6 +19,7 @@ class FormHost(Protocol):
     """The app as a form sees it."""
 
     drafts: Drafts
+    folders: Folders
 
     @property
     def cache_dir(self) -> Path:

@@ -12,10 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import CheckpointMissing, MediaError, Problem
+from pipelines.language import tr, trn
 from pipelines.plan import Plan
-from pipelines.request import FieldSpec, Files, Flag, Profile, Request, Text, field_specs
+from pipelines.request import (
+    Choice,
+    FieldSpec,
+    Files,
+    Flag,
+    Profile,
+    Request,
+    Text,
+    check_fields,
+    field_problem,
+    field_specs,
+)
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.jobs.references import check_request, references
+from skyreels_tui.paths import address_fields
 from skyreels_tui.widgets.times import count, ends_at, size, words
 
 Values = Mapping[str, Any]
@@ -60,6 +73,15 @@ def build_request(task: TaskSpec, values: Values, profile: Profile) -> Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt as the text encoder reads it."""
+
+    text: str = ""
+    tokens: int | None = None
+    """Exact, end token included; None where no tokenizer was asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What the checks of one state of the form found."""
 
@@ -69,11 +91,12 @@ class Checked:
     """None when the inputs do not say what the job costs."""
     checkpoint: str
     """Why the job cannot run here, or ''."""
+    reading: Reading = Reading()
 
 
 def check_form(task: TaskSpec, request: Request, cache_dir: Path) -> Checked:
     """Check every field, plan the job and look for its checkpoint; opens files, so call it on a worker thread."""
-    problems = tuple(check_request(request))
+    problems = _problems(request)
     # The prompt changes neither size nor time, so an empty one does not hide the estimate.
     plan = None
     if all(problem.field == "prompt" for problem in problems) and not references(request):
@@ -82,20 +105,52 @@ def check_form(task: TaskSpec, request: Request, cache_dir: Path) -> Checked:
         except MediaError as error:
             first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
             problems = (*problems, Problem(first, str(error)))
-    return Checked(request, problems, plan, missing_checkpoint(task, request, cache_dir))
+    tokenizer, missing = _checkpoint(task, request, cache_dir)
+    return Checked(request, problems, plan, missing, _read_prompt(request, tokenizer))
 
 
-def missing_checkpoint(task: TaskSpec, request: Request, cache_dir: Path) -> str:
-    """Why no checkpoint on this machine fits, in words, or ''; the demo models are made on first use."""
+def _problems(request: Request) -> tuple[Problem, ...]:
+    waiting = address_fields(request)
+    if not waiting:
+        return tuple(check_request(request))
+    others = [problem for problem in check_fields(request) if problem.field not in waiting]
+    unfetched = tr("an address is no file yet: Enter in this field fetches it")
+    return (*(Problem(name, unfetched) for name in waiting), *others)
+
+
+def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path) -> tuple[Path | None, str]:
+    """The folder of the tokenizer, and why no checkpoint on this machine fits, in words.
+
+    The demo models are made on first use; their tokenizer comes with the program.
+    """
     if request.profile == "demo":
-        return ""
+        from pipelines import demo
+
+        return Path(demo.__path__[0]) / "tokenizer", ""
     from pipelines.checkpoints.locate import locate
+    from pipelines.checkpoints.registry import CHECKPOINTS
 
     try:
-        locate(task.family, request.model_id, request.profile, cache_dir, task.name)
+        folder = locate(task.family, request.model_id, request.profile, cache_dir, task.name)
     except CheckpointMissing as error:
-        return str(error)
-    return ""
+        return None, str(error)
+    [patterns] = (part.patterns for part in CHECKPOINTS[task.family].components if part.name == "tokenizer")
+    files = (path for pattern in patterns for path in folder.glob(pattern))
+    return next((path.parent for path in files if path.name == "tokenizer.json"), None), ""
+
+
+def _read_prompt(request: Request, tokenizer: Path | None) -> Reading:
+    """Clean the prompt and count it where it may be too long; short ones never load a tokenizer."""
+    # ftfy and the tokenizer's library are paid on the worker thread, after the first paint.
+    from pipelines.prompts import clean_prompt, count_tokens, may_be_cut
+
+    text = clean_prompt(getattr(request, "full_prompt", request.prompt))
+    if tokenizer is None or not may_be_cut(text):
+        return Reading(text)
+    try:
+        return Reading(text, count_tokens(text, tokenizer))
+    except OSError:
+        return Reading(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +171,63 @@ def free_bytes(folder: Path) -> int | None:
     return None
 
 
-def estimate_lines(plan: Plan, seconds: float | None, learned: bool, machine: Machine, now: datetime) -> list[str]:
-    """Two lines: what will be made, and what it takes."""
-    made = [f"{plan.width}x{plan.height}", f"{count(plan.num_frames)} frames ({plan.num_frames / plan.fps:.1f} s)"]
+def estimate_facts(
+    plan: Plan, seconds: float | None, learned: bool, machine: Machine, now: datetime
+) -> tuple[list[str], list[str]]:
+    """What will be made, and what it takes: facts that each stay together on a line."""
+    length = plan.num_frames / plan.fps
+    made = [f"{plan.width}x{plan.height}"]
+    made.append(tr("{count} frames ({seconds:.1f} s)", count=count(plan.num_frames), seconds=length))
     made += [plan.parts] if plan.parts else []
-    made += [f"{count(plan.transformer_calls)} calls of {count(plan.num_tokens)} tokens"]
+    calls, tokens = count(plan.transformer_calls), count(plan.num_tokens)
+    made.append(tr("{calls} calls of {tokens} tokens", calls=calls, tokens=tokens))
     takes = []
     if seconds is not None:
-        takes = [f"{'' if learned else 'about '}{words(seconds)}", f"done {ends_at(seconds, now)} if it starts now"]
-    takes.append(f"memory {size(plan.peak_bytes)}{_of(machine.available_bytes)}")
-    takes.append(f"disk {size(plan.output_bytes + plan.work_bytes)}{_of(machine.free_disk_bytes)}")
-    return [", ".join(made), " · ".join(takes)]
+        takes.append(words(seconds) if learned else tr("about {duration}", duration=words(seconds)))
+        takes.append(tr("done {time} if it starts now", time=ends_at(seconds, now)))
+    takes.append(_of(tr("memory {size}", size=size(plan.peak_bytes)), machine.available_bytes))
+    takes.append(_of(tr("disk {size}", size=size(plan.output_bytes + plan.work_bytes)), machine.free_disk_bytes))
+    return made, takes
 
 
-def _of(available: int | None) -> str:
-    return "" if available is None else f" of {size(available)}"
+def _of(needed: str, available: int | None) -> str:
+    return needed if available is None else tr("{needed} of {available}", needed=needed, available=size(available))
+
+
+def summary(task: TaskSpec, values: Values) -> str:
+    """Field values in a few words, in the order of the form."""
+    parts = []
+    for name, spec in ordered_specs(task.request_type):
+        if name not in values:
+            continue
+        value = values[name]
+        match spec:
+            case Files():
+                parts.append(trn("{count} file", "{count} files", len(value) if isinstance(value, tuple | list) else 1))
+            case Flag():
+                parts += [tr(spec.label)] if value else []
+            case Choice():
+                parts.append(next((tr(shown) for option, shown in spec.options if option == value), str(value)))
+            case Text(multiline=True):
+                parts.append(f"“{value}”" if len(str(value)) <= 40 else f"“{str(value)[:39]}…”")
+            case _:
+                parts.append(f"{tr(spec.label)} {value}")
+    return " · ".join(parts)
+
+
+def default_fields(task: TaskSpec, values: Values) -> dict[str, Any]:
+    """The options worth keeping as a task's defaults: valid, and not what the program starts with anyway."""
+    usual = initial_values(task)
+    specs = dict(field_specs(task.request_type))
+    return {
+        name: value
+        for name, value in values.items()
+        if name in specs
+        and not isinstance(specs[name], Files)
+        and not (isinstance(specs[name], Text) and name == "prompt")
+        and value != usual[name]
+        and not field_problem(specs[name], value)
+    }
 
 
 def shell_command(task: TaskSpec, request: Request, label: str) -> str:

@@ -201,7 +201,7 @@ RESULTS = Scope("results", mark("Results"), (
 ))  # fmt: skip
 
 RENAME = Scope("rename", mark("Renaming a video"), (
-    Key("enter", "Enter", "keep", mark("Rename"), mark("Give the video this name"), 1, True),
+    Key("enter", "Enter", "keep", mark("Rename"), mark("Give the video this name"), 1),
     Key("escape", "Esc", "back", mark("Back"), mark("Leave the name as it is"), ALWAYS),
 ))  # fmt: skip
 

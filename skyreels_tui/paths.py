@@ -6,6 +6,7 @@ import os
 import shlex
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote_to_bytes
 
 from pipelines.media.address import is_address
 from pipelines.request import Files, Request, field_specs
@@ -86,13 +87,37 @@ def split_pasted(text: str) -> list[str]:
     """Paths of a paste: one a line, or several on a line as a file manager or a shell quotes them."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) != 1:
-        return [line.removeprefix("file://") for line in lines]
-    line = lines[0].removeprefix("file://")
-    if Path(line).expanduser().exists():
-        return [line]
+        return [_one(line) for line in lines]
+    line = lines[0]
+    words = _shell_words(line)
+    several = len(words) > 1 and all("/" in word or _exists(word) for word in words)
+    return [_one(line)] if _exists(line) or not several else [_local(word) for word in words]
+
+
+def _one(line: str) -> str:
+    """One path, without the quotes or backslashes that a shell would need."""
+    if _exists(line) or is_address(line):
+        return line
+    words = _shell_words(line)
+    return _local(words[0] if len(words) == 1 else line)
+
+
+def _shell_words(line: str) -> list[str]:
     try:
-        words = shlex.split(line)
+        return shlex.split(line)
     except ValueError:
         return [line]
-    several = len(words) > 1 and all("/" in word or Path(word).exists() for word in words)
-    return words if several or len(words) == 1 else [line]
+
+
+def _local(text: str) -> str:
+    """The path of a file:// address, which file managers copy; anything else as it is."""
+    if not text.startswith("file://"):
+        return text
+    return os.fsdecode(unquote_to_bytes("/" + text.removeprefix("file://").partition("/")[2]))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pipelines.errors import MediaError
 from pipelines.language import tr
 from pipelines.media.files import plain
+
+Media = Literal["image", "video", "audio"]
 
 
 def is_address(text: str) -> bool:

@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from pipelines.errors import MediaError
 from pipelines.language import tr
 from pipelines.media import probe
-from pipelines.media.address import encoded, file_name, host_of, is_address
+from pipelines.media.address import Media, encoded, file_name, host_of, is_address
 from pipelines.media.files import need_room, plain, put_in_place
 
-Media = Literal["image", "video", "audio"]
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that came and those that will come, None while nobody says; may raise to stop."""
 

@@ -1,15 +1,12 @@
-"""From a prompt to text features: cleaning, the checkpoint's own tokenizer, the UMT5 encoder and a cache on disk."""
+"""From a prompt to text features: the checkpoint's own tokenizer, the UMT5 encoder and a cache on disk."""
 
 from __future__ import annotations
 
 import hashlib
-import html
-import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import ftfy
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -29,17 +26,9 @@ from pipelines.durable import write_whole
 from pipelines.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.language import tr
 from pipelines.progress import Report, ignore_progress
-
-PROMPT_TOKENS = 512
-"""Rows of text that the transformers attend to, padding included."""
+from pipelines.prompts import PROMPT_TOKENS, clean_prompt, may_be_cut
 
 _TIED = "encoder.embed_tokens.weight"
-
-
-def clean_prompt(text: str) -> str:
-    """Repair the text, resolve HTML entities twice and make every run of white space one space."""
-    repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
-    return re.sub(r"\s+", " ", repaired.strip()).strip()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -84,9 +73,9 @@ class PromptEncoder(nn.Module):
 
 
 def cut_warning(prompt: str, tokenizer_folder: Path) -> str:
-    """Say that a prompt is too long and how long it is, or ''. A token is at least a byte, so most need no count."""
+    """Say that a prompt is too long and how long it is, or ''."""
     cleaned = clean_prompt(prompt)
-    if len(cleaned.encode("utf-8", "surrogatepass")) < PROMPT_TOKENS:
+    if not may_be_cut(cleaned):
         return ""
     count = len(load_tokenizer(tokenizer_folder)(cleaned).input_ids)
     if count <= PROMPT_TOKENS:

@@ -21,8 +21,8 @@ from pipelines.families.avatar_plan import (
     known_mask,
 )
 from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
-from pipelines.models.text import PROMPT_TOKENS
 from pipelines.parity.golden import Check, Golden, close, exact
+from pipelines.prompts import PROMPT_TOKENS
 from pipelines.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
 from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
 from pipelines.tasks.talking_avatar import (

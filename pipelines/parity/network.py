@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pipelines.models import ops
-from pipelines.models.text import PROMPT_TOKENS
 from pipelines.models.transformer import SkyReelsTransformer
 from pipelines.parity.record import Recorder
+from pipelines.prompts import PROMPT_TOKENS
 
 EMBEDDER = "condition_embedder"
 

@@ -18,7 +18,7 @@ from pipelines.families.r2v import choose_size, draw_noise, encode_references
 from pipelines.media.images import letterbox, load_image
 from pipelines.models.load_transformer import load_transformer
 from pipelines.models.rope import frame_positions, rope_tables
-from pipelines.models.text import PROMPT_TOKENS, clean_prompt, load_prompt_encoder
+from pipelines.models.text import load_prompt_encoder
 from pipelines.models.vae import (
     decode_stream,
     denormalise,
@@ -33,6 +33,7 @@ from pipelines.models.vae import (
 from pipelines.parity.golden import Check, Golden, close, exact, levels, numbers_in, relative
 from pipelines.parity.network import NetworkRun
 from pipelines.parity.record import Recorder
+from pipelines.prompts import PROMPT_TOKENS, clean_prompt
 from pipelines.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_timetable
 from pipelines.shapes import WAN_BUCKETS, PixelShape
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from textual import on, work
@@ -15,23 +16,30 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from pipelines.errors import Problem
-from pipelines.request import Text
+from pipelines.language import mark, tr, trn
+from pipelines.request import SEED, Text
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui import forms, intents
 from skyreels_tui.drafts import Draft
 from skyreels_tui.form_host import FormHost, form_host
+from skyreels_tui.history import HISTORY_FILE, History
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.keys import FORM, bindings
+from skyreels_tui.screens.history import HistoryScreen
+from skyreels_tui.screens.presets import PresetsScreen
+from skyreels_tui.screens.seeds import SeedsScreen
+from skyreels_tui.widgets.factlines import FactLines
 from skyreels_tui.widgets.fields import make_field
 from skyreels_tui.widgets.fields.base import Field
 from skyreels_tui.widgets.fields.files import FilesField
+from skyreels_tui.widgets.fields.text import PromptField
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.more import More
 from skyreels_tui.widgets.safe import plain, safe
 
 PAUSE_S = 0.15
 """Typing rests this long before the files are checked again."""
-LABEL = Text(label="Label", help="A name for the list; empty: the beginning of the prompt")
+LABEL = Text(label=mark("Label"), help=mark("A name for the list; empty: task and number"))
 
 
 class FormScreen(Screen[None]):
@@ -58,7 +66,10 @@ class FormScreen(Screen[None]):
         self._submitting = False
         self._asked = False
         """The queue key was pressed: from then on every problem is shown."""
+        self._copies = 1
+        """Jobs that the queue key adds, with rising seeds."""
         self._forgotten: Draft | None = None
+        """What Ctrl+R brings back."""
 
     @property
     def host(self) -> FormHost:
@@ -90,7 +101,7 @@ class FormScreen(Screen[None]):
             yield make_field("label", LABEL, draft.label)
             yield More(advanced)
         yield Static(Content(""), id="form-help")
-        yield Static(Content(""), id="form-estimate")
+        yield FactLines(id="form-estimate")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -103,11 +114,11 @@ class FormScreen(Screen[None]):
         return self.host.drafts.profile
 
     def _title(self) -> Content:
-        parts: list[tuple[str, str] | str] = [(self.form_task.title, "bold $primary")]
+        parts: list[tuple[str, str] | str] = [(tr(self.form_task.title), "bold $primary")]
         if self._edits is not None:
-            parts.insert(0, (f"Edit job {self._edits}   ", "bold $accent"))
+            parts.insert(0, (tr("Edit job {id}", id=self._edits) + "   ", "bold $accent"))
         if self._profile == "demo":
-            parts.append(("  demo models", "$text-warning"))
+            parts.append(("  " + tr("demo models"), "$text-warning"))
         others = [f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task]
         if self._edits is not None:
             return Content.assemble(*parts)
@@ -163,6 +174,8 @@ class FormScreen(Screen[None]):
             # Something was typed meanwhile: another check is on its way.
             return
         self._checked, self._checked_values = checked, values
+        for field in self.query(PromptField):
+            field.take_reading(checked.reading.text, checked.reading.tokens)
         self._show_problems(checked.problems)
         self._show_checkpoint(checked.checkpoint)
         self._show_estimate(checked)
@@ -188,31 +201,32 @@ class FormScreen(Screen[None]):
                 Content.assemble(
                     plain(missing, "$text-warning"),
                     "\n",
-                    ("Ctrl+O", "bold $primary"), " tries it with the tiny built-in models (noise), no download.",
+                    ("Ctrl+O", "bold $primary"), " ",
+                    tr("tries it with the tiny built-in models (noise), no download."),
                 )
             )  # fmt: skip
 
     def _show_estimate(self, checked: forms.Checked) -> None:
-        box = self.query_one("#form-estimate", Static)
+        box = self.query_one(FactLines)
         plan = checked.plan
         if plan is None:
-            missing = [self._fields[p.field].spec.label for p in checked.problems if p.field in self._fields]
-            names = ", ".join(dict.fromkeys(missing))
-            box.update(Content.styled(f"An estimate comes with: {names}" if names else "", "$text-muted"))
+            wanted = [tr(self._fields[p.field].spec.label) for p in checked.problems if p.field in self._fields]
+            names = ", ".join(dict.fromkeys(wanted))
+            box.show(([tr("An estimate comes with: {fields}", fields=names)] if names else [], "$text-muted"))
             return
         seconds, learned = self.host.estimate(self.form_task, plan)
-        lines = forms.estimate_lines(plan, seconds, learned, self.host.machine(), datetime.now().astimezone())
-        box.update(Content.assemble((lines[0], "bold"), "\n", lines[1]))
+        made, takes = forms.estimate_facts(plan, seconds, learned, self.host.machine(), datetime.now().astimezone())
+        box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""))
 
     @on(Field.Focused)
     def _on_field_focused(self, event: Field.Focused) -> None:
-        self.query_one("#form-help", Static).update(plain(event.field.spec.help, "$text-muted"))
+        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
 
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A job that is edited keeps its task, and is saved instead of queued."""
-        if action in ("submit", "task", "next_task"):
+        if action in ("submit", "seeds", "task", "next_task"):
             return self._edits is None
         return self._edits is not None if action == "save" else True
 
@@ -222,9 +236,21 @@ class FormScreen(Screen[None]):
 
     def action_submit(self) -> None:
         """Queue the job, or show every problem and go to the first."""
+        self._submit(1)
+
+    def action_seeds(self) -> None:
+        """Queue the job several times with rising seeds; a wrong seed is refused as usual."""
+        seed = self.values()["seed"]
+        if isinstance(seed, int) and SEED.minimum <= seed <= SEED.maximum:
+            self.app.push_screen(SeedsScreen(seed), lambda count: self._submit(count) if count else None)
+        else:
+            self._submit(1)
+
+    def _submit(self, copies: int) -> None:
         if self._submitting:
             return
         self._submitting = self._asked = True
+        self._copies = copies
         for files in self.query(FilesField):
             files.whole = True
         if self._checked is not None and self._checked_values == self.values():
@@ -239,33 +265,43 @@ class FormScreen(Screen[None]):
             self._submitting = False
             self._show_problems(checked.problems)
             self._go_to(checked.problems[0].field)
-            count = len(checked.problems)
-            self.host.tell(f"Not queued: {count} field{'s' * (count > 1)} to mend, marked below", "error")
+            words = trn(
+                "Not queued: {count} field to mend, marked below",
+                "Not queued: {count} fields to mend, marked below",
+                len(checked.problems),
+            )
+            self.host.tell(words, "error")
             return
         if checked.checkpoint:
             self._submitting = False
             self.host.tell(
-                "Not queued: this model is not on the machine. Ctrl+O uses the demo models, M on the home screen "
-                "shows the download",
+                tr(
+                    "Not queued: this model is not on the machine. Ctrl+O uses the demo models, M on the home screen "
+                    "shows the download"
+                ),
                 "error",
             )
             return
         if self._edits is None:
-            self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered))
+            self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered, copies=self._copies))
         else:
             self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
 
     def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
         self._submitting = False
         if job is None:
-            self._show_problems(problems)
+            # One of several is named by its number, 'entry 2.prompt'.
+            self._show_problems([Problem(found.field.rpartition(".")[2], found.message) for found in problems])
             return
-        if self._edits is None:
+        self._history.add(job.request)
+        if self._edits is not None:
+            self.host.tell(tr("Job {id} changed", id=job.id))
+        else:
             self.host.drafts.forms.pop(self.form_task.name, None)
             self.host.drafts.save()
-            self.host.tell(f"Job {job.id} queued")
-        else:
-            self.host.tell(f"Job {job.id} changed")
+            one = tr("Job {id} queued", id=job.id)
+            many = tr("{count} jobs queued", count=self._copies)
+            self.host.tell(one if self._copies == 1 else many)
         self.dismiss()
         self.host.show_job(job.id)
 
@@ -303,7 +339,7 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, self.values(), self._profile)
         command = forms.shell_command(self.form_task, request, self._label)
         self.app.copy_to_clipboard(command)
-        self.host.tell(f"Copied: {safe(command, 200)}")
+        self.host.tell(tr("Copied: {command}", command=safe(command, 200)))
 
     def action_reset(self) -> None:
         """Empty the form; the second time bring back what was there."""
@@ -311,7 +347,47 @@ class FormScreen(Screen[None]):
         back = self._forgotten or Draft()
         screen = self._start_over({**back.values, "profile": self._profile}, back.label)
         screen._forgotten = None if self._forgotten else before
-        self.host.tell("Form emptied: Ctrl+R brings it back" if screen._forgotten else "The form is back")
+        emptied = tr("Form emptied: Ctrl+R brings it back")
+        self.host.tell(emptied if screen._forgotten else tr("The form is back"))
+
+    @property
+    def _history(self) -> History:
+        return History(self.host.folders.state / HISTORY_FILE)
+
+    def action_history(self) -> None:
+        """Pick an earlier file in a file field, else an earlier prompt."""
+        focused = self.focused
+        ancestors = focused.ancestors_with_self if focused is not None else []
+        files = next((field for field in ancestors if isinstance(field, FilesField)), None)
+        if files is not None:
+            title, entries = tr("Earlier files"), self._history.entries(files.files_spec.media)
+            take: Callable[[str | None], None] = partial(self._take_file, files)
+        else:
+            title, entries = tr("Earlier prompts"), self._history.entries("prompt")
+            take = self._take_prompt
+        self.app.push_screen(HistoryScreen(title, entries, paths=files is not None), take)
+
+    def _take_file(self, field: FilesField, path: str | None) -> None:
+        if path is not None:
+            field.add([path])
+
+    def _take_prompt(self, prompt: str | None) -> None:
+        if prompt is not None:
+            self._fields["prompt"].set_value(prompt)
+            self._go_to("prompt")
+
+    def action_presets(self) -> None:
+        """Forms kept under a name."""
+        self.app.push_screen(PresetsScreen(self.form_task, self.values()), self._load_preset)
+
+    def _load_preset(self, preset: dict[str, Any] | None) -> None:
+        if preset is None:
+            return
+        self._forgotten = Draft(self.values(), self._label)
+        for name, value in forms.fit_to_profile(self.form_task, preset, self._profile).items():
+            self._fields[name].set_value(tuple(value) if isinstance(value, list) else value)
+        self._on_field_changed()
+        self.host.tell(tr("Loaded: Ctrl+R brings back what was there"))
 
     def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
         screen = FormScreen(self.form_task.name, values, label, edit_job_id=self._edits)

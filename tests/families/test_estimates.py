@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.demo.checkpoints import __file__ as demo_file
 from pipelines.tasks import task_named
-from skyreels_tui.forms import Machine, estimate_lines
+from skyreels_tui.forms import Machine, estimate_facts
 from tests.media.films import tone
 
 SAMPLES = Path(demo_file).parent / "samples"
@@ -21,9 +21,9 @@ def first_line(task_name: str, **values: Any) -> str:
     task = task_named(task_name)
     request = task.request_type(profile="demo", resolution="128P", **{"prompt": "on", **values})
     plan = task.plan(request)
-    made, takes = estimate_lines(plan, 80.0, True, Machine(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert takes.startswith("80 s · done 00:01")
-    return made
+    made, takes = estimate_facts(plan, 80.0, True, Machine(), datetime(2026, 1, 1, tzinfo=UTC))
+    assert takes[0] == "80 s" and takes[1].startswith("done 00:01")
+    return ", ".join(made)
 
 
 @pytest.mark.parametrize(

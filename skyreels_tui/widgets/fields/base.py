@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from pipelines.language import tr
 from pipelines.request import FieldSpec
 from skyreels_tui.widgets.safe import safe
 
@@ -52,7 +53,7 @@ class Field(Widget):
 
     def compose(self) -> ComposeResult:
         """Label, then the controls above the line for the problem."""
-        yield Static(Content(self.spec.label), classes="label")
+        yield Static(Content(tr(self.spec.label)), classes="label")
         with Vertical():
             yield from self.controls()
             yield Static(Content(""), classes="problem")

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from pipelines.language import mark, tr
 from pipelines.request import FieldSpec
 from skyreels_tui.keys import FIELDS, bindings
 from skyreels_tui.widgets.fields.base import Field
@@ -71,7 +72,7 @@ class ChoiceRow(Widget, can_focus=True):
         glyphs = getattr(self.app, "glyphs", UNICODE)
         width = self.content_size.width
         lines = self._lines(glyphs, width)
-        if self.hint and lines[-1].cell_length + len(self.hint) + 3 <= width:
+        if self.hint and lines[-1].cell_length + Content(self.hint).cell_length + 3 <= width:
             lines[-1] = Content.assemble(lines[-1], "   ", (self.hint, "$text-muted"))
         return Content("\n").join(lines)
 
@@ -102,7 +103,7 @@ class ChoiceField(Field):
 
     def controls(self) -> ComposeResult:
         """One row."""
-        yield ChoiceRow([word for _, word in self.options], self._place(self.initial), self.spec.help)
+        yield ChoiceRow([tr(word) for _, word in self.options], self._place(self.initial), tr(self.spec.help))
 
     def _place(self, value: object) -> int:
         values = [option for option, _ in self.options]
@@ -129,4 +130,4 @@ class FlagField(ChoiceField):
     """Yes or no."""
 
     def __init__(self, name: str, spec: FieldSpec, value: object) -> None:
-        super().__init__(name, spec, value, ((False, "no"), (True, "yes")))
+        super().__init__(name, spec, value, ((False, mark("no")), (True, mark("yes"))))

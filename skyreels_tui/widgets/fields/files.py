@@ -6,24 +6,31 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from pipelines.language import tr
+from pipelines.media.address import is_address
 from pipelines.request import FieldSpec, Files
 from skyreels_tui import paths
+from skyreels_tui.form_host import form_host
 from skyreels_tui.hub import hub
 from skyreels_tui.intents import BrowseFiles
 from skyreels_tui.jobs.references import token_name
 from skyreels_tui.keys import FILES, bindings
 from skyreels_tui.mediafacts import Facts, Picture, Sound, facts, look
 from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.fields.fetching import FetchLine
 from skyreels_tui.widgets.fields.pathinput import PathInput
 from skyreels_tui.widgets.halfblocks import picture, wave
-from skyreels_tui.widgets.safe import cut_path, safe
+from skyreels_tui.widgets.safe import cut, cut_path, safe
 
 VIEW_COLUMNS, VIEW_ROWS = 22, 6
+LEAST_PATH = 24
+"""Cells of a path that are worth more than its facts on the same line."""
 
 
 class FileRows(Widget, can_focus=True):
@@ -65,26 +72,37 @@ class FileRows(Widget, can_focus=True):
 
     def render(self) -> Content:
         """Place, path and facts of each file."""
-        glyphs, width = hub(self).glyphs, self.content_size.width
+        return Content("\n").join(self._lines(self.content_size.width))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """A file whose facts do not fit beside its name takes two lines."""
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[Content]:
+        glyphs = hub(self).glyphs
         lines = []
         for index, path in enumerate(self.files):
             known = self.known.get(path, Facts())
             mark, style = (glyphs.cross, "$text-error") if known.problem else (glyphs.check, "$text-success")
-            tail = f"{known.words} " if known.words else ""
-            room = width - len(tail) - 6
-            shown = cut_path(path, max(8, room))
             selected = index == self.cursor and self.has_focus
-            gap = max(1, width - 4 - Content(shown).cell_length - len(tail) - 2)
+            tail = f"{known.words} " if known.words else ""
+            beside = width - 6 - Content(tail).cell_length
+            together = beside >= min(Content(cut_path(path, width)).cell_length, LEAST_PATH)
+            shown = cut_path(path, max(8, beside if together else width - 6))
+            end = tail if together else ""
+            gap = max(1, width - 6 - Content(shown + end).cell_length)
             lines.append(
                 Content.assemble(
                     (f"{glyphs.cursor if selected else ' '}{index + 1} ", "$text-muted"),
                     (shown, "bold" if selected else ""),
                     " " * gap,
-                    (tail, "$text-muted"),
+                    (end, "$text-muted"),
                     (mark if known != Facts() else " ", style),
                 )
             )
-        return Content("\n").join(lines)
+            if not together:
+                lines.append(Content.styled(f"   {cut(tail, width - 3)}", "$text-muted"))
+        return lines
 
     def on_key(self, event: events.Key) -> None:
         """Arrows move within the list, and leave it at its ends."""
@@ -122,7 +140,7 @@ class FilesField(Field):
     FilesField .view.-shown { display: block; }
     """
 
-    BINDINGS = bindings(FILES, "browse")
+    BINDINGS = bindings(FILES, "browse", "stop_fetch")
 
     def __init__(self, name: str, spec: FieldSpec, value: object) -> None:
         super().__init__(name, spec, value)
@@ -130,14 +148,18 @@ class FilesField(Field):
         self.files_spec = spec
         self.whole = False
         """Count what is still being typed: set when the form is sent."""
+        self._refused = ""
+        """Why the last address gave no file."""
 
     def controls(self) -> ComposeResult:
         """Rows, the input, and the view of the selected file."""
-        files = tuple(str(path) for path in self.initial) if isinstance(self.initial, tuple | list) else ()
+        files, addresses = _split(self.initial)
+        media = self.files_spec.media
         with Horizontal(classes="box"):
             with Vertical(classes="list"):
-                yield FileRows(files)
-                yield PathInput(self.files_spec.media)
+                yield FileRows(tuple(files))
+                yield PathInput(media, " ".join(addresses))
+                yield FetchLine(media, form_host(self).folders.downloads)
             yield Static(Content(""), classes="view")
 
     def on_mount(self) -> None:
@@ -155,33 +177,60 @@ class FilesField(Field):
     @property
     def value(self) -> tuple[str, ...]:
         """The files in order, and what stands in the input."""
-        typed = self._input.settled(whole=self.whole)
-        return (*self._rows.files, typed) if typed else self._rows.files
+        return (*self._rows.files, *self._input.settled(whole=self.whole))
 
     def set_value(self, value: object) -> None:
         """Replace the files."""
-        self._input.value = ""
-        self._rows.files = tuple(str(path) for path in value) if isinstance(value, tuple | list) else ()
+        files, addresses = _split(value)
+        self._input.value = " ".join(addresses)
+        self._rows.files = tuple(files)
         self._after_change()
 
-    def add(self, added: list[str]) -> None:
-        """Put paths at the end; a field of one file takes the newest."""
+    def add(self, added: list[str], *, clear: bool = True) -> None:
+        """Put paths at the end, and empty the line; a field of one file takes the newest."""
         files = (*self._rows.files, *map(paths.expand, added))
         if self.files_spec.maximum == 1:
             files = files[-1:]
         self._rows.files = files
-        self._input.value = ""
+        if clear:
+            self._input.value = ""
         self._after_change()
         self.changed()
 
     def _after_change(self) -> None:
         have, most = len(self._rows.files), self.files_spec.maximum
-        keys = "Tab completes, Ctrl+B browses"
         if not have:
-            self._input.placeholder = f"path of the {self.files_spec.media} file: {keys}"
+            self._input.placeholder = tr("path or http address: Tab completes, Ctrl+B browses")
+        elif have < most:
+            self._input.placeholder = tr("another one: Tab completes, Ctrl+B browses")
         else:
-            self._input.placeholder = f"another one: {keys}" if have < most else f"{have} of {most}"
+            self._input.placeholder = tr("{have} of {most}", have=have, most=most)
         self._look()
+
+    def show_problem(self, message: str) -> None:
+        """What an address gave counts until something else is typed."""
+        super().show_problem(self._refused or message)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Esc leaves the form unless there is a transfer to stop."""
+        if action != "stop_fetch":
+            return True
+        return any(line.running for line in self.query(FetchLine))
+
+    def action_stop_fetch(self) -> None:
+        """Give up; the address stays in the line."""
+        self.query_one(FetchLine).stop()
+
+    @on(FetchLine.Fetched)
+    def _on_fetched(self, event: FetchLine.Fetched) -> None:
+        event.stop()
+        self.add(list(event.paths))
+
+    @on(FetchLine.Failed)
+    def _on_fetch_failed(self, event: FetchLine.Failed) -> None:
+        event.stop()
+        self._refused = event.words
+        self.changed()
 
     @on(FileRows.Changed)
     def _on_rows_changed(self, event: FileRows.Changed) -> None:
@@ -197,11 +246,19 @@ class FilesField(Field):
     @on(PathInput.Entered)
     def _on_entered(self, event: PathInput.Entered) -> None:
         event.stop()
-        self.add(list(event.paths))
+        self._refused = ""
+        files = [path for path in event.paths if not is_address(path)]
+        addresses = [path for path in event.paths if is_address(path)]
+        if files:
+            self.add(files, clear=not any(map(is_address, self._input.value.split())))
+        if addresses:
+            self.query_one(FetchLine).start(addresses)
 
     @on(PathInput.Typed)
     def _on_typed(self, event: PathInput.Typed) -> None:
         event.stop()
+        self._refused = ""
+        self.query_one(FetchLine).stop()
         self.changed()
 
     def action_browse(self) -> None:
@@ -233,7 +290,7 @@ class FilesField(Field):
     def _take_facts(self, known: dict[str, Facts]) -> None:
         if self.is_mounted:
             self._rows.known = known
-            self._rows.refresh()
+            self._rows.refresh(layout=True)
 
     def _take_view(self, selected: str, view: Picture | Sound | None) -> None:
         if not self.is_mounted:
@@ -247,3 +304,9 @@ class FilesField(Field):
         elif isinstance(view, Sound):
             strip = wave(list(view.peaks), hub(self).glyphs.sparks)
             box.update(Content.assemble((strip, "$primary"), (f"\n{safe(view.caption)}", "$text-muted")))
+
+
+def _split(value: object) -> tuple[list[str], list[str]]:
+    """Files, and addresses, which wait in the line for Enter as they did when they were typed."""
+    given = [str(path) for path in value] if isinstance(value, tuple | list) else []
+    return [path for path in given if not is_address(path)], [path for path in given if is_address(path)]

@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from pipelines.language import tr
 from pipelines.request import Number
 from skyreels_tui.keys import FIELDS, bindings
 from skyreels_tui.widgets.fields.base import Field
@@ -60,10 +61,11 @@ class NumberField(Field):
 
     def _hint(self) -> str:
         spec = self.spec
-        unit = f" {spec.unit}" if spec.unit else ""
         if spec.randomisable:
-            return "Ctrl+G random"
-        return f"{spec.minimum:g} to {spec.maximum:g}{unit}"
+            return tr("Ctrl+G random")
+        if spec.unit:
+            return tr("{low:g} to {high:g} {unit}", low=spec.minimum, high=spec.maximum, unit=spec.unit)
+        return tr("{low:g} to {high:g}", low=spec.minimum, high=spec.maximum)
 
     @property
     def value(self) -> object:

@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from pipelines.language import trn
+from pipelines.media.address import is_address
 from skyreels_tui import paths
 from skyreels_tui.keys import FILES, bindings
 from skyreels_tui.widgets.fields.text import LineInput, without_controls
@@ -31,10 +33,14 @@ class _Line(LineInput):
         event.stop()
         event.prevent_default()
         pasted = paths.split_pasted(event.text)
-        if len(pasted) > 1:
-            self.post_message(PathInput.Entered(pasted))
-        elif pasted:
-            self.insert_text_at_cursor(without_controls(pasted[0]))
+        # Enter asks the network, never a paste: addresses wait in the line.
+        addresses = [path for path in pasted if is_address(path)]
+        files = [path for path in pasted if not is_address(path)]
+        if len(files) > 1 or (files and addresses):
+            self.post_message(PathInput.Entered(files))
+            files = []
+        if files or addresses:
+            self.insert_text_at_cursor(without_controls(" ".join(files + addresses)))
 
 
 class PathInput(Vertical):
@@ -59,13 +65,13 @@ class PathInput(Vertical):
     class CompleteAsked(Message):
         """Tab was pressed."""
 
-    def __init__(self, media: str) -> None:
+    def __init__(self, media: str, text: str = "") -> None:
         super().__init__()
-        self.media = media
+        self.media, self._text = media, text
 
     def compose(self) -> ComposeResult:
         """The line and the ways on."""
-        yield _Line()
+        yield _Line(self._text)
         yield Static(Content(""), classes="ways")
 
     @property
@@ -83,11 +89,13 @@ class PathInput(Vertical):
             self._line.value = without_controls(text)
         self._show([])
 
-    def settled(self, *, whole: bool) -> str:
-        """The typed path, absolute; '' while a path is on its way, unless `whole` takes it as it stands."""
+    def settled(self, *, whole: bool) -> tuple[str, ...]:
+        """What is typed, absolute; nothing while it is on its way, unless `whole` takes it as it stands."""
         text = self.value
         on_its_way = self.is_mounted and self._line.has_focus and not whole
-        return "" if on_its_way and not _is_file(text) else paths.expand(text)
+        if not text.strip() or (on_its_way and not _is_file(text)):
+            return ()
+        return tuple(map(paths.expand, _entries(text)))
 
     @property
     def placeholder(self) -> str:
@@ -108,7 +116,7 @@ class PathInput(Vertical):
     def _on_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip():
-            self.post_message(self.Entered([event.value.strip()]))
+            self.post_message(self.Entered(_entries(event.value)))
         else:
             self.screen.focus_next()
 
@@ -139,10 +147,16 @@ class PathInput(Vertical):
 
     def _show(self, ways: list[str]) -> None:
         names = [safe(Path(way).name + ("/" if way.endswith("/") else ""), 60) for way in ways[:SHOWN]]
-        more = [f"… {len(ways) - SHOWN} more"] if len(ways) > SHOWN else []
+        more = [trn("… {count} more", "… {count} more", len(ways) - SHOWN)] if len(ways) > SHOWN else []
         box = self.query_one(".ways", Static)
         box.update(Content("\n".join(names + more)))
         box.set_class(bool(names), "-shown")
+
+
+def _entries(text: str) -> list[str]:
+    """Several addresses may stand in the line, with spaces between; a path is the whole line."""
+    words = text.split()
+    return words if words and all(map(is_address, words)) else [text.strip()]
 
 
 def _is_file(text: str) -> bool:

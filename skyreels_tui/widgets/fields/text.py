@@ -9,7 +9,10 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static, TextArea
 
+from pipelines.language import tr, trn
+from skyreels_tui.keys import FIELDS, bindings
 from skyreels_tui.widgets.fields.base import Field
+from skyreels_tui.widgets.safe import safe
 
 TOKEN_LIMIT = 512
 _CONTROLS = re.compile(
@@ -86,16 +89,21 @@ class PromptArea(TextArea):
 
 
 class PromptField(Field):
-    """Several lines of text, with a count against the encoder's limit."""
+    """Several lines of text, with a count against the encoder's limit and, when asked, the text as it is read."""
 
     DEFAULT_CSS = """
     PromptField .count { color: $text-muted; padding: 0 1; }
+    PromptField .cleaned { display: none; color: $text-muted; padding: 0 1; max-height: 6; }
+    PromptField .cleaned.-shown { display: block; }
     """
 
+    BINDINGS = bindings(FIELDS, "cleaned")
+
     def controls(self) -> ComposeResult:
-        """The editor and the count."""
+        """The editor, the count, and the cleaned text."""
         yield PromptArea(str(self.initial))
         yield Static(Content(_count(str(self.initial))), classes="count")
+        yield Static(Content(""), classes="cleaned")
 
     @property
     def value(self) -> str:
@@ -103,13 +111,29 @@ class PromptField(Field):
         return self.query_one(PromptArea).text
 
     def set_value(self, value: object) -> None:
-        """Replace the text."""
-        self.query_one(PromptArea).load_text(without_controls(str(value)))
+        """Replace the text; what stood there can be undone in the editor."""
+        area = self.query_one(PromptArea)
+        area.replace(without_controls(str(value)), area.document.start, area.document.end)
+        area.move_cursor(area.document.end)
+
+    def take_reading(self, text: str, tokens: int | None) -> None:
+        """Show what the checks found: the text as the encoder reads it, and its tokens where they were counted."""
+        if tokens is not None:
+            self._show_count(_exact_count(tokens))
+        words = safe(text, 4000) if text else tr("nothing")
+        self.query_one(".cleaned", Static).update(Content(tr("The model reads: {text}", text=words)))
+
+    def action_cleaned(self) -> None:
+        """Show or hide the cleaned text."""
+        self.query_one(".cleaned").toggle_class("-shown")
+
+    def _show_count(self, words: str) -> None:
+        self.query_one(".count", Static).update(Content(words))
 
     @on(TextArea.Changed)
     def _on_changed(self, event: TextArea.Changed) -> None:
         event.stop()
-        self.query_one(".count", Static).update(Content(_count(self.value)))
+        self._show_count(_count(self.value))
         if self.value != self.initial or self.touched:
             self.changed()
 
@@ -117,5 +141,22 @@ class PromptField(Field):
 def _count(text: str) -> str:
     """The encoder's pieces are counted exactly only where its tokenizer is; this errs on the high side."""
     pieces = len(re.findall(r"\w{1,5}|[^\w\s]", text)) + (1 if text.strip() else 0)
-    over = ": the end will not be read" if pieces > TOKEN_LIMIT * 1.2 else ""
-    return f"about {pieces} of {TOKEN_LIMIT} tokens{over}" if text.strip() else ""
+    if not text.strip():
+        return ""
+    if pieces > TOKEN_LIMIT * 1.2:
+        return tr("about {count} of {limit} tokens: the end will not be read", count=pieces, limit=TOKEN_LIMIT)
+    return tr("about {count} of {limit} tokens", count=pieces, limit=TOKEN_LIMIT)
+
+
+def _exact_count(tokens: int) -> str:
+    if tokens <= TOKEN_LIMIT:
+        return tr("{count} of {limit} tokens", count=tokens, limit=TOKEN_LIMIT)
+    # The end token takes the last place.
+    lost = tokens - TOKEN_LIMIT
+    return trn(
+        "{tokens} of {limit} tokens: the last one will not be read",
+        "{tokens} of {limit} tokens: the last {count} will not be read",
+        lost,
+        tokens=tokens,
+        limit=TOKEN_LIMIT,
+    )

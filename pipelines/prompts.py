@@ -1,0 +1,36 @@
+"""A prompt as the text encoder reads it: cleaned, and counted in its tokens; loads no network and no torch."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import ftfy
+from tokenizers import Tokenizer
+
+PROMPT_TOKENS = 512
+"""Rows of text that the transformers attend to, end token and padding included."""
+
+
+def clean_prompt(text: str) -> str:
+    """Repair the text, resolve HTML entities twice and make every run of white space one space."""
+    repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return re.sub(r"\s+", " ", repaired.strip()).strip()
+
+
+def may_be_cut(cleaned: str) -> bool:
+    """Whether counting is worth it: a token is at least a byte."""
+    return len(cleaned.encode("utf-8", "surrogatepass")) >= PROMPT_TOKENS
+
+
+def count_tokens(cleaned: str, tokenizer_folder: Path) -> int:
+    """Tokens of a cleaned prompt, end token included, by the checkpoint's own tokenizer; raises OSError."""
+    return len(_tokenizer(tokenizer_folder / "tokenizer.json").encode(cleaned).ids)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: Path) -> Tokenizer:
+    # Read here: the library's own words about a missing file name no file.
+    return Tokenizer.from_str(path.read_text(encoding="utf-8"))

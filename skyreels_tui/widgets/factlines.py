@@ -1,0 +1,52 @@
+"""Lines of facts that break between two facts, never inside one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+
+class FactLines(Widget):
+    """Groups of facts, each beginning on a line of its own."""
+
+    DEFAULT_CSS = """
+    FactLines { height: auto; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._groups: tuple[tuple[tuple[str, ...], str], ...] = ()
+
+    def show(self, *groups: tuple[Sequence[str], str]) -> None:
+        """Replace everything: (facts, style) a group; the facts are safe text."""
+        self._groups = tuple((tuple(facts), style) for facts, style in groups)
+        self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """The lines at the current width."""
+        return Content("\n").join(self._lines(self.content_size.width))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as that takes."""
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[Content]:
+        return [
+            Content.styled(line, style) if style else Content(line)
+            for facts, style in self._groups
+            for line in flow(facts, width)
+        ]
+
+
+def flow(facts: Sequence[str], width: int, gap: str = " · ") -> list[str]:
+    """Put as many facts on each line as fit in `width` cells."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and Content(lines[-1] + gap + fact).cell_length <= width:
+            lines[-1] += gap + fact
+        else:
+            lines.append(fact)
+    return lines
