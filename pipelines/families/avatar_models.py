@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from pipelines.checkpoints.keymap import WAN_TRANSFORMER
-from pipelines.checkpoints.load import Precision, load_network, read_config, stored_shapes, tensor_files
+from pipelines.checkpoints.load import read_config
 from pipelines.errors import CheckpointMissing
 from pipelines.families.avatar_pass import Networks
 from pipelines.families.networks import CheckpointNetworks, Layout
@@ -19,10 +18,10 @@ from pipelines.language import tr
 from pipelines.memory import LoadPlan
 from pipelines.models.audio_encoder import AudioEncoder, load_audio_encoder
 from pipelines.models.image_encoder import load_image_encoder
-from pipelines.models.load_transformer import build_transformer, original_config
-from pipelines.models.transformer import FLOAT32_NAMES, SkyReelsTransformer
+from pipelines.models.load_transformer import Shapes, original_config
+from pipelines.models.load_transformer import load_transformer as load_any_transformer
 from pipelines.pool import ModelPool
-from pipelines.progress import Report, ignore_progress
+from pipelines.progress import Report
 from pipelines.runtime import Runtime
 
 VAE_FILE = "Wan2.1_VAE.pth"
@@ -48,7 +47,7 @@ RELEASED_OPTIONS: Mapping[str, Any] = {
 """What a key means that config.json lacks; all other sizes are read off the tensors."""
 
 
-def transformer_config(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def transformer_config(folder: Path, shapes: Shapes) -> dict[str, Any]:
     """Options of the network at the root of a checkpoint folder. Raises CheckpointMissing for another model's."""
     stored = {**RELEASED_OPTIONS, **read_config(folder)}
     for name in ("model_type", "norm_input_visual", "norm_output_audio"):
@@ -66,26 +65,8 @@ def transformer_config(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> d
     return original_config(stored, shapes)
 
 
-def load_transformer(
-    folder: Path,
-    *,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
-    float8: bool = False,
-    report: Report = ignore_progress,
-) -> SkyReelsTransformer:
-    """Load the transformer at the root of a checkpoint folder, in any number of files; `float8` halves its memory."""
-    files = tensor_files(folder)
-    config = transformer_config(folder, stored_shapes(files))
-    return load_network(
-        partial(build_transformer, config, float8=float8),
-        files,
-        keymap=WAN_TRANSFORMER,
-        precision=Precision(dtype, FLOAT32_NAMES),
-        device=device,
-        report=report,
-    )
-
+load_transformer = partial(load_any_transformer, config_of=transformer_config)
+"""Load the transformer at the root of a checkpoint folder, in any number of files."""
 
 LAYOUT = Layout(VAE_FILE, TEXT_FILE, TOKENIZER_FOLDER, load_transformer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,20 @@ from pipelines.progress import Report, ignore_progress
 KNOWN_OPTIONS = frozenset(inspect.signature(SkyReelsTransformer.__init__).parameters) - {"self"}
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""Names and shapes of a checkpoint's tensors."""
+
+
+def released_config(folder: Path, shapes: Shapes) -> dict[str, Any]:
+    """Options of a transformer folder in either layout, for a family that has nothing more to check."""
+    stored = read_config(folder)
+    return diffusers_config(stored, folder) if _is_diffusers(stored) else original_config(stored, shapes)
+
+
 def load_transformer(
     folder: Path,
     *,
+    config_of: Callable[[Path, Shapes], Mapping[str, Any]] = released_config,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     float8: bool = False,
@@ -38,22 +49,24 @@ def load_transformer(
 ) -> SkyReelsTransformer:
     """Build from the folder's config.json and tensors; some tensors stay float32 whatever `dtype` is.
 
+    config_of: reads a family's options, and raises CheckpointMissing when the folder holds another model.
     float8: linear weights are stored in 8 bits, rounded one by one as they are read.
     """
-    files, stored = tensor_files(folder), read_config(folder)
-    if "num_attention_heads" in stored:
-        config, keymap = diffusers_config(stored, folder), STORED_AS_IS
-    else:
-        config, keymap = original_config(stored, stored_shapes(files)), WAN_TRANSFORMER
+    files = tensor_files(folder)
+    config = config_of(folder, stored_shapes(files))
     return load_network(
         partial(build_transformer, config, float8=float8),
         files,
-        keymap=keymap,
+        keymap=STORED_AS_IS if _is_diffusers(read_config(folder)) else WAN_TRANSFORMER,
         precision=Precision(dtype, FLOAT32_NAMES),
         device=device,
         allowed_extra=IGNORED_NAMES,
         report=report,
     )
+
+
+def _is_diffusers(stored: Mapping[str, Any]) -> bool:
+    return "num_attention_heads" in stored
 
 
 def build_transformer(config: Mapping[str, Any], *, float8: bool = False) -> SkyReelsTransformer:
@@ -81,7 +94,7 @@ def diffusers_config(stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"sinusoid_dtype": "float32", **known}
 
 
-def original_config(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def original_config(stored: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
     """Options from an original Wan config; what it leaves out is read off the tensors' shapes."""
     dim, heads = stored["dim"], stored["num_heads"]
     config = {
@@ -103,7 +116,7 @@ def original_config(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, .
     return config
 
 
-def _audio_options(stored: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def _audio_options(stored: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
     window = stored.get("audio_window", 5)
     hidden, first_width = shapes["audio_proj.proj1.weight"]
     features, audio_dim = first_width // window, shapes["audio_proj.norm.weight"][0]
