@@ -19,10 +19,38 @@ from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.safe import plain
 
 
+class NameInput(LineInput):
+    """The line of the name; Enter keeps one that can be."""
+
+    BINDINGS = bindings(RENAME, "keep")
+
+    def __init__(self, video: Path) -> None:
+        super().__init__(video.stem, id="dialog-name")
+        self._video = video
+
+    @property
+    def problem(self) -> str:
+        """Why the video cannot get this name, or ''."""
+        return name_problem(self._video, self.typed)
+
+    @property
+    def typed(self) -> str:
+        """The name without its ending."""
+        return self.value.strip().removesuffix(".mp4")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a name that can be is kept."""
+        return action != "keep" or not self.problem
+
+    async def action_keep(self) -> None:
+        """Hand the name to the screen."""
+        await self.action_submit()
+
+
 class RenameScreen(Dialog[str]):
     """Answers with the new name without its ending, '' when nothing is to change."""
 
-    BINDINGS = bindings(RENAME)
+    BINDINGS = bindings(RENAME, "back")
 
     def __init__(self, video: Path) -> None:
         super().__init__(Content(tr("Rename this video")), plain(video.name, "$text-muted"))
@@ -33,27 +61,21 @@ class RenameScreen(Dialog[str]):
         with Vertical():
             yield Static(self._title_text, classes="title")
             yield Static(self._text, id="dialog-text")
-            yield LineInput(self._file.stem, id="dialog-name")
+            yield NameInput(self._file)
             yield Static(Content(""), id="dialog-choices")
         yield KeyBar()
 
-    @property
-    def _typed(self) -> str:
-        return self.query_one(LineInput).value.strip().removesuffix(".mp4")
-
     @on(Input.Changed)
     def _on_changed(self) -> None:
-        problem = name_problem(self._file, self._typed)
+        problem = self.query_one(NameInput).problem
         self.query_one("#dialog-choices", Static).update(plain(problem, "$text-error"))
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only a name that can be is kept."""
-        return action != "keep" or (self.is_mounted and not name_problem(self._file, self._typed))
-
-    def action_keep(self) -> None:
-        """Answer with the name."""
-        self.dismiss(self._typed)
+    @on(Input.Submitted)
+    def _on_kept(self) -> None:
+        line = self.query_one(NameInput)
+        if not line.problem:
+            self.dismiss(line.typed)
 
     def action_back(self) -> None:
         """Change nothing."""

@@ -14,8 +14,8 @@ from skyreels_tui.widgets.rowlist import RowList
 from skyreels_tui.widgets.safe import cut
 from skyreels_tui.widgets.times import ago, duration, size
 
-LENGTH_FROM = 52
-"""Columns from which the length of a video is listed too."""
+SIZE_FROM, LENGTH_FROM = 46, 54
+"""Columns from which size and length are listed too."""
 
 
 class VideoList(RowList):
@@ -66,9 +66,10 @@ class VideoList(RowList):
         """Place among the marked, label, task, size, length and age."""
         video, glyphs = self.videos[index], hub(self).glyphs
         moment = datetime.fromtimestamp(video.modified_s, UTC).isoformat()
+        num_bytes = f" {size(video.num_bytes):>8}" if width >= SIZE_FROM else ""
         length = f" {duration(video.seconds):>6}" if width >= LENGTH_FROM else ""
         age = ago(moment, datetime.now().astimezone())
-        tail = f" {cut(video.short, 6):<6} {size(video.num_bytes):>8}{length} {age:>7}"
+        tail = f" {cut(video.short, 6):<6}{num_bytes}{length} {age:>7}"
         place = self.marked.index(video.path) + 1 if video.path in self.marked else 0
         room = max(4, width - len(tail) - 4)
         label = cut(video.label, room)

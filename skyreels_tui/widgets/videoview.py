@@ -113,9 +113,11 @@ class VideoView(Vertical):
             self._start(_play, playing=True)
 
     def stop(self) -> None:
-        """Stop playing; the picture stays."""
+        """Stop playing; the last picture stays."""
         self._stop.set()
-        self.playing = False
+        was_playing, self.playing = self.playing, False
+        if was_playing and self._frame is not None:
+            self._start(_still(self._frame))
 
     def step(self, offset: int) -> None:
         """Stand still at one frame, `offset` after the last one shown; backwards from the end at first."""
@@ -170,8 +172,8 @@ class VideoView(Vertical):
             self._picture(Content.assemble(shot.drawn, *words))
 
     def _ended(self, stop: threading.Event) -> None:
-        if stop is self._stop:
-            self.playing = False
+        if stop is self._stop and self.is_mounted:
+            self.stop()
 
     def _picture(self, drawn: Content) -> None:
         self.query_one("#result-view", Static).update(drawn)
