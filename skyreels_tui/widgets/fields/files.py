@@ -202,14 +202,15 @@ class FilesField(Field):
         if not have:
             self._input.placeholder = tr("path or http address: Tab completes, Ctrl+B browses")
         elif have < most:
-            self._input.placeholder = tr("another one: Tab completes, Ctrl+B browses")
+            self._input.placeholder = tr("another one: Tab, Ctrl+B")
         else:
             self._input.placeholder = tr("{have} of {most}", have=have, most=most)
         self._look()
 
     def show_problem(self, message: str) -> None:
-        """What an address gave counts until something else is typed."""
-        super().show_problem(self._refused or message)
+        """What an address gave counts until something else is typed; half a path is no problem yet."""
+        half = self._input.on_its_way and not self.whole
+        super().show_problem(self._refused or ("" if half else message))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc leaves the form unless there is a transfer to stop."""

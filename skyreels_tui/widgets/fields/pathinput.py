@@ -92,10 +92,13 @@ class PathInput(Vertical):
     def settled(self, *, whole: bool) -> tuple[str, ...]:
         """What is typed, absolute; nothing while it is on its way, unless `whole` takes it as it stands."""
         text = self.value
-        on_its_way = self.is_mounted and self._line.has_focus and not whole
-        if not text.strip() or (on_its_way and not _is_file(text)):
-            return ()
-        return tuple(map(paths.expand, _entries(text)))
+        return () if not text.strip() or (self.on_its_way and not whole) else tuple(map(paths.expand, _entries(text)))
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a path is being typed that is no file so far."""
+        text = self.value
+        return bool(text.strip()) and self._line.has_focus and not _is_file(text)
 
     @property
     def placeholder(self) -> str:
