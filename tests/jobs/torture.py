@@ -1,4 +1,4 @@
-"""The long crash test: `python -m tests.jobs.torture [TASK ...] [--moments N] [--every-point]`.
+"""The long crash test: `python -m tests.jobs.torture [TASK ...] [--moments N] [--only PART ...]`.
 
 Imports torch once, then forks a child for every kill. Real tiny models of all four tasks, killed after every
 denoising step, at every named point of the disk and at random moments; the resumed video must have the same
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pipelines.media.ffmpeg import ffmpeg_path
@@ -28,6 +28,9 @@ from skyreels_tui.jobs import runner
 from tests.jobs import test_crash
 from tests.jobs.demo_requests import demo_request
 from tests.jobs.harness import home_of, import_early, in_child, jobs_left, problems, run_queue, say, survive
+
+PARTS = ("steps", "points", "moments", "faults")
+"""Every denoising step, each kind of point of the disk, random moments, a disk that is full or broken."""
 
 
 def frames(path: Path) -> str:
@@ -73,7 +76,7 @@ def torture(
     moments: int,
     every_point: bool,
     quick: bool,
-    steps_only: bool,
+    parts: Collection[str],
     draw: random.Random,
 ) -> None:
     """Kill one job of a task in all the ways, each in its own home."""
@@ -91,11 +94,14 @@ def torture(
     pieces = [i for i, point in enumerate(points) if point.startswith("before rename piece")]
     kinds = range(len(points)) if every_point else test_crash.kinds(points)
     # Setting up folders is the same for all tasks and short; what a job writes is what matters here.
-    chosen = {*steps, *([] if steps_only else kinds)}
+    chosen = {*(steps if "steps" in parts else ()), *(kinds if "points" in parts else ())}
     if quick:
         chosen = {draw.choice(steps), pieces[-1]}
     plans: list[tuple[str, int | None, float]] = [(points[index], index, 0.0) for index in sorted(chosen)]
-    plans += [(f"after {s:.3f} s", None, s) for s in (draw.uniform(0.01, seconds) for _ in range(moments))]
+    plans += [
+        (f"after {s:.3f} s", None, s)
+        for s in (draw.uniform(0.01, seconds) for _ in range(moments if "moments" in parts else 0))
+    ]
     for where, kill_at, kill_after_s in plans:
         root = folder / f"{name}-{tally.survived_whole}-{len(tally.wrong)}"
         killed, wrong = survive(root, make_executor(root), [request], kill_at=kill_at, kill_after_s=kill_after_s)
@@ -103,7 +109,7 @@ def torture(
             wrong = ["the frames differ from the undisturbed run's"]
         tally.take(f"{name} {where}", killed.killed, wrong)
         shutil.rmtree(root)
-    if not quick and not steps_only:
+    if "faults" in parts:
         starts = next(index for index, point in enumerate(points) if point.startswith("before report"))
         for index in (one for one in kinds if one > starts and points[one].startswith("before")):
             if not points[index].startswith("before report"):
@@ -149,7 +155,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--moments", type=int, default=200, help="random moments over all tasks; default: 200")
     parser.add_argument("--every-point", action="store_true", help="not only the first point of each kind")
     parser.add_argument("--quick", action="store_true", help="one step and one piece of each task, nothing else")
-    parser.add_argument("--steps", action="store_true", help="every denoising step of each task, nothing else")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run; default: all")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     chosen = options.tasks or (names if options.quick else ["fake", *names])
@@ -173,9 +179,9 @@ def main(arguments: list[str]) -> int:
                 wanted,
                 tally,
                 folder,
-                moments=0 if options.quick or options.steps else options.moments // len(chosen),
+                moments=options.moments // len(chosen),
                 quick=options.quick,
-                steps_only=options.steps,
+                parts=() if options.quick else options.only,
                 every_point=options.every_point or task == "fake",
                 draw=draw,
             )
