@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from pipelines.request import (
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.jobs.references import check_request, references
 from skyreels_tui.paths import address_fields
+from skyreels_tui.shellwords import shell_line
 from skyreels_tui.widgets.times import count, ends_at, size, words
 
 Values = Mapping[str, Any]
@@ -246,4 +246,4 @@ def shell_command(task: TaskSpec, request: Request, label: str) -> str:
         parts += ["--profile", "demo"]
     if label:
         parts += ["--label", label]
-    return shlex.join(parts)
+    return shell_line(parts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import platform
 import random
-import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from skyreels_tui.hub import hub
 from skyreels_tui.keys import RESULTS, bindings
 from skyreels_tui.screens.rename import RenameScreen
 from skyreels_tui.settings_host import settings_host
+from skyreels_tui.shellwords import shell_word
 from skyreels_tui.widgets.fields.text import LineInput
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
@@ -315,13 +315,14 @@ class ResultsScreen(Screen[None]):
     def action_copy_path(self) -> None:
         """Copy the path."""
         if self._video is not None:
-            self._copy(str(self._video.path))
+            path = str(self._video.path.absolute())
+            self._copy(path if path.isprintable() else shell_word(path))
 
     def action_copy_scp(self) -> None:
         """Copy a line that fetches the file to another machine."""
         if self._video is not None:
             remote = f"{getpass.getuser()}@{platform.node()}:{self._video.path.absolute()}"
-            self._copy(f"scp {shlex.quote(remote)} .")
+            self._copy(f"scp {shell_word(remote)} .")
 
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
