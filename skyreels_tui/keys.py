@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textual.binding import Binding, BindingType
 
-from pipelines.language import mark
+from pipelines.language import mark, tr
 
 ALWAYS = 99
 """Places in the footer from here on are shown however narrow the terminal is: the way out, and help."""
@@ -106,9 +106,9 @@ FORM = Scope("form", mark("New job"), (
         mark("Switch between the real and the tiny built-in models"), 5, True),
     Key("ctrl+y", "Ctrl+Y", "copy_command", mark("Copy command"), mark("Copy this job as a shell command"), 6, True),
     Key("f7,ctrl+f", "F7", "history", mark("Earlier"),
-        mark("Pick an earlier prompt, or in a file field an earlier file"), 6, True),
+        mark("Pick an earlier prompt, or in a file field an earlier file"), 3, True),
     Key("f8,ctrl+l", "F8", "presets", mark("Presets"),
-        mark("Forms kept under a name: load, save, make them the defaults"), 6, True),
+        mark("Forms kept under a name: load, save, make them the defaults"), 3, True),
     Key("f9,ctrl+n", "F9", "seeds", mark("Seeds"),
         mark("Queue this job several times, each with another seed"), 6, True),
     Key("ctrl+r", "Ctrl+R", "reset", mark("Clear"), mark("Empty the form; again to get the old one back"), 7, True),
@@ -324,6 +324,15 @@ def keys_markdown() -> str:
         lines += [f"| {_names(key)} | {key.help} |" for key in scope.keys]
         lines.append("")
     return "\n".join(lines)
+
+
+_WORDS = (mark("Space"), mark("Left"), mark("Right"), mark("Up"), mark("Down"))
+"""Names of keys that keyboards print in their own language or not at all."""
+
+
+def key_words(shown: str) -> str:
+    """The name of a key in the chosen language."""
+    return tr(shown) if shown in _WORDS else shown
 
 
 _PRINTED = {"question_mark": "?", "full_stop": ".", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
