@@ -1,0 +1,381 @@
+"""Every screen with the same queue, sensors, files and clock on any machine: for snapshots and walks.
+
+The app is the real one without an engine: the board lists fixed jobs, and the sensors read like those of a DGX Spark.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import shutil
+import time
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skyreels_tui
+from pipelines.progress import PreviewStrip, Progress, Stage
+from pipelines.request import Request
+from pipelines.tasks.reference_to_video import ReferenceToVideo
+from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
+from pipelines.tasks.single_shot_extension import SingleShotExtension
+from pipelines.tasks.talking_avatar import TalkingAvatar
+from skyreels_tui import intents
+from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.executors.fake import FakeExecutor
+from skyreels_tui.folders import Folders
+from skyreels_tui.jobs import reasons
+from skyreels_tui.jobs.events import JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.monitors.sample import (
+    DiskReading,
+    FileSystem,
+    GpuReading,
+    HealthReading,
+    MemoryReading,
+    Pool,
+    QueueForecast,
+    RunningJob,
+    Sample,
+)
+from skyreels_tui.panels.progress import ProgressPanel
+from skyreels_tui.settings import Settings
+from tests.ui.conftest import SAMPLES, Session
+
+NOW = datetime(2026, 3, 1, 14, 3)
+GIB = 2**30
+FACTS = Path(__file__).parents[1] / "cli" / "machines" / "spark_cpu_torch.json"
+BACKGROUND = {"follow"}
+"""Groups of workers that go on as long as their screen is open."""
+RESULT = Path("result")
+"""Relative, as every path here: what a screen shows of it is the same in any folder."""
+
+
+class FixedTime(datetime):
+    """A clock that stands."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> FixedTime:
+        """The same minute always."""
+        return cls(NOW.year, NOW.month, NOW.day, NOW.hour, NOW.minute, tzinfo=tz)
+
+
+# The queue
+
+
+def _at(minutes_ago: float) -> str:
+    return f"{(NOW - timedelta(minutes=minutes_ago)).isoformat()}+00:00"
+
+
+def _reference(prompt: str, **values: object) -> ReferenceToVideo:
+    return ReferenceToVideo(prompt=prompt, ref_imgs=("hero.png",), resolution="128P", profile="demo", **values)  # type: ignore[arg-type]
+
+
+WALK = "[ZOOM_IN_CUT] A woman walks through a long corridor and turns to the camera"
+
+
+def _job(job_id: int, state: JobState, label: str, request: Request | None = None, **values: object) -> Job:
+    request = request or _reference(WALK)
+    names = {ReferenceToVideo: "reference_to_video", SingleShotExtension: "single_shot_extension",
+             ShotSwitchingExtension: "shot_switching_extension", TalkingAvatar: "talking_avatar"}  # fmt: skip
+    made = Job(job_id, label, names[type(request)], request.to_json(), state, float(job_id), _at(200 - job_id))
+    return replace(made, **values)  # type: ignore[arg-type]
+
+
+_CLIP = {"input_video": ("clip.mp4",), "resolution": "128P", "profile": "demo"}
+_DONE = {"started_at": _at(120), "finished_at": _at(90), "run_seconds": 1790.0, "attempts": 1}
+AVATAR = TalkingAvatar(
+    prompt="A woman speaks", input_image=("hero.png",), input_audio=("voice.wav",), resolution="128P", profile="demo"
+)
+RUNNING = _job(
+    12, JobState.RUNNING, "corridor-A", stage="denoise", step=5, num_steps=8, num_segments=1, attempts=1,
+    started_at=_at(22.7),
+)  # fmt: skip
+FAILED = _job(
+    10, JobState.FAILED, "line-02", AVATAR, stage="write", num_segments=3, segment=2, attempts=1,
+    error="disk full at /data: needs 1.20 GiB, 0.30 GiB free", started_at=_at(80), finished_at=_at(61),
+    run_seconds=1140.0, traceback="Traceback (most recent call last):\n  …\nDiskFull: disk full at /data",
+)  # fmt: skip
+JOBS = (
+    RUNNING,
+    _job(13, JobState.QUEUED, "line-03", AVATAR),
+    _job(14, JobState.BLOCKED, "corridor-B", SingleShotExtension(prompt="It goes on", **_CLIP),  # type: ignore[arg-type]
+         reason=reasons.WAITS_FOR_JOB.format(id=12)),
+    _job(15, JobState.HELD, "close-up", ShotSwitchingExtension(prompt="Closer", cut="[ZOOM_IN_CUT]", **_CLIP)),  # type: ignore[arg-type]
+    _job(16, JobState.INTERRUPTED, "night", step=3, num_steps=8, stage="denoise", attempts=1,
+         reason=reasons.INTERRUPTED.format(where=reasons.AT_STEP.format(step=3, num_steps=8))),
+    _job(11, JobState.DONE, "corridor-0", **_DONE, output="result/reference_to_video/corridor-0.mp4"),
+    _job(9, JobState.DONE, "test-cut", **_DONE, output="result/reference_to_video/test-cut.mp4",
+         suspect="every frame looked at is black"),
+    FAILED,
+    _job(8, JobState.CANCELLED, "wrong seed", finished_at=_at(300)),
+)  # fmt: skip
+STRIP = PreviewStrip(
+    16, 16, (0, 10, 20, 30),
+    bytes(value for frame in range(4) for y in range(16) for x in range(16) for value in (x * 15, y * 15, frame * 60)),
+)  # fmt: skip
+PROGRESS = JobProgress(
+    12, Progress(Stage.DENOISE, 5, 8, detail="cudnn attention", preview=STRIP), 1361.0, (268.1, 268.4, 267.9, 268.8, 268.4),
+    (("load", 6.1), ("text", 0.1), ("condition", 2.0)), 842.0,
+)  # fmt: skip
+LOG = (
+    LogLine(_at(3), "info", "step 4/8 268.8 s", 12),
+    LogLine(_at(1.4), "warning", "memory pressure 12 %", 12),
+    LogLine(_at(0.1), "info", "step 5/8 268.4 s  cudnn attention  peak 58.0 GiB", 12),
+)
+
+
+def reading() -> Sample:
+    """What the sensors say."""
+    waiting = ((13, 450.0), (14, 5340.0))
+    plan = RUNNING.task.plan(RUNNING.request)
+    return Sample(
+        at=NOW.timestamp(),
+        gpu=GpuReading(
+            name="NVIDIA GB10", util_percent=98, sm_clock_mhz=2412, max_sm_clock_mhz=3003, temperature_c=71,
+            power_w=92.0, unified=True,
+        ),
+        memory=MemoryReading(
+            pool=Pool.UNIFIED, total_bytes=round(119.7 * GIB), used_bytes=round(64.6 * GIB),
+            available_bytes=round(55.1 * GIB), weights_bytes=round(40.5 * GIB), ours_bytes=round(54.7 * GIB),
+            spare_bytes=round(3.0 * GIB), peak_bytes=round(58.0 * GIB), page_cache_bytes=round(3.1 * GIB),
+            swap_used_bytes=0, swap_total_bytes=16 * GIB,
+        ),
+        disk=DiskReading(
+            (FileSystem(("results", "cache", "state"), "/data", 4 * 2**40, round(1.7 * 2**40)),),
+            result_bytes=41 * GIB, models=(("SkyReels-V3-R2V-14B", 52 * GIB), ("SkyReels-V3-A2V-19B", 42 * GIB)),
+        ),
+        health=HealthReading(),
+        queue=QueueForecast(
+            waiting, 6632.0, 3 * plan.output_bytes, held_seconds=((15, 1160.0),), running=RunningJob(RUNNING, plan)
+        ),
+    )  # fmt: skip
+
+
+class SceneApp(SkyreelsApp):
+    """The app over the fixed queue: nothing runs, nothing is read from this machine."""
+
+    CSS_PATH = Path(skyreels_tui.__file__).with_name("app.tcss")
+
+    jobs: tuple[Job, ...] = JOBS
+
+    def _list_jobs(self) -> list[Job]:
+        return list(self.jobs)
+
+    def _open_queue(self) -> None:
+        self.board.apply(QueueStatus(is_owner=True, engine="running" if self.jobs else "idle"))
+        for event in (QueueChanged(), *(LOG if self.jobs else ())):
+            self.publish_event(event)
+        if self.jobs:
+            self.publish_event(PROGRESS)
+            self.publish_sample(reading())
+
+
+class EmptyApp(SceneApp):
+    """The app of a new user."""
+
+    jobs = ()
+
+
+# Files
+
+
+def make_files(folder: Path) -> None:
+    """Inputs of the forms, and finished videos with and without recipes."""
+    y, x = np.mgrid[0:160, 0:120].astype(np.uint8)
+    Image.fromarray(np.stack([x * 2, y, 255 - y], axis=-1)).save(folder / "hero.png")
+    shutil.copy(SAMPLES / "clip.mp4", folder / "clip.mp4")
+    with wave.open(str(folder / "voice.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16000)
+        tone = np.sin(np.arange(48000) / 16000 * 2 * np.pi * 220) * 8000 * np.linspace(0, 1, 48000)
+        sound.writeframes(tone.astype("<i2").tobytes())
+    made: tuple[tuple[str, str, Request | None, int], ...] = (
+        ("reference_to_video", "corridor-0", _reference(WALK, seed=7), 5),
+        ("talking_avatar", "line-01", AVATAR, 240),
+        ("single_shot_extension", "corridor-1", SingleShotExtension(prompt="It goes on", **_CLIP), 1500),  # type: ignore[arg-type]
+        ("joined", "holiday [2026]", None, 4000),
+    )
+    for task, label, request, minutes_ago in made:
+        path = folder / RESULT / task / f"{label}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLES / "clip.mp4", path)
+        moment = (NOW - timedelta(minutes=minutes_ago)).timestamp()
+        os.utime(path, (moment, moment))
+        if request is not None:
+            recipe = {"label": label, "task": task, "request": json.loads(request.to_json()), "recipe": 1,
+                      "output": {"num_frames": 60, "fps": 24, "suspect": ""}}  # fmt: skip
+            path.with_suffix(".json").write_text(json.dumps(recipe))
+
+
+def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Stop the clocks, name the machine, fix the size of its disk, and go to `folder`."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE", "NO_COLOR", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TZ": "UTC", "HF_HOME": "hub", "COLORTERM": "truecolor", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(platform, "node", lambda: "spark-01")
+    usage = SimpleNamespace(total=4 * 2**40, used=2**41, free=round(1.7 * 2**40))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for package in ("screens", "panels", "widgets", "widgets.fields"):
+        found = importlib.import_module(f"skyreels_tui.{package}")
+        for entry in pkgutil.iter_modules(found.__path__, f"{found.__name__}."):
+            module = importlib.import_module(entry.name)
+            if getattr(module, "datetime", None) is datetime:
+                monkeypatch.setattr(module, "datetime", FixedTime)
+    monkeypatch.setattr("skyreels_tui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
+    from skyreels_tui.doctor.facts import from_json
+
+    facts = from_json(FACTS.read_text(encoding="utf-8"))
+    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_: facts)
+
+
+@asynccontextmanager
+async def open_app(
+    folder: Path, size: tuple[int, int], *, theme: str = "night", empty: bool = False
+) -> AsyncIterator[Session]:
+    """Run the app in `folder`, where `make_files` and `still` have been."""
+    home = Path("home")
+    options = AppOptions(
+        folders=Folders(home / "config", home / "state", home / "cache", home / "logs"),
+        settings=Settings(),
+        result_dir=RESULT,
+        executor=FakeExecutor,
+        theme=theme,
+    )
+    app = (EmptyApp if empty else SceneApp)(options)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        session = Session(app, pilot, FakeExecutor())
+        await session.until(lambda: empty or app.last_sample is not None, "the sensors")
+        for panel in app.screen.query(ProgressPanel):
+            panel.clock, panel.wall_clock = (lambda panel=panel: panel._received_s), FixedTime.now  # type: ignore[misc]
+            panel.redraw()
+        await quiet(session)
+        yield session
+
+
+async def quiet(session: Session) -> None:
+    """Wait until no worker and no timer of a form has anything to do."""
+    app = session.app
+
+    def rests() -> bool:
+        busy = [worker for worker in app.workers if worker.is_running and worker.group not in BACKGROUND]
+        timers = [getattr(screen, "_timer", None) for screen in app.screen_stack]
+        waiting = [
+            timer for timer in timers if timer is not None and timer._task is not None and not timer._task.done()
+        ]
+        return not busy and not waiting
+
+    calm = 0
+    while calm < 5:
+        await session.until(rests, "the workers to rest", timeout_s=60)
+        await session.pilot.pause(0.02)
+        calm = calm + 1 if rests() else 0
+
+
+# The scenes
+
+Open = Callable[[Session], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One state of one screen and the way there."""
+
+    name: str
+    open: Open
+    empty: bool = False
+    """In the app of a new user."""
+
+
+async def _home(_: Session) -> None:
+    return
+
+
+def _keys(*keys: str) -> Open:
+    async def open_(session: Session) -> None:
+        for key in keys:
+            await session.press(key)
+            await quiet(session)
+
+    return open_
+
+
+def _form(task: str, request: Request | None) -> Open:
+    async def open_(session: Session) -> None:
+        values = json.loads(request.to_json()) if request is not None else None
+        session.app.post_message(intents.OpenForm(task, values, "corridor-C" if request is not None else ""))
+        await session.until(lambda: hasattr(session.app.screen, "form_task"), "the form")
+        await session.until(lambda: getattr(session.app.screen, "_checked", None) is not None, "the checks")
+
+    return open_
+
+
+def _job_screen(job_id: int, *keys: str) -> Open:
+    async def open_(session: Session) -> None:
+        session.app.post_message(intents.OpenJob(job_id))
+        await session.until(lambda: len(session.app.screen_stack) > 2, "the job")
+        await session.press(*keys)
+
+    return open_
+
+
+async def _leave(session: Session) -> None:
+    from skyreels_tui.screens.leave import LeaveScreen
+
+    session.app.push_screen(LeaveScreen(RUNNING))
+
+
+async def _unusable(session: Session) -> None:
+    from skyreels_tui.screens.unusable import UnusableScreen
+
+    session.app.push_screen(UnusableScreen("home/state/queue.db", "It is damaged: …", "queue-2026-02-28.db"))
+
+
+async def _results(session: Session) -> None:
+    await session.press("R")
+    await session.until(lambda: "416x240" in session.text, "the strip")
+
+
+async def _rename(session: Session) -> None:
+    await _results(session)
+    await session.press("r")
+
+
+SCENES = (
+    Scene("home", _home),
+    Scene("home-empty", _home, empty=True),
+    Scene("home-progress", _keys("2")),
+    Scene("form-reference", _form("reference_to_video", _reference(WALK))),
+    Scene("form-reference-empty", _form("reference_to_video", None)),
+    Scene("form-single-shot", _form("single_shot_extension", SingleShotExtension(prompt="It goes on", **_CLIP))),  # type: ignore[arg-type]
+    Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request)),
+    Scene("form-avatar", _form("talking_avatar", AVATAR)),
+    Scene("job-running", _job_screen(12)),
+    Scene("job-failed", _job_screen(10, "t")),
+    Scene("results", _results),
+    Scene("models", _keys("M")),
+    Scene("doctor", _keys("D")),
+    Scene("settings", _keys("S")),
+    Scene("themes", _keys("ctrl+t")),
+    Scene("help", _keys("question_mark")),
+    Scene("leave", _leave),
+    Scene("cancel", _keys("x")),
+    Scene("rename", _rename),
+    Scene("unusable", _unusable),
+)
+"""Every screen at least once, in the order a person meets them."""
