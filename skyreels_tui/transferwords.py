@@ -82,5 +82,5 @@ def _file(path: str, done: int, whole: int, width: int, glyphs: Glyphs) -> Conte
     full = int(share * BAR_WIDTH)
     figures = f" {int(100 * share):>3} %  {tr('{part} of {whole}', part=size(done), whole=size(whole))}"
     bar = Content.assemble((glyphs.bar_full * full, "$primary"), (glyphs.bar_empty * (BAR_WIDTH - full), "$text-muted"))
-    room = max(12, width - BAR_WIDTH - 26)
+    room = max(12, width - BAR_WIDTH - 32)
     return Content.assemble(f"  {cut(cut_path(path, room), room):<{room}} ", bar, figures)

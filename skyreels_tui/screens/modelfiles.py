@@ -102,7 +102,7 @@ class ModelFilesScreen(Screen[None]):
         self.app.call_from_thread(self._show, planned_files(self._model, plan), tried)
 
     def _show(self, files: list[FileRow], note: str) -> None:
-        if self.is_mounted:
+        if self.is_attached:
             rows = self.query_one(FileRows)
             rows.files = files
             rows.refresh()

@@ -178,7 +178,7 @@ class ModelsScreen(Screen[None]):
     def _place(self, model: Shelved) -> str:
         width = max(20, self.size.width - 4)
         if model.is_own:
-            return cut_path(tr("your own folder: {folder}", folder=model.folder), width)
+            return tr("your own folder: {folder}", folder=cut_path(str(model.folder), width - 20))
         return cut_path(str(model.folder), width) if model.folder else _command(model)
 
     def _show_work(self) -> None:
@@ -208,8 +208,10 @@ class ModelsScreen(Screen[None]):
                 return not busy and model.folder is not None
             case "use_cache":
                 return not busy and model.is_own
-            case "use" | "purge":
+            case "use":
                 return not busy
+            case "purge":
+                return not busy and (model.is_own or model.num_bytes > 0)
         return True
 
     def _say(self, text: str) -> None:
@@ -341,18 +343,18 @@ class ModelsScreen(Screen[None]):
             self._say(tr("Nothing of it is in the shared cache, {folder}.", folder=hub_cache()))
             return
         total = sum(num_bytes for _, num_bytes in folders)
-        lines = [tr("{size} in {folder}", size=size(num_bytes), folder=folder) for folder, num_bytes in folders]
+        lines = [tr("{size} in {folder}.", size=size(num_bytes), folder=folder) for folder, num_bytes in folders]
         lines.append(tr("Other models of the shared cache are not touched."))
         jobs = [f"{job.id} {cut(job.label, 20)}".rstrip() for job in hub(self).board.jobs if _needs(job, model)]
         if jobs:
-            lines.append(tr("These jobs need it and will fail: {jobs}", jobs=", ".join(jobs[:8])))
+            lines.append(tr("These jobs need it and will fail: {jobs}.", jobs=", ".join(jobs[:8])))
 
         def answered(sure: bool | None) -> None:
             if sure:
                 self._remove(model)
 
         question = tr("Delete {size} of {model} for good?", size=size(total), model=model.checkpoint.title)
-        self.app.push_screen(ConfirmScreen(question, "\n".join(lines), yes=tr("Delete it")), answered)
+        self.app.push_screen(ConfirmScreen(question, " ".join(lines), yes=tr("Delete it")), answered)
 
     @work(thread=True, exclusive=True, group="plan")
     def _remove(self, model: Shelved) -> None:

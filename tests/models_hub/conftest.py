@@ -26,6 +26,8 @@ class Repo:
     status: int = 200
     """What every request gets instead of an answer, such as 404, 401 or 503."""
     error_code: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Sizes that are claimed for files, whatever their bytes are."""
     large_from: int = 64
     """Files of this size or more are large files, with a sha256."""
 
@@ -39,6 +41,10 @@ class FakeHub:
     chunk: int = 1 << 16
     pause_s: float = 0.0
     """Between two chunks: a slow line."""
+    trickle_from: int = 0
+    """From so many bytes in all the line all but stops; 0 never."""
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Cleared: the list of files is not given before it is set."""
     cut_after: int = 0
     """Bytes after which the connection breaks, once for each entry of `cuts`."""
     cuts: int = 0
@@ -77,6 +83,7 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             elif repo.status != 200:
                 self._refuse(repo.status, repo.error_code)
             elif api:
+                hub.answers.wait(30)
                 self._json({"id": api[1], "sha": COMMIT, "siblings": [_sibling(repo, name) for name in repo.files]})
             elif file and file[3] in repo.files:
                 self._file(file[3], repo.files[file[3]])
@@ -114,13 +121,16 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             self._send(content, start)
 
         def _send(self, content: bytes, start: int) -> None:
-            for begin in range(start, len(content), hub.chunk):
+            begin = start
+            while begin < len(content):
                 if hub.cuts and begin - start >= hub.cut_after:
                     hub.cuts -= 1
                     self.close_connection = True
                     self.connection.shutdown(2)
                     return
-                piece = content[begin : begin + hub.chunk]
+                trickles = 0 < hub.trickle_from <= hub.sent
+                piece = content[begin : begin + (16 if trickles else hub.chunk)]
+                begin += len(piece)
                 try:
                     self.wfile.write(piece)
                 except OSError:
@@ -128,18 +138,19 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                     return
                 hub.sent += len(piece)
                 hub.moving.set()
-                if hub.pause_s:
-                    time.sleep(hub.pause_s)
+                if hub.pause_s or trickles:
+                    time.sleep(0.05 if trickles else hub.pause_s)
 
     return Handler
 
 
 def _sibling(repo: Repo, name: str) -> dict[str, object]:
     content = repo.files[name]
-    entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": object_id(content)}
-    if len(content) >= repo.large_from:
+    num_bytes = repo.sizes.get(name, len(content))
+    entry: dict[str, object] = {"rfilename": name, "size": num_bytes, "blobId": object_id(content)}
+    if num_bytes >= repo.large_from:
         digest = hashlib.sha256(content).hexdigest()
-        entry["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 130}
+        entry["lfs"] = {"sha256": digest, "size": num_bytes, "pointerSize": 130}
     return entry
 
 
@@ -147,6 +158,7 @@ def _sibling(repo: Repo, name: str) -> dict[str, object]:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A running hub that commands and functions find through the environment, and a cache of its own."""
     fake = FakeHub()
+    fake.answers.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(fake))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
