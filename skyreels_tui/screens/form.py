@@ -259,8 +259,11 @@ class FormScreen(Screen[None]):
             self._check_soon(0.0)
 
     def _submit_checked(self, checked: forms.Checked) -> None:
+        self._send_or_refuse(checked)
         for files in self.query(FilesField):
             files.whole = False
+
+    def _send_or_refuse(self, checked: forms.Checked) -> None:
         if checked.problems:
             self._submitting = False
             self._show_problems(checked.problems)

@@ -40,10 +40,11 @@ class PresetList(RowList):
     def show(self, task: TaskSpec, presets: dict[str, dict[str, Any]], name: str = "") -> None:
         """Replace the rows and put the cursor on `name`."""
         self.presets = presets
-        self._summaries = {key: forms.summary(task, values) for key, values in presets.items()}
+        self._summaries = {key: forms.summary(task, _unusual(task, values)) for key, values in presets.items()}
         names = list(presets)
         self.cursor = names.index(name) if name in names else min(self.cursor, max(0, len(names) - 1))
         self.refresh()
+        self.post_message(self.Moved(self))
 
     @property
     def selected(self) -> str:
@@ -84,6 +85,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         title = (tr("Presets"), "bold $primary"), f"  {tr(self._form_task.title)}"
         yield Static(Content.assemble(*title), classes="bar")
         yield PresetList()
+        yield Static(Content(""), id="preset-whole", classes="explain")
         yield LineInput(placeholder=tr("name of the preset; Enter saves, Esc leaves it"), id="preset-name")
         yield Static(Content(""), id="preset-problem", classes="bar")
         yield KeyBar()
@@ -109,6 +111,11 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     def _show(self, name: str = "") -> None:
         self._do(lambda: self._list.show(self._form_task, self._presets.of_task(self._form_task.name), name))
         self.refresh_bindings()
+
+    @on(RowList.Moved)
+    def _show_whole(self) -> None:
+        values = self._list.presets.get(self._list.selected, {})
+        self.query_one("#preset-whole", Static).update(plain(forms.summary(self._form_task, values), "$text-muted"))
 
     def _do(self, change: Callable[[], object]) -> bool:
         """Read or write a file; say in words what went wrong."""
@@ -207,3 +214,8 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
             self._close_line()
         else:
             self.dismiss(None)
+
+
+def _unusual(task: TaskSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    usual = forms.initial_values(task)
+    return {name: value for name, value in values.items() if value != usual[name]}
