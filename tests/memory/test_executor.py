@@ -3,8 +3,6 @@
 import dataclasses
 import errno
 import json
-import os
-import threading
 import time
 
 import pytest
@@ -210,14 +208,15 @@ def test_warm_jobs_start_at_once_and_do_not_encode_a_known_prompt(home, tmp_path
             encoded.append(args)
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
-    began, first_step, changed = {}, {}, threading.Condition()
+    began, first_step, loaded = {}, {}, set()
 
     def listen(event):
-        with changed:
-            if isinstance(event, JobChanged) and event.job.state is JobState.RUNNING:
-                began.setdefault(event.job.id, time.monotonic())
-            if isinstance(event, JobProgress) and event.progress.stage is Stage.DENOISE:
-                first_step.setdefault(event.job_id, time.monotonic())
+        if isinstance(event, JobChanged) and event.job.state is JobState.RUNNING:
+            began.setdefault(event.job.id, time.monotonic())
+        if isinstance(event, JobProgress) and event.progress.bytes_total:
+            loaded.add(event.job_id)
+        if isinstance(event, JobProgress) and event.progress.stage is Stage.DENOISE:
+            first_step.setdefault(event.job_id, time.monotonic())
 
     service = QueueService(
         home,
@@ -227,13 +226,13 @@ def test_warm_jobs_start_at_once_and_do_not_encode_a_known_prompt(home, tmp_path
     )
     try:
         service.start()
-        request = dataclasses.replace(make_request(num_inference_steps=2), prompt="a prompt of its own")
-        jobs = [service.add(request) for _ in range(2)]
-        assert [service.wait(job.id, 120).state for job in jobs] == [JobState.DONE] * 2
+        request = dataclasses.replace(make_request(num_inference_steps=1), prompt="a prompt of its own")
+        cold, *warm = [service.add(request).id for _ in range(4)]
+        assert [service.wait(job, 120).state for job in (cold, *warm)] == [JobState.DONE] * 4
     finally:
         hook.remove()
         service.close(timeout_s=30)
     assert len(encoded) == 1
-    # One second of a free machine: a busy one gives this thread, which yields to the screen, a share of its time.
-    limit_s = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert first_step[jobs[1].id] - began[jobs[1].id] < limit_s
+    assert loaded == {cold}
+    # Of three in a row, so that another program's burst on this machine is not taken for ours.
+    assert min(first_step[job] - began[job] for job in warm) < 1.0
