@@ -382,6 +382,10 @@ class SkyreelsApp(QueueApp):
         """Where demo models and embeddings are kept."""
         return self.folders.cache
 
+    def own_model(self, family: str) -> str:
+        """The checkpoint folder that the settings name for a family, or ''."""
+        return self.settings.models.get(family, "")
+
     def task_defaults(self, task: str) -> Mapping[str, Any]:
         """Field values that the settings file gives a new form."""
         return self.settings.defaults.get(task, {})

@@ -115,7 +115,8 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
         settings = loaded.settings
         return LocalExecutor(
             folders,
-            own_models=settings.models,
+            # Read when a job begins: a folder may be chosen while this process runs the queue.
+            own_models=lambda: load(folders.settings_file).settings.models,
             keep_warm=settings.keep_warm,
             memory_floor_bytes=int(settings.memory_floor_gib * 2**30),
         )

@@ -25,6 +25,9 @@ class FormHost(Protocol):
     def cache_dir(self) -> Path:
         """Where demo models and embeddings are kept."""
 
+    def own_model(self, family: str) -> str:
+        """The checkpoint folder that the settings name for a family, or ''."""
+
     def task_defaults(self, task: str) -> Mapping[str, Any]:
         """Field values that the settings file gives a new form."""
 

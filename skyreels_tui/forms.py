@@ -94,8 +94,11 @@ class Checked:
     reading: Reading = Reading()
 
 
-def check_form(task: TaskSpec, request: Request, cache_dir: Path) -> Checked:
-    """Check every field, plan the job and look for its checkpoint; opens files, so call it on a worker thread."""
+def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str = "") -> Checked:
+    """Check every field, plan the job and look for its checkpoint; opens files, so call it on a worker thread.
+
+    `own_model` is a checkpoint folder that the settings name for the task's family.
+    """
     problems = _problems(request)
     # The prompt changes neither size nor time, so an empty one does not hide the estimate.
     plan = None
@@ -105,7 +108,7 @@ def check_form(task: TaskSpec, request: Request, cache_dir: Path) -> Checked:
         except MediaError as error:
             first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
             problems = (*problems, Problem(first, str(error)))
-    tokenizer, missing = _checkpoint(task, request, cache_dir)
+    tokenizer, missing = _checkpoint(task, request, cache_dir, own_model)
     return Checked(request, problems, plan, missing, _read_prompt(request, tokenizer))
 
 
@@ -118,7 +121,7 @@ def _problems(request: Request) -> tuple[Problem, ...]:
     return (*(Problem(name, unfetched) for name in waiting), *others)
 
 
-def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path) -> tuple[Path | None, str]:
+def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path, own_model: str) -> tuple[Path | None, str]:
     """The folder of the tokenizer, and why no checkpoint on this machine fits, in words.
 
     The demo models are made on first use; their tokenizer comes with the program.
@@ -131,7 +134,7 @@ def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path) -> tuple[Path
     from pipelines.checkpoints.registry import CHECKPOINTS
 
     try:
-        folder = locate(task.family, request.model_id, request.profile, cache_dir, task.name)
+        folder = locate(task.family, request.model_id or own_model, request.profile, cache_dir, task.name)
     except CheckpointMissing as error:
         return None, str(error)
     [patterns] = (part.patterns for part in CHECKPOINTS[task.family].components if part.name == "tokenizer")

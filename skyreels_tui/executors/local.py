@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +42,19 @@ class LocalExecutor:
         folders: Folders,
         *,
         device: str = "",
-        own_models: Mapping[str, str] | None = None,
+        own_models: Callable[[], Mapping[str, str]] = dict,
         keep_warm: bool = True,
         memory_floor_bytes: int = 0,
         read_memory: ReadMemory | None = None,
     ) -> None:
         """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one.
 
-        `own_models` maps a family to a checkpoint folder that is used instead of the shared cache. Without
+        `own_models` gives, for a family, a checkpoint folder that is used instead of the shared cache. Without
         `keep_warm` every job's networks are released at its end. Admission keeps `memory_floor_bytes` available;
         `read_memory` replaces its sensor.
         """
         self._cache_dir, self._device = folders.cache, device
-        self._own_models, self._keep_warm = own_models or {}, keep_warm
+        self._own_models, self._keep_warm = own_models, keep_warm
         self._floor_bytes, self._read_memory = memory_floor_bytes, read_memory
         self._pool: ModelPool | None = None
         self._keeper: MemoryKeeper | None = None
@@ -187,7 +187,7 @@ class LocalExecutor:
             return demo_checkpoint(family, self._cache_dir)
         from pipelines.checkpoints.locate import locate
 
-        model = request.model_id or self._own_models.get(family, "")
+        model = request.model_id or self._own_models().get(family, "")
         return locate(family, model, request.profile, self._cache_dir, task)
 
 

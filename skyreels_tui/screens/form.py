@@ -163,7 +163,9 @@ class FormScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="check")
     def _check_on_worker(self, values: dict[str, Any], profile: Any) -> None:
         request = forms.build_request(self.form_task, values, profile)
-        checked = forms.check_form(self.form_task, request, self.host.cache_dir)
+        checked = forms.check_form(
+            self.form_task, request, self.host.cache_dir, self.host.own_model(self.form_task.family)
+        )
         self.app.call_from_thread(self._take_checked, values, checked)
 
     def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
