@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipelines.admission import GIB, Memory
-from pipelines.errors import Cancelled, MediaError, OutOfMemory
+from pipelines.errors import Cancelled, CheckpointMissing, MediaError, OutOfMemory
 from pipelines.media.publish import read_metadata
 from pipelines.models.float8 import Float8Linear
 from pipelines.models.text import PromptEncoder
@@ -236,3 +236,12 @@ def test_warm_jobs_start_at_once_and_do_not_encode_a_known_prompt(home, tmp_path
     assert loaded == {cold}
     # Of three in a row, so that another program's burst on this machine is not taken for ours.
     assert min(first_step[job] - began[job] for job in warm) < 1.0
+
+
+def test_a_folder_of_ones_own_is_looked_up_when_the_job_begins(home, context, tmp_path):
+    own = {}
+    executor = LocalExecutor(home, device="cpu", own_models=lambda: own, read_memory=lambda pool: ROOMY)
+    attempt = context(profile="full", resolution="540P")
+    own["r2v"] = str(tmp_path)
+    with pytest.raises(CheckpointMissing, match=f"{tmp_path} holds no transformer"):
+        executor.run(attempt)

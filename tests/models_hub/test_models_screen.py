@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.screens.form import FormScreen
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.screens.models import ModelsScreen
 from skyreels_tui.transfers import State
@@ -299,9 +300,17 @@ async def test_a_folder_of_ones_own_and_back(start, hub, tmp_path):  # noqa: F81
         assert s.app.settings.models == {"r2v": str(mine) + "/"} or s.app.settings.models == {"r2v": str(mine)}
         assert "your own folder" in s.text
         assert "w Fetch" not in s.footer
+        await s.press("escape", "n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        await s.app.workers.wait_for_complete()
+        assert "no checkpoint for" not in s.text
+        await s.press("escape")
+        await opened(s)
         await s.press("U")
         await s.until(lambda: "missing" in row(s))
         assert s.app.settings.models == {}
+        await s.press("escape", "n")
+        await s.shows("no checkpoint for")
         assert (mine / WEIGHTS).is_file()
 
 
