@@ -2,131 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import pty
 import re
-import select
-import struct
+import shutil
 import subprocess
 import sys
-import termios
 import time
-import unicodedata
-from itertools import accumulate
 from pathlib import Path
 
-import pyte
 import pytest
 from PIL import Image
 
-import skyreels_tui
+from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.service import QueueService
 from tests.models_hub.conftest import FakeHub, hub  # noqa: F401 - fixture
-
-ROOT = Path(skyreels_tui.__file__).parents[1]
-COLUMNS, LINES = 110, 30
-WAIT_S = 30.0
-EVIL = (
-    "[red]x[/] [ZOOM_IN_CUT] ]/[ [bold "
-    "\x1b[31mA\x1b[2J\x1b[999;1HB \x1b]0;PWNED\x07 \x1b]52;c;UFdORUQ=\x07 \x1bP1;1|PWNED\x1b\\ \x9b2J \x90PWNED\x9c "
-    "\x00\x07\x08\x0c\x0b\x7f \r\u202eabc\u2066def\u200b\u200d\ufeff\u2028\u00ad 👩\u200d👩\u200d👧 🇧🇷 ✓ \U000e0041 end"
+from tests.terminal import (
+    EVIL,
+    LITERAL,
+    LONG,
+    ROOT,
+    WAIT_S,
+    Terminal,
+    assert_lines_of_text,
+    assert_no_foreign_sequence,
+    borders,
 )
-"""Markup, CSI, OSC, DCS, C1, controls, bidi, zero width, joiners, emoji, tags."""
-LITERAL = "[red]x[/] [ZOOM_IN_CUT] ]/[ [bold "
-LONG = "wort " * 800
-STEERING = re.compile(
-    "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
-)
-"""All but the line break that ends a line on a terminal."""
-
-PROGRAM = """
-import json, sys
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
-from skyreels_tui.cli import main
-from skyreels_tui.executors.fake import FakeExecutor, Script
-commands, error, gated = json.loads(sys.argv[1])
-script = Script(failures={(Stage.DENOISE, 2): MediaError(error)} if error else {})
-for words in commands:
-    main(words, executor=lambda: FakeExecutor(script, gated=gated))
-"""
-
-
-class Terminal:
-    """A program behind a pseudo-terminal, every byte it wrote, and the screen that an emulator makes of it."""
-
-    def __init__(
-        self, commands: list[list[str]], *, error: str = "", gated: bool = False, home: Path | None = None
-    ) -> None:
-        self.received = b""
-        self._screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.ByteStream(self._screen)
-        self._end, inside = pty.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-        for name in ("COLUMNS", "LINES"):
-            # A parallel test run sets them; the terminal's own size counts here.
-            environ.pop(name, None)
-        if home is not None:
-            environ["SKYREELS_TUI_HOME"] = str(home)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated])],
-            cwd=ROOT, stdin=inside, stdout=inside, stderr=inside, env=environ, start_new_session=True,
-        )  # fmt: skip
-        os.close(inside)
-
-    @property
-    def lines(self) -> list[str]:
-        return list(self._screen.display)
-
-    def read_some(self, timeout_s: float) -> bool:
-        """Take what has come; False when the program has ended."""
-        if not select.select([self._end], [], [], timeout_s)[0]:
-            return True
-        try:
-            data = os.read(self._end, 1 << 16)
-        except OSError as error:
-            assert error.errno == errno.EIO
-            return False
-        self.received += data
-        self._stream.feed(data)
-        return bool(data)
-
-    def wait_for(self, *words: str) -> None:
-        """Read until all words stand on the screen."""
-        deadline = time.monotonic() + WAIT_S
-        while not all(word in "\n".join(self.lines) for word in words):
-            assert time.monotonic() < deadline and self.read_some(0.2), "\n".join(self.lines)
-
-    def settled(self) -> list[str]:
-        """Read on until the frame is drawn to its end: what belongs together comes at once."""
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline and select.select([self._end], [], [], 0.15)[0]:
-            self.read_some(0)
-        return self.lines
-
-    def press(self, keys: str) -> None:
-        os.write(self._end, keys.encode())
-
-    def finish(self) -> bytes:
-        """Read to the end of the program."""
-        deadline = time.monotonic() + WAIT_S
-        while self.read_some(0.2):
-            assert time.monotonic() < deadline, self.received[-2000:]
-        assert self._process.wait(WAIT_S) == 0
-        os.close(self._end)
-        return self.received
-
-    def close(self) -> None:
-        """End the program without asking it."""
-        self._process.kill()
-        self._process.wait()
+from tests.ui.conftest import SAMPLES
 
 
 @pytest.fixture
@@ -146,15 +52,6 @@ def evil_picture(tmp_path: Path) -> str:
     path = Path(os.fsdecode(os.fsencode(str(tmp_path)) + b"/\xff\xfe" + name.encode("utf-8")[:180] + b".png"))
     Image.new("RGB", (64, 48), (200, 30, 60)).save(path)
     return str(path)
-
-
-def assert_lines_of_text(received: bytes) -> str:
-    """A command writes letters and line ends, no single control sequence."""
-    text = received.decode("utf-8").replace("\r\n", "\n")
-    assert STEERING.search(text) is None, repr(STEERING.search(text))
-    assert {unicodedata.category(char) for char in text if char != "\n"}.isdisjoint({"Cc", "Cf", "Cs", "Zl", "Zp"})
-    assert "Traceback" not in text
-    return text
 
 
 def test_commands_write_letters_only(home: Path, tmp_path: Path, evil_picture: str) -> None:
@@ -250,16 +147,6 @@ def test_the_app_does_not_draw_into_a_file(home: Path, tmp_path: Path) -> None:
     assert "needs a terminal" in log.read_text() and "\x1b" not in log.read_text()
 
 
-def borders(lines: list[str]) -> list[list[int]]:
-    """Columns of the frames, line by line."""
-    found = []
-    for line in lines:
-        wide = (2 if unicodedata.east_asian_width(char) == "W" else 1 for char in line)
-        columns = [0, *accumulate(wide)]
-        found.append([column for column, char in zip(columns, line, strict=False) if char in "│╭╮╰╯┌┐└┘├┤"])
-    return found
-
-
 def add_jobs(home: Path, picture: str, labels: tuple[str, ...], prompt: str) -> None:
     """Put jobs into a queue that nobody runs yet."""
     from pipelines.tasks.reference_to_video import ReferenceToVideo
@@ -271,23 +158,104 @@ def add_jobs(home: Path, picture: str, labels: tuple[str, ...], prompt: str) -> 
     service.close()
 
 
-def assert_no_foreign_sequence(received: bytes) -> None:
-    """Nothing of the hostile text came through as a sequence, and no invisible character as itself."""
-    for payload in (
-        b"\x1b]0;PWNED",
-        b"\x1b]52;",
-        b"\x1bP1;1|",
-        b"\x1b[999;1H",
-        b"\x1b[31mA",
-        b"\x00",
-        b"\x0c",
-        b"\x0b",
-    ):
-        assert payload not in received, payload
-    text = received.decode("utf-8")
-    assert (
-        re.search("[\x80-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]", text) is None
-    )
-    # Operating system commands of our own (the window's title, progress on the tab) hold plain letters.
-    for command in re.findall("\x1b\\]([^\x07\x1b]*)", text):
-        assert command.isprintable()
+# The other screens
+
+UNNAMED = re.compile(r"[\x00/]")
+
+
+def _folder(parent: Path, name: str) -> Path:
+    """Make a folder of that name, cut to what a file system takes."""
+    folder = parent / os.fsdecode(os.fsencode(UNNAMED.sub("", name))[:120])
+    folder.mkdir(parents=True)
+    return folder
+
+
+def put_videos(results: Path, label: str, prompt: str, name: bytes) -> None:
+    """Three videos: with a recipe beside it, with words inside it, and one that is broken; all of one moment."""
+    folder = results / "talking_avatar"
+    folder.mkdir(parents=True)
+    recipe = {"recipe": 1, "task": "talking_avatar", "label": label, "output": {"suspect": prompt},
+              "request": {"prompt": prompt, "seed": label, "resolution": prompt, "profile": "demo"}}  # fmt: skip
+    beside = folder / os.fsdecode(b"1" + name + b".mp4")
+    shutil.copy(SAMPLES / "clip.mp4", beside)
+    beside.with_suffix(".json").write_text(json.dumps(recipe))
+    inside = folder / "2.mp4"
+    tags = ["-metadata", f"title={UNNAMED.sub('', label)}", "-metadata", f"comment={json.dumps(recipe)}"]
+    command = [ffmpeg_path(), "-v", "error", "-i", beside, "-c", "copy", *tags, inside]
+    subprocess.run(command, check=True, timeout=60)
+    (folder / os.fsdecode(b"3" + name + b".mp4")).write_bytes((SAMPLES / "clip.mp4").read_bytes()[:4000])
+    for path in folder.iterdir():
+        moment = time.time() - 600 - ord(path.name[0])
+        os.utime(path, (moment, moment))
+
+
+SCREENS = (
+    ("R", "Results", "frames"), ("jj", "Results", "No settings are known"), ("q", "1 Queue", ""),
+    ("M", "Models", "transformer"), ("q", "1 Queue", ""), ("D", "Doctor", "disk: results"), ("q", "1 Queue", ""),
+    ("S", "Settings", "Hook command"),
+)  # fmt: skip
+"""Keys, a word of the screen they open, and one that stands there once its work is done."""
+
+
+def test_results_models_settings_and_doctor_send_no_foreign_sequence(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File names, recipes, tags inside an mp4, ffmpeg's words, folders, settings, TERM and PATH, all hostile."""
+    text = EVIL.replace("🇧🇷", "")
+    seen: list[list[list[str]]] = []
+    for words, name in (("plain words", b"name"), (text, b"\xff\xfe" + UNNAMED.sub("", text).encode()[:150])):
+        own = _folder(tmp_path, words)
+        put_videos(own / "r", words, words + LONG, name)
+        config = own / "config"
+        config.mkdir()
+        strange = json.dumps(words.replace("\x7f", ""), ensure_ascii=False)
+        (config / "settings.toml").write_text(
+            f"hook = {strange}\nwebhook = {strange}\nwhat = 1\n[models]\nr2v = {strange}\n"
+        )
+        monkeypatch.setenv("HF_HOME", str(own / "hf"))
+        monkeypatch.setenv("TERM_PROGRAM", UNNAMED.sub("", words))
+        monkeypatch.setenv("PATH", f"{own}:{os.environ['PATH']}")
+        terminal = Terminal([["--result-dir", str(own / "r")]], home=own)
+        shown = []
+        with contextlib.closing(terminal):
+            terminal.wait_for("Queue", "? Help")
+            for keys, *wanted in SCREENS:
+                terminal.press(keys)
+                terminal.wait_for(*wanted)
+                shown.append(terminal.settled())
+        assert_no_foreign_sequence(terminal.received)
+        seen.append(shown)
+    for before, after, (_, screen, _word) in zip(*seen, SCREENS, strict=True):
+        assert borders(after)[1:4] == borders(before)[1:4], screen + "\n" + "\n".join(after)
+        assert after[-1] == before[-1], screen
+    for index, shown_literally in ((0, LITERAL[:20]), (1, "[31mA"), (3, "PWNED\\x9c"), (5, "[31mA"), (7, LITERAL[:20])):
+        assert shown_literally in "".join(seen[1][index]), SCREENS[index][1]
+
+
+def test_what_is_copied_of_a_hostile_name_is_harmless_text(tmp_path: Path, home: Path) -> None:
+    put_videos(tmp_path / "r", "label", "prompt", b"\xff\x1b]0;PWNED\x07\n\xe2\x80\xae")
+    terminal = Terminal([["--result-dir", str(tmp_path / "r")]], home=home)
+    with contextlib.closing(terminal):
+        terminal.wait_for("Queue", "? Help")
+        terminal.press("R")
+        terminal.wait_for("frames")
+        for key in "yY":
+            terminal.press(key)
+            terminal.wait_for("Copied: ")
+            terminal.settled()
+    copied = [base64.b64decode(data).decode() for data in re.findall(rb"\x1b\]52;c;([^\x07\x1b]*)", terminal.received)]
+    assert len(copied) == 2 and all(text.isprintable() for text in copied)
+    assert copied[0].endswith("\\xff\\x1b]0;PWNED\\x07\\n\\xe2\\x80\\xae.mp4'") and copied[1].startswith("scp $'")
+
+
+def test_a_failed_job_s_error_traceback_and_log_are_harmless(home: Path, tmp_path: Path, evil_picture: str) -> None:
+    add_jobs(home, evil_picture, ("label",), "words")
+    terminal = Terminal([["--result-dir", str(tmp_path / "r")]], error=f"ffmpeg said {EVIL}{LONG}", home=home)
+    with contextlib.closing(terminal):
+        terminal.wait_for("failed")
+        terminal.press("\r")
+        terminal.wait_for("Job 1", "ffmpeg said " + LITERAL[:10])
+        terminal.press("t")
+        lines = terminal.settled()
+    assert_no_foreign_sequence(terminal.received)
+    assert len(lines) == 30 and "? Help" in lines[-1]

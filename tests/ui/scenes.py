@@ -126,7 +126,8 @@ STRIP = PreviewStrip(
     bytes(value for frame in range(4) for y in range(16) for x in range(16) for value in (x * 15, y * 15, frame * 60)),
 )  # fmt: skip
 PROGRESS = JobProgress(
-    12, Progress(Stage.DENOISE, 5, 8, detail="cudnn attention", preview=STRIP), 1361.0, (268.1, 268.4, 267.9, 268.8, 268.4),
+    12, Progress(Stage.DENOISE, 5, 8, detail="cudnn attention", preview=STRIP), 1361.0,
+    (268.1, 268.4, 267.9, 268.8, 268.4),
     (("load", 6.1), ("text", 0.1), ("condition", 2.0)), 842.0,
 )  # fmt: skip
 LOG = (
@@ -274,10 +275,8 @@ async def quiet(session: Session) -> None:
 
     def rests() -> bool:
         busy = [worker for worker in app.workers if worker.is_running and worker.group not in BACKGROUND]
-        timers = [getattr(screen, "_timer", None) for screen in app.screen_stack]
-        waiting = [
-            timer for timer in timers if timer is not None and timer._task is not None and not timer._task.done()
-        ]
+        timers = (getattr(screen, "_timer", None) for screen in app.screen_stack)
+        waiting = [task for timer in timers if timer and (task := timer._task) is not None and not task.done()]
         return not busy and not waiting
 
     calm = 0
