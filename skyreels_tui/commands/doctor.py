@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import getpass
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,7 +103,10 @@ def _facts(args: argparse.Namespace, context: Context) -> Facts:
     from skyreels_tui.doctor.gather import gather
 
     output.note(tr("looking at this machine ..."))
-    return gather(context.folders, context.settings, context.result_dir)
+    from skyreels_tui.panels.pictures import choose_drawing
+
+    drawing = choose_drawing("auto", os.environ, is_tty=sys.stdout.isatty())
+    return gather(context.folders, context.settings, context.result_dir, pictures=drawing)
 
 
 def _jobs(context: Context) -> list[Job]:

@@ -270,6 +270,9 @@ def check_models(facts: Facts) -> Iterator[Check]:
         size = tr("{there:.1f} of {wanted:.1f} GB", there=model.num_bytes / 1e9, wanted=model.expected_bytes / 1e9)
         if model.state == "present":
             yield Check(name, State.OK, tr("here, {size:.1f} GB", size=model.num_bytes / 1e9))
+        elif model.state == "corrupt":
+            why = tr("a check found damaged files; a download fetches them again")
+            yield Check(name, State.BAD, tr("damaged: {names}", names=", ".join(model.missing)), why, fix)
         elif model.state == "partial":
             why = tr("not here: {names}; tasks that need it do not run", names=", ".join(model.missing))
             yield Check(name, State.WARN, tr("in part, {size}", size=size), why, fix)
@@ -294,6 +297,7 @@ def check_terminal(facts: Facts) -> Iterator[Check]:
     else:
         yield Check("terminal", State.OK, program)
     yield _colours(facts)
+    yield from _pictures(facts)
     if "utf" not in terminal.encoding.lower():
         found = terminal.encoding or tr("no encoding set")
         yield Check("letters", State.WARN, found, tr("symbols come out as ?"), "export LANG=C.UTF-8  # or --ascii")
@@ -313,6 +317,19 @@ def _colours(facts: Facts) -> Check:
     else:
         why = tr("the preview shows fewer colours than the terminal may have")
     return Check("colours", State.NOTE, found, why, "export COLORTERM=truecolor  # if the terminal can")
+
+
+def _pictures(facts: Facts) -> Iterator[Check]:
+    """How previews are drawn; nothing where the terminal could not be asked."""
+    pictures = facts.terminal.pictures
+    if pictures in ("kitty", "sixel"):
+        yield Check("pictures", State.OK, pictures)
+    elif pictures:
+        if facts.terminal.tmux:
+            why = tr("tmux may drop pictures on the way, so the preview is drawn with coloured cells")
+        else:
+            why = tr("this terminal has not said that it shows pictures, so the preview is drawn with coloured cells")
+        yield Check("pictures", State.NOTE, tr("coloured cells"), why)
 
 
 def _tmux(facts: Facts) -> Check:

@@ -89,6 +89,8 @@ class TerminalFacts:
     """Version, '' outside tmux."""
     tmux_passthrough: str = ""
     """'on', 'all', 'off', or '' when tmux does not know the option."""
+    pictures: str = ""
+    """How it shows pictures: 'kitty', 'sixel', 'cells' (coloured text), or '' when nobody asked it."""
     encoding: str = ""
     columns: int = 0
     lines: int = 0

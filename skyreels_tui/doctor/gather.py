@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
@@ -50,8 +51,18 @@ PROBE_S = 180
 """A cold import of torch from a slow disk takes a minute."""
 
 
-def gather(folders: Folders, settings: Settings, result_dir: Path, environ: Mapping[str, str] | None = None) -> Facts:
-    """Collect everything; takes seconds, because torch is imported in a process of its own."""
+def gather(
+    folders: Folders,
+    settings: Settings,
+    result_dir: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    pictures: str = "",
+) -> Facts:
+    """Collect everything; takes seconds, because torch is imported in a process of its own.
+
+    `pictures` is how the terminal shows pictures: only who holds the terminal can ask it.
+    """
     environ = os.environ if environ is None else environ
     meminfo = _meminfo()
     return Facts(
@@ -71,8 +82,8 @@ def gather(folders: Folders, settings: Settings, result_dir: Path, environ: Mapp
         gpu=_gpu(),
         ffmpeg=_ffmpeg(),
         disks=_disks(folders, result_dir),
-        models=_models(settings),
-        terminal=_terminal(environ),
+        models=_models(folders, settings),
+        terminal=_terminal(environ, pictures),
     )
 
 
@@ -157,7 +168,8 @@ def _file_system(path: Path) -> str:
     return kind
 
 
-def _models(settings: Settings) -> tuple[ModelFacts, ...]:
+def _models(folders: Folders, settings: Settings) -> tuple[ModelFacts, ...]:
+    damaged = DamageBook(folders.state / DAMAGE_FILE).damaged()
     return tuple(
         ModelFacts(
             model=shelved.checkpoint.family,
@@ -166,11 +178,11 @@ def _models(settings: Settings) -> tuple[ModelFacts, ...]:
             missing=tuple(part.component.name for part in shelved.parts if part.presence is not Presence.PRESENT),
             expected_bytes=shelved.checkpoint.num_bytes,
         )
-        for shelved in shelf(settings.models)
+        for shelved in shelf(settings.models, damaged=damaged)
     )
 
 
-def _terminal(environ: Mapping[str, str]) -> TerminalFacts:
+def _terminal(environ: Mapping[str, str], pictures: str) -> TerminalFacts:
     size = shutil.get_terminal_size((0, 0))
     # The app puts a capture in the place of sys.stdout while it draws.
     stdout = sys.__stdout__
@@ -187,6 +199,7 @@ def _terminal(environ: Mapping[str, str]) -> TerminalFacts:
         ssh=bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY")),
         tmux=tmux,
         tmux_passthrough=passthrough,
+        pictures=pictures,
         encoding=(stdout.encoding or "") if stdout is not None else "",
         columns=size.columns,
         lines=size.lines,

@@ -75,7 +75,7 @@ class DoctorScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="doctor")
     def _examine(self) -> None:
         host = settings_host(self)
-        facts = gather(host.folders, host.settings, host.result_dir)
+        facts = gather(host.folders, host.settings, host.result_dir, pictures=getattr(self.app, "drawing", ""))
         self.app.call_from_thread(self._show, run_checks(facts))
 
     def _show(self, checks: list[Check]) -> None:

@@ -97,6 +97,11 @@ def test_single_judgements() -> None:
     state, _, why, fix = judged(dataclasses.replace(spark, disks=(nfs,)))["disk: queue and unfinished jobs"]
     assert (state, fix) == (State.BAD, "export SKYREELS_TUI_HOME=/a/local/folder")
     assert "network file system" in why
+    damaged = tuple(dataclasses.replace(model, state="corrupt", missing=("vae",)) for model in spark.models)
+    assert judged(dataclasses.replace(spark, models=damaged))["model r2v"][0::3] == (
+        State.BAD,
+        "skyreels-tui models download r2v",
+    )
     locked = dataclasses.replace(nfs, file_system="ext4", writable=False)
     assert judged(dataclasses.replace(spark, disks=(locked,)))["disk: queue and unfinished jobs"][0] is State.BAD
 
@@ -114,6 +119,8 @@ def test_terminals() -> None:
     assert of(tmux="3.5a", tmux_passthrough="off")["tmux"][3] == "tmux set -g allow-passthrough on"
     assert of(tmux="3.5a", tmux_passthrough="on")["tmux"][0] is State.OK
     assert of(encoding="ANSI_X3.4-1968")["letters"][0] is State.WARN
+    assert of(pictures="sixel")["pictures"][:2] == (State.OK, "sixel")
+    assert "pictures" not in of()
     assert of(columns=50)["terminal"][0] is State.WARN
 
 
