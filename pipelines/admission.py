@@ -96,6 +96,11 @@ def floor_bytes(wanted: int, total: int) -> int:
     return min(wanted, total // 10)
 
 
+def allocator_share(place: Place, total: int, wanted_floor: int) -> float:
+    """The part of a GPU's memory that its allocator may take: all of its own, but never the floor of a shared pool."""
+    return 1.0 if place.discrete else 1 - floor_bytes(wanted_floor, total) / total
+
+
 def fits(needed_bytes: int, memory: Memory, floor: int) -> bool:
     """Whether so much can be taken now without going below the floor."""
     return needed_bytes <= memory.available_bytes + memory.reclaimable_bytes - floor

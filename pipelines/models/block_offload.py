@@ -32,7 +32,7 @@ class BlockOffload:
         ]
         self._held = [-1] * NUM_SLOTS
         self._running = -1
-        self._stream = torch.cuda.Stream(self._device) if self._on_cuda else None
+        self._stream = self._copy_stream() if self._on_cuda else None
         self._arrived: list[torch.cuda.Event | None] = [None] * NUM_SLOTS
         self._used: list[torch.cuda.Event | None] = [None] * NUM_SLOTS
         for index, block in enumerate(blocks):
@@ -41,6 +41,16 @@ class BlockOffload:
             for place, (owner, _) in enumerate(self._owners[index]):
                 owner.register_forward_pre_hook(partial(self._before_layer, index, place))
                 owner.register_forward_hook(partial(self._after_layer, index, place), always_call=True)
+
+    def _copy_stream(self) -> torch.cuda.Stream:
+        """A stream for the copies into the slots, whose memory the allocator knows from the computing stream alone."""
+        stream = torch.cuda.Stream(self._device)
+        # What lay there before may still be read by kernels that are queued.
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        for value in (value for slot in self._slots for value in slot):
+            # And nothing may be put there after the release of this network while a last copy is under way.
+            value.record_stream(stream)
+        return stream
 
     def _before_block(self, index: int, _module: nn.Module, _args: Any) -> None:
         slot = index % NUM_SLOTS

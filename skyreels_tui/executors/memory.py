@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.admission import Decision, Memory, Place, admit, floor_bytes, networks_bytes, peak_bytes
+from pipelines.admission import (
+    Decision,
+    Memory,
+    Place,
+    admit,
+    allocator_share,
+    floor_bytes,
+    networks_bytes,
+    peak_bytes,
+)
 from pipelines.errors import OutOfMemory, PipelineError
 from pipelines.host_memory import host_memory, resident_bytes
 from pipelines.language import tr
@@ -95,8 +104,7 @@ class MemoryKeeper:
             import torch
 
             total = torch.cuda.get_device_properties(0).total_memory
-            floor = 0 if self.place.discrete else floor_bytes(self._floor_bytes, total)
-            torch.cuda.set_per_process_memory_fraction(1 - floor / total)
+            torch.cuda.set_per_process_memory_fraction(allocator_share(self.place, total, self._floor_bytes))
 
     def said_with(self, request: Request) -> tuple[str, ...]:
         """Warnings about fields that do nothing on this machine."""

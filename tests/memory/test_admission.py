@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.admission import GIB, Memory, Place, admit, floor_bytes, next_leaner, predict
+from pipelines.admission import GIB, Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
 from pipelines.host_memory import host_memory
 from pipelines.memory import LoadPlan, leaner_plans, requested_plan
 from pipelines.peaks import PeakBook
@@ -141,6 +141,12 @@ def test_the_ladder_starts_where_the_plan_is():
 def test_the_floor_shrinks_with_the_machine():
     assert floor_bytes(8 * GIB, 119 * GIB) == 8 * GIB
     assert floor_bytes(8 * GIB, 20 * GIB) == 2 * GIB
+
+
+def test_the_allocator_leaves_the_floor_of_a_shared_pool():
+    assert allocator_share(DISCRETE, 80 * GIB, FLOOR) == 1
+    assert allocator_share(SPARK, 119 * GIB, FLOOR) * 119 == pytest.approx(119 - 8)
+    assert allocator_share(SPARK, 20 * GIB, FLOOR) == pytest.approx(0.9)
 
 
 def test_the_kernel_is_asked(tmp_path):
