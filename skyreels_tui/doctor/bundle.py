@@ -25,10 +25,12 @@ def make_bundle(
     wherever a path holds them.
     """
     rows = list(jobs)
+    # What could not be used in the settings file is quoted there: a person's own words.
+    quoted = len(facts.settings_warnings)
     content = {
         "about": "machine facts for support; prompts, labels, file names and messages were left out",
-        "facts": dataclasses.asdict(facts),
-        "checks": [dataclasses.asdict(check) for check in checks],
+        "facts": {**dataclasses.asdict(facts), "settings_warnings": quoted},
+        "checks": [dataclasses.asdict(check) for check in checks if check.name != "settings"],
         "jobs": dict(sorted(Counter(f"{job.task_type} {job.state}" for job in rows).items())),
         "failures": [frames for job in rows if (frames := traceback_frames(job.traceback))][:20],
         "settings": {key: value for key, value in settings.items() if isinstance(value, bool | int | float)},

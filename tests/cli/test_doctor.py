@@ -155,7 +155,7 @@ def test_the_bundle_holds_no_private_text() -> None:
         error="secret error",
         traceback=TRACEBACK,
     )
-    facts = machine("spark")
+    facts = dataclasses.replace(machine("spark"), settings_warnings=("unknown setting 'secret' was ignored",))
     settings = dataclasses.asdict(Settings(webhook="https://secret.example", inbox="/home/ana/secret"))
     text = make_bundle(facts, run_checks(facts), [job, job], settings, "/home/ana", "ana")
     assert "secret" not in text
@@ -165,6 +165,7 @@ def test_the_bundle_holds_no_private_text() -> None:
     assert content["jobs"] == {"reference_to_video failed": 2}
     assert content["failures"][0] == ["pipelines/media/publish.py:40", "pipelines.errors.MediaError"]
     assert content["settings"]["memory_floor_gib"] == 8.0
+    assert content["facts"]["settings_warnings"] == 1
 
 
 def test_frames_of_an_empty_traceback() -> None:
