@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bench.loading import cached_bytes
 from pipelines.checkpoints.keymap import KeyMap
 from pipelines.checkpoints.load import Precision, load_network
 from pipelines.checkpoints.reading import CHUNK_BYTES
@@ -180,3 +181,21 @@ def test_a_large_file_is_held_once(tmp_path):
     )
     assert max(seen) - before < 1.15 * 200 * MIB
     assert network.weight.shape == (25600, 4096)
+
+
+def test_nothing_of_a_loaded_file_stays_in_the_page_cache(tmp_path):
+    if file_system(tmp_path) == "tmpfs":
+        pytest.skip("files of a tmpfs are the page cache")
+    file = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(8192, 4096, dtype=torch.bfloat16)}, file)
+    with file.open("rb") as stream:
+        # What is not on the disk yet cannot be dropped.
+        os.fsync(stream.fileno())
+    assert cached_bytes(file) > 0.5 * file.stat().st_size
+    load_network(lambda: torch.nn.Linear(4096, 8192, bias=False), [file], precision=Precision(torch.bfloat16))
+    assert cached_bytes(file) < 0.1 * file.stat().st_size
+
+
+def file_system(path):
+    mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return max((point, kind) for point, kind in mounts if path.is_relative_to(point))[1]
