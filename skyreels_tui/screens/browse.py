@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from pipelines.language import tr
 from skyreels_tui.hub import hub
 from skyreels_tui.keys import BROWSE, bindings
 from skyreels_tui.mediafacts import Picture, Sound, facts, look
@@ -80,7 +81,7 @@ class FileList(RowList):
 
     def empty(self, width: int) -> Content:
         """Why nothing is listed."""
-        return Content.styled("No such files here. Left goes up, . shows hidden files.", "$text-muted")
+        return Content.styled(tr("No such files here. Left goes up, . shows hidden files."), "$text-muted")
 
 
 class BrowseScreen(Screen[tuple[str, ...]]):
@@ -98,7 +99,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
     def compose(self) -> ComposeResult:
         """Path, list and a view of the selected file."""
         yield Static(Content(""), id="browse-path")
-        yield LineInput(placeholder="part of a name", id="browse-filter")
+        yield LineInput(placeholder=tr("part of a name"), id="browse-filter")
         with Horizontal():
             yield FileList()
             yield Static(Content(""), id="browse-view")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from skyreels_tui import mediafacts
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.paths import split_pasted
 from skyreels_tui.screens.form import FormScreen
 from skyreels_tui.widgets.fields.base import Field
 from skyreels_tui.widgets.fields.files import FilesField
 from tests.ui.conftest import ASTRONAUT, COFFEE, SAMPLES, Session
+from tests.ui.test_hostile import STEERING
 
 
 async def open_form(s: Session, *, demo: bool = True) -> FormScreen:
@@ -226,3 +231,86 @@ async def test_the_browser_takes_a_file_into_the_form(start, tmp_path):
         await s.press("enter")
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         assert s.app.screen.values()["ref_imgs"] == (str(folder / "[red]x.png"),)
+
+
+async def test_hostile_file_names_are_shown_escaped_and_taken_as_they_are(start, tmp_path):
+    names = [
+        b"a\x1b]0;owned\x07.png",
+        "b\u202egnp.png".encode(),
+        b"c\xff[red].png",
+        b"d\ne.png",
+        "e\u200bf.png".encode(),
+    ]
+    folder = tmp_path / "0"
+    folder.mkdir()
+    for name in names:
+        Image.new("RGB", (64, 48)).save(folder / "x.png")
+        (folder / "x.png").rename(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    async with start((100, 30)) as s:
+        form = await open_form(s)
+        await s.type("0/")
+        await s.press("tab")
+        await s.shows("␛]0;owned")
+        assert not STEERING.search(s.text.replace("\n", ""))
+        await s.press("ctrl+b")
+        await s.shows("␛]0;owned")
+        await s.shows("64x48")
+        assert not STEERING.search(s.text.replace("\n", ""))
+        for shown in ("\\u202e", "\\xff[red]", "⏎", "\\u200b"):
+            assert shown in s.text
+        await s.press("space", "space", "space", "space", "enter")
+        await s.until(lambda: s.app.screen is form)
+        await s.shows("␛]0;owned")
+        assert not STEERING.search(s.text.replace("\n", ""))
+        taken = [os.fsencode(path).rpartition(b"/")[2] for path in form.query_one(FilesField).value]
+        assert taken == sorted(names)[:4]
+        await fill(s, prompt="a walk")
+        chosen = form.values()["ref_imgs"]
+        await s.press("ctrl+s")
+        await s.until(lambda: len(s.app.board.jobs) == 1)
+        assert s.job(1).request.ref_imgs == chosen
+
+
+async def test_a_draft_keeps_a_file_name_that_is_not_utf8(start, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    async with start() as s:
+        await open_form(s)
+        await fill(s, ref_imgs=(path,), prompt="half")
+        await s.press("escape")
+    async with start() as s:
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["ref_imgs"] == (path,)
+
+
+async def test_the_facts_of_a_video_and_the_estimate_stay_whole_at_80_columns(start):
+    async with start((80, 24)) as s:
+        await open_form(s)
+        await s.press("f3")
+        await s.until(lambda: getattr(s.app.screen, "form_task", None).name == "single_shot_extension")
+        await fill(s, input_video=(str(SAMPLES / "clip.mp4"),), prompt="on")
+        facts = mediafacts.facts(str(SAMPLES / "clip.mp4"), "video").words
+        await s.shows(facts)
+        await s.shows("132 frames (5.5 s)")
+        estimate = [line for line in s.text.splitlines()[-5:] if " · " in line or "disk " in line]
+        assert all(len(line.rstrip()) <= 80 for line in estimate)
+        assert re.search(r"calls of [\d ]+ tokens", " ".join(estimate)) and re.search(r"disk .* of .*iB", s.text)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "paths"),
+    [
+        ("/a/b.png\n/c d.png\n", ["/a/b.png", "/c d.png"]),
+        ("'/a b.png' /c.png", ["/a b.png", "/c.png"]),
+        ("/a\\ b.png", ["/a b.png"]),
+        ('"/a b.png"', ["/a b.png"]),
+        ("file:///a%20b.png", ["/a b.png"]),
+        ("file:///a.png file://localhost/b%C3%A9.png", ["/a.png", "/bé.png"]),
+        ("file:///a.png\r\nfile:///b.png\r\n", ["/a.png", "/b.png"]),
+        ("http://h.example/a%20b.png", ["http://h.example/a%20b.png"]),
+        ("/it's here.png", ["/it's here.png"]),
+        ("   ", []),
+    ],
+)
+def test_pasted_paths_are_read_as_shells_and_file_managers_write_them(pasted, paths):
+    assert split_pasted(pasted) == paths
