@@ -37,6 +37,7 @@ class FetchScreen(Dialog[tuple[str, ...] | None]):
     """Answers with the tasks whose parts are wanted, () for everything, None for nothing."""
 
     BINDINGS = bindings(FETCH)
+    DEFAULT_CSS = "FetchScreen > Vertical { width: 78; }"
 
     def __init__(self, checkpoint: Checkpoint, offers: Sequence[Offer]) -> None:
         self.checkpoint, self._offers = checkpoint, offers
