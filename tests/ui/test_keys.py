@@ -11,11 +11,14 @@ from skyreels_tui.keys import SCOPES, keys_markdown
 from skyreels_tui.screens.browse import BrowseScreen
 from skyreels_tui.screens.confirm import ConfirmScreen
 from skyreels_tui.screens.doctor import DoctorScreen
+from skyreels_tui.screens.fetch import FetchScreen
+from skyreels_tui.screens.folder import FolderScreen
 from skyreels_tui.screens.form import FormScreen
 from skyreels_tui.screens.help import HelpScreen
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.screens.job import JobScreen
 from skyreels_tui.screens.leave import LeaveScreen
+from skyreels_tui.screens.modelfiles import ModelFilesScreen
 from skyreels_tui.screens.models import ModelsScreen
 from skyreels_tui.screens.results import ResultsScreen
 from skyreels_tui.screens.settings import SettingsScreen
@@ -23,6 +26,7 @@ from skyreels_tui.screens.themes import ThemeScreen
 
 SCREENS: tuple[type[Screen], ...] = (
     HomeScreen, FormScreen, JobScreen, HelpScreen, SettingsScreen, ThemeScreen, ResultsScreen, ModelsScreen,
+    FetchScreen, FolderScreen, ModelFilesScreen,
     DoctorScreen, BrowseScreen, ConfirmScreen, LeaveScreen,
 )  # fmt: skip
 
