@@ -76,7 +76,7 @@ class HistoryScreen(Screen[str | None]):
     def compose(self) -> ComposeResult:
         """Search line, list, and the whole of the selected entry."""
         yield Static(
-            Content.assemble((self._title_text, "bold $primary"), (f"   {tr('type to search')}", "$text-muted")),
+            Content.assemble((self._title_text, "bold $primary"), ("   " + tr("type to search"), "$text-muted")),
             classes="bar",
         )
         yield LineInput(placeholder=tr("search"), id="history-search")

@@ -130,7 +130,7 @@ class FetchLine(Static):
 
     def _say(self, words: str) -> None:
         begins = not self.has_class("-running")
-        self.update(Content(f"{safe(words, 200)}   {tr('Esc stops')}"))
+        self.update(Content(safe(words, 200) + "   " + tr("Esc stops")))
         self.set_class(True, "-running")
         if begins:
             self.screen.refresh_bindings()
