@@ -52,6 +52,8 @@ class FakeHub:
     """Files whose bytes arrive damaged."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """(path, Range header) of every file request."""
+    tokens: set[str] = field(default_factory=set)
+    """What stood in the Authorization headers of requests for repositories and files."""
     sent: int = 0
     """Bytes of files that went out."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,8 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             api = re.fullmatch(r"/api/models/([^/]+/[^/?]+)(?:/revision/\w+)?(?:\?.*)?", self.path)
             file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
+            if api or file:
+                hub.tokens.add(self.headers.get("Authorization", ""))
             repo = hub.repos.get(api[1] if api else file[1] if file else "")
             if repo is None:
                 self._refuse(404, "RepoNotFound")

@@ -1,0 +1,157 @@
+"""Transfers without a screen: their order, what stops them, what they say at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.checkpoints.damage import DamageBook
+from pipelines.checkpoints.fetch import download
+from pipelines.checkpoints.hub import plan_download
+from pipelines.checkpoints.meter import Moved
+from pipelines.checkpoints.registry import CHECKPOINTS
+from skyreels_tui.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.transferwords import home_line
+from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
+
+PUBLIC, V2V = CHECKPOINTS["r2v"].repo_ids[0], CHECKPOINTS["v2v"].repo_ids[0]
+WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
+R2V = Transfer(Kind.DOWNLOAD, "r2v")
+
+
+class Service:
+    """Transfers and everything that they told."""
+
+    def __init__(self, book: Path) -> None:
+        self.told: list[tuple[Transfer, ...]] = []
+        self._changed = threading.Condition()
+        self.transfers = Transfers(DamageBook(book), self._hear)
+
+    def _hear(self, transfers: tuple[Transfer, ...]) -> None:
+        with self._changed:
+            self.told.append(transfers)
+            self._changed.notify_all()
+
+    def until(self, condition: Callable[[tuple[Transfer, ...]], object]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.told and condition(self.told[-1]), 20), self.told[-1:]
+
+    def of(self, family: str) -> Transfer:
+        return next(one for one in self.transfers.all if one.family == family)
+
+    def ended(self, transfer: Transfer) -> Transfer:
+        self.transfers.add(transfer)
+        assert self.transfers.wait_ended(20)
+        return self.of(transfer.family)
+
+
+@pytest.fixture
+def service(hub: FakeHub, tmp_path: Path) -> Iterator[Service]:
+    made = Service(tmp_path / "state" / "damaged.json")
+    yield made
+    made.transfers.close(timeout_s=20)
+
+
+def fetched(hub: FakeHub) -> Path:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    return download(plan_download(CHECKPOINTS["r2v"]), lambda _: None)
+
+
+def test_a_download_tells_its_bytes_and_ends_done(service: Service, hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    done = service.ended(R2V)
+    assert (done.state, done.said) == (State.DONE, "9 files are here")
+    assert done.moved is not None
+    assert done.moved.percent == 100
+    assert [told[0].state for told in service.told][:2] == [State.WAITING, State.RUNNING]
+    assert hub.tokens == {"Bearer hf_test"}
+
+
+def test_one_after_the_other_in_the_order_of_asking(service: Service, hub: FakeHub) -> None:
+    hub.repos[PUBLIC], hub.repos[V2V] = Repo(r2v_files()), Repo(V2V_FILES)
+    hub.answers.clear()
+    service.transfers.add(R2V)
+    service.transfers.add(Transfer(Kind.DOWNLOAD, "v2v", ("single_shot_extension",)))
+    service.until(lambda told: [one.state for one in told] == [State.RUNNING, State.WAITING])
+    hub.answers.set()
+    assert service.transfers.wait_ended(20)
+    assert not any(sum(one.state is State.RUNNING for one in told) > 1 for told in service.told)
+    assert [one.state for one in service.transfers.all] == [State.DONE] * 2
+    assert not any(name.startswith("shot_transformer") for name, _ in hub.requests)
+
+
+def test_a_busy_one_is_not_begun_twice(service: Service, hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    hub.answers.clear()
+    service.transfers.add(R2V)
+    service.until(lambda told: told[0].state is State.RUNNING)
+    service.transfers.add(R2V)
+    assert service.of("r2v").state is State.RUNNING
+    hub.answers.set()
+    assert service.transfers.wait_ended(20)
+
+
+def test_what_failed_can_go_on(service: Service, hub: FakeHub) -> None:
+    failed = service.ended(R2V)
+    assert failed.state is State.FAILED
+    assert failed.said.count("does not exist on the hub (404)") == 2
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    service.transfers.go_on("r2v")
+    assert service.transfers.wait_ended(20)
+    assert service.of("r2v").state is State.DONE
+
+
+def test_a_check_of_half_a_checkpoint_does_not_miss_the_other_half(service: Service, hub: FakeHub) -> None:
+    hub.repos[V2V] = Repo({**V2V_FILES, "models_t5_umt5-xxl-enc-bf16.pth": b"old container" * 9})
+    folder = download(plan_download(CHECKPOINTS["v2v"], ["single_shot_extension"]), lambda _: None)
+    done = service.ended(Transfer(Kind.VERIFY, "v2v", folder=folder))
+    assert (done.state, done.said) == (State.DONE, "5 files checked: as they should be")
+
+
+def test_a_check_names_the_first_fault_and_counts_the_rest(service: Service, hub: FakeHub) -> None:
+    folder = fetched(hub)
+    for name in (WEIGHTS, "tokenizer/tokenizer.json"):
+        (folder / name).resolve().write_bytes(b"{}")
+    (folder / "text_encoder/model.safetensors").unlink()
+    ended = service.ended(Transfer(Kind.VERIFY, "r2v", folder=folder))
+    assert ended.state is State.FAILED
+    assert ended.said.endswith(", and 2 more")
+
+
+def test_a_check_can_be_stopped_and_begun_again(service: Service, hub: FakeHub) -> None:
+    folder = fetched(hub)
+    held = threading.Event()
+
+    def hold(transfers: tuple[Transfer, ...]) -> None:
+        if any(one.moved is not None and one.moved.checking for one in transfers):
+            held.wait(20)
+
+    transfers = Transfers(DamageBook(service.transfers._book.path), hold)
+    transfers.add(Transfer(Kind.VERIFY, "r2v", folder=folder))
+    pausing = threading.Thread(target=transfers.pause, args=("r2v",))
+    pausing.start()
+    held.set()
+    pausing.join()
+    assert transfers.wait_ended(20)
+    assert transfers.all[0].state in (State.PAUSED, State.DONE)
+    transfers.go_on("r2v")
+    assert transfers.wait_ended(20)
+    assert transfers.all[0].state is State.DONE
+
+
+def test_nothing_begins_after_the_end(service: Service, hub: FakeHub) -> None:
+    service.transfers.close()
+    service.transfers.add(R2V)
+    assert service.transfers.all == ()
+    assert hub.requests == []
+
+
+def test_the_home_line() -> None:
+    assert home_line([R2V]) == ""
+    running = Transfer(Kind.DOWNLOAD, "r2v", state=State.RUNNING)
+    assert home_line([running]) == "model …"
+    moved = Transfer(Kind.DOWNLOAD, "r2v", state=State.RUNNING, moved=Moved(34, 100, 1.0, 720.0))
+    assert home_line([R2V, moved]) == "model 34 % · 12 min"
