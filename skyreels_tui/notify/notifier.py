@@ -140,7 +140,7 @@ class Notifier:
             words = (
                 tr(event.progress.stage)
                 if percent is None
-                else tr("{percent}% left {time}", percent=percent, time=duration(event.left_s))
+                else tr("{percent}%, {time} left", percent=percent, time=duration(event.left_s))
             )
             self._write(codes.title(f"{words} {label} - {TITLE}"))
 

@@ -142,7 +142,7 @@ def test_a_job_from_start_to_end() -> None:
     assert written == [
         codes.SAVE_TITLE,
         "\x1b]9;4;1;40\x07",
-        "\x1b]2;40% left 1:00 corridor-A - skyreels-tui\x07",
+        "\x1b]2;40%, 1:00 left corridor-A - skyreels-tui\x07",
         "\x1b]9;4;0;0\x07",
         "\x1b]2;skyreels-tui\x07",
         "\x1b]9;skyreels-tui: corridor-A is done. \x07\x07",
