@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -26,11 +27,18 @@ def may_be_cut(cleaned: str) -> bool:
 
 
 def count_tokens(cleaned: str, tokenizer_folder: Path) -> int:
-    """Tokens of a cleaned prompt, end token included, by the checkpoint's own tokenizer; raises OSError."""
+    """Tokens of a cleaned prompt, end token included, by the checkpoint's own tokenizer.
+
+    Raises OSError or ValueError when its file cannot be used.
+    """
     return len(_tokenizer(tokenizer_folder / "tokenizer.json").encode(cleaned).ids)
 
 
 @lru_cache(maxsize=1)
 def _tokenizer(path: Path) -> Tokenizer:
-    # Read here: the library's own words about a missing file name no file.
-    return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    # The library raises a bare Exception for a damaged file: what can be wrong with it is looked for first.
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text)
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict) or "vocab" not in content["model"]:
+        raise ValueError(f"{path} is no tokenizer")
+    return Tokenizer.from_str(text)

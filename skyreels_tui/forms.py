@@ -152,7 +152,8 @@ def _read_prompt(request: Request, tokenizer: Path | None) -> Reading:
         return Reading(text)
     try:
         return Reading(text, count_tokens(text, tokenizer))
-    except OSError:
+    except (OSError, ValueError):
+        # The estimate by letters stays; a damaged checkpoint is the business of its own check.
         return Reading(text)
 
 
