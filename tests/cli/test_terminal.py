@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.service import QueueService
-from tests.models_hub.conftest import FakeHub, hub  # noqa: F401 - fixture
+from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - fixture
 from tests.terminal import (
     EVIL,
     LITERAL,
@@ -259,3 +260,31 @@ def test_a_failed_job_s_error_traceback_and_log_are_harmless(home: Path, tmp_pat
         lines = terminal.settled()
     assert_no_foreign_sequence(terminal.received)
     assert len(lines) == 30 and "? Help" in lines[-1]
+
+
+def test_a_hub_s_refusals_and_file_names_are_harmless_in_the_app(
+    tmp_path: Path,
+    home: Path,
+    hub: FakeHub,  # noqa: F811
+) -> None:
+    hub.headers = {"X-HF-Warning": "topic; \x1b]0;PWNED\x07\x1b[2J\u00ff", "X-Error-Message": "\x1b[31mA"}
+    name = f"vae/{UNNAMED.sub('', EVIL)}.safetensors"
+    terminal = Terminal([["--result-dir", str(tmp_path / "r")]], home=home)
+    with contextlib.closing(terminal):
+        terminal.wait_for("Queue", "? Help")
+        terminal.press("M")
+        terminal.wait_for("transformer", "w Fetch")
+        terminal.press("w")
+        terminal.wait_for("404")
+        for repo_id in CHECKPOINTS["r2v"].repo_ids:
+            hub.repos[repo_id] = Repo({**r2v_files(1000), name: b"x"})
+        terminal.press("\r")
+        terminal.wait_for("vae", "Esc Back")
+        terminal.settled()
+        terminal.press("q")
+        terminal.wait_for("w Fetch")
+        terminal.press("w")
+        terminal.wait_for("to fetch")
+        lines = terminal.settled()
+    assert_no_foreign_sequence(terminal.received)
+    assert len(lines) == 30

@@ -242,7 +242,7 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     from skyreels_tui.doctor.facts import from_json
 
     facts = from_json(FACTS.read_text(encoding="utf-8"))
-    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_: facts)
+    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_, **__: facts)
 
 
 @asynccontextmanager

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from rich.segment import Segment
@@ -10,8 +15,15 @@ from textual.color import Color
 
 from pipelines.errors import MediaError
 from pipelines.progress import Stage
+from skyreels_tui.doctor.facts import from_json
 from skyreels_tui.executors.fake import Script
+from skyreels_tui.screens.doctor import CheckList
+from skyreels_tui.screens.form import FormScreen
+from skyreels_tui.screens.results import ResultsScreen
 from skyreels_tui.widgets.safe import ControlFilter, safe
+from tests.ui.conftest import SAMPLES
+
+MACHINES = Path(__file__).parents[1] / "cli" / "machines"
 
 HOSTILE = {
     "markup": "[red]x[/] [bold",
@@ -26,6 +38,11 @@ HOSTILE = {
     "long": "wort " * 900,
     "emoji": "👩‍👩‍👧 🇧🇷 ✓",
 }
+NONSENSE = (
+    "[]", "{", '{"request": [1]}', "[" * 100_000, '{"label": {"a": NaN}, "task": 7}', "\ufeff{}",
+    '{"output": {"num_frames": 1e999, "fps": 0}}', '{"request": {"x": 1}}', '{"request": {}, "task": "talking_avatar"}',
+)  # fmt: skip
+"""Sidecars of nobody's making."""
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -76,3 +93,91 @@ async def test_control_characters_never_enter_a_field_by_pasting(start):
         s.app.post_message(events.Paste("one\x1b[31m\ttwo\x00\u202e\r\nthree"))
         await s.until(lambda: "three" in area.text)
         assert area.text == "one[31m two\nthree"
+
+
+def intact(s, rows: int = 24) -> None:
+    """Nothing on the screen steers, and every line is as wide as the terminal."""
+    assert not STEERING.search(s.text.replace("\n", ""))
+    strips = s.app.screen._compositor.render_strips()
+    assert [strip.cell_length for strip in strips] == [s.app.size.width] * rows
+
+
+async def test_hostile_recipes_and_names_of_videos_leave_the_results_intact(start, tmp_path):
+    folder = tmp_path / "result" / "talking_avatar"
+    folder.mkdir(parents=True)
+    for text in HOSTILE.values():
+        stem = text.replace("/", "").replace("\x00", "").encode("utf-8", "surrogateescape")[:200]
+        path = folder / os.fsdecode(stem + b".mp4")
+        shutil.copy(SAMPLES / "clip.mp4", path)
+        request = {"prompt": text, "seed": text, "resolution": [text], "profile": {text: 1}, "input_image": text}
+        recipe = {"label": text, "task": "talking_avatar", "request": request, "output": {"suspect": text, "fps": text}}
+        path.with_suffix(".json").write_text(json.dumps(recipe))
+    async with start((80, 24)) as s:
+        await s.press("R")
+        for _ in HOSTILE:
+            await s.shows("416x240")
+            intact(s)
+            for key, word in (("r", "Rename this video"), ("escape", "416x240")):
+                await s.press(key)
+                await s.shows(word)
+                intact(s)
+            await s.press("a")
+            await s.until(lambda: isinstance(s.app.screen, FormScreen), "the form")
+            await s.until(lambda: s.app.screen._checked is not None, "the checks")
+            intact(s)
+            await s.press("escape")
+            await s.until(lambda: isinstance(s.app.screen, ResultsScreen))
+            await s.press("j")
+        assert HOSTILE["markup"] in s.text, "shown literally"
+
+
+async def test_a_recipe_that_makes_no_sense_is_no_recipe(start, tmp_path):
+    folder = tmp_path / "result" / "talking_avatar"
+    folder.mkdir(parents=True)
+    for number, recipe in enumerate(NONSENSE):
+        shutil.copy(SAMPLES / "clip.mp4", folder / f"clip-{number}.mp4")
+        (folder / f"clip-{number}.json").write_text(recipe)
+    async with start((80, 24)) as s:
+        await s.press("R")
+        for _ in NONSENSE:
+            await s.shows("416x240")
+            intact(s)
+            await s.press("a", "A", "e")
+            await s.until(lambda: isinstance(s.app.screen, FormScreen), "the form")
+            intact(s)
+            await s.until(lambda: s.app.screen._checked is not None, "the checks")
+            while isinstance(s.app.screen, FormScreen):
+                await s.press("escape")
+                await s.pilot.pause()
+            await s.press("j")
+
+
+async def test_a_hostile_machine_leaves_the_doctor_intact(start, monkeypatch):
+    facts = from_json((MACHINES / "spark_cpu_torch.json").read_text(encoding="utf-8"))
+    gathered = []
+    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_, **__: gathered[-1])
+    async with start((80, 24)) as s:
+        for number, text in enumerate(HOSTILE.values()):
+            gathered.append(_poisoned(facts, f"{text} #{number}#"))
+            await s.press("r" if number else "D")
+            await s.until(lambda number=number: f"#{number}#" in "".join(check.found for check in checks(s)))
+            for _ in checks(s):
+                intact(s)
+                await s.press("j")
+            await s.press("g")
+
+
+def checks(s):
+    found = s.app.screen.query(CheckList)
+    return found.first().checks if found else []
+
+
+def _poisoned(value, text: str):
+    """Put `text` behind every text of some facts."""
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        kept = {"state", "purpose"}
+        return type(value)(**{name: v if name in kept else _poisoned(v, text) for name, v in fields.items()})
+    if isinstance(value, tuple):
+        return tuple(_poisoned(entry, text) for entry in value)
+    return value + text if isinstance(value, str) else value
