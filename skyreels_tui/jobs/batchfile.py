@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.errors import InvalidRequest, Problem
 from pipelines.language import tr
+from pipelines.media.address import is_address
 from pipelines.request import FieldSpec, Files, Flag, Number, Request, field_specs
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.jobs.model import Job
@@ -215,7 +216,11 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
                     raise ValueError(tr("{value!r} is not a whole number", value=value)) from error
             return value
         case Files():
-            return tuple(_anchor(str(path), folder) for path in _paths(value, spec, folder))
+            paths = [str(path) for path in _paths(value, spec, folder)]
+            if any(map(is_address, paths)):
+                # A dropped batch must never make this machine ask the network by itself.
+                raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
+            return tuple(_anchor(path, folder) for path in paths)
         case _:
             if isinstance(value, list | dict):
                 raise ValueError(tr("must be one text, given once"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def test_an_address_that_gives_no_picture_is_refused_and_one_beside_another_prob
         other = cli("add", *DEMO, "--ref_imgs", address, "--duration", "0")
     assert other.errors == ["skyreels-tui: duration: 0 s is outside 1 to 60 s"]
     assert len(asked) == 1
+    assert cli("list", "--json").data == []
+
+
+def test_a_batch_never_asks_the_network(cli: Cli, tmp_path: Path) -> None:
+    asked = []
+    batch = tmp_path / "batch.json"
+    with serving() as web:
+        address = web("/a.jpg", lambda handler: (asked.append(1), handler.reply(404)))
+        entry = {"task_type": "reference_to_video", "profile": "demo", "prompt": "a cup", "ref_imgs": [address]}
+        batch.write_text(json.dumps([entry]))
+        call = cli("import", batch)
+    assert (call.code, call.out, asked) == (2, "", [])
+    assert "a batch takes files alone" in call.err
     assert cli("list", "--json").data == []
 
 
