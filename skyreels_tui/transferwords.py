@@ -80,7 +80,8 @@ def _sum(moved: Moved) -> str:
 def _file(path: str, done: int, whole: int, width: int, glyphs: Glyphs) -> Content:
     share = done / max(1, whole)
     full = int(share * BAR_WIDTH)
-    figures = f" {int(100 * share):>3} %  {tr('{part} of {whole}', part=size(done), whole=size(whole))}"
+    bytes_done = tr("{part} of {whole}", part=size(done), whole=size(whole))
+    figures = f" {int(100 * share):>3} %  {bytes_done}"
     bar = Content.assemble((glyphs.bar_full * full, "$primary"), (glyphs.bar_empty * (BAR_WIDTH - full), "$text-muted"))
     room = max(12, width - BAR_WIDTH - 32)
     return Content.assemble(f"  {cut(cut_path(path, room), room):<{room}} ", bar, figures)
