@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import SystemCommand
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from pipelines import language
@@ -21,7 +22,7 @@ from skyreels_tui import intents
 from skyreels_tui.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.folders import Folders
 from skyreels_tui.jobs.events import Event, QueueChanged, QueueStatus
-from skyreels_tui.keys import EVERYWHERE, HOME, bindings
+from skyreels_tui.keys import EVERYWHERE, HOME, bindings, key_words
 from skyreels_tui.panels.queue import QueuePanel
 from skyreels_tui.queue_app import QueueApp
 from skyreels_tui.screens.home import HomeScreen
@@ -321,11 +322,18 @@ class SkyreelsApp(QueueApp):
         """The theme picker."""
         self.open_screen("themes")
 
+    def action_command_palette(self) -> None:
+        """Every command by name."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder=tr("Search for commands …"), id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette offers every key of the home screen by name."""
         for key in (*HOME.keys, *EVERYWHERE.keys):
             if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
-                yield SystemCommand(f"{tr(key.label)} ({key.shown})", tr(key.help), _runner(screen, key.action))
+                yield SystemCommand(
+                    f"{tr(key.label)} ({key_words(key.shown)})", tr(key.help), _runner(screen, key.action)
+                )
 
     def on_open_screen(self, message: intents.OpenScreen) -> None:
         """Open a screen by name."""

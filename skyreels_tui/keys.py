@@ -331,8 +331,8 @@ _WORDS = (mark("Space"), mark("Left"), mark("Right"), mark("Up"), mark("Down"))
 
 
 def key_words(shown: str) -> str:
-    """The name of a key in the chosen language."""
-    return tr(shown) if shown in _WORDS else shown
+    """The name of a key, as `printed` gives it, in the chosen language."""
+    return "+".join(tr(part) if part in _WORDS else part for part in shown.split("+"))
 
 
 _PRINTED = {"question_mark": "?", "full_stop": ".", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",

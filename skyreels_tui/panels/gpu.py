@@ -48,11 +48,13 @@ class GpuPanel(LivePanel):
         """`gpu 98 % 71 °C`, with the most serious word when there is one."""
         gpu = self._gpu
         if gpu is None or gpu.problem:
-            return self.words(tr("no gpu figures") if gpu is None else f"gpu: {_short(gpu.problem)}")
+            return self.words(
+                tr("no gpu figures") if gpu is None else tr("gpu: {problem}", problem=_short(gpu.problem))
+            )
         figures = [value for name, value, *_ in self._figures(gpu) if name in (LOAD, HEAT)]
         word = self._health.words[:1] if self._health.serious else ()
         style = "$text-error" if word else ""
-        return Content.assemble(("gpu ", "$text-muted"), " ".join(figures), (" ".join(("", *word)), style))
+        return Content.assemble((tr("gpu"), "$text-muted"), " ", " ".join(figures), (" ".join(("", *word)), style))
 
     def body(self, width: int, height: int) -> Content:
         """All figures, the problem in words, or that nothing has been read so far."""

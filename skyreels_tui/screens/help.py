@@ -9,10 +9,11 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from pipelines.language import tr
-from skyreels_tui.keys import HELP, SCOPES, Key, Scope, bindings, printed
+from skyreels_tui.keys import HELP, SCOPES, Key, Scope, bindings, key_words, printed
 from skyreels_tui.widgets.fields.text import LineInput
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
+from skyreels_tui.widgets.safe import column
 
 KEY_WIDTH = 22
 
@@ -45,10 +46,10 @@ class KeyList(RowList):
         entry = self._rows[index]
         if isinstance(entry, Scope):
             return Content.styled(tr(entry.title), "bold $accent")
-        names = " ".join(printed(name) for name in entry.keys.split(","))
+        names = " ".join(key_words(printed(name)) for name in entry.keys.split(","))
         if len(names) > KEY_WIDTH - 3:
-            names = entry.shown
-        return Content.assemble("  ", (f"{names:<{KEY_WIDTH - 2}}", "bold $primary"), tr(entry.help)).truncate(
+            names = key_words(entry.shown)
+        return Content.assemble("  ", (column(names, KEY_WIDTH - 2), "bold $primary"), tr(entry.help)).truncate(
             width, ellipsis=True
         )
 

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from pipelines.language import tr
-from skyreels_tui.keys import ALWAYS, footer_places
+from skyreels_tui.keys import ALWAYS, footer_places, key_words
 
 
 class KeyBar(Widget):
@@ -51,6 +51,6 @@ class KeyBar(Widget):
             place = places.get(binding.id or "")
             if place is None or not active.enabled or not binding.show:
                 continue
-            key = binding.key_display or binding.key
+            key = key_words(binding.key_display or binding.key)
             found[binding.id or ""] = (place, Content.assemble((key, "bold $primary"), " ", tr(binding.description)))
         return sorted(found.values(), key=lambda entry: entry[0])

@@ -17,7 +17,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from pipelines.errors import PipelineError
-from pipelines.language import tr
+from pipelines.language import mark, tr
+from pipelines.tasks import TASKS
 from skyreels_tui.gallery import Video
 from skyreels_tui.hub import hub
 from skyreels_tui.widgets.halfblocks import fit, picture
@@ -34,6 +35,14 @@ FACTS_ROWS = 8
 """Rows below the picture."""
 REST_S = 0.12
 """A video is opened once the cursor has rested on it for so long."""
+SETTINGS = {
+    "resolution": mark("resolution"),
+    "duration": mark("duration"),
+    "seed": mark("seed"),
+    "num_inference_steps": mark("steps"),
+    "profile": mark("profile"),
+}
+"""Fields of a request that are shown beside the video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +259,11 @@ def facts(video: Video, width: int, dot: str = "·") -> Content:
     """Name, date, settings and prompt, the longest last: what does not fit is cut off below."""
     lines = [plain(cut_path(str(video.path), max(20, width)), "bold")]
     moment = datetime.fromtimestamp(video.modified_s).astimezone()
-    parts = [f"{moment:%Y-%m-%d %H:%M}", size(video.num_bytes), video.task.replace("_", " ")]
+    title = next((tr(task.title) for task in TASKS if task.name == video.task), video.task)
+    parts = [f"{moment:%Y-%m-%d %H:%M}", size(video.num_bytes), title]
     lines.append(plain(f" {dot} ".join(parts), "$text-muted"))
-    names = ("resolution", "duration", "seed", "num_inference_steps", "profile")
     request = video.request
-    known = f" {dot} ".join(f"{name.removeprefix('num_')} {request[name]}" for name in names if name in request)
+    known = f" {dot} ".join(f"{tr(word)} {request[name]}" for name, word in SETTINGS.items() if name in request)
     if not known:
         known = tr("No settings are known: neither in the file nor beside it")
     elif not video.has_sidecar:
