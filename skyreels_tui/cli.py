@@ -153,7 +153,7 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
 def _overview() -> str:
     commands = "\n".join(f"  {command.name:<12}{tr(command.summary)}" for command in COMMANDS)
     codes = "\n".join(f"  {code.value}  {tr(meaning)}" for code, meaning in MEANING.items())
-    return f"{tr('commands (each has --help):')}\n{commands}\n\n{tr('exit codes:')}\n{codes}"
+    return tr("commands (each has --help):\n{commands}\n\nexit codes:\n{codes}", commands=commands, codes=codes)
 
 
 def _code_of(error: PipelineError) -> Exit:

@@ -13,7 +13,8 @@ from skyreels_tui.doctor.facts import DiskFacts, Facts
 GIB = 2**30
 TITLES = (
     mark("python"), mark("packages"), mark("torch"), mark("gpu"), mark("cudnn"), mark("attention"), mark("triton"),
-    mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("tmux"), mark("settings"),
+    mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("pictures"), mark("tmux"),
+    mark("settings"),
     mark("results"), mark("queue and unfinished jobs"), mark("cache"), mark("models"),
 )  # fmt: skip
 """Names of checks, and of what disks are for."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import language
+from tests.cli.conftest import cli, home, picture  # noqa: F401 - fixtures
 from tests.i18n.pseudo import write_pseudo
 
 

@@ -18,9 +18,11 @@ from pipelines import language
 ROOT = Path(skyreels_tui.__file__).parents[1]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "trn": (1, 2), "mark": None}
 """What the Makefile tells pybabel: the functions that name a sentence, and which arguments hold it."""
-KEPT = re.compile(r"\{[^{}]*\}|%\(\w+\)s|%s")
+KEPT = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?[rs]")
 """Fields of str.format and of argparse, which a translation keeps as they are."""
-WORD = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*")
+WORD = re.compile(r"(?<!\w)[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?!\w)")
+NAMES = re.compile(r"\{\{.*?\}\}|(?<!\w)--?[a-z][\w-]*|\S*[/~_@]\S*|\b\w+\.\w+\b|(?<![a-z])[A-Z]{2,}(?![a-z])")
+"""References, options, paths and addresses, names with underscores, names of files, metavars and acronyms."""
 
 
 def pseudo(text: str) -> str:
@@ -31,8 +33,8 @@ def pseudo(text: str) -> str:
 
 
 def latin_words(text: str, allowed: Collection[str] = ()) -> list[str]:
-    """Return the words of two or more Latin letters in `text` that are not allowed, in order."""
-    return [word for word in WORD.findall(text) if word not in allowed]
+    """Return the words of two or more Latin letters in `text` that are neither names nor allowed, in order."""
+    return [word for word in WORD.findall(NAMES.sub(" ", text)) if word not in allowed]
 
 
 class PseudoCatalogue(gettext.NullTranslations):
