@@ -12,6 +12,7 @@ from skyreels_tui.commands.describe import duration_words, job_data, state_words
 from skyreels_tui.commands.exits import Exit
 from skyreels_tui.commands.parser import Parser
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.reasons import reason_words
 
 SHOWN_FINISHED = 20
 """Finished jobs in the table unless --all; JSON always has all."""
@@ -65,7 +66,7 @@ def show_job(job: Job, *, as_json: bool) -> None:
             for field, content in sorted(value.items()):
                 output.line(f"  {field}: {_plain(content)}")
         elif value not in ("", None, False):
-            output.line(f"{key}: {_plain(value)}")
+            output.line(f"{key}: {_plain(reason_words(value) if key == 'reason' else value)}")
     for text in job.traceback.splitlines():
         output.line(f"  {text}")
 

@@ -45,9 +45,9 @@ class CheckList(RowList):
         head = f"{cut(check.title, NAME_WIDTH):<{NAME_WIDTH}} "
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
-            (f"{mark:<2} {tr(check.state):<5}", _STYLES[check.state]),
+            (f"{mark:<2} {tr(check.state):<5} ", _STYLES[check.state]),
             (head, "bold"),
-            cut(check.found, max(8, width - len(head) - 11)),
+            cut(check.found, max(8, width - len(head) - 12)),
         )
 
     def empty(self, width: int) -> Content:
