@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.checkpoints.hub import plan_download
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.screens.fetch import FetchScreen, Offer
 from skyreels_tui.screens.form import FormScreen
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.screens.models import ModelsScreen
@@ -361,16 +363,13 @@ async def test_a_question_nobody_waits_for_is_not_asked(start, hub):  # noqa: F8
     hub.repos[PUBLIC] = Repo(r2v_files())
     async with start() as s:
         await opened(s)
-        hub.answers.clear()
-        await s.press("w")
-        await s.shows("Asking the hub")
+        left = s.app.screen
         await s.press("escape")
         await s.until(lambda: isinstance(s.app.screen, HomeScreen))
-        hub.answers.set()
-        await s.app.workers.wait_for_complete()
+        checkpoint = CHECKPOINTS["r2v"]
+        left._ask(FetchScreen(checkpoint, [Offer((), [], plan_download(checkpoint), "")]))
         await s.pilot.pause()
         assert isinstance(s.app.screen, HomeScreen)
-        assert s.app.transfers.all == ()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
