@@ -1,60 +1,384 @@
-"""Results: what lies in the folder is listed, shown, moved to the trash and back."""
+"""Results: the list follows the folder; videos are looked at, named, joined, thrown away, and go on as new jobs."""
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import re
 import shutil
+import stat
+import subprocess
+from pathlib import Path
 
+import pytest
+
+from pipelines.media.ffmpeg import ffmpeg_path
+from pipelines.media.probe import probe_video
 from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.screens.results import VideoList
-from tests.ui.conftest import SAMPLES
+from skyreels_tui.screens.rename import RenameScreen
+from skyreels_tui.screens.results import ResultsScreen
+from skyreels_tui.widgets.videolist import VideoList
+from skyreels_tui.widgets.videoview import VideoView
+from tests.ui.conftest import SAMPLES, Session
+
+TASK = "reference_to_video"
 
 
-def put(result_dir, name: str, **request: object) -> None:
-    folder = result_dir / "reference_to_video"
+def put(result_dir: Path, name: str, *, inside: bool = False, task: str = TASK, **request: object) -> Path:
+    """Lay a video into its task's folder, its recipe beside it or inside it."""
+    folder = result_dir / task
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(SAMPLES / "clip.mp4", folder / f"{name}.mp4")
+    path = folder / f"{name}.mp4"
+    recipe = {"recipe": 1, "label": name, "task": task, "request": request}
+    if inside:
+        tags = ["-metadata", f"comment={json.dumps(recipe)}"]
+        command = [ffmpeg_path(), "-v", "error", "-i", SAMPLES / "clip.mp4", "-c", "copy", *tags, path]
+        subprocess.run(command, check=True)
+        return path
+    shutil.copy(SAMPLES / "clip.mp4", path)
     if request:
-        (folder / f"{name}.json").write_text(json.dumps({"label": name, "request": request}))
+        path.with_suffix(".json").write_text(json.dumps(recipe))
+    return path
 
 
-async def test_videos_are_listed_searched_trashed_and_brought_back(start, tmp_path):
-    result_dir = tmp_path / "result"
-    put(result_dir, "bikes [red]", prompt="a street", seed=3, profile="demo", resolution="128P")
+def labels(s: Session) -> list[str]:
+    return [video.label for video in s.app.screen.query_one(VideoList).videos]
+
+
+def selected(s: Session) -> str:
+    video = s.app.screen.query_one(VideoList).selected
+    return video.label if video is not None else ""
+
+
+async def opened(s: Session, word: str = "416x240") -> None:
+    await s.press("R")
+    await s.shows(word)
+
+
+async def go_to(s: Session, label: str) -> None:
+    """Move the cursor to a video that is listed."""
+    await s.press("g", *["j"] * labels(s).index(label))
+    assert selected(s) == label
+
+
+async def told(s: Session, words: str) -> None:
+    """Wait for a message; a narrow terminal breaks its lines."""
+    await s.until(lambda: any(words in notice.message for notice in s.app._notifications), f"the message {words!r}")
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    return tmp_path / "result"
+
+
+# The list
+
+
+async def test_videos_are_listed_searched_trashed_and_brought_back(start, result):
+    put(result, "bikes [red]", prompt="a street", seed=3, profile="demo", resolution="128P")
     async with start((100, 30)) as s:
         await s.press("R")
         await s.shows("bikes [red]")
         await s.shows("a street")
         await s.shows("frames")
-        put(result_dir, "dropped")
+        put(result, "dropped")
         await s.shows("dropped")
         await s.press("slash")
         await s.type("bikes")
-        await s.until(lambda: len(s.app.screen.query_one(VideoList).videos) == 1)
+        await s.until(lambda: labels(s) == ["bikes [red]"])
         await s.press("enter", "d")
-        await s.until(lambda: not (result_dir / "reference_to_video/bikes [red].mp4").exists())
-        assert len(list((result_dir / ".trash/reference_to_video").iterdir())) == 2
+        await s.until(lambda: not (result / TASK / "bikes [red].mp4").exists())
+        assert len(list((result / ".trash" / TASK).iterdir())) == 2
         await s.press("u")
-        await s.until(lambda: (result_dir / "reference_to_video/bikes [red].json").exists())
+        await s.until(lambda: (result / TASK / "bikes [red].json").exists())
+        await s.until(lambda: selected(s) == "bikes [red]")
 
 
-async def test_a_clip_goes_on_in_the_single_shot_form(start, tmp_path):
-    put(tmp_path / "result", "clip", prompt="a street", profile="demo", resolution="128P")
+async def test_the_list_follows_files_deleted_moved_and_dropped_by_hand(start, result):
+    one, two = put(result, "one"), put(result, "two")
+    async with start() as s:
+        await opened(s)
+        one.unlink()
+        await s.until(lambda: labels(s) == ["two"])
+        (result / "mine").mkdir()
+        two.rename(result / "mine" / "three.mp4")
+        await s.until(lambda: labels(s) == ["three"])
+        shutil.copy(SAMPLES / "clip.mp4", result / "loose.mp4")
+        await s.until(lambda: sorted(labels(s)) == ["loose", "three"])
+        shutil.copy(SAMPLES / "clip.mp4", os.fsdecode(os.fsencode(result) + b"/\xff.mp4"))
+        await s.shows("\\xff")
+        shutil.rmtree(result / "mine")
+        await s.until(lambda: "three" not in labels(s))
+        for hidden in (".trash/x.mp4", "mine/a.part.mp4", ".hidden.mp4"):
+            (result / hidden).parent.mkdir(exist_ok=True)
+            shutil.copy(SAMPLES / "clip.mp4", result / hidden)
+        (result / "folder.mp4").mkdir()
+        os.mkfifo(result / "pipe.mp4")
+        (result / "last.mp4").write_bytes(b"")
+        await s.until(lambda: "last" in labels(s))
+        assert len(labels(s)) == 3
+
+
+async def test_a_filter_goes_round_the_tasks(start, result):
+    put(result, "a", seed=1)
+    put(result, "b", task="talking_avatar", seed=1)
+    async with start() as s:
+        await opened(s)
+        for expected in (["a"], ["b"], ["a", "b"], ["a"]):
+            await s.press("f")
+            assert sorted(labels(s)) == expected
+        await s.press("escape")
+        assert len(labels(s)) == 2 and isinstance(s.app.screen, ResultsScreen)
+
+
+async def test_a_folder_that_cannot_be_made_is_only_empty(start, tmp_path):
+    (tmp_path / "result").write_text("in the way")
+    async with start() as s:
+        await opened(s, "No video here")
+
+
+# Looking
+
+
+async def test_enter_plays_and_arrows_stand_still(start, result):
+    put(result, "clip")
+    async with start() as s:
+        await opened(s)
+        await s.press("enter")
+        await s.shows("Enter stops")
+        assert s.app.screen.query_one(VideoView).playing
+        await s.press("enter")
+        await s.shows("frame ")
+        assert not s.app.screen.query_one(VideoView).playing
+        await s.press("escape")
+        await opened(s)
+        await s.press("left")
+        await s.shows("frame 60 of 60")
+        await s.press("left")
+        await s.shows("frame 59 of 60")
+        await s.press("right", "right", "right")
+        await s.shows("frame 60 of 60")
+        await s.press("escape")
+        await opened(s)
+        await s.press("right", "right")
+        await s.shows("frame 2 of 60")
+
+
+async def test_a_film_that_ends_stands_at_its_last_frame(start, result):
+    put(result, "clip")
+    async with start() as s:
+        await opened(s)
+        await s.press("enter")
+        await s.until(lambda: re.search(r"frame 5\d of 60|frame 60 of 60", s.text), "the end of the film")
+        assert not s.app.screen.query_one(VideoView).playing
+
+
+async def test_letters_draw_the_picture_where_there_are_no_symbols(start, result):
+    put(result, "clip")
+    async with start(ascii=True) as s:
+        await opened(s)
+        assert "▀" not in s.text
+
+
+async def test_a_broken_video_says_why(start, result):
+    path = put(result, "clip")
+    path.write_bytes(path.read_bytes()[:3000])
+    async with start() as s:
+        await opened(s, "clip.mp4: ")
+        await s.press("enter", "right", "l")
+        await s.until(lambda: s.app._notifications, "a message")
+
+
+# Names
+
+
+REFUSED_NAMES = {
+    "taken": "taken.mp4 is there already", "a/b": "A name holds no /", "": "needs a name",
+    ".x": "does not begin with a dot", "é" * 101: "too long",
+}  # fmt: skip
+
+
+async def test_a_video_and_its_recipe_get_another_name(start, result):
+    put(result, "old", prompt="a street", seed=1)
+    put(result, "taken")
+    async with start() as s:
+        await opened(s)
+        await go_to(s, "old")
+        await s.press("r")
+        await s.until(lambda: isinstance(s.app.screen, RenameScreen))
+        for name, refused in REFUSED_NAMES.items():
+            s.app.screen.query_one("#dialog-name").value = name
+            await s.shows(refused)
+            await s.press("enter")
+            assert isinstance(s.app.screen, RenameScreen) and "Enter" not in s.footer
+        s.app.screen.query_one("#dialog-name").value = "café [red].mp4"
+        await s.press("enter")
+        await s.until(lambda: selected(s) == "café [red]")
+        assert sorted(path.name for path in (result / TASK).iterdir()) == [
+            "café [red].json",
+            "café [red].mp4",
+            "taken.mp4",
+        ]
+        assert json.loads((result / TASK / "café [red].json").read_text())["request"]["prompt"] == "a street"
+
+
+async def test_a_rename_that_fails_changes_nothing(start, result, monkeypatch):
+    put(result, "old", seed=1)
+    async with start() as s:
+        await opened(s)
+        await s.press("r")
+        await s.until(lambda: isinstance(s.app.screen, RenameScreen))
+        s.app.screen.query_one("#dialog-name").value = "new"
+        (result / TASK / "old.mp4").unlink()
+        await s.press("enter")
+        await s.until(lambda: s.app._notifications, "a message")
+        assert [path.name for path in (result / TASK).iterdir()] == ["old.json"]
+
+
+# Trash
+
+
+async def test_marked_videos_go_to_the_trash_together_and_a_taken_name_stays_there(start, result):
+    put(result, "a", seed=1)
+    put(result, "b", seed=1)
+    async with start() as s:
+        await opened(s)
+        await s.press("space", "space", "delete")
+        await s.until(lambda: labels(s) == [])
+        put(result, "a")
+        await s.until(lambda: labels(s) == ["a"])
+        await s.press("u")
+        await s.until(lambda: sorted(labels(s)) == ["a", "b"])
+        await told(s, "stays in the trash")
+        assert (result / ".trash" / TASK / "a.mp4").exists()
+
+
+async def test_a_video_that_cannot_be_moved_stays_whole(start, result):
+    path = put(result, "a", seed=1)
+    (result / ".trash").write_text("in the way")
+    async with start() as s:
+        await opened(s)
+        await s.press("d")
+        await s.until(lambda: s.app._notifications, "a message")
+        assert path.exists() and path.with_suffix(".json").exists() and labels(s) == ["a"]
+        assert "u Undo" not in s.footer
+
+
+# Joining
+
+
+async def test_marked_videos_are_joined_in_the_order_of_marking(start, result):
+    put(result, "a", seed=1)
+    put(result, "b", seed=1)
+    async with start((140, 30)) as s:
+        await opened(s)
+        await go_to(s, "b")
+        assert "J Join" not in s.footer
+        await s.press("space")
+        await go_to(s, "a")
+        await s.press("space")
+        await s.shows("2 marked")
+        await s.shows("J Join")
+        await s.press("J")
+        await s.until(lambda: selected(s) == "b + a", "the joined video")
+        joined = result / "joined" / "b-and-1.mp4"
+        assert probe_video(joined).num_frames == 120
+        assert s.app.screen.query_one(VideoList).marked == []
+
+
+async def test_joining_clips_of_two_sizes_can_be_stopped(start, result):
+    put(result, "a")
+    large = result / TASK / "large.mp4"
+    source = ["-f", "lavfi", "-i", "testsrc=size=640x480:rate=24:duration=20"]
+    subprocess.run([ffmpeg_path(), "-v", "error", *source, "-preset", "ultrafast", large], check=True)
+    async with start((140, 30)) as s:
+        await opened(s, "640x480")
+        await s.press("space", "space", "J")
+        await s.shows("of 2 videos ready")
+        await s.press("escape")
+        await told(s, "Joining was stopped")
+        assert isinstance(s.app.screen, ResultsScreen)
+        assert not list((result / "joined").iterdir())
+
+
+# Going on
+
+
+async def test_a_clip_goes_on_in_the_single_shot_form(start, result):
+    path = put(result, "clip", prompt="a street", profile="demo", resolution="128P")
     async with start((100, 30)) as s:
-        await s.press("R")
-        await s.shows("a street")
+        await opened(s, "a street")
         await s.press("e")
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         assert s.app.screen.form_task.name == "single_shot_extension"
-        assert s.app.screen.values()["input_video"] == (str(tmp_path / "result/reference_to_video/clip.mp4"),)
+        assert s.app.screen.values()["input_video"] == (str(path),)
 
 
-async def test_a_new_seed_opens_the_same_request_with_another_seed(start, tmp_path):
-    put(tmp_path / "result", "clip", prompt="a street", seed=7, profile="demo", resolution="128P")
+async def test_the_last_frame_becomes_a_reference(start, result):
+    put(result, "clip", prompt="a street", profile="demo", resolution="128P")
     async with start((100, 30)) as s:
-        await s.press("R")
-        await s.shows("a street")
+        await opened(s, "a street")
+        await s.press("l")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["ref_imgs"] == (str(result / TASK / "clip-last.png"),)
+
+
+async def test_a_new_seed_opens_the_same_request_with_another_seed(start, result):
+    put(result, "clip", prompt="a street", seed=7, profile="demo", resolution="128P")
+    async with start((100, 30)) as s:
+        await opened(s, "a street")
         await s.press("A")
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         values = s.app.screen.values()
         assert values["prompt"] == "a street" and values["seed"] != 7
+
+
+async def test_settings_come_from_the_mp4_alone(start, result):
+    put(result, "lonely", inside=True, prompt="a street", seed=7, profile="demo", resolution="128P")
+    put(result, "foreign")
+    async with start((100, 30)) as s:
+        await opened(s)
+        await go_to(s, "foreign")
+        assert "a Again" not in s.footer
+        await go_to(s, "lonely")
+        await s.shows("the file itself")
+        await s.press("slash")
+        await s.type("street")
+        await s.until(lambda: labels(s) == ["lonely"])
+        await s.press("enter", "a")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        values = s.app.screen.values()
+        assert (values["prompt"], values["seed"], values["resolution"]) == ("a street", 7, "128P")
+        assert s.app.drafts.profile == "demo"
+
+
+# Elsewhere
+
+
+async def test_a_path_and_an_scp_line_are_copied(start, result, monkeypatch):
+    path = put(result, "a b")
+    async with start() as s:
+        await opened(s)
+        written: list[str] = []
+        monkeypatch.setattr(s.app._driver, "write", written.append)
+        await s.press("y", "Y")
+        await s.until(lambda: sum("]52;c;" in text for text in written) == 2, "both sequences")
+        copied = [base64.b64decode(found).decode() for found in re.findall(r"\]52;c;([^\a]*)", "".join(written))]
+        assert copied[0] == str(path)
+        assert re.fullmatch(rf"scp '[^@']+@[^:']+:{re.escape(str(path))}' \.", copied[1])
+
+
+async def test_the_system_s_player_gets_the_file(start, result, tmp_path, monkeypatch):
+    path = put(result, "clip")
+    async with start() as s:
+        await opened(s)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        await s.press("o")
+        await told(s, "no player")
+        (tmp_path / "bin").mkdir()
+        player = tmp_path / "bin" / "xdg-open"
+        player.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/played\n')
+        player.chmod(player.stat().st_mode | stat.S_IXUSR)
+        await s.press("o")
+        await s.until(lambda: (tmp_path / "played").exists() and (tmp_path / "played").read_text() == str(path))
