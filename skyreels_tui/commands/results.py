@@ -1,15 +1,15 @@
-"""`results`: finished videos, from their files and the recipes beside them."""
+"""`results`: finished videos, from their files and the recipes beside or inside them."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipelines.language import tr
+from skyreels_tui import gallery
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import bytes_words
@@ -31,7 +31,7 @@ class Result:
     finished_at: str
     """UTC ISO time of the file."""
     request: dict[str, Any]
-    """What made it; {} when no recipe lies beside the file."""
+    """What made it; {} when neither a recipe beside the file nor the file itself says."""
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -43,10 +43,12 @@ def configure(parser: Parser, _name: str) -> None:
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """List the videos, newest first."""
-    found = [result for result in find_results(context.result_dir) if args.task in (None, result.task_type)]
     if args.json:
-        output.data([asdict(result) for result in found])
+        # Only a program asks for requests: a table need not open every file that has no recipe beside it.
+        videos = [gallery.with_recipe_inside(video) for video in gallery.videos(context.result_dir)]
+        output.data([asdict(_result(video)) for video in videos if args.task in (None, video.task)])
         return Exit.OK
+    found = [result for result in find_results(context.result_dir) if args.task in (None, result.task_type)]
     if not found:
         output.note(tr("no finished video in {result_dir}", result_dir=context.result_dir))
         return Exit.OK
@@ -61,26 +63,16 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 
 def find_results(result_dir: Path) -> list[Result]:
-    """Read every mp4 below `result_dir` and its sidecar, newest first; unfinished files are left out."""
-    videos = [path for path in result_dir.glob("*/*.mp4") if ".part" not in path.name and path.is_file()]
-    found = [_read(path) for path in videos]
-    return sorted(found, key=lambda result: result.finished_at, reverse=True)
+    """Find every finished mp4 below `result_dir`, newest first, with the recipe beside it; hidden ones are left out."""
+    return [_result(video) for video in gallery.videos(result_dir)]
 
 
-def _read(path: Path) -> Result:
-    facts = path.stat()
-    try:
-        sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        sidecar = {}
-    if not isinstance(sidecar, dict):
-        sidecar = {}
-    request = sidecar.get("request")
+def _result(video: gallery.Video) -> Result:
     return Result(
-        output=str(path),
-        task_type=path.parent.name,
-        label=str(sidecar.get("label", path.stem)),
-        num_bytes=facts.st_size,
-        finished_at=datetime.fromtimestamp(facts.st_mtime, UTC).isoformat(timespec="seconds"),
-        request=request if isinstance(request, dict) else {},
+        output=str(video.path),
+        task_type=video.task,
+        label=video.label,
+        num_bytes=video.num_bytes,
+        finished_at=datetime.fromtimestamp(video.modified_s, UTC).isoformat(timespec="seconds"),
+        request=dict(video.request),
     )
