@@ -14,7 +14,8 @@ from skyreels_tui.jobs.board import JobBoard
 from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.palette import DEFAULT, SIXTEEN, load_theme
-from skyreels_tui.widgets.glyphs import UNICODE, Glyphs
+from skyreels_tui.widgets.asciifilter import AsciiFilter
+from skyreels_tui.widgets.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.widgets.safe import ControlFilter
 
 if TYPE_CHECKING:
@@ -89,12 +90,24 @@ class HubApp(App[None]):
         """As last published."""
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
-        self.glyphs: Glyphs = UNICODE
+        self.glyphs = UNICODE
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
         self._job_seconds: dict[int, float] = {}
         self._unreadable: frozenset[int] = frozenset()
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The symbols drawn; with ASCII ones nothing else leaves for the terminal either."""
+        return self._glyphs
+
+    @glyphs.setter
+    def glyphs(self, glyphs: Glyphs) -> None:
+        self._glyphs = glyphs
+        self._filters[:] = [one for one in self._filters if not isinstance(one, AsciiFilter)]
+        if glyphs is ASCII:
+            self._filters.append(AsciiFilter())
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""

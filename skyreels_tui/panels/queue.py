@@ -104,7 +104,7 @@ class QueuePanel(RowList):
         known = len(times) == len(self._times)
         for row, text in enumerate(times):
             if not known or self._times[row] != text:
-                self.refresh(Region(0, row + head + self.gutter.top, self.size.width, 1))
+                self.refresh(Region(0, row + head, self.size.width, 1))
         self._times = times
 
     # Drawing

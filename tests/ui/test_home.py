@@ -225,3 +225,40 @@ async def test_one_key_puts_a_job_before_all_that_wait(start):
         await s.press("t")
         await s.until(lambda: [j.label for j in s.app.board.jobs] == ["first", "fourth", "second", "third"])
         assert s.state(last.id) is JobState.QUEUED
+
+
+async def test_plain_letters_alone_leave_for_the_terminal(start):
+    async with start((120, 36), gated=True, ascii=True) as s:
+        s.add("corridor")
+        s.executor.advance(3)
+        await s.shows("3/8")
+        for key in ("", "n", "S", "question_mark", "x"):
+            if key:
+                await s.press(key)
+            filters = s.app._filters
+            strips = s.app.screen._compositor.render_strips()
+            for strip in strips:
+                for line_filter in filters:
+                    strip = strip.apply_filter(line_filter, s.app.screen.background_colors[1])
+                odd = [char for char in strip.text if not char.isascii() and not char.isalpha()]
+                assert not odd, f"{key}: {strip.text}"
+            if key:
+                await s.press("escape")
+
+
+async def test_a_held_job_has_its_time_and_an_unreadable_one_its_reason(start, tmp_path):
+    import shutil
+
+    from tests.ui.conftest import ASTRONAUT
+
+    picture = shutil.copy(ASTRONAUT, tmp_path / "mine.jpg")
+    async with start((120, 36), gated=True) as s:
+        s.app.service.pause()
+        held, gone = s.add("held"), s.add("gone", ref_imgs=(str(picture),))
+        for job in (held, gone):
+            s.app.service.hold(job.id)
+        picture.unlink()
+        await s.shows("length unknown")
+
+        row = next(line for line in s.text.splitlines() if "r2v    held" in line)
+        assert ":" in row.partition("││")[0].rpartition("held")[2], row
