@@ -195,7 +195,7 @@ class EmptyApp(SceneApp):
 def make_files(folder: Path) -> None:
     """Inputs of the forms, and finished videos with and without recipes."""
     y, x = np.mgrid[0:160, 0:120].astype(np.uint8)
-    Image.fromarray(np.stack([x * 2, y, 255 - y], axis=-1)).save(folder / "hero.png")
+    Image.fromarray(np.stack([x * 2, y, 255 - y], axis=-1)).save(folder / "hero.png", compress_level=0)
     shutil.copy(SAMPLES / "clip.mp4", folder / "clip.mp4")
     with wave.open(str(folder / "voice.wav"), "wb") as sound:
         sound.setnchannels(1)
@@ -239,6 +239,7 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             if getattr(module, "datetime", None) is datetime:
                 monkeypatch.setattr(module, "datetime", FixedTime)
     monkeypatch.setattr("skyreels_tui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("skyreels_tui.screens.browse.cut_path", lambda path, _: Path(path).name[:4])
     from skyreels_tui.doctor.facts import from_json
 
     facts = from_json(FACTS.read_text(encoding="utf-8"))
@@ -355,6 +356,18 @@ async def _rename(session: Session) -> None:
     await session.press("r")
 
 
+def _from_form(*keys: str) -> Open:
+    async def open_(session: Session) -> None:
+        await _form("reference_to_video", _reference(WALK))(session)
+        await quiet(session)
+        form = session.app.screen
+        for key in keys:
+            await session.press(key)
+        await session.until(lambda: session.app.screen is not form, "what the form opens")
+
+    return open_
+
+
 SCENES = (
     Scene("home", _home),
     Scene("home-empty", _home, empty=True),
@@ -364,10 +377,15 @@ SCENES = (
     Scene("form-single-shot", _form("single_shot_extension", SingleShotExtension(prompt="It goes on", **_CLIP))),  # type: ignore[arg-type]
     Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request)),
     Scene("form-avatar", _form("talking_avatar", AVATAR)),
+    Scene("browse", _from_form("ctrl+b")),
+    Scene("history", _from_form("f7")),
+    Scene("presets", _from_form("f8")),
+    Scene("seeds", _from_form("f9")),
     Scene("job-running", _job_screen(12)),
     Scene("job-failed", _job_screen(10, "t")),
     Scene("results", _results),
     Scene("models", _keys("M")),
+    Scene("models-folder", _keys("M", "u")),
     Scene("doctor", _keys("D")),
     Scene("settings", _keys("S")),
     Scene("themes", _keys("ctrl+t")),
