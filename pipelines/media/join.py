@@ -103,7 +103,7 @@ def _sound_of(clips: Sequence[VideoInfo], lengths_s: Sequence[float], bench: Pat
             heard = _samples(clip, samples) if clip.has_audio else b""
             all_samples.write(heard[: samples * 4].ljust(samples * 4, b"\0"))
     stream = ffmpeg.input(file_url(raw), f="s16le", ar=RATE, ac=2).output(file_url(track), **{"c:a": "pcm_s16le"})
-    run(stream, what="joining the sound", time_limit_s=CONVERT_LIMIT_S, trusted=True)
+    run(stream, what=tr("joining the sound"), time_limit_s=CONVERT_LIMIT_S, trusted=True)
     raw.unlink()
     return Sound(track)
 
