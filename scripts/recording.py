@@ -77,25 +77,37 @@ class Film:
         )
 
 
+HALVES = {"▀": (0, 1), "▄": (1, 1), "█": (0, 2)}
+"""Block characters -> (first, number) of the two half rows they fill: drawn as areas, which need no font."""
+
+
 def _row(cells: list[Char]) -> str:
-    """One row of the terminal: backgrounds first, then runs of one style with their exact width."""
-    backs, words = [], []
+    """One row of the terminal: areas first, in units of half a cell, then runs of one style with their exact width."""
+    areas: list[tuple[str, int, int, int, int]] = []
+    words = []
     column = 0
-    for style, run in groupby(cells, key=lambda cell: (_colours(cell), cell.bold)):
-        (front, back), bold = style
+    for (front, back, bold, half), run in groupby(cells, key=_look):
         text = "".join(cell.data for cell in run)
         wide = len(text)
-        x = MARGIN + column * CELL_W
         if back != BACKGROUND:
-            backs.append(f'<rect x="{x:.1f}" width="{wide * CELL_W:.1f}" height="{CELL_H}" fill="{back}"/>')
-        if text.strip():
+            areas.append((back, column, 0, wide, 2))
+        if half:
+            areas.append((front, column, HALVES[half][0], wide, HALVES[half][1]))
+        elif text.strip():
             weight = ' font-weight="bold"' if bold else ""
             words.append(
-                f'<text x="{x:.1f}" y="{BASELINE}" fill="{front}" textLength="{wide * CELL_W:.1f}"'
-                f' lengthAdjust="spacingAndGlyphs"{weight}>{escape(text.replace(" ", chr(0xA0)))}</text>'
+                f'<text x="{MARGIN + column * CELL_W:.1f}" y="{BASELINE}" fill="{front}"'
+                f' textLength="{wide * CELL_W:.1f}" lengthAdjust="spacingAndGlyphs"{weight}>'
+                f"{escape(text.replace(' ', chr(0xA0)))}</text>"
             )
         column += wide
-    return "".join(backs + words)
+    paths = "".join(f'<path fill="{fill}" d="M{x} {y}h{w}v{h}h-{w}z"/>' for fill, x, y, w, h in areas)
+    scaled = f'<g transform="translate({MARGIN}) scale({CELL_W} {CELL_H / 2})">{paths}</g>' if paths else ""
+    return scaled + "".join(words)
+
+
+def _look(cell: Char) -> tuple[str, str, bool, str]:
+    return *_colours(cell), cell.bold, cell.data if cell.data in HALVES else ""
 
 
 def _colours(cell: Char) -> tuple[str, str]:
