@@ -52,6 +52,23 @@ def mark(text: str) -> str:
     return text
 
 
+SYSTEM_WORDS = (
+    mark("No such file or directory"), mark("Permission denied"), mark("Operation not permitted"), mark("File exists"),
+    mark("Not a directory"), mark("Is a directory"), mark("Directory not empty"), mark("File name too long"),
+    mark("Read-only file system"), mark("No space left on device"), mark("Disk quota exceeded"),
+    mark("Input/output error"), mark("Invalid argument"), mark("Invalid cross-device link"),
+    mark("Device or resource busy"),
+    mark("Too many levels of symbolic links"), mark("Connection refused"), mark("Connection reset by peer"),
+    mark("Network is unreachable"), mark("No route to host"), mark("Connection timed out"),
+)  # fmt: skip
+"""What the system says to a program that has set no locale of its own."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return the system's reason in the chosen language, or the error as it is where it gives none."""
+    return tr(error.strerror) if error.strerror else str(error)
+
+
 def _of_locale(environ: Mapping[str, str]) -> str:
     """The first locale that is set, in the order the system's own programs read them."""
     names = (environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))

@@ -18,7 +18,7 @@ from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.checkpoints.shelf import remove_damaged, remove_unfinished
 from pipelines.checkpoints.verify import FileCheck, Finding, verify
 from pipelines.errors import Cancelled, PipelineError
-from pipelines.language import tr, trn
+from pipelines.language import reason_of, tr, trn
 
 
 class Kind(StrEnum):
@@ -179,7 +179,7 @@ class Transfers:
         except PipelineError as error:
             said = str(error)
         except OSError as error:
-            said = tr("{path} cannot be read: {why}", path=error.filename or "", why=error.strerror or error)
+            said = tr("{path} cannot be read: {why}", path=error.filename or "", why=reason_of(error))
         finally:
             self._settle(transfer.family, state, said)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import PipelineError
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 
 
 class DownloadError(PipelineError):
@@ -60,7 +60,7 @@ def disk_error(error: OSError, path: Path) -> DownloadError:
     """Say in words why a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DownloadError(tr("disk full at {folder}: free some space, then start it again", folder=path.parent))
-    return DownloadError(tr("{path} cannot be written: {why}", path=path, why=error.strerror or error))
+    return DownloadError(tr("{path} cannot be written: {why}", path=path, why=reason_of(error)))
 
 
 def _not_found(repo_id: str, status: int) -> str:

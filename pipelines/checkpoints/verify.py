@@ -13,7 +13,7 @@ from pathlib import Path
 from pipelines.checkpoints.fetch import matches
 from pipelines.checkpoints.inventory import INDEX, inspect
 from pipelines.checkpoints.registry import Component
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 
 HEADER_LIMIT = 100_000_000
 """Bytes; the format's own limit."""
@@ -74,7 +74,7 @@ def content_problem(path: Path) -> str:
         if path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        return tr("cannot be read: {why}", why=error.strerror or error)
+        return tr("cannot be read: {why}", why=reason_of(error))
     except (ValueError, RecursionError):
         return tr("is no valid JSON")
     return ""

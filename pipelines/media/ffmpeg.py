@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import ffmpeg
 
 from pipelines.errors import MediaError
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 from pipelines.media.files import plain
 
 DEMUXERS = (
@@ -120,7 +120,7 @@ class Process:
                 start_new_session=True,
             )
         except OSError as error:
-            raise MediaError(tr("ffmpeg cannot be started: {reason}", reason=error.strerror)) from error
+            raise MediaError(tr("ffmpeg cannot be started: {reason}", reason=reason_of(error))) from error
         if memory_bytes is not None:
             with suppress(OSError, ValueError):
                 resource.prlimit(self._child.pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.errors import DiskFull, MediaError
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 
 T = TypeVar("T")
 _REMEMBERED = 256
@@ -43,7 +43,7 @@ def regular(path: str | Path) -> os.stat_result:
     except FileNotFoundError:
         raise MediaError(tr("{name}: no such file", name=name)) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or tr("not a usable path")
+        reason = reason_of(error) if isinstance(error, OSError) else tr("not a usable path")
         raise MediaError(f"{name}: {reason}") from error
     if stat.S_ISDIR(facts.st_mode):
         raise MediaError(tr("{name}: is a directory, not a file", name=name))

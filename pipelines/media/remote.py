@@ -122,7 +122,7 @@ def _words(host: str, error: Exception, silence_s: float) -> str:
         return tr("{host}: no safe connection: {reason}", host=host, reason=reason)
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return tr("{host}: the disk is full", host=host)
-    reason = plain(getattr(cause, "strerror", None) or type(cause).__name__, 80)
+    reason = plain(tr(getattr(cause, "strerror", None) or type(cause).__name__), 80)
     return tr("{host}: the connection broke: {reason}", host=host, reason=reason)
 
 

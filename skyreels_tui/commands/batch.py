@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipelines.language import tr, trn
+from pipelines.language import reason_of, tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.describe import job_data
@@ -77,7 +77,7 @@ def _export(args: argparse.Namespace, context: Context) -> int:
     try:
         write_durably(target, written.encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise CommandError(f"{target}: {error.strerror or error}", Exit.FAILED) from None
+        raise CommandError(f"{target}: {reason_of(error)}", Exit.FAILED) from None
     output.note(trn("{count} job written to {target}", "{count} jobs written to {target}", len(jobs), target=target))
     return Exit.OK
 

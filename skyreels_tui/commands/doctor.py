@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines import language
-from pipelines.language import tr, trn
+from pipelines.language import reason_of, tr, trn
 from skyreels_tui.commands import output
 from skyreels_tui.commands.context import Context
 from skyreels_tui.commands.exits import CommandError, Exit
@@ -96,7 +96,7 @@ def _facts(args: argparse.Namespace, context: Context) -> Facts:
         try:
             return from_json(Path(args.facts).read_text(encoding="utf-8"))
         except OSError as error:
-            raise CommandError(f"{args.facts}: {error.strerror or error}", Exit.NOT_FOUND) from None
+            raise CommandError(f"{args.facts}: {reason_of(error)}", Exit.NOT_FOUND) from None
         except (ValueError, TypeError, KeyError, AttributeError):
             raise CommandError(tr("{file} holds no facts that --record wrote", file=args.facts)) from None
     # Looking at the machine takes seconds and many modules; recorded facts need neither.
@@ -123,4 +123,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}", Exit.FAILED) from None
+        raise CommandError(f"{path}: {reason_of(error)}", Exit.FAILED) from None

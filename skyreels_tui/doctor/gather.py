@@ -18,7 +18,7 @@ from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
 from pipelines.errors import MediaError
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
@@ -216,7 +216,7 @@ def _output(words: Sequence[str | Path], timeout_s: float = 20) -> tuple[str, st
     except subprocess.TimeoutExpired:
         return "", tr("{program} did not answer within {limit:g} s", program=words[0], limit=timeout_s)
     except OSError as error:
-        return "", f"{words[0]}: {error.strerror or error}"
+        return "", f"{words[0]}: {reason_of(error)}"
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode == 0:
         return text, ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InvalidRequest, Problem
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 from pipelines.media.address import is_address
 from pipelines.request import FieldSpec, Files, Flag, Number, Request, field_specs
 from pipelines.tasks import TASKS, task_named
@@ -47,7 +47,7 @@ def read_text(path: Path) -> str:
             )
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise InvalidRequest([Problem("file", f"{path}: {error.strerror}")]) from error
+        raise InvalidRequest([Problem("file", f"{path}: {reason_of(error)}")]) from error
     except UnicodeDecodeError as error:
         raise InvalidRequest([Problem("file", tr("{path} is no UTF-8 text", path=path))]) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.errors import InvalidRequest, PipelineError
-from pipelines.language import tr, trn
+from pipelines.language import reason_of, tr, trn
 from skyreels_tui.jobs import batchfile
 from skyreels_tui.jobs.dropped import Arrival, is_batch, put_away
 from skyreels_tui.jobs.enginelog import Level
@@ -163,7 +163,7 @@ class Inbox:
                 else:
                     self._pass(tr("inbox: another queue watches this folder"))
             except OSError as error:
-                self._pass(tr("inbox: {text}", text=f"{self.folder}: {error.strerror or error}"))
+                self._pass(tr("inbox: {text}", text=f"{self.folder}: {reason_of(error)}"))
             finally:
                 lock.release()
 

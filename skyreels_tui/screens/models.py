@@ -17,7 +17,7 @@ from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
 from pipelines.errors import DiskFull, PipelineError
-from pipelines.language import tr
+from pipelines.language import reason_of, tr
 from pipelines.tasks import TASKS
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.model import FINISHED, Job
@@ -361,7 +361,7 @@ class ModelsScreen(Screen[None]):
         try:
             words = tr("{size} freed", size=size(remove(model.checkpoint)))
         except OSError as error:
-            words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=error.strerror or error)
+            words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=reason_of(error))
         self.app.call_from_thread(self._removed, model.checkpoint.family, words)
 
     def _removed(self, family: str, words: str) -> None:
