@@ -103,7 +103,11 @@ def test_nothing_here_says_how_much_and_how(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("model_id", ["/no/such/folder", "~nobody-here/x", "a b", "../x"])
-def test_neither_a_folder_nor_an_id(cache: Path, model_id: str) -> None:
+def test_neither_a_folder_nor_an_id(
+    cache: Path, model_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(CheckpointMissing, match="no folder on this machine"):
         find(model_id)
 

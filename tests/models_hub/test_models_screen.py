@@ -263,10 +263,10 @@ async def test_delete_shows_bytes_names_jobs_and_spares_others(start, hub, tmp_p
         await s.press("X")
         await s.shows("Delete")
         await s.shows("for good?")
-        assert "KiB in" in s.text
-        assert "These jobs need it and will fail: " in s.text
-        assert "waits-for-it" in s.text
-        assert "demo-one" not in s.text
+        assert "KiB in" in s.words
+        assert "These jobs need it and will fail: " in s.words
+        assert "waits-for-it" in s.words
+        assert "demo-one" not in s.words
         await s.press("escape")
         await s.until(lambda: "present" in row(s))
         await s.press("X")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from textual.containers import Vertical
 from textual.pilot import Pilot
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
@@ -16,6 +18,7 @@ from skyreels_tui.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.folders import find_folders
 from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.screens.dialog import Dialog
 from skyreels_tui.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
@@ -47,13 +50,22 @@ class Session:
         await self.pilot.press(*[{" ": "space"}.get(char, char) for char in text])
 
     async def shows(self, text: str) -> None:
-        await self.until(lambda: text in self.text, f"{text!r} on the screen")
+        await self.until(lambda: text in self.text or text in self.words, f"{text!r} on the screen")
 
     @property
     def text(self) -> str:
         """What the terminal would show, line by line."""
         strips = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+    @property
+    def words(self) -> str:
+        """What the screen, or the question over it, says as one line: where a long path broke it does not matter."""
+        lines = self.text.splitlines()
+        if isinstance(self.app.screen, Dialog):
+            box = self.app.screen.query_one(Vertical).region
+            lines = [line[box.x : box.right] for line in lines[box.y : box.bottom]]
+        return " ".join(re.sub("[─-╿]", " ", " ".join(lines)).split())
 
     @property
     def footer(self) -> str:
