@@ -27,7 +27,7 @@ def test_large_buffers_leave_the_process_when_freed_whatever_lies_behind_them() 
         large, small = [], []
         for _ in range(16):
             large.append(np.ones(2 * LARGE_BYTES, dtype=np.uint8))
-            small.append(np.ones(4096, dtype=np.uint8))
+            small.append(np.ones(LARGE_BYTES // 8, dtype=np.uint8))
         middles = [one.ctypes.data + LARGE_BYTES for one in large]
         assert all(map(mapped, middles))
         large.clear()
