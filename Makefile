@@ -34,7 +34,7 @@ contracts: $(TEST_STAMP)
 	$(BIN)/lint-imports
 
 tests: $(TEST_STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
 
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.jobs.torture
