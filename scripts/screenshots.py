@@ -71,7 +71,7 @@ class HeldExecutor(LocalExecutor):
     """Runs jobs as always, and stands still after one step of the first."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on
         self.go_on = threading.Event()
 
     def run(self, context: JobContext) -> Output:
@@ -171,7 +171,7 @@ def feed(app: StillApp) -> None:
     left = JOB_S * (len(waiting) + 1)
     queue = QueueForecast(waiting, left, 4 * plan.output_bytes, running=RunningJob(running, plan))
     for second in range(0, 600, 5):
-        app.on_sampled(SimpleNamespace(sample=reading(second, queue)))  # type: ignore[arg-type]
+        app.on_sampled(SimpleNamespace(sample=reading(second, queue)))  # type: ignore[arg-type]  # a stand-in
 
 
 async def draw(home: Path) -> dict[str, str]:
@@ -204,8 +204,8 @@ def main() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
     statusbar.platform.node = lambda: "spark-01"
-    statusbar.datetime = FixedTime  # type: ignore[misc]
-    queue_panel.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]
+    statusbar.datetime = FixedTime  # type: ignore[misc]  # a stand-in
+    queue_panel.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]  # a stand-in
     with tempfile.TemporaryDirectory() as home:
         for name, svg in asyncio.run(draw(Path(home))).items():
             (TARGET / name).write_text(svg, encoding="utf-8")

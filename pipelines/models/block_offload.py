@@ -138,4 +138,4 @@ def _like(model: Tensor, value: Tensor) -> Tensor:
 def _set(owner: nn.Module, name: str, value: Tensor) -> None:
     """Replace a parameter or buffer without looking at device or shape, as often as every step."""
     table = owner._parameters if name in owner._parameters else owner._buffers
-    table[name] = value  # type: ignore[assignment]
+    table[name] = value  # type: ignore[assignment]  # one of two tables

@@ -42,7 +42,7 @@ def renewed(text: str) -> str:
         begin, end = BEGIN.format(name), END.format(name)
         pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
         section = f"{begin}\n{make()}\n{end}"
-        text = pattern.sub(lambda _, section=section: section, text)  # type: ignore[misc]
+        text = pattern.sub(lambda _, section=section: section, text)  # type: ignore[misc]  # a lambda's default
     return text
 
 
