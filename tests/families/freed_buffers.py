@@ -34,7 +34,7 @@ def main() -> None:
     # One such buffer, freed, teaches glibc to keep the next ones on its heap.
     np.ones(2 * LARGE_BYTES, dtype=np.uint8)
     with flat_heap() if sys.argv[1] == "flat" else nullcontext():
-        print(num_held())
+        sys.stdout.write(f"{num_held()}\n")
 
 
 if __name__ == "__main__":
