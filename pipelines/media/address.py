@@ -13,6 +13,11 @@ from pipelines.media.files import plain
 
 Media = Literal["image", "video", "audio"]
 
+PART_PREFIX, PART_SUFFIX = ".fetch-", ".part"
+"""Around the name of a file that is still on its way."""
+_DIGITS = 10
+_KEPT = re.compile(rf"[A-Za-z0-9_-]+-[0-9a-f]{{{_DIGITS}}}(\.[a-z0-9]{{1,5}})?|\{PART_PREFIX}\w+\{PART_SUFFIX}", re.A)
+
 
 def is_address(text: str) -> bool:
     """Whether a person means an address on the web rather than a path."""
@@ -53,3 +58,14 @@ def file_name(address: str) -> str:
         stem = re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:40]
         return (stem or "file") + (f".{ending.lower()}" if ending else "")
     return "file"
+
+
+def kept_name(address: str, digest: str) -> str:
+    """The name under which a fetched file is kept: that of the address, told apart by its content."""
+    stem, dot, ending = file_name(address).partition(".")
+    return f"{stem}-{digest[:_DIGITS]}{dot}{ending}"
+
+
+def is_kept_name(name: str) -> bool:
+    """Whether `kept_name` may have made a name; that of a part file counts too."""
+    return _KEPT.fullmatch(name) is not None

@@ -20,7 +20,7 @@ from typing import IO
 from pipelines.errors import MediaError
 from pipelines.language import tr
 from pipelines.media import probe
-from pipelines.media.address import Media, encoded, file_name, host_of, is_address
+from pipelines.media.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, is_address, kept_name
 from pipelines.media.files import need_room, plain, put_in_place
 
 Progress = Callable[[int, int | None], None]
@@ -52,18 +52,17 @@ def fetch(
     Raises MediaError in words, DiskFull, or whatever `progress` raises; nothing is left behind then.
     """
     limit = LIMITS[media] if limit is None else limit
-    name = file_name(address)
     request = urllib.request.Request(encoded(address), headers={"User-Agent": AGENT, "Accept": f"{media}/*, */*;q=0.5"})
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _remove_stale(folder)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".fetch-", suffix=".part", delete=False) as stream:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX, delete=False) as stream:
         part = Path(stream.name)
         try:
             with _in_words(host_of(address), silence_s), _opener().open(request, timeout=silence_s) as response:
                 digest = _receive(response, stream, address, media, limit, progress)
             stream.flush()
             _probed(part, address, media)
-            final = folder / f"{Path(name).stem}-{digest[:10]}{Path(name).suffix}"
+            final = folder / kept_name(address, digest)
             put_in_place(part, final)
             return final
         finally:
@@ -177,7 +176,7 @@ def _probed(path: Path, address: str, media: Media) -> None:
 
 
 def _remove_stale(folder: Path) -> None:
-    for part in folder.glob(".fetch-*.part"):
+    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
         with suppress(OSError):
             if time.time() - part.stat().st_mtime > STALE_S:
                 part.unlink()

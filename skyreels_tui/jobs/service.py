@@ -303,6 +303,7 @@ class QueueService(QueueActions):
         self._store.recover(auto_resume=self.options.auto_resume)
         self._live.forget()
         sweep.sweep_work_folders(self._store, self.folders.jobs)
+        sweep.sweep_downloads(self._store, self.folders)
 
     def _start_runner(self) -> None:
         if not self._lock.held or self._executor is None or self._runner is not None:

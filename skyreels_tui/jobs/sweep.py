@@ -1,4 +1,4 @@
-"""Work folders that nothing needs any more."""
+"""Work folders and fetched input files that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipelines.media.address import is_kept_name
+from skyreels_tui.drafts import DRAFTS_FILE
+from skyreels_tui.folders import Folders
 from skyreels_tui.jobs import workfolder
 from skyreels_tui.jobs.database import Database
 from skyreels_tui.jobs.errors import NoSuchJob
 from skyreels_tui.jobs.model import FINISHED, JobState
 
 _KEPT = timedelta(days=7)
-"""Failed and cancelled jobs keep their steps this long: a retry uses them."""
+"""Failed and cancelled jobs keep their steps this long, because a retry uses them; fetched files lie at least as
+long, because a form that is still open may hold them."""
 
 
 def sweep_work_folders(database: Database, jobs_dir: Path, now: datetime | None = None) -> list[Path]:
@@ -32,3 +36,37 @@ def sweep_work_folders(database: Database, jobs_dir: Path, now: datetime | None 
                 workfolder.remove(folder)
                 removed.append(folder)
     return removed
+
+
+def sweep_downloads(database: Database, folders: Folders, now: datetime | None = None) -> list[Path]:
+    """Remove fetched files that are old and named by no listed job, draft, preset or default; returns what went.
+
+    A finished job keeps its files while it is listed: it can be retried, and the address may give another file by
+    then or none.
+    """
+    oldest = ((now or datetime.now(UTC)) - _KEPT).timestamp()
+    old = []
+    for path in sorted(folders.downloads.glob("*")):
+        with suppress(OSError):
+            if is_kept_name(path.name) and path.lstat().st_mtime < oldest:
+                old.append(path)
+    if not old:
+        return []
+    try:
+        notes = [path.read_text(encoding="utf-8", errors="replace") for path in _notes(folders) if path.exists()]
+    except OSError:
+        # What cannot be read may name any of them.
+        return []
+    text = "\n".join([*notes, *(job.request_json for job in database.list())])
+    removed = []
+    for path in old:
+        with suppress(OSError):
+            if path.name not in text:
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def _notes(folders: Folders) -> list[Path]:
+    """Files besides the queue that name input files."""
+    return [folders.state / DRAFTS_FILE, folders.settings_file, *folders.presets.glob("*.json")]
