@@ -9,8 +9,10 @@ from skyreels_tui.jobs.rows import quoted
 
 GAP = 1024.0
 _NEIGHBOURS = 32
-_WAITING = f"deleted = 0 AND state NOT IN ({quoted([*FINISHED, JobState.RUNNING])})"
-"""SQL condition of the rows that have a place in the queue."""
+_UNFINISHED = f"deleted = 0 AND state NOT IN ({quoted(FINISHED)})"
+"""SQL condition of the rows that have a place in the queue; the running one keeps its own, should it be paused."""
+_WAITING = f"{_UNFINISHED} AND state != '{JobState.RUNNING}'"
+"""SQL condition of the rows that places are counted among."""
 
 
 def next_position(connection: sqlite3.Connection) -> float:
@@ -29,7 +31,10 @@ def place_of(connection: sqlite3.Connection, job_id: int) -> int:
 
 
 def place_at(connection: sqlite3.Connection, job_id: int, place: int) -> None:
-    """Give the job a position that puts it at `place` (from 0) among the other waiting jobs."""
+    """Put the job directly before the one that is at `place` (from 0) among the other waiting jobs, else at the end.
+
+    A running job before that one stays before both.
+    """
     position = _free_position(connection, job_id, place)
     if position is None:
         _make_room(connection, job_id, place)
@@ -39,33 +44,34 @@ def place_at(connection: sqlite3.Connection, job_id: int, place: int) -> None:
 
 def _free_position(connection: sqlite3.Connection, job_id: int, place: int) -> float | None:
     """The middle of the gap at `place`, or None when the gap is too narrow for another number."""
-    rows = connection.execute(
-        f"SELECT position FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT 2 OFFSET ?",
-        (job_id, max(place - 1, 0)),
-    ).fetchall()
-    if place <= 0:
-        # The running job keeps its number: paused, it is first again unless someone was put before it.
-        return float(rows[0][0]) - GAP if rows else next_position(connection)
-    if len(rows) < 2:
+    follower = connection.execute(
+        f"SELECT position, id FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT 1 OFFSET ?",
+        (job_id, max(place, 0)),
+    ).fetchone()
+    if follower is None:
         return next_position(connection)
-    low, high = float(rows[0][0]), float(rows[1][0])
+    before = connection.execute(
+        f"SELECT position FROM jobs WHERE {_UNFINISHED} AND id != ? AND (position, id) < (?, ?)"
+        " ORDER BY position DESC, id DESC LIMIT 1",
+        (job_id, *follower),
+    ).fetchone()
+    high = float(follower[0])
+    if before is None:
+        return high - GAP
+    low = float(before[0])
     middle = (low + high) / 2
     return middle if low < middle < high else None
 
 
 def _make_room(connection: sqlite3.Connection, job_id: int, place: int) -> None:
     """Spread the rows around `place` evenly between their outermost ones; all rows when that is too tight."""
+    others = f"SELECT id, position FROM jobs WHERE {_UNFINISHED} AND id != ? ORDER BY position, id"
     first = max(place - _NEIGHBOURS, 0)
-    rows = connection.execute(
-        f"SELECT id, position FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id LIMIT ? OFFSET ?",
-        (job_id, 2 * _NEIGHBOURS, first),
-    ).fetchall()
+    rows = connection.execute(f"{others} LIMIT ? OFFSET ?", (job_id, 2 * _NEIGHBOURS, first)).fetchall()
     low, high = float(rows[0][1]), float(rows[-1][1])
     step = (high - low) / (len(rows) - 1)
     if step < 1e-3:
-        rows = connection.execute(
-            f"SELECT id FROM jobs WHERE {_WAITING} AND id != ? ORDER BY position, id", (job_id,)
-        ).fetchall()
+        rows = connection.execute(others, (job_id,)).fetchall()
         low, step = GAP, GAP
     connection.executemany(
         "UPDATE jobs SET position = ? WHERE id = ?",

@@ -22,17 +22,19 @@ ROOT = Path(skyreels_tui.__file__).parents[1]
 SAMPLES = Path(checkpoints.__file__).parent / "samples"
 
 SCRIPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.{hang_up})
 from skyreels_tui.cli import main
 from skyreels_tui.executors.fake import FakeExecutor, Script
-sys.exit(main(sys.argv[1:], executor=lambda: FakeExecutor(Script(num_steps=1000, step_s=0.05))))
+sys.exit(main(sys.argv[1:], executor=lambda: FakeExecutor(Script(num_steps={num_steps}, step_s=0.05))))
 """
 
 
-def start(*words: object, **options: object) -> subprocess.Popen[str]:
-    """Start the command line with a slow scripted executor."""
+def start(*words: object, hang_up: str = "SIG_DFL", num_steps: int = 1000, **options: object) -> subprocess.Popen[str]:
+    """Start the command line with a slow scripted executor; with SIG_IGN as `nohup` would."""
+    script = SCRIPTED.format(hang_up=hang_up, num_steps=num_steps)
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPTED, *map(str, words)],
+        [sys.executable, "-c", script, *map(str, words)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,6 +87,17 @@ def test_a_hang_up_does_what_the_setting_says(cli: Cli, picture: Path) -> None:
     assert child.returncode == 4
     [row] = cli("list", "--json").data
     assert (row["status"], row["step"] >= 2) == ("interrupted", True)
+
+
+def test_under_nohup_a_hang_up_means_nothing(cli: Cli, picture: Path) -> None:
+    cli("settings", "set", "hang_up", "stop")
+    words = ("generate", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    child = start(*words, hang_up="SIG_IGN", num_steps=6)
+    wait_for(child, "denoise 2/6")
+    child.send_signal(signal.SIGHUP)
+    child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert [row["status"] for row in cli("list", "--json").data] == ["done"]
 
 
 def test_the_app_speaks_to_a_browser_s_stand_in(home: Path) -> None:

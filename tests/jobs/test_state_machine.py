@@ -112,9 +112,10 @@ class Queue(RuleBasedStateMachine):
         waiting = [one for one in self.order if self.states[one] in WAITING]
         if self._try(job, WAITING, None, lambda: self.store.move_to(job, place)):
             waiting.remove(job)
-            waiting.insert(place, job)
-            rest = [one for one in self.order if self.states[one] not in WAITING]
-            self.order = rest + waiting
+            self.order.remove(job)
+            # Directly before the one that had the place: a running job keeps its own among them all.
+            follower = self.order.index(waiting[place]) if place < len(waiting) else len(self.order)
+            self.order.insert(follower, job)
 
     @rule()
     def run(self) -> None:

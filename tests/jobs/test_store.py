@@ -171,6 +171,15 @@ def test_a_paused_job_is_first_again(store):
     assert labels(store) == ["a", "b"]
 
 
+def test_a_paused_job_is_first_again_whatever_was_moved_behind_it_meanwhile(store):
+    store.add_many([entry("a"), entry("b"), entry("c")])
+    job = store.claim()
+    for label in "bcbc":
+        store.run_next(next(row.id for row in store.list() if row.label == label))
+    store.requeue(job.id, reason="paused", run_seconds=3.0)
+    assert labels(store) == ["a", "c", "b"]
+
+
 # References
 
 
