@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import SystemCommand
-from textual.command import CommandPalette
 from textual.screen import Screen
 
 from pipelines import language
@@ -51,6 +50,7 @@ SCREEN_CLASSES = {
     "settings": "skyreels_tui.screens.settings:SettingsScreen",
     "help": "skyreels_tui.screens.help:HelpScreen",
     "themes": "skyreels_tui.screens.themes:ThemeScreen",
+    "commands": "skyreels_tui.screens.commands:CommandScreen",
 }
 """Screens that are imported when they are first opened, so that the first paint does not pay for them."""
 
@@ -324,8 +324,7 @@ class SkyreelsApp(QueueApp):
 
     def action_command_palette(self) -> None:
         """Every command by name."""
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette(placeholder=tr("Search for commands …"), id="--command-palette"))
+        self.open_screen("commands")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette offers every key of the home screen by name."""
