@@ -13,15 +13,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
 from pipelines.errors import MediaError
 from pipelines.language import tr
 from pipelines.media import probe
-from pipelines.media.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, is_address, kept_name
+from pipelines.media.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, kept_name
 from pipelines.media.files import need_room, plain, put_in_place
+from pipelines.media.weblink import open_link
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that came and those that will come, None while nobody says; may raise to stop."""
@@ -30,7 +31,7 @@ LIMITS: dict[Media, int] = {"image": 64 << 20, "video": 2 << 30, "audio": 512 <<
 """Most bytes a file may have. 100 megapixels, the most a picture may hold, are below 64 MiB as JPEG; 512 MiB hold
 200 s of any recording; 2 GiB hold minutes of camera footage, of which a task reads the last second."""
 SILENCE_S = 20.0
-"""A server that says nothing for this long is given up."""
+"""A server that says nothing for this long, or whose answer has not begun by then, is given up."""
 STALE_S = 86400.0
 """A part file of this age belongs to no transfer that still runs."""
 BLOCK = 1 << 16
@@ -58,7 +59,7 @@ def fetch(
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX, delete=False) as stream:
         part = Path(stream.name)
         try:
-            with _in_words(host_of(address), silence_s), _opener().open(request, timeout=silence_s) as response:
+            with _in_words(host_of(address), silence_s), open_link(request, silence_s) as response:
                 digest = _receive(response, stream, address, media, limit, progress)
             stream.flush()
             _probed(part, address, media)
@@ -67,32 +68,6 @@ def fetch(
             return final
         finally:
             part.unlink(missing_ok=True)
-
-
-class _OnlyWeb(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https alone."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        if not is_address(newurl):
-            raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener without urllib's handlers of file, ftp and data addresses."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _OnlyWeb(),
-    ):
-        opener.add_handler(handler)
-    return opener
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pipelines.errors import Cancelled, MediaError
 from pipelines.media.address import host_of, is_address
 from pipelines.media.probe import probe_audio, probe_image, probe_video
 from pipelines.media.remote import LIMITS, fetch
+from pipelines.media.weblink import open_link
 from tests.media.web import Answer, Handler, redirect, serving, whole
 
 SAMPLES = Path(checkpoints.__file__).parent / "samples"
@@ -31,6 +34,27 @@ def endless(handler: Handler) -> None:
 def first_bytes_then_silence(handler: Handler) -> None:
     handler.reply(200, PICTURE[:1000], Content_Length=str(len(PICTURE)))
     handler.over.wait(20)
+
+
+def slow_header(handler: Handler) -> None:
+    """A header that never ends, a few letters at a time: no single wait is long."""
+    try:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: ")
+        while not handler.over.wait(0.02):
+            handler.wfile.write(b"image")
+    except OSError:
+        return
+
+
+def redirect_with_endless_body(handler: Handler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "/there.jpg")
+    handler.end_headers()
+    try:
+        while not handler.over.is_set():
+            handler.wfile.write(bytes(1 << 16))
+    except OSError:
+        return
 
 
 @pytest.fixture
@@ -114,6 +138,30 @@ def test_a_slow_transfer_is_stopped_by_its_watcher_and_a_silent_one_by_the_clock
     with pytest.raises(MediaError, match=r"no answer for 0\.2 s"):
         fetch(web("/silent.jpg", first_bytes_then_silence), "image", tmp_path, silence_s=0.2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_that_trickles_is_cut_by_the_clock(web, tmp_path):
+    began = time.monotonic()
+    with pytest.raises(MediaError, match=r"no answer for 0\.4 s"):
+        fetch(web("/x.jpg", slow_header), "image", tmp_path, silence_s=0.4)
+    assert 0.4 <= time.monotonic() - began < 10, "the header alone would go on for ever"
+    web("/slow.jpg", slow_header)
+    with pytest.raises(MediaError, match=r"no answer for 0\.4 s"):
+        fetch(web("/here", redirect("/slow.jpg")), "image", tmp_path, silence_s=0.4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_body_has_all_the_time_it_needs(web):
+    clock = [0.0]
+    request = urllib.request.Request(web("/x.jpg", whole(PICTURE)))
+    with open_link(request, 20, now=lambda: clock[0]) as response:
+        clock[0] = 3600.0
+        assert response.read() == PICTURE
+
+
+def test_the_body_of_a_redirect_is_not_read(web, tmp_path):
+    web("/there.jpg", whole(PICTURE))
+    assert fetch(web("/here", redirect_with_endless_body), "image", tmp_path).read_bytes() == PICTURE
 
 
 def test_servers_that_are_not_there(tmp_path):
