@@ -21,12 +21,13 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from pipelines.errors import Cancelled, PipelineError
+from pipelines.errors import PipelineError
 from pipelines.language import tr, trn
 from skyreels_tui import gallery, intents
 from skyreels_tui.gallery import Video
 from skyreels_tui.hub import hub
 from skyreels_tui.keys import RESULTS, bindings
+from skyreels_tui.screens.joining import Joining
 from skyreels_tui.screens.rename import RenameScreen
 from skyreels_tui.settings_host import settings_host
 from skyreels_tui.shellwords import shell_word
@@ -56,9 +57,7 @@ class ResultsScreen(Screen[None]):
         self._only = ""
         self._trash: list[list[tuple[Path, Path]]] = []
         self._gone = threading.Event()
-        self._joining: threading.Event | None = None
-        """Set to stop the joining that is under way."""
-        self._joining_words = ""
+        self._joining = Joining(self, self._show_joining, self._joined)
         self._go_to: Path | None = None
         """A file that this screen has just made: the cursor goes there."""
 
@@ -81,8 +80,7 @@ class ResultsScreen(Screen[None]):
     def on_unmount(self) -> None:
         """The watcher and a joining end with the screen."""
         self._gone.set()
-        if self._joining is not None:
-            self._joining.set()
+        self._joining.leave()
 
     @property
     def _folder(self) -> Path:
@@ -188,7 +186,7 @@ class ResultsScreen(Screen[None]):
             parts.append(tr("with {words}", words=self._words))
         if self._marked:
             parts.append(trn("{count} marked", "{count} marked", len(self._marked)))
-        parts += [self._joining_words] if self._joining_words else []
+        parts += [self._joining.words] if self._joining.words else []
         detail = safe(f" {hub(self).glyphs.dot} ".join(parts), 300)
         title = Content.assemble((tr("Results"), "bold $primary"), "  ", (detail, "$text-muted"))
         self.query_one("#result-title", Static).update(title)
@@ -209,7 +207,7 @@ class ResultsScreen(Screen[None]):
         if action == "filter":
             return bool(self._videos)
         if action == "join":
-            return self.is_mounted and len(self._marked) > 1 and self._joining is None
+            return self.is_mounted and len(self._marked) > 1 and not self._joining.running
         video = self._video
         if action in ("again", "again_new_seed"):
             return video is not None and bool(video.request)
@@ -256,8 +254,8 @@ class ResultsScreen(Screen[None]):
         line = self.query_one("#result-search", LineInput)
         if self._view.playing:
             self._view.stop()
-        elif self._joining is not None:
-            self._joining.set()
+        elif self._joining.running:
+            self._joining.stop()
         elif line.display or self._only:
             line.display = False
             line.value = self._only = ""
@@ -398,52 +396,18 @@ class ResultsScreen(Screen[None]):
     def action_join(self) -> None:
         """Join the marked videos in the order of marking."""
         chosen = self._marked
-        if len(chosen) > 1 and self._joining is None:
-            self._joining = threading.Event()
-            self._join(chosen, gallery.joined_path(self._folder, chosen), self._joining)
-            self._say_joining(tr("joining {count} videos …", count=len(chosen)))
+        if len(chosen) > 1 and not self._joining.running:
+            self._joining.start(chosen, self._folder)
 
-    @work(thread=True, group="join")
-    def _join(self, chosen: Sequence[Video], target: Path, stop: threading.Event) -> None:
-        from pipelines.media.join import join_clips
-
-        told = -1
-
-        def tell(done: int) -> None:
-            nonlocal told
-            if stop.is_set():
-                raise Cancelled
-            if done != told:
-                told = done
-                words = tr("joining: {done} of {count} videos ready", done=done, count=len(chosen))
-                self.app.call_from_thread(self._say_joining, words)
-
-        try:
-            join_clips([video.path for video in chosen], target, tell=tell)
-            label = " + ".join(video.label for video in chosen)
-            gallery.write_recipe(target.with_suffix(".json"), {"label": label[:200]})
-        except Cancelled:
-            if self._gone.is_set():
-                return
-            self.app.call_from_thread(self._joined, None, tr("Joining was stopped; nothing was written"), "warning")
-        except (PipelineError, OSError) as error:
-            self.app.call_from_thread(self._joined, None, tr("Not joined: {reason}", reason=error), "error")
-        else:
-            words = tr("Joined to {name}", name=target.name)
-            self.app.call_from_thread(self._joined, target, words, "information")
-
-    def _say_joining(self, words: str) -> None:
-        self._joining_words = words
+    def _show_joining(self) -> None:
         if self.is_mounted:
             self._write_title()
             self.refresh_bindings()
 
     def _joined(self, made: Path | None, words: str, severity: str) -> None:
-        self._joining = None
         self._tell(words, severity)
         if self.is_mounted:
             if made is not None:
                 self._go_to = made
                 self._listing.marked = []
-            self._say_joining("")
             self._refresh()
