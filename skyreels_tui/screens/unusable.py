@@ -30,10 +30,13 @@ class UnusableScreen(Dialog[str]):
             return answer_lines(new, leave)
         return answer_lines(("r", tr("go on with the last good copy, {name}", name=self._backup)), new, leave)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No copy, no key for it."""
+        return bool(self._backup) if action == "restore" else True
+
     def action_restore(self) -> None:
         """Take the copy."""
-        if self._backup:
-            self.dismiss("restore")
+        self.dismiss("restore")
 
     def action_start_new(self) -> None:
         """Begin anew."""

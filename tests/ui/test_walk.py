@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gettext
-import importlib
-import inspect
-import pkgutil
 import shutil
 import time
 
 import pytest
 from textual import events
-from textual.command import CommandPalette
-from textual.screen import Screen
-from textual.widget import Widget
 
 from pipelines import language
+from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui import panels, screens, widgets
 from skyreels_tui.keys import SCOPES
 from skyreels_tui.screens.dialog import Dialog
 from skyreels_tui.screens.home import HomeScreen
-from tests.ui.conftest import SAMPLES
+from skyreels_tui.screens.unusable import UnusableScreen
+from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
+from tests.ui.classes import SCREENS, widget_classes
+from tests.ui.conftest import SAMPLES, Session
+from tests.ui.test_unusable import GARBAGE, app_over, folders  # noqa: F401 - folders is a fixture
 
 WAYS: dict[str, tuple[str, ...]] = {
     "FormScreen": ("n",),
@@ -33,6 +32,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "ResultsScreen": ("R",),
     "RenameScreen": ("R", "r"),
     "ModelsScreen": ("M",),
+    "FetchScreen": ("M", "w"),
     "ModelFilesScreen": ("M", "enter"),
     "FolderScreen": ("M", "u"),
     "DoctorScreen": ("D",),
@@ -41,30 +41,19 @@ WAYS: dict[str, tuple[str, ...]] = {
     "HelpScreen": ("question_mark",),
     "ConfirmScreen": ("x",),
     "LeaveScreen": ("ctrl+q",),
-    "CommandPalette": ("ctrl+p",),
+    "CommandScreen": ("ctrl+p",),
 }
 """Screen -> the keys that lead there from home, where a job runs and a video is finished."""
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
-    "Dialog": "the frame of the questions",
-    "UnusableScreen": "stands before home when the queue cannot be read: test_unusable",
-    "FetchScreen": "asks the hub first: tests/ui/test_models",
+    "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
 KNOWN = {f"{scope.name}.{key.action}" for scope in SCOPES for key in scope.keys}
 
 
-def classes(package) -> list[type[Widget]]:
-    """Widgets that the modules of a package define."""
-    found = []
-    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        module = importlib.import_module(info.name)
-        own = [item for item in vars(module).values() if inspect.isclass(item) and item.__module__ == module.__name__]
-        found += [item for item in own if issubclass(item, Widget)]
-    return found
-
-
 @pytest.fixture
-def begin(start, tmp_path):
+def begin(start, tmp_path, hub: FakeHub):  # noqa: F811 - a fixture
+    hub.repos[CHECKPOINTS["r2v"].repo_ids[0]] = Repo(r2v_files())
     folder = tmp_path / "result" / "reference_to_video"
     folder.mkdir(parents=True)
     shutil.copy(SAMPLES / "clip.mp4", folder / "clip.mp4")
@@ -110,13 +99,12 @@ async def go(s, name: str) -> None:
 
 
 def test_no_screen_is_forgotten():
-    own = {cls.__name__ for cls in classes(screens) if issubclass(cls, Screen)}
-    assert own | {CommandPalette.__name__} == set(WAYS) | set(ELSEWHERE)
+    assert {cls.__name__ for cls in SCREENS} == set(WAYS) | set(ELSEWHERE)
 
 
 def test_what_a_click_does_a_key_does():
     """Whatever answers to the mouse takes the focus, and has keys of its own."""
-    clicked = [cls for package in (screens, panels, widgets) for cls in classes(package)
+    clicked = [cls for package in (screens, panels, widgets) for cls in widget_classes(package)
                if any(name.startswith(("on_click", "_on_click", "on_mouse")) for name in vars(cls))]  # fmt: skip
     assert clicked
     for cls in clicked:
@@ -127,9 +115,8 @@ def test_what_a_click_does_a_key_does():
 async def test_a_screen_is_gone_through_and_left_by_keys(begin, name):
     async with begin((80, 24), gated=True) as s:
         await go(s, name)
-        screen = s.app.screen
         check_keys(s)
-        if isinstance(screen, Screen) and not isinstance(screen, CommandPalette):
+        if name != "CommandScreen":
             assert "Esc " in s.footer, s.footer
         await tab_through(s)
         for _ in range(6):
@@ -198,7 +185,7 @@ class LongWords(gettext.NullTranslations):
         return self.gettext(msgid1 if n == 1 else msgid2)
 
 
-@pytest.mark.parametrize("name", [name for name in WAYS if name != "CommandPalette"])
+@pytest.mark.parametrize("name", [name for name in WAYS if name != "CommandScreen"])
 async def test_the_footer_fits_in_a_language_of_long_words(begin, name):
     language.use(LongWords())
     try:
@@ -210,3 +197,21 @@ async def test_the_footer_fits_in_a_language_of_long_words(begin, name):
                 assert "? Help" in s.footer or s.app.screen.is_modal
     finally:
         language.choose(language.ENGLISH)
+
+
+async def test_the_question_before_home_is_answered_by_the_keys_in_its_footer(folders, tmp_path):  # noqa: F811
+    folders.database.write_bytes(GARBAGE)
+    app, executor = app_over(folders, tmp_path)
+    language.use(LongWords())
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            s = Session(app, pilot, executor)
+            await s.until(lambda: isinstance(app.screen, UnusableScreen), "the question")
+            check_keys(s)
+            await s.until(lambda: " n " in s.footer and " q " in s.footer, "both answers in the footer")
+            assert " r " not in s.footer, "there is no copy to go back to"
+            assert len(s.footer.rstrip()) <= 80 and not s.footer.rstrip().endswith("…")
+            await s.press("q")
+    finally:
+        language.choose(language.ENGLISH)
+    assert app.return_code == 1
