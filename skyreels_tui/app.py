@@ -113,7 +113,8 @@ class SkyreelsApp(QueueApp):
     # Life
 
     def on_mount(self) -> None:
-        """Show home; the queue is opened and the engine started once something is on the screen."""
+        """Show home and the queue's first page; it is opened and the engine started once they are on the screen."""
+        self.board.refresh()
         self.push_screen(HomeScreen())
         self.call_after_refresh(self._open_queue)
 

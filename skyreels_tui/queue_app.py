@@ -12,8 +12,10 @@ from textual import on, work
 from pipelines.errors import InvalidRequest, PipelineError
 from pipelines.language import tr
 from skyreels_tui import intents
+from skyreels_tui.folders import Folders
 from skyreels_tui.hub import EngineEvent, HubApp
 from skyreels_tui.jobs.events import LogLine
+from skyreels_tui.jobs.listing import first_page
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
 from skyreels_tui.widgets.safe import safe
 
@@ -30,6 +32,7 @@ class QueueApp(HubApp):
     """An app over an open queue; every change is short and durable, every refusal is said in words."""
 
     service: QueueService | None = None
+    folders: Folders
 
     def __init__(self) -> None:
         super().__init__(jobs=self._list_jobs)
@@ -37,7 +40,9 @@ class QueueApp(HubApp):
         self._listed: int | None = FIRST_PAGE
 
     def _list_jobs(self) -> list[Job]:
-        return self.service.jobs(limit=self._listed) if self.service is not None else []
+        if self.service is not None:
+            return self.service.jobs(limit=self._listed)
+        return first_page(self.folders, FIRST_PAGE)
 
     def list_whole_queue(self) -> None:
         """From now on list every job: until then the first page, so that it is on the screen at once."""

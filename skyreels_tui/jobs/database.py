@@ -16,7 +16,8 @@ from datetime import datetime
 from pipelines.language import tr
 from skyreels_tui.jobs import adding
 from skyreels_tui.jobs.errors import NoSuchJob, NotAllowed, ReadOnlyQueue
-from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from skyreels_tui.jobs.listing import list_jobs
+from skyreels_tui.jobs.model import Job, JobState
 from skyreels_tui.jobs.references import substitute
 from skyreels_tui.jobs.rows import COLUMNS, job_from_row, quoted, utc_now
 
@@ -76,20 +77,8 @@ class Database:
 
     def list(self, *, include_finished: bool = True, limit: int | None = None) -> builtins.list[Job]:
         """The running job, the waiting ones in order, then finished ones, newest first; none deleted."""
-        finished = quoted(FINISHED)
-        most = -1 if limit is None else limit
         with self._lock:
-            rows = self._connection.execute(
-                f"{_SELECT} WHERE deleted = 0 AND state NOT IN ({finished})"
-                " ORDER BY state != 'running', position, id LIMIT ?",
-                (most,),
-            ).fetchall()
-            if include_finished and (limit is None or len(rows) < limit):
-                rows += self._connection.execute(
-                    f"{_SELECT} WHERE deleted = 0 AND state IN ({finished}) ORDER BY finished_at DESC, id DESC LIMIT ?",
-                    (most if limit is None else limit - len(rows),),
-                ).fetchall()
-        return [job_from_row(row) for row in rows]
+            return list_jobs(self._connection, include_finished=include_finished, limit=limit)
 
     def batch(self, name: str) -> builtins.list[Job]:
         """The jobs of a batch in the order they were added; none deleted."""

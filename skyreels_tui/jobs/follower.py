@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -11,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skyreels_tui.folders import Folders
-from skyreels_tui.jobs import reasons
 from skyreels_tui.jobs.enginelog import LogFollower
 from skyreels_tui.jobs.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
+from skyreels_tui.jobs.listing import without_owner
 from skyreels_tui.jobs.live import LiveFiles
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import Job, JobState
@@ -60,8 +59,7 @@ class Follower:
 
     def owner_pid(self) -> int | None:
         """Process that runs jobs; None when there is none alive."""
-        pid = self._lock.owner_pid()
-        return pid if pid is not None and _is_alive(pid) else None
+        return self._lock.living_owner_pid()
 
     def engine_memory(self) -> EngineMemory | None:
         """What the engine of that process holds; None while nobody runs jobs."""
@@ -143,26 +141,9 @@ class Follower:
         select = f"SELECT {COLUMNS} FROM jobs WHERE deleted = 0 ORDER BY position, id"
         jobs = tuple(job_from_row(row) for row in self._connection.execute(select).fetchall())
         self._version = version
-        return jobs if self.owner_pid() is not None else tuple(map(_without_owner, jobs))
+        return jobs if self.owner_pid() is not None else tuple(map(without_owner, jobs))
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection = self._file = None
-
-
-def _without_owner(job: Job) -> Job:
-    """A row says 'running' until the next owner sorts out what a dead one left."""
-    if job.state is not JobState.RUNNING:
-        return job
-    return replace(job, state=JobState.INTERRUPTED, reason=reasons.OWNER_GONE)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -49,3 +49,18 @@ class OwnerLock:
         except FileNotFoundError:
             return None
         return int(text) if text.isdigit() else None
+
+    def living_owner_pid(self) -> int | None:
+        """That process, as long as one with its number lives; None otherwise."""
+        pid = self.owner_pid()
+        return pid if pid is not None and _is_alive(pid) else None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

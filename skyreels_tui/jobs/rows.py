@@ -6,10 +6,12 @@ import dataclasses
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from pipelines.request import Request
-from pipelines.tasks import TASKS
 from skyreels_tui.jobs.model import TRANSITIONS, Job, JobState
+
+if TYPE_CHECKING:
+    from pipelines.request import Request
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Job))
 COLUMNS = ", ".join(_FIELDS)
@@ -41,6 +43,9 @@ def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
 
 def task_of(request: Request) -> str:
     """Name of the task whose request this is."""
+    # A list of rows, and with it the first paint, needs no task.
+    from pipelines.tasks import TASKS
+
     for task in TASKS:
         if task.request_type is type(request):
             return task.name
