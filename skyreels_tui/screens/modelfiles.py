@@ -19,7 +19,7 @@ from pipelines.language import tr, trn
 from skyreels_tui.keys import MODEL_FILES, bindings
 from skyreels_tui.widgets.keybar import KeyBar
 from skyreels_tui.widgets.rowlist import RowList
-from skyreels_tui.widgets.safe import cut_path, plain
+from skyreels_tui.widgets.safe import cells, column, cut_path, plain
 from skyreels_tui.widgets.times import size
 
 _STYLES = {
@@ -28,6 +28,7 @@ _STYLES = {
     Presence.MISSING: "$text-muted",
     Presence.CORRUPT: "$text-error",
 }
+PART_WIDTH = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ class FileRows(RowList):
     def row(self, index: int, width: int, selected: bool) -> Content:
         """Part, path, bytes, whether it is here."""
         file = self.files[index]
-        room = max(12, width - 40)
         about = tr("about {size}", size=size(file.num_bytes)) if file.is_pattern else size(file.num_bytes)
+        about_width = cells(tr("about {size}", size="99.9 GiB"))
+        room = max(12, width - PART_WIDTH - about_width - cells(*map(tr, PRESENCE_WORDS.values())) - 1)
         return Content.assemble(
-            (f"{file.part:<17}", "$text-muted"),
-            f"{cut_path(file.path, room - 1):<{room}}",
-            f"{about:>12} ",
+            (column(file.part, PART_WIDTH), "$text-muted"),
+            column(cut_path(file.path, room - 1), room),
+            f"{column(about, about_width, right=True)} ",
             (tr(PRESENCE_WORDS[file.presence]), _STYLES[file.presence]),
         )
 

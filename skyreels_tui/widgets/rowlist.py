@@ -54,7 +54,7 @@ class RowList(Panel):
         return None
 
     def empty(self, width: int) -> Content:
-        """Shown instead of rows when there are none; may have several lines."""
+        """Shown instead of rows when there are none, wrapped where it is wider than the list."""
         return Content("")
 
     # Drawing
@@ -65,7 +65,7 @@ class RowList(Panel):
         lines = [header] if header is not None else []
         total = self.count()
         if not total:
-            return Content("\n").join([*lines, self.empty(width)])
+            return Content("\n").join([*lines, *self.empty(width).wrap(width)])
         visible = max(1, height - len(lines))
         self._scroll_into_view(total, visible)
         for index in range(self._top, min(total, self._top + visible)):

@@ -25,6 +25,8 @@ import pytest
 from PIL import Image
 
 import skyreels_tui
+from pipelines.checkpoints.meter import Moved
+from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.progress import PreviewStrip, Progress, Stage
 from pipelines.request import Request
 from pipelines.tasks.reference_to_video import ReferenceToVideo
@@ -51,6 +53,8 @@ from skyreels_tui.monitors.sample import (
 )
 from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.settings import Settings
+from skyreels_tui.transfers import Kind, State, Transfer
+from tests.models_hub.conftest import FakeHub, Repo
 from tests.ui.conftest import SAMPLES, Session
 
 NOW = datetime(2026, 3, 1, 14, 3)
@@ -189,6 +193,51 @@ class EmptyApp(SceneApp):
     jobs = ()
 
 
+# The hub
+
+GB = 10**9
+SHARDS = tuple(f"diffusion_pytorch_model-0000{number}-of-00006.safetensors" for number in range(1, 7))
+R2V_BYTES = {
+    "README.md": 9_000,
+    "transformer/config.json": 612,
+    "transformer/diffusion_pytorch_model.safetensors.index.json": 78_000,
+    **{f"transformer/{shard}": round(4.76 * GB) for shard in SHARDS},
+    "text_encoder/config.json": 824,
+    "text_encoder/model.safetensors": round(22.73 * GB),
+    "tokenizer/tokenizer.json": 16_800_000,
+    "vae/config.json": 724,
+    "vae/diffusion_pytorch_model.safetensors": 507_591_892,
+}
+V2V_BYTES = {
+    "transformer/config.json": 612,
+    **{f"transformer/{shard}": round(4.76 * GB) for shard in SHARDS},
+    "shot_transformer/config.json": 613,
+    **{f"shot_transformer/{shard}": round(4.77 * GB) for shard in SHARDS},
+    "models_t5_umt5-xxl-enc-bf16.pth": 11_361_920_418,
+    "google/umt5-xxl/tokenizer.json": 16_800_001,
+    "Wan2.1_VAE.pth": 507_609_880,
+}
+
+
+def fill_hub(hub: FakeHub) -> None:
+    """Two checkpoints, one of them under the second of its names alone, as large as the released ones."""
+    for repo_id, sizes in (
+        (CHECKPOINTS["r2v"].repo_ids[1], R2V_BYTES),
+        (CHECKPOINTS["v2v"].repo_ids[0], V2V_BYTES),
+    ):
+        hub.repos[repo_id] = Repo({path: path.encode() for path in sizes}, sizes=sizes)
+
+
+FETCHING = Transfer(
+    Kind.DOWNLOAD, "r2v", state=State.RUNNING,
+    moved=Moved(
+        round(9.7 * GB), round(51.8 * GB), 74_500_000.0, 565.0,
+        ((f"transformer/{SHARDS[1]}", round(3.1 * GB), round(4.76 * GB)),
+         ("text_encoder/model.safetensors", round(1.85 * GB), round(22.73 * GB))),
+    ),
+    said="Skywork/SkyReels-V3-R2V-14B does not exist on the hub (404)",
+)  # fmt: skip
+
 # Files
 
 
@@ -223,7 +272,8 @@ def make_files(folder: Path) -> None:
 
 def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Stop the clocks, name the machine, fix the size of its disk, and go to `folder`."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE", "NO_COLOR", "HF_HUB_CACHE", "HF_HUB_OFFLINE"):
+    locale = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
+    for name in (*locale, "NO_COLOR", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {"TZ": "UTC", "HF_HOME": "hub", "COLORTERM": "truecolor", "TERM": "xterm-256color"}.items():
         monkeypatch.setenv(name, value)
@@ -298,6 +348,8 @@ class Scene:
 
     name: str
     open: Open
+    shows: str = "HomeScreen"
+    """The class of the screen that it ends on."""
     empty: bool = False
     """In the app of a new user."""
 
@@ -368,31 +420,70 @@ def _from_form(*keys: str) -> Open:
     return open_
 
 
+async def _fetching(session: Session) -> None:
+    await _keys("M")(session)
+    session.app.publish_transfers((FETCHING,))
+    await session.until(lambda: "encoder/model.safetensors" in session.text, "the files in flight")
+
+
+def _fetch(*keys: str) -> Open:
+    async def open_(session: Session) -> None:
+        await _keys("M", *keys)(session)
+        await session.until(lambda: "48.2 GiB" in session.text or "64.3 GiB" in session.text, "what the hub says")
+
+    return open_
+
+
+def _model_files(*keys: str, says: str) -> Open:
+    async def open_(session: Session) -> None:
+        await _keys("M", *keys)(session)
+        await session.until(lambda: says in session.words, "what the hub says")
+
+    return open_
+
+
+async def _no_command(session: Session) -> None:
+    await session.press("ctrl+p")
+    await quiet(session)
+    await session.type("zzz")
+
+
 SCENES = (
     Scene("home", _home),
     Scene("home-empty", _home, empty=True),
     Scene("home-progress", _keys("2")),
-    Scene("form-reference", _form("reference_to_video", _reference(WALK))),
-    Scene("form-reference-empty", _form("reference_to_video", None)),
-    Scene("form-single-shot", _form("single_shot_extension", SingleShotExtension(prompt="It goes on", **_CLIP))),  # type: ignore[arg-type]
-    Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request)),
-    Scene("form-avatar", _form("talking_avatar", AVATAR)),
-    Scene("browse", _from_form("ctrl+b")),
-    Scene("history", _from_form("f7")),
-    Scene("presets", _from_form("f8")),
-    Scene("seeds", _from_form("f9")),
-    Scene("job-running", _job_screen(12)),
-    Scene("job-failed", _job_screen(10, "t")),
-    Scene("results", _results),
-    Scene("models", _keys("M")),
-    Scene("models-folder", _keys("M", "u")),
-    Scene("doctor", _keys("D")),
-    Scene("settings", _keys("S")),
-    Scene("themes", _keys("ctrl+t")),
-    Scene("help", _keys("question_mark")),
-    Scene("leave", _leave),
-    Scene("cancel", _keys("x")),
-    Scene("rename", _rename),
-    Scene("unusable", _unusable),
+    Scene("commands", _keys("ctrl+p"), "CommandScreen"),
+    Scene("commands-nothing", _no_command, "CommandScreen"),
+    Scene("form-reference", _form("reference_to_video", _reference(WALK)), "FormScreen"),
+    Scene("form-reference-empty", _form("reference_to_video", None), "FormScreen"),
+    Scene(
+        "form-single-shot",
+        _form("single_shot_extension", SingleShotExtension(prompt="It goes on", **_CLIP)),  # type: ignore[arg-type]
+        "FormScreen",
+    ),
+    Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request), "FormScreen"),
+    Scene("form-avatar", _form("talking_avatar", AVATAR), "FormScreen"),
+    Scene("browse", _from_form("ctrl+b"), "BrowseScreen"),
+    Scene("history", _from_form("f7"), "HistoryScreen"),
+    Scene("presets", _from_form("f8"), "PresetsScreen"),
+    Scene("seeds", _from_form("f9"), "SeedsScreen"),
+    Scene("job-running", _job_screen(12), "JobScreen"),
+    Scene("job-failed", _job_screen(10, "t"), "JobScreen"),
+    Scene("results", _results, "ResultsScreen"),
+    Scene("models", _keys("M"), "ModelsScreen"),
+    Scene("models-fetching", _fetching, "ModelsScreen"),
+    Scene("models-folder", _keys("M", "u"), "FolderScreen"),
+    Scene("model-files", _model_files("enter", says="13 "), "ModelFilesScreen"),
+    Scene("model-files-unknown", _model_files("j", "j", "enter", says="(404)"), "ModelFilesScreen"),
+    Scene("fetch", _fetch("w"), "FetchScreen"),
+    Scene("fetch-parts", _fetch("j", "w"), "FetchScreen"),
+    Scene("doctor", _keys("D"), "DoctorScreen"),
+    Scene("settings", _keys("S"), "SettingsScreen"),
+    Scene("themes", _keys("ctrl+t"), "ThemeScreen"),
+    Scene("help", _keys("question_mark"), "HelpScreen"),
+    Scene("leave", _leave, "LeaveScreen"),
+    Scene("cancel", _keys("x"), "ConfirmScreen"),
+    Scene("rename", _rename, "RenameScreen"),
+    Scene("unusable", _unusable, "UnusableScreen"),
 )
 """Every screen at least once, in the order a person meets them."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import language
-from tests.ui.scenes import SCENES, Scene, make_files, open_app, quiet, still
+from tests.models_hub.conftest import FakeHub, hub  # noqa: F401 - hub is a fixture
+from tests.ui.classes import SCREENS
+from tests.ui.scenes import SCENES, Scene, fill_hub, make_files, open_app, quiet, still
 from tests.ui.snapshots import FOLDER, difference, render
 
 SIZES = ((80, 24), (160, 45))
@@ -32,19 +34,30 @@ def stored_name(scene: Scene, spoken: str, theme: str, size: tuple[int, int]) ->
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 async def test_a_screen_looks_as_stored(
-    scene: Scene, size: tuple[int, int], spoken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene,
+    size: tuple[int, int],
+    spoken: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hub: FakeHub,  # noqa: F811 - a fixture
 ) -> None:
     make_files(tmp_path)
+    fill_hub(hub)
     still(monkeypatch, tmp_path)
     differences = []
     async with open_app(tmp_path, size, theme=LOOKS[spoken][0], empty=scene.empty) as session:
         await scene.open(session)
         await quiet(session)
+        assert type(session.app.screen).__name__ == scene.shows
         for theme in LOOKS[spoken]:
             session.app.use_theme(theme)
             await quiet(session)
             differences.append(difference(stored_name(scene, spoken, theme, size), render(session.app)))
     assert not any(differences), "\n".join(filter(None, differences))
+
+
+def test_every_screen_has_a_scene() -> None:
+    assert {scene.shows for scene in SCENES} == {cls.__name__ for cls in SCREENS}
 
 
 def test_every_stored_picture_belongs_to_a_screen() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from textual.color import Color
 from textual.design import ColorSystem
 
-from skyreels_tui.palette import load_theme, theme_names
+import themes
+from skyreels_tui.palette import TITLES, load_theme, theme_names
 
 SURFACES = ("background", "surface", "panel")
 TEXTS = ("foreground", "primary", "accent", "text-muted", "text-success", "text-warning", "text-error")
@@ -30,6 +34,11 @@ def test_there_are_light_dark_high_contrast_colour_blind_and_sixteen_colour_pale
     assert {"day", "contrast", "clear", "sixteen"} <= set(names)
     assert not load_theme("day").dark and load_theme("sixteen").ansi
     assert load_theme("no such theme").name == "night"
+
+
+def test_every_title_can_be_translated():
+    files = Path(themes.__path__[0]).glob("*.toml")
+    assert sorted(tomllib.loads(file.read_text(encoding="utf-8"))["title"] for file in files) == sorted(TITLES)
 
 
 @pytest.mark.parametrize("name", HEX)
