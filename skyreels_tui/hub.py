@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
 from textual.dom import DOMNode
+from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.signal import Signal
 
@@ -15,6 +18,7 @@ from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, Qu
 from skyreels_tui.jobs.model import Job
 from skyreels_tui.palette import DEFAULT, SIXTEEN, load_theme
 from skyreels_tui.widgets.asciifilter import AsciiFilter
+from skyreels_tui.widgets.colourless import Colourless
 from skyreels_tui.widgets.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.widgets.safe import ControlFilter
 
@@ -73,6 +77,9 @@ class HubApp(App[None]):
     def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
         """`jobs` lists the queue; the board calls it when several rows have changed."""
         super().__init__(**kwargs)
+        # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
+        self.no_color = bool(os.environ.get("NO_COLOR"))
+        self._filters[:] = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
         self._filters.append(ControlFilter())
         self.use_theme("")
         # Nothing slides: a slow line would pay for every frame, and a key must be answered at once.
@@ -121,8 +128,15 @@ class HubApp(App[None]):
         """Read one palette and show it; '' and unknown names give the default."""
         few = self.console.color_system == "standard"
         theme = load_theme(name or (SIXTEEN if few else DEFAULT))
+        if self.no_color:
+            # All palettes look alike then, and this one tells its backgrounds apart, as a terminal's own need not.
+            theme = replace(load_theme(DEFAULT), name=theme.name)
         self.register_theme(theme)
         self.theme = theme.name
+        if self.no_color:
+            # First of all: others turn dim text into a colour.
+            others = [one for one in self._filters if not isinstance(one, Colourless)]
+            self._filters[:] = [Colourless(theme.panel or ""), *others]
 
     @property
     def gpu_name(self) -> str:

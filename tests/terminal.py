@@ -79,6 +79,12 @@ class Terminal:
     def lines(self) -> list[str]:
         return list(self._screen.display)
 
+    @property
+    def reversed(self) -> list[str]:
+        """What stands in reverse video on each line."""
+        rows = (self._screen.buffer[line] for line in range(LINES))
+        return ["".join(row[column].data for column in range(COLUMNS) if row[column].reverse) for row in rows]
+
     def read_some(self, timeout_s: float) -> bool:
         """Take what has come; False when the program has ended."""
         if not select.select([self._end], [], [], timeout_s)[0]:

@@ -31,6 +31,8 @@ class Panel(Widget, can_focus=True):
         &:focus { border: round $border; border-title-color: $foreground; border-title-style: bold; }
         &.-folded { border: none; height: 1; width: auto; padding: 0 1 0 0; }
         &.-folded:focus { background: $surface; text-style: bold; }
+        &:nocolor:focus { border-title-style: reverse; }
+        &.-folded:nocolor:focus { background: $panel; }
     }
     """
 

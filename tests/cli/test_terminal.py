@@ -288,3 +288,77 @@ def test_a_hub_s_refusals_and_file_names_are_harmless_in_the_app(
         lines = terminal.settled()
     assert_no_foreign_sequence(terminal.received)
     assert len(lines) == 30
+
+
+# Without colours
+
+LOOKS = {0, 1, 2, 3, 4, 7, 9, 21, 22, 23, 24, 27, 29}
+"""Bold, dim, italic, underline, reverse, strike and their ends: all that is no colour."""
+
+
+def looks(received: bytes) -> set[int]:
+    """Every number of every sequence that changes how letters look."""
+    found = re.findall(rb"\x1b\[([\d;:]*)m", received)
+    return {int(number or 0) for numbers in found for number in re.split(rb"[;:]", numbers)}
+
+
+def test_no_color_sends_no_colour_and_focus_is_reversed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    (home / "config").mkdir(parents=True)
+    # The terminal's own colours take other ways through the program.
+    (home / "config" / "settings.toml").write_text('theme = "sixteen"\n')
+    add_jobs(home, str(SAMPLES / "coffee.jpg"), ("first", "second"), "words")
+    results = tmp_path / "r" / "talking_avatar"
+    results.mkdir(parents=True)
+    shutil.copy(SAMPLES / "clip.mp4", results / "film-7.mp4")
+    terminal = Terminal([["--result-dir", str(tmp_path / "r")]], gated=True, home=home)
+
+    def until(*reverse: str, not_reverse: str = "\0") -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not (all(word in "".join(terminal.reversed) for word in reverse)
+                   and not_reverse not in "".join(terminal.reversed)):  # fmt: skip
+            seen = "\n".join([*terminal.lines, *terminal.reversed])
+            assert time.monotonic() < deadline and terminal.read_some(0.2), seen
+
+    with contextlib.closing(terminal):
+        terminal.wait_for("first", "second", "? Help")
+        until("1 Queue", "first", not_reverse="second")
+        terminal.press("j")
+        until("second", not_reverse="first")
+        terminal.press("\t")
+        # The folded line about the running job has the focus, and the cursor of the list is a mark alone.
+        until("first", not_reverse="second")
+        terminal.press("n")
+        terminal.wait_for("Prompt", "Resolution")
+        until("ath or http address")
+        terminal.press("\t")
+        until(not_reverse="ath or http address")
+        terminal.press("hello")
+        until("hello")
+        terminal.press("\x1b[D")
+        # The letter under the cursor stands out of the reversed line.
+        until("hell", not_reverse="hello")
+        terminal.press("\t")
+        until("540P")
+        terminal.press("\x1b")
+        terminal.wait_for("second")
+        terminal.press("R")
+        terminal.wait_for("frames")
+        until("film-7")
+        terminal.press("\x10")
+        terminal.wait_for("Search for commands", "Help (?)")
+        terminal.press("\x1b[B")
+        until("Help (?)")
+        terminal.settled()
+    assert looks(terminal.received) <= LOOKS
+
+
+def test_an_empty_no_color_asks_for_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    terminal = Terminal([[]], home=home)
+    with contextlib.closing(terminal):
+        terminal.wait_for("Queue", "? Help")
+        triples = set(re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.received))
+    assert any(len({red, green, blue}) > 1 for red, green, blue in triples), "not even grey"

@@ -31,6 +31,8 @@ class LineInput(Input):
     DEFAULT_CSS = """
     LineInput, LineInput.-textual-compact { height: 1; border: none; padding: 0 1; background: $surface; }
     LineInput:focus, LineInput.-textual-compact:focus { background: $panel; border: none; }
+    /* A tinted panel is no panel: see Colourless. */
+    LineInput:nocolor:focus { background-tint: $foreground 0%; }
     """
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
