@@ -19,7 +19,8 @@ class UnusableScreen(Dialog[str]):
         """`path`: the queue's file; `what`: why it cannot be used; `backup`: name of the newest good copy, or ''."""
         self._backup = backup
         stays = tr("It stays on the disk under another name, whatever you choose.")
-        lines = Content("\n").join([plain(path), plain(what), plain(stays)])
+        copy = [tr("Last good copy: {name}", name=backup)] if backup else []
+        lines = Content("\n").join([plain(line) for line in (path, what, stays, *copy)])
         super().__init__(plain(tr("The queue cannot be read")), lines)
 
     def choices(self) -> Content:
@@ -28,7 +29,7 @@ class UnusableScreen(Dialog[str]):
         leave = ("q", tr("leave and change nothing"))
         if not self._backup:
             return answer_lines(new, leave)
-        return answer_lines(("r", tr("go on with the last good copy, {name}", name=self._backup)), new, leave)
+        return answer_lines(("r", tr("go on with the last good copy")), new, leave)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No copy, no key for it."""

@@ -14,29 +14,41 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from textual.command import CommandList
+from textual.widgets import Static
 
+from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.errors import MediaError
 from pipelines.progress import Stage
 from pipelines.tasks import TASKS
 from skyreels_tui import intents
 from skyreels_tui.doctor.gather import gather
-from skyreels_tui.executors.fake import Script
-from skyreels_tui.folders import find_folders
+from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.folders import Folders
 from skyreels_tui.jobs import reasons
+from skyreels_tui.jobs.opening import open_store
 from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.panels.alone import PANELS, AloneApp
+from skyreels_tui.screens.commands import CommandScreen
 from skyreels_tui.screens.doctor import CheckList
+from skyreels_tui.screens.fetch import FetchScreen
 from skyreels_tui.screens.help import HelpScreen
 from skyreels_tui.screens.home import HomeScreen
-from skyreels_tui.screens.models import ModelList
+from skyreels_tui.screens.modelfiles import FileRows, ModelFilesScreen
+from skyreels_tui.screens.models import ModelList, ModelsScreen
 from skyreels_tui.screens.themes import ThemeList
+from skyreels_tui.screens.unusable import UnusableScreen
 from skyreels_tui.widgets.fields.base import Field
 from skyreels_tui.widgets.more import More
 from skyreels_tui.widgets.panel import Panel
 from skyreels_tui.widgets.rowlist import RowList
 from tests.i18n.pseudo import latin_words
+from tests.models_hub.conftest import V2V_FILES, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
 from tests.ui.conftest import SAMPLES, Session, start  # noqa: F401 - fixture
+from tests.ui.test_unusable import GARBAGE, app_over, folders  # noqa: F401 - fixture
 
 LABEL, PROMPT = "ярлык", "прогулка"
 UNITS = {"GiB", "MiB", "KiB", "TiB", "MHz", "fps", "min"}
@@ -61,9 +73,8 @@ def picture(tmp_path):
 
 
 @pytest.fixture
-def begin(start, tmp_path, picture, pseudo) -> Callable[..., object]:  # noqa: F811
+def begin(start, tmp_path, picture, folders, pseudo) -> Callable[..., object]:  # noqa: F811
     """The app over a queue with a job in every state; job 1 is the one that will run."""
-    folders = find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "home")})
     service = QueueService(folders, tmp_path / "result", lambda event: None)
     from pipelines.tasks.reference_to_video import ReferenceToVideo
 
@@ -234,14 +245,102 @@ async def test_the_detail_of_each_job(begin):
             await seen(s, lambda: isinstance(s.app.screen, HomeScreen))
 
 
-@pytest.mark.parametrize("keys", [("x",), ("ctrl+q",), ("ctrl+p",), ("p",), ("j", "d"), ("G", "r"), ("j", "t")])
-async def test_questions_answers_and_the_palette(begin, keys):
+@pytest.mark.parametrize("keys", [("x",), ("ctrl+q",), ("p",), ("j", "d"), ("G", "r"), ("j", "t")])
+async def test_questions_and_answers(begin, keys):
     async with begin(WIDE, gated=True) as s:
         await running(s)
         await s.press(*keys)
         await seen(s, lambda: not isinstance(s.app.screen, HomeScreen) or len(s.app._notifications))
         await seen(s, lambda: True)
         assert untranslated(s) == []
+
+
+async def test_the_commands_to_their_end(begin):
+    async with begin(WIDE, gated=True) as s:
+        await s.press("ctrl+p")
+        await seen(s, lambda: isinstance(s.app.screen, CommandScreen))
+        commands = s.app.screen.query_one(CommandList)
+        await seen(s, lambda: commands.option_count)
+        while commands.highlighted < commands.option_count - 1:
+            await s.press("pagedown")
+            await seen(s, lambda: True)
+            assert untranslated(s) == []
+        await s.type("zzz")
+        await seen(s, lambda: commands.option_count == 1 and commands.get_option_at_index(0).disabled)
+        assert untranslated(s, "zzz") == []
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+async def test_what_a_fetch_asks_and_the_files_of_a_model(begin, hub, name):  # noqa: F811
+    hub.repos[CHECKPOINTS["r2v"].repo_ids[1]] = Repo(r2v_files())
+    hub.repos[CHECKPOINTS["v2v"].repo_ids[0]] = Repo(V2V_FILES, sizes={"Wan2.1_VAE.pth": 10**16})
+    place = list(CHECKPOINTS).index(name)
+    async with begin(WIDE, gated=True) as s:
+        await s.press("M")
+        await seen(s, lambda: s.app.screen.query(ModelList) and s.app.screen.query_one(ModelList).count())
+        models = s.app.screen.query_one(ModelList)
+        models.cursor = place
+        checkpoint = models.selected.checkpoint
+        known = [*data(s), *latin_words(f"{checkpoint.licence} {checkpoint.title}")]
+        await s.press("w")
+        # Of the avatar's model the hub knows nothing and says so on the screen itself.
+        refused = name == "a2v"
+        await seen(s, lambda: "(404)" in s.text if refused else isinstance(s.app.screen, FetchScreen))
+        assert untranslated(s, *known) == []
+        if not refused:
+            await s.press("escape")
+            await seen(s, lambda: isinstance(s.app.screen, ModelsScreen))
+        await s.press("enter")
+        await seen(s, lambda: isinstance(s.app.screen, ModelFilesScreen))
+        note = s.app.screen.query_one("#files-note", Static)
+        await seen(s, lambda: checkpoint.repo_ids[0].split("/")[1] in str(note.render()))
+        files = s.app.screen.query_one(FileRows).files
+        known += latin_words(" ".join(f"{file.part} {file.path}" for file in files))
+        assert untranslated(s, *known) == []
+
+
+@pytest.mark.parametrize("has_copy", [True, False])
+async def test_a_queue_that_cannot_be_read(tmp_path, pseudo, monkeypatch, has_copy):
+    monkeypatch.chdir(tmp_path)
+    # Relative: a path that the question breaks in two is no word.
+    folders = Folders(*(Path("home") / name for name in ("config", "state", "cache", "logs")))  # noqa: F811
+    folders.create()
+    if has_copy:
+        # The second opening makes the day's copy.
+        open_store(folders.database).close()
+        open_store(folders.database).close()
+    folders.database.write_bytes(GARBAGE)
+    app, executor = app_over(folders, tmp_path)
+    async with app.run_test(size=WIDE) as pilot:
+        s = Session(app, pilot, executor)
+        await seen(s, lambda: isinstance(app.screen, UnusableScreen))
+        sqlites = latin_words("file is not a database")
+        assert untranslated(s, *sqlites, "queue") == []
+        await s.press("r" if has_copy else "n")
+        await seen(s, lambda: app.service is not None and app._notifications)
+        # The name under which the bad file is kept is given.
+        assert untranslated(s, "queue") == []
+    app.service.close()
+
+
+@pytest.mark.parametrize("name", PANELS)
+async def test_each_panel_alone(begin, tmp_path, folders, name):  # noqa: F811
+    executor = FakeExecutor(gated=True)
+    owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
+    app = AloneApp(name, folders, tmp_path / "result")
+    try:
+        async with app.run_test(size=(80, 14)) as pilot:
+            s = Session(app, pilot, executor)
+            await seen(s, lambda: app.last_sample is not None)
+            assert untranslated(s) == [], "before anything runs"
+            owner.start()
+            executor.advance(2)
+            await seen(s, lambda: app.board.progress is not None and app.board.progress.progress.step == 2)
+            assert untranslated(s) == [], "while a job runs"
+            await s.press("q")
+    finally:
+        executor.open_gate()
+        owner.close()
 
 
 async def test_each_panel_opened_below_the_queue(begin):

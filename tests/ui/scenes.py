@@ -395,7 +395,9 @@ async def _leave(session: Session) -> None:
 async def _unusable(session: Session) -> None:
     from skyreels_tui.screens.unusable import UnusableScreen
 
-    session.app.push_screen(UnusableScreen("home/state/queue.db", "It is damaged: …", "queue-2026-02-28.db"))
+    session.app.push_screen(
+        UnusableScreen("home/state/queue.db", "It is damaged: …", "queue-20260228-231507-104211-daily.db")
+    )
 
 
 async def _results(session: Session) -> None:
