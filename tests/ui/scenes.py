@@ -27,6 +27,7 @@ from PIL import Image
 import skyreels_tui
 from pipelines.checkpoints.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.language import tr
 from pipelines.progress import PreviewStrip, Progress, Stage
 from pipelines.request import Request
 from pipelines.tasks.reference_to_video import ReferenceToVideo
