@@ -51,6 +51,14 @@ def is_media(name: str, media: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES[media]
 
 
+def is_file(text: str) -> bool:
+    """Whether a typed path names a file that is there."""
+    try:
+        return bool(text.strip()) and Path(expand(text)).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def complete(text: str, media: str) -> list[str]:
     """Paths that go on from `text`, folders with a slash, at most `MOST_ENTRIES` looked at; folders last."""
     folder, _, start = text.rpartition("/")

@@ -273,7 +273,7 @@ class FormScreen(Screen[None]):
             words = trn(
                 "Not queued: {count} field to mend, marked below",
                 "Not queued: {count} fields to mend, marked below",
-                len(checked.problems),
+                len({problem.field for problem in checked.problems}),
             )
             self.host.tell(words, "error")
             return

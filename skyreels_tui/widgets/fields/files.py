@@ -252,8 +252,16 @@ class FilesField(Field):
         addresses = [path for path in event.paths if is_address(path)]
         if files:
             self.add(files, clear=not any(map(is_address, self._input.value.split())))
+            self._leave_when_full()
         if addresses:
             self.query_one(FetchLine).start(addresses)
+
+    def _leave_when_full(self) -> None:
+        """Nothing more belongs here: what is typed next is meant for the next field, unless a name wants mending."""
+        rows = self._rows.files
+        full = len(rows) >= self.files_spec.maximum and all(token_name(one) or paths.is_file(one) for one in rows)
+        if full and self._input.has_focus_within:
+            self.screen.focus_next()
 
     @on(PathInput.Typed)
     def _on_typed(self, event: PathInput.Typed) -> None:

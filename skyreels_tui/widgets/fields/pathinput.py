@@ -98,7 +98,7 @@ class PathInput(Vertical):
     def on_its_way(self) -> bool:
         """Whether a path is being typed that is no file so far."""
         text = self.value
-        return bool(text.strip()) and self._line.has_focus and not _is_file(text)
+        return bool(text.strip()) and self._line.has_focus and not paths.is_file(text)
 
     @property
     def placeholder(self) -> str:
@@ -136,7 +136,7 @@ class PathInput(Vertical):
             self._line.value = start
             self._line.cursor_position = len(start)
             self._show(ways if len(ways) > 1 else [])
-        elif ways and not _is_file(text):
+        elif ways and not paths.is_file(text):
             self._show(ways)
         else:
             # Leaving the line adds a whole file.
@@ -145,7 +145,7 @@ class PathInput(Vertical):
     def on_descendant_blur(self, _: events.DescendantBlur) -> None:
         """A file that was typed and left behind is added; anything else stays for a correction."""
         self._show([])
-        if self.is_mounted and _is_file(self._line.value):
+        if self.is_mounted and paths.is_file(self._line.value):
             self.post_message(self.Entered([self._line.value.strip()]))
 
     def _show(self, ways: list[str]) -> None:
@@ -160,10 +160,3 @@ def _entries(text: str) -> list[str]:
     """Several addresses may stand in the line, with spaces between; a path is the whole line."""
     words = text.split()
     return words if words and all(map(is_address, words)) else [text.strip()]
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return bool(text.strip()) and Path(paths.expand(text)).is_file()
-    except (OSError, ValueError):
-        return False
