@@ -91,7 +91,7 @@ def test_a_hang_up_does_what_the_setting_says(cli: Cli, picture: Path) -> None:
 
 def test_under_nohup_a_hang_up_means_nothing(cli: Cli, picture: Path) -> None:
     cli("settings", "set", "hang_up", "stop")
-    words = ("generate", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    words = ("generate", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x", "--result-dir", picture.parent)
     child = start(*words, hang_up="SIG_IGN", num_steps=6)
     wait_for(child, "denoise 2/6")
     child.send_signal(signal.SIGHUP)
