@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from skyreels_tui.notify.others import OthersNews
     from skyreels_tui.panels.pictures import Drawing
     from skyreels_tui.timeleft import TimeLeft
-    from skyreels_tui.transfers import Transfers
+    from skyreels_tui.transferfile import TransferFile
+    from skyreels_tui.transfers import Transfer, Transfers
 
 SCREEN_CLASSES = {
     "results": "skyreels_tui.screens.results:ResultsScreen",
@@ -108,7 +109,18 @@ class SkyreelsApp(QueueApp):
         from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
         from skyreels_tui.transfers import Transfers
 
-        return Transfers(DamageBook(self.folders.state / DAMAGE_FILE), self.publish_transfers)
+        return Transfers(DamageBook(self.folders.state / DAMAGE_FILE), self._tell_transfers)
+
+    @cached_property
+    def elsewhere(self) -> TransferFile:
+        """Downloads and checks of other windows, which see those of this one."""
+        from skyreels_tui.transferfile import TransferFile
+
+        return TransferFile(self.folders.live)
+
+    def _tell_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        self.elsewhere.write(transfers)
+        self.publish_transfers(transfers)
 
     # Life
 
@@ -235,6 +247,7 @@ class SkyreelsApp(QueueApp):
         if not self.leave_choice:
             # Where the engine goes on without a screen, so do they: until `session` ends them.
             self.transfers.close()
+            self.elsewhere.write(())
 
     def _take_event(self, event: Event) -> None:
         self.time_left.learn(event)

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from textual.dom import DOMNode
 
 from skyreels_tui.settings_host import SettingsHost
+from skyreels_tui.transferfile import TransferFile
 from skyreels_tui.transfers import Transfers
 
 
@@ -16,6 +17,10 @@ class ModelsHost(SettingsHost, Protocol):
     @property
     def transfers(self) -> Transfers:
         """Downloads and checks in the background."""
+
+    @property
+    def elsewhere(self) -> TransferFile:
+        """Those of other windows."""
 
 
 def models_host(node: DOMNode) -> ModelsHost:

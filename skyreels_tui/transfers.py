@@ -54,6 +54,8 @@ class Transfer:
     moved: Moved | None = None
     said: str = ""
     """Names that were tried before, what came of it, or what went wrong."""
+    elsewhere: bool = False
+    """Another window does it: here it can be looked at."""
 
     @property
     def is_busy(self) -> bool:

@@ -47,6 +47,8 @@ def transfer_lines(transfer: Transfer, width: int, glyphs: Glyphs) -> list[Conte
         lines.append(plain(tr("tries again: {trouble}", trouble=moved.trouble), "$text-warning"))
     if transfer.said:
         lines.append(plain(transfer.said, style if transfer.state is State.FAILED else "$text-muted"))
+    if transfer.elsewhere:
+        lines.append(plain(tr("another window does this, and can stop it"), "$text-muted"))
     if transfer.state is State.PAUSED:
         key = tr("w goes on where it was; c takes it off")
         lines.append(plain(key if transfer.kind is Kind.DOWNLOAD else tr("v begins again; c takes it off")))

@@ -42,6 +42,8 @@ _LOOKS = {
     Presence.CORRUPT: ("cross", "$text-error"),
 }
 NAME_WIDTH = 20
+OTHERS_S = 1.0
+"""Between two looks at what other windows fetch."""
 
 
 class ModelList(RowList):
@@ -50,6 +52,8 @@ class ModelList(RowList):
     def __init__(self) -> None:
         super().__init__(id="model-list")
         self.models: tuple[Shelved, ...] = ()
+        self.transfers: dict[str, Transfer] = {}
+        """What is done to each family, here or in another window."""
 
     @property
     def selected(self) -> Shelved | None:
@@ -67,7 +71,7 @@ class ModelList(RowList):
         whole = size(model.checkpoint.num_bytes)
         have = whole if model.presence is Presence.PRESENT else tr("{part} of {whole}", part=size(model.num_bytes),
                                                                    whole=whole)  # fmt: skip
-        transfer = next((one for one in hub(self).moving if one.family == model.checkpoint.family), None)
+        transfer = self.transfers.get(model.checkpoint.family)
         doing, doing_style = status(transfer) if transfer is not None else ("", "")
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
@@ -92,6 +96,8 @@ class ModelsScreen(Screen[None]):
         self._asking = ""
         """What the hub is being asked, or what it refused."""
         self._states: dict[str, State] = {}
+        self._elsewhere: tuple[Transfer, ...] = ()
+        """What other windows do."""
 
     def compose(self) -> ComposeResult:
         """Title, list, parts of the selected one, its transfer, the keys."""
@@ -104,7 +110,9 @@ class ModelsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Look at the folders and follow the transfers."""
         hub(self).transfers_changed.subscribe(self, self._on_transfers)
+        self.set_interval(OTHERS_S, self._look_elsewhere)
         self.query_one(ModelList).focus()
+        self._look_elsewhere()
         self._look()
 
     # What is here
@@ -132,8 +140,18 @@ class ModelsScreen(Screen[None]):
         self.query_one("#models-title", Static).update(title)
         self._explain()
 
+    def _look_elsewhere(self) -> None:
+        self._elsewhere = models_host(self).elsewhere.others()
+        self._on_transfers(hub(self).moving)
+
     def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
-        states = {transfer.family: transfer.state for transfer in transfers}
+        # Of one checkpoint, what moves says more than what has ended, and this window more than another.
+        both = sorted((*self._elsewhere, *transfers), key=lambda transfer: transfer.is_busy)
+        moving = {transfer.family: transfer for transfer in both}
+        if moving == self.query_one(ModelList).transfers:
+            return
+        self.query_one(ModelList).transfers = moving
+        states = {family: transfer.state for family, transfer in moving.items()}
         if states != self._states:
             # What begins or ends changes what lies on the disk; bytes on their way are told by the transfer.
             self._states = states
@@ -148,8 +166,7 @@ class ModelsScreen(Screen[None]):
     @property
     def _transfer(self) -> Transfer | None:
         model = self._model
-        found = [one for one in hub(self).moving if model is not None and one.family == model.checkpoint.family]
-        return found[0] if found else None
+        return None if model is None else self.query_one(ModelList).transfers.get(model.checkpoint.family)
 
     @on(RowList.Moved)
     def _on_moved(self) -> None:
@@ -197,11 +214,12 @@ class ModelsScreen(Screen[None]):
         if model is None:
             return False
         busy = transfer is not None and transfer.is_busy
+        own = transfer if transfer is not None and not transfer.elsewhere else None
         match action:
             case "pause":
-                return transfer is not None and transfer.state in (State.WAITING, State.RUNNING)
+                return own is not None and own.state in (State.WAITING, State.RUNNING)
             case "cancel":
-                return transfer is not None and transfer.state is not State.DONE
+                return own is not None and own.state is not State.DONE
             case "download":
                 return not busy and not model.is_own and model.presence is not Presence.PRESENT
             case "verify":

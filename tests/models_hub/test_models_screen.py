@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.checkpoints.damage import DamageBook
 from pipelines.checkpoints.hub import plan_download
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.jobs.model import JobState
@@ -13,7 +14,8 @@ from skyreels_tui.screens.fetch import FetchScreen, Offer
 from skyreels_tui.screens.form import FormScreen
 from skyreels_tui.screens.home import HomeScreen
 from skyreels_tui.screens.models import ModelsScreen
-from skyreels_tui.transfers import State
+from skyreels_tui.transferfile import TransferFile
+from skyreels_tui.transfers import Kind, State, Transfer, Transfers
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 from tests.ui.conftest import start  # noqa: F401 - a fixture
 
@@ -80,6 +82,29 @@ async def test_a_download_goes_on_on_other_screens(start, hub):  # noqa: F811
         await s.press("escape")
         await s.until(lambda: isinstance(s.app.screen, HomeScreen))
         assert "model" not in s.text.splitlines()[0]
+
+
+async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_path):  # noqa: F811
+    hub.repos[PUBLIC] = Repo(r2v_files(LARGE))
+    slow(hub)
+    async with start() as s:
+        there = Transfers(DamageBook(tmp_path / "damaged.json"), TransferFile(s.app.folders.live).write)
+        there.add(Transfer(Kind.DOWNLOAD, "r2v"))
+        await s.press("M")
+        await s.shows("SkyReels-V3-A2V-19B")
+        await s.until(lambda: "fetching" in row(s) and " %" in row(s), "the percent")
+        await s.shows("another window does this")
+        await s.until(lambda: "iB/s" in s.text and "left " in s.text, "rate and time left")
+        assert "coder/model.safetensors" in s.text
+        assert not any(key in s.footer for key in ("w Fetch", "v Verify", "p Pause", "c Cancel", "X Delete"))
+        await s.press("p", "c", "w", "v")
+        assert isinstance(s.app.screen, ModelsScreen) and s.app.transfers.all == ()
+        assert [one.state for one in there.all] == [State.RUNNING]
+        await s.press("down")
+        await s.until(lambda: "w Fetch" in s.footer, "other models can be fetched here")
+        fast(hub)
+        await s.until(lambda: "present" in row(s))
+        assert "another window" not in s.text
 
 
 async def test_pause_and_go_on(start, hub):  # noqa: F811

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pipelines.checkpoints.fetch import download
 from pipelines.checkpoints.hub import plan_download
 from pipelines.checkpoints.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
+from skyreels_tui.transferfile import TransferFile
 from skyreels_tui.transfers import Kind, State, Transfer, Transfers
 from skyreels_tui.transferwords import home_line
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
@@ -152,3 +155,41 @@ def test_the_home_line() -> None:
     assert home_line([running]) == "model …"
     moved = Transfer(Kind.DOWNLOAD, "r2v", state=State.RUNNING, moved=Moved(34, 100, 1.0, 720.0))
     assert home_line([R2V, moved]) == "model 34 % · 12 min"
+
+
+# What other windows see
+
+
+def test_another_window_reads_every_figure_until_the_end(tmp_path: Path) -> None:
+    clock = [time.time()]
+    here, there = (TransferFile(tmp_path, now=lambda: clock[0]) for _ in range(2))
+    moved = Moved(10, 100, 2.5, 36.0, (("vae/w.safetensors", 5, 50),), trouble="no line")
+    running = Transfer(Kind.DOWNLOAD, "r2v", ("reference_to_video",), state=State.RUNNING, moved=moved, said="tried")
+    here.write([running, replace(running, family="v2v", state=State.PAUSED)])
+    assert here.others() == ()
+    assert there.others() == (replace(running, elsewhere=True),), "what is paused can go on anywhere"
+    here.write([replace(running, moved=replace(moved, done_bytes=20))])
+    assert there.others()[0].moved == moved, "not more often than once a second"
+    clock[0] += 1
+    here.write([replace(running, moved=replace(moved, done_bytes=20))])
+    assert there.others()[0].moved == replace(moved, done_bytes=20)
+    here.write([replace(running, state=State.DONE)])
+    assert there.others() == () and list(tmp_path.iterdir()) == []
+
+
+def test_a_window_that_was_killed_is_forgotten_and_a_strange_file_says_nothing(tmp_path: Path) -> None:
+    clock = [time.time()]
+    killed, there = TransferFile(tmp_path), TransferFile(tmp_path, now=lambda: clock[0])
+    check = Transfer(Kind.VERIFY, "r2v", folder=tmp_path, state=State.RUNNING)
+    killed.write([check])
+    for number, content in enumerate(('{"a', "[1]", '[{"kind": "dance"}]', '{"kind": 1}')):
+        (tmp_path / f"transfers-{number}.json").write_text(content)
+    assert there.others() == (replace(check, folder=None, elsewhere=True),)
+    clock[0] += 60
+    assert there.others() == () and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_nothing_stops_nothing(tmp_path: Path) -> None:
+    there = TransferFile(tmp_path / "missing")
+    there.write([replace(R2V, state=State.RUNNING)])
+    assert there.others() == ()
