@@ -154,7 +154,7 @@ class JobEta:
         if progress.stage is Stage.DENOISE:
             self._take_step(progress, now)
         self._segment = progress.segment
-        return max(0.0, self._left_at_edge(progress) - self._into_unit(progress, now))
+        return max(0.0, self._left_at_edge(progress, now) - self._into_unit(progress, now))
 
     def _into_unit(self, progress: Progress, now: float) -> float:
         """Seconds of the unfinished step or decode that have passed, at most what it was to take."""
@@ -167,7 +167,7 @@ class JobEta:
             return min(now - self._stage_began, self._decode[segment] / self._decode_rate())
         return 0.0
 
-    def _left_at_edge(self, progress: Progress) -> float:
+    def _left_at_edge(self, progress: Progress, now: float) -> float:
         """Seconds left when the finished unit that `progress` reports had just ended."""
         segment = min(progress.segment, len(self._steps) - 1)
         stage, rates = progress.stage, self._rates
@@ -185,10 +185,16 @@ class JobEta:
             ahead += self._steps[segment][progress.step :]
             decode += self._decode[segment]
         elif stage is Stage.DECODE:
-            done = progress.step / progress.num_steps if progress.num_steps else 0.0
-            decode += self._decode[segment] * (1 - min(1.0, done))
+            left += self._left_of_decode(progress, segment, now)
         left += sum(ahead) / rates.flops_per_s * scale + decode / self._decode_rate()
         return left + (rates.write_s if stage is not Stage.WRITE or self._more_segments(segment) else 0.0)
+
+    def _left_of_decode(self, progress: Progress, segment: int, now: float) -> float:
+        """Seconds of the running decode: its own speed counts the more, the further it has come."""
+        usual_s = self._decode[segment] / self._decode_rate()
+        done = min(1.0, progress.step / progress.num_steps) if progress.num_steps else 0.0
+        own_s = (now - self._stage_began) / done if done else usual_s
+        return (1 - done) * (done * own_s + (1 - done) * usual_s)
 
     def finish(self) -> None:
         """Remember this machine's rates: call once, when all segments are decoded."""

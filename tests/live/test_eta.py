@@ -197,6 +197,21 @@ def test_decoding_of_one_piece_teaches_the_next() -> None:
     assert last[-1] == pytest.approx(script.now, abs=1.0)
 
 
+def test_a_decode_slower_than_ever_is_noticed_while_it_runs() -> None:
+    plan = plan_of()
+    rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, WRITE_S)
+    now = [0.0]
+    eta = JobEta(plan, rates, clock=lambda: now[0])
+    seen = []
+    for chunk in range(5):
+        seen.append(eta.update(Progress(Stage.DECODE, chunk, 4)) - WRITE_S)
+        now[0] += 100.0
+    assert seen[0] == pytest.approx(40)
+    assert seen[2] == pytest.approx((200 + 20) / 2), "half of it is known, half of it as ever"
+    assert seen[3] == pytest.approx(100, rel=0.25)
+    assert seen[4] == 0
+
+
 def test_time_within_a_step_counts_down_but_never_below_the_next_edge() -> None:
     plan = plan_of()
     rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, WRITE_S)
