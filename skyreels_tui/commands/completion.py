@@ -46,7 +46,8 @@ _skyreels_tui() {{
   esac
   if [[ $words[CURRENT] == -* ]]; then compadd -- $options; else _files; fi
 }}
-compdef _skyreels_tui skyreels-tui
+# A file of $fpath is the function itself at its first call; a script that is sourced only names it.
+if [[ $funcstack[1] == _skyreels[-_]tui ]]; then _skyreels_tui "$@"; else compdef _skyreels_tui skyreels-tui; fi
 """
 
 

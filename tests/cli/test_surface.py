@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +104,60 @@ def test_bash_completion_works_in_bash(cli: Cli, tmp_path: Path) -> None:
     )
     done = subprocess.run([bash, "-c", asked], capture_output=True, text=True, check=True, timeout=20)
     assert done.stdout.splitlines() == ["--seed", "cancel"]
+
+
+def in_zsh(folder: Path, setup: str, line: str) -> str:
+    """What Tab makes of a line that is typed into zsh."""
+    end, inside = pty.openpty()
+    environ = {**os.environ, "TERM": "dumb", "HOME": str(folder), "ZDOTDIR": str(folder)}
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=folder, stdin=inside, stdout=inside, stderr=inside, env=environ, start_new_session=True
+    )
+    os.close(inside)
+    os.write(end, f"autoload -Uz compinit; {setup}; print RE''ADY\n".encode())
+    said, deadline, asked = b"", time.monotonic() + 30, False
+    try:
+        while b"THE END" not in said:
+            assert time.monotonic() < deadline, said
+            if select.select([end], [], [], 0.1)[0]:
+                said += os.read(end, 1 << 16)
+            if b"READY" in said and not asked:
+                # Ctrl+A and Ctrl+E put the completed line between quotes, and zsh prints it.
+                os.write(end, f"{line}\t\x01print -r -- '<\x05>' THE E''ND\n".encode())
+                said, asked = b"", True
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(end)
+    return said.decode().rpartition("<")[2].partition(">")[0].strip()
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("setup", ["fpath=($PWD $fpath); compinit -u -D", "compinit -u -D; source ./_skyreels_tui"])
+def test_zsh_completion_works_in_zsh(cli: Cli, tmp_path: Path, setup: str) -> None:
+    """Found in $fpath, where the help says to put it, and sourced."""
+    (tmp_path / "_skyreels_tui").write_text(cli("completion", "zsh").out)
+    assert in_zsh(tmp_path, setup, "skyreels-tui mode") == "skyreels-tui models"
+    assert in_zsh(tmp_path, setup, "skyreels-tui add --ref_") == "skyreels-tui add --ref_imgs"
+    (tmp_path / "only.json").touch()
+    assert in_zsh(tmp_path, setup, "skyreels-tui import onl") == "skyreels-tui import only.json"
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completion_works_in_fish(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "skyreels-tui.fish").write_text(cli("completion", "fish").out)
+    (tmp_path / "only.json").touch()
+
+    def offered(line: str) -> list[str]:
+        words = ["fish", "--no-config", "-c", f"source skyreels-tui.fish; complete -C '{line}'"]
+        environ = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True, timeout=30)
+        return [entry.partition("\t")[0] for entry in done.stdout.splitlines()]
+
+    assert offered("skyreels-tui mode") == ["models"]
+    assert offered("skyreels-tui onl") == [], "the first word is a command"
+    assert offered("skyreels-tui add --ref_") == ["--ref_imgs"]
+    assert offered("skyreels-tui import onl") == ["only.json"]
 
 
 def test_settings_round_trip_keeps_comments(cli: Cli, home: Path) -> None:
