@@ -21,12 +21,14 @@ class ExecutorContract:
     steps = 3
 
     @pytest.fixture(scope="class")
-    def executor(self, tmp_path_factory):
-        made = self.make(tmp_path_factory.mktemp("executor"))
+    @classmethod
+    def executor(cls, tmp_path_factory):
+        made = cls.make(tmp_path_factory.mktemp("executor"))
         yield made
         made.close()
 
-    def make(self, folder: Path):
+    @classmethod
+    def make(cls, folder: Path):
         raise NotImplementedError
 
     def context(self, folder: Path, report, **changes) -> JobContext:
@@ -62,12 +64,14 @@ class ExecutorContract:
 
 
 class TestFake(ExecutorContract):
-    def make(self, folder: Path):
-        return FakeExecutor(Script(num_steps=self.steps))
+    @classmethod
+    def make(cls, folder: Path):
+        return FakeExecutor(Script(num_steps=cls.steps))
 
 
 class TestLocal(ExecutorContract):
-    def make(self, folder: Path):
+    @classmethod
+    def make(cls, folder: Path):
         from skyreels_tui.folders import find_folders
 
         folders = find_folders({"SKYREELS_TUI_HOME": str(folder / "home")})
