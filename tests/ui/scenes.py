@@ -176,6 +176,12 @@ class SceneApp(SkyreelsApp):
 
     jobs: tuple[Job, ...] = JOBS
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Textual leaves its own screens, as the palette is one, out: only a test changes the theme over them."""
+        super().refresh_css(animate)
+        for screen in self.screen_stack[-1:]:
+            self.stylesheet.update(screen, animate=animate)
+
     def _list_jobs(self) -> list[Job]:
         return list(self.jobs)
 
@@ -396,9 +402,9 @@ async def _leave(session: Session) -> None:
 async def _unusable(session: Session) -> None:
     from skyreels_tui.screens.unusable import UnusableScreen
 
-    session.app.push_screen(
-        UnusableScreen("home/state/queue.db", "It is damaged: …", "queue-20260228-231507-104211-daily.db")
-    )
+    what = tr("It is damaged: {detail}.", detail="file is not a database")
+    copy = "queue-20260228-231507-104211-daily.db"
+    session.app.push_screen(UnusableScreen("home/state/queue.db", what, copy))
 
 
 async def _results(session: Session) -> None:
