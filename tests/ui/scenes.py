@@ -52,6 +52,7 @@ from skyreels_tui.monitors.sample import (
     RunningJob,
     Sample,
 )
+from skyreels_tui.panels.live import LivePanel
 from skyreels_tui.panels.progress import ProgressPanel
 from skyreels_tui.settings import Settings
 from skyreels_tui.transfers import Kind, State, Transfer
@@ -296,6 +297,8 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             if getattr(module, "datetime", None) is datetime:
                 monkeypatch.setattr(module, "datetime", FixedTime)
     monkeypatch.setattr("skyreels_tui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
+    # The home screen makes its panels without a clock, and the default was bound when the class was made.
+    monkeypatch.setitem(LivePanel.__init__.__kwdefaults__, "clock", lambda: 0.0)
     monkeypatch.setattr("skyreels_tui.screens.browse.cut_path", lambda path, _: Path(path).name[:4])
     from skyreels_tui.doctor.facts import from_json
 
