@@ -87,7 +87,7 @@ def other_steps(report, r2v):
     network, family = r2v, "r2v"
     for case in CASES:
         if case.family == "a2v" and family != "a2v":
-            del network
+            del network, r2v
             free()
             network, family = random_transformer("a2v"), "a2v"
         timing = step_time(network, case, repeats=3)

@@ -147,6 +147,8 @@ class CheckpointNetworks:
             BlockOffload(network, self.device)
         elif plan.numerics == "fast" and not plan.float8_weights and self.device != "cpu":
             use_scaled_linears(network)
+            # What the weights took before they shrank is no work memory of the job.
+            torch.cuda.reset_peak_memory_stats(self.device)
         return network
 
 

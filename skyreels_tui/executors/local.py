@@ -110,7 +110,7 @@ class LocalExecutor:
                     load = leaner
                 # Only here, after the handler: the error's traceback held the tensors of the failed call.
                 pool.release()
-            if line := keeper.end(request, context.job.task.plan(request), load, pool):
+            if line := keeper.end(request, context.job.task.plan(request), load):
                 context.log(line)
         finally:
             if not self._keep_warm:

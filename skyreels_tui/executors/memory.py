@@ -77,17 +77,17 @@ class MemoryKeeper:
         self._host_peak = max(self._host_peak, resident)
         return EngineMemory(weights, resident, 0, self._host_peak)
 
-    def end(self, request: Request, plan: Plan, load: LoadPlan, pool: ModelPool) -> str:
+    def end(self, request: Request, plan: Plan, load: LoadPlan) -> str:
         """Keep the peak of a finished job beside its prediction; returns a line for the log, '' on a CPU.
 
         A CPU job shares its process with everything else, so its own peak cannot be told. On a GPU the networks of
-        other jobs may be warm: what the job took besides all warm networks counts, on top of its own.
+        other jobs may be warm: what the job took besides all that stays there counts, on top of its own networks.
         """
         if self.device != "cuda":
             return ""
         import torch
 
-        work = max(torch.cuda.max_memory_allocated() - pool.num_bytes(), 0)
+        work = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
         measured = networks_bytes(plan, load, self.place) + work
         predicted = peak_bytes(plan, load, self.place)
         if request.profile == "full":

@@ -1,0 +1,183 @@
+"""Whole reference_to_video jobs at 540P through the shell, on a full-size checkpoint of random weights; prints JSON.
+
+    python bench/whole_job.py --folder /big/disk --out whole_job.json
+
+Writes 51 GB below --folder first (the released layout and storage types), then runs two jobs in one process, one in
+fast mode, one with low VRAM, and one that is cancelled in its second step. Needs a CUDA GPU with about 100 GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch
+from safetensors.torch import save_file
+
+NAMES = ROOT / "tests/goldens/full/r2v.json"
+DEMO = ROOT / "pipelines/demo"
+STORED_AS = {"transformer": torch.bfloat16, "text_encoder": torch.float32, "vae": torch.float32}
+FULL_SIZE = {
+    "transformer/config.json": {
+        "num_attention_heads": 40, "attention_head_dim": 128, "text_dim": 4096, "freq_dim": 256, "ffn_dim": 13824,
+        "num_layers": 40,
+    },
+    "text_encoder/config.json": {
+        "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64, "vocab_size": 256384,
+    },
+    "vae/config.json": {"base_dim": 96},
+}  # fmt: skip
+SHARD_BYTES = 5_000_000_000
+
+
+def write_checkpoint(folder: Path) -> None:
+    """Random weights of every tensor that the released checkpoint holds, of order one through any depth."""
+    names = json.loads(NAMES.read_text("utf-8"))
+    for component, dtype in STORED_AS.items():
+        shapes: dict[str, list[int]] = {}
+        for name, shape in names[component].items():
+            if "{i}" in name:
+                shapes |= {name.replace("{i}", str(i)): shape[0] for i in range(shape[1])}
+            else:
+                shapes[name] = shape
+        (folder / component).mkdir(parents=True)
+        shard: dict[str, torch.Tensor] = {}
+        count = 0
+        for name, shape in shapes.items():
+            value = torch.randn(shape, device="cuda")
+            if name.endswith("bias"):
+                value *= 0.02
+            elif sum(size > 1 for size in shape) <= 1:
+                value = 1 + 0.1 * value
+            else:
+                value /= (value.numel() / shape[0]) ** 0.5
+            shard[name] = value.to(dtype).cpu()
+            if sum(tensor.nbytes for tensor in shard.values()) > SHARD_BYTES:
+                count = _write(shard, folder / component, count)
+        _write(shard, folder / component, count)
+    manifest = json.loads((DEMO / "manifests/r2v.json").read_text("utf-8"))
+    for name, content in manifest["json"].items():
+        if not name.endswith(".index.json"):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content | FULL_SIZE.get(name, {})), "utf-8")
+    subprocess.run(["cp", "-r", str(DEMO / "tokenizer"), str(folder / "tokenizer")], check=True)
+
+
+def _write(shard: dict[str, torch.Tensor], folder: Path, count: int) -> int:
+    if shard:
+        save_file(shard, folder / f"model-{count:05d}.safetensors", metadata={"format": "pt"})
+        shard.clear()
+    return count + 1
+
+
+def shell(*words: str) -> list[str]:
+    return [sys.executable, "-m", "skyreels_tui", *words]
+
+
+def add(seed: int, steps: int, *words: str) -> int:
+    pictures = [str(path) for path in sorted((DEMO / "samples").glob("*.jpg"))[:2]]
+    asked = shell(
+        "add", "--task_type", "reference_to_video", "--prompt", "A person drinks coffee in the rain", "--ref_imgs",
+        *pictures, "--resolution", "540P", "--duration", "5", "--seed", str(seed), "--num_inference_steps", str(steps),
+        "--json", *words,
+    )  # fmt: skip
+    answer = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+    return int((answer[0] if isinstance(answer, list) else answer)["id"])
+
+
+def run(cancel: int = 0) -> dict[int, dict[str, Any]]:
+    """Work the queue; id -> state, seconds of every stage, of every step, and of all."""
+    jobs: dict[int, dict[str, Any]] = {}
+    worker = subprocess.Popen(shell("run", "--progress", "json"), stderr=subprocess.PIPE, text=True)
+    asked_at = 0.0
+    assert worker.stderr is not None
+    for line in worker.stderr:
+        now = time.perf_counter()
+        if not line.startswith("{"):
+            print(line, end="", file=sys.stderr)
+            continue
+        event = json.loads(line)
+        if event["event"] == "note":
+            print(event["text"], file=sys.stderr, flush=True)
+            continue
+        job = jobs.setdefault(event["id"], {"began": now, "marks": [], "stages": {}})
+        if event["event"] == "progress":
+            job["marks"].append((now, event["stage"], event["step"]))
+            if event["id"] == cancel and not asked_at and event["stage"] == "denoise" and event["step"] == 1:
+                time.sleep(1)
+                asked_at = time.perf_counter()
+                subprocess.Popen(shell("cancel", str(cancel)), stdout=subprocess.DEVNULL)
+        elif event["status"] != "running":
+            job |= {"state": event["status"], "error": event["error"], "all_s": now - job["began"], "ended": now}
+            if event["id"] == cancel:
+                job["cancel_s"] = now - asked_at
+    worker.wait()
+    for job in jobs.values():
+        marks = [*job.pop("marks"), (job.pop("ended", time.perf_counter()), "", 0)]
+        steps = [now for now, stage, _ in marks if stage == "denoise"]
+        job["first_step_after_s"] = steps[0] - job.pop("began") if steps else None
+        job["steps_s"] = [round(b - a, 2) for a, b in itertools.pairwise(steps)]
+        for (start, stage, _), (end, _, _) in itertools.pairwise(marks):
+            job["stages"][stage] = round(job["stages"].get(stage, 0) + end - start, 2)
+    return jobs
+
+
+def main() -> None:
+    """Write the checkpoint where it is missing, run the jobs, print their times."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", default="two,fast,low_vram,cancel")
+    options = parser.parse_args()
+    os.environ["SKYREELS_TUI_HOME"] = str(options.folder / "home")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    checkpoint = options.folder / "r2v"
+    began = time.perf_counter()
+    if not checkpoint.is_dir():
+        write_checkpoint(checkpoint)
+    print(f"checkpoint after {time.perf_counter() - began:.0f} s", flush=True)
+    subprocess.run(shell("models", "use", str(checkpoint)), check=True)
+    report: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
+
+    def tell(title: str, **figures: Any) -> None:
+        report[title] = figures
+        print(title, json.dumps(figures), flush=True)
+        if options.out:
+            options.out.write_text(json.dumps(report, indent=1) + "\n")
+
+    chosen = options.only.split(",")
+    log = options.folder / "home/logs/engine.log"
+    if "two" in chosen:
+        first, second = add(1, 8), add(2, 8)
+        jobs = run()
+        tell("first of two jobs in one process", peak=peak(log, first), **jobs[first])
+        tell("second", peak=peak(log, second), **jobs[second])
+    for title, words in (("fast", ("--quality", "fast")), ("low_vram", ("--low_vram",))):
+        if title in chosen:
+            job = add(3, 2, *words)
+            tell(title, **run()[job], peak=peak(log, job))
+    if "cancel" in chosen:
+        job = add(4, 8)
+        tell("cancelled in its second step", **run(cancel=job)[job])
+
+
+def peak(log: Path, job: int) -> str:
+    """What the engine's log says of a job's peak memory."""
+    found = re.findall(rf" {job} (peak memory .*)", log.read_text("utf-8"))
+    return str(found[-1]) if found else ""
+
+
+if __name__ == "__main__":
+    main()
