@@ -118,6 +118,9 @@ class QueueService(QueueActions):
 
         Returns False when the job reached no edge within `timeout_s`; call again to go on waiting.
         """
+        if self._runner is None:
+            # A viewer that ends must not become the owner meanwhile.
+            self._end_watch()
         if self._inbox is not None:
             self._inbox.stop()
         if self._runner is not None:
@@ -126,9 +129,7 @@ class QueueService(QueueActions):
                 return False
         if self._watchdog is not None:
             self._watchdog.close()
-        self._stop_watching.set()
-        if self._watch.ident is not None and self._watch is not threading.current_thread():
-            self._watch.join()
+        self._end_watch()
         if self._inbox is not None:
             self._inbox.stop()
             self._inbox.join()
@@ -353,6 +354,11 @@ class QueueService(QueueActions):
             if self._inbox is not None:
                 self._inbox.stop()
             self._runner.close(finish_job=finish_job)
+
+    def _end_watch(self) -> None:
+        self._stop_watching.set()
+        if self._watch.ident is not None and self._watch is not threading.current_thread():
+            self._watch.join()
 
     def _wants_preview(self) -> bool:
         return time.monotonic() - self._asked_preview < _LOOK_S * 10 or self._live.preview_wanted()

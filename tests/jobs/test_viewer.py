@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from pipelines.progress import Stage
@@ -11,6 +12,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.jobs.events import JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.jobs.lock import OwnerLock
 from skyreels_tui.jobs.model import JobState
+from skyreels_tui.jobs.service import QueueOptions, QueueService
 from tests.jobs.conftest import WAIT_S, Events, make_request
 
 STEPS = 4
@@ -99,6 +101,30 @@ def test_the_viewer_takes_over_when_the_owner_ends(open_service):
     seen.wait_for(lambda e: isinstance(e, QueueStatus) and e.is_owner)
     assert viewer.wait(job.id, WAIT_S).state == JobState.DONE
     assert second.began == [job.id]
+
+
+def test_a_viewer_that_ends_while_it_takes_over_leaves_no_thread_behind(open_service, folders, tmp_path, monkeypatch):
+    crashed = []
+    monkeypatch.setattr(threading, "excepthook", crashed.append)
+    owner = open_service(FakeExecutor(), start=False)
+    taking_over, ending = threading.Event(), threading.Event()
+
+    def slow_executor():
+        taking_over.set()
+        assert ending.wait(WAIT_S)
+        return FakeExecutor(Script(num_steps=STEPS))
+
+    viewer = QueueService(folders, tmp_path / "result", Events(), executor=slow_executor, options=QueueOptions())
+    viewer.start()
+    owner.close()
+    assert taking_over.wait(WAIT_S)
+    # The pause ends only once `close` has asked the watching thread to stop.
+    monkeypatch.setattr(viewer._stop_watching, "set", lambda stop=viewer._stop_watching.set: (stop(), ending.set()))
+    assert viewer.close(timeout_s=WAIT_S)
+    left = [thread for thread in threading.enumerate() if thread.name == "inference"]
+    for thread in left:
+        thread.join(WAIT_S)
+    assert (crashed, left) == ([], [])
 
 
 def test_the_lock_is_the_kernels_and_its_file_stays(tmp_path):
