@@ -88,7 +88,9 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         models = AvatarModels(runtime, pool, report, requested_plan(request))
 
         # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
-        report(Progress(Stage.TEXT, num_segments=plan.num_passes))
+        stored = work.latest()
+        first = stored.segment if stored else 0
+        report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
         guidance = Guidance(request.guidance_scale, request.audio_guidance_scale)
         text, connection_text = models.embed_prompt(request.prompt), models.embed_prompt(CONNECTION_PROMPT)
         negative_text = None
@@ -96,7 +98,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
             negative_text = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
 
         # 4. Speech: the whole recording at once.
-        report(Progress(Stage.CONDITION, num_segments=plan.num_passes, detail="voice"))
+        report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
         embedding = hear(models, voice)
 
         # 5. Passes: the reference video, then window after window, each decoded into its own piece.
@@ -123,7 +125,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
             render(avatar, request.seed, outlets)
 
     # 6. Write: the pieces joined, with the original recording.
-    report(Progress(Stage.WRITE, num_segments=plan.num_passes))
+    report(Progress(Stage.WRITE, segment=plan.num_passes - 1, num_segments=plan.num_passes))
     return publish(
         work.pieces(),
         runtime,

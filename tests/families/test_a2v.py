@@ -88,6 +88,10 @@ def stop_at(*place):
     return report
 
 
+def both(*reports):
+    return lambda progress: [report(progress) for report in reports]
+
+
 def test_a_short_recording_takes_one_pass_and_keeps_its_own_sound(runtime, request_, pool):
     stages = []
     output = generate(request_, runtime, pool, lambda progress: stages.append(progress.stage))
@@ -111,10 +115,14 @@ def test_a_stopped_avatar_of_three_passes_ends_with_the_same_bytes(runtime, requ
     assert whole.num_frames == 88
     expected = whole.path.read_bytes()
     shutil.rmtree(runtime.work_dir)
-    for place in ((Stage.DENOISE, 0, 1), (Stage.DECODE, 2, 3), (Stage.WRITE, 0, 0)):
-        with pytest.raises(Cancelled):
-            generate(longer, runtime, pool, stop_at(*place))
     seen = []
+    for place in ((Stage.DENOISE, 0, 1), (Stage.DECODE, 2, 3), (Stage.WRITE, 2, 0)):
+        with pytest.raises(Cancelled):
+            generate(longer, runtime, pool, both(seen.append, stop_at(*place)))
+    # What a job reports never falls back behind the passes that it has, so neither does its time left.
+    passes = [(progress.stage is Stage.LOAD, progress.segment) for progress in seen]
+    assert [segment for loads, segment in passes if not loads] == sorted(s for loads, s in passes if not loads)
+    seen.clear()
     again = generate(longer, runtime, pool, seen.append)
     assert again.path.read_bytes() == expected
     assert [progress.stage for progress in seen] == [Stage.WRITE]
