@@ -23,7 +23,10 @@ class TimeLeft:
         self._eta: JobEta | None = None
 
     def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], _elapsed_s: float) -> float | None:
-        """Seconds left, or None when the job's inputs do not say what it costs."""
+        """Seconds left, or None when the job's inputs do not say what it costs.
+
+        At an attempt's first report the job's row still says where the attempt goes on.
+        """
         with self._lock:
             if self._attempt != (job.id, job.attempts):
                 self._attempt, self._eta = (job.id, job.attempts), self._follow(job)
@@ -40,7 +43,8 @@ class TimeLeft:
 
     def _follow(self, job: Job) -> JobEta | None:
         try:
-            return self.book.follow(job.task_type, job.task.plan(job.request))
+            plan = job.task.plan(job.request)
+            return self.book.follow(job.task_type, plan, goes_on_at=(job.segment, job.step))
         except (PipelineError, ValueError):
             # An input that cannot be read fails the job in its own words; the clock just stays silent.
             return None

@@ -125,7 +125,9 @@ class JobEta:
         rates: Rates,
         remember: Callable[[Rates], None] = lambda rates: None,
         clock: Callable[[], float] = time.monotonic,
+        goes_on_at: tuple[int, int] = (0, 0),
     ) -> None:
+        """`goes_on_at` is the (segment, step) of a resumed job."""
         self._plan, self._rates, self._remember, self._clock = plan, rates, remember, clock
         self._steps, self._decode = step_flops(plan), decode_flops(plan)
         self._began = self._edge = clock()
@@ -135,6 +137,7 @@ class JobEta:
         self._ratios: list[float] = []
         self._decode_spent: list[tuple[float, float]] = []
         self._prepared_s: float | None = None
+        self._reached = goes_on_at
 
     @property
     def elapsed_s(self) -> float:
@@ -153,6 +156,7 @@ class JobEta:
             self._change_stage(progress.stage, now)
         if progress.stage is Stage.DENOISE:
             self._take_step(progress, now)
+            self._reached = (progress.segment, progress.step)
         self._segment = progress.segment
         return max(0.0, self._left_at_edge(progress, now) - self._into_unit(progress, now))
 
@@ -169,20 +173,20 @@ class JobEta:
 
     def _left_at_edge(self, progress: Progress, now: float) -> float:
         """Seconds left when the finished unit that `progress` reports had just ended."""
-        segment = min(progress.segment, len(self._steps) - 1)
         stage, rates = progress.stage, self._rates
+        prepares = stage in (Stage.LOAD, Stage.TEXT, Stage.CONDITION)
+        # What comes before the steps knows nothing of those that are stored.
+        segment, step = max((progress.segment, 0), self._reached) if prepares else (progress.segment, progress.step)
+        segment = min(segment, len(self._steps) - 1)
         scale = current_scale(self._ratios) if self._ratios else 1.0
         ahead = [flops for steps in self._steps[segment + 1 :] for flops in steps]
         decode = sum(self._decode[segment + 1 :])
         left = 0.0
-        if stage in (Stage.LOAD, Stage.TEXT, Stage.CONDITION) and not self._ratios:
+        if prepares and not self._ratios:
             left += max(0.0, rates.prepare_s - self.elapsed_s)
             left += self._steps[segment][0] / rates.flops_per_s * (rates.first_step_factor - 1)
-        if stage in (Stage.LOAD, Stage.TEXT, Stage.CONDITION):
-            ahead += self._steps[segment]
-            decode += self._decode[segment]
-        elif stage is Stage.DENOISE:
-            ahead += self._steps[segment][progress.step :]
+        if prepares or stage is Stage.DENOISE:
+            ahead += self._steps[segment][step:]
             decode += self._decode[segment]
         elif stage is Stage.DECODE:
             left += self._left_of_decode(progress, segment, now)

@@ -44,9 +44,16 @@ class EtaBook:
         """Predict a job that has not begun."""
         return predict(plan, self.rates(task, plan))
 
-    def follow(self, task: str, plan: Plan, clock: Callable[[], float] = time.monotonic) -> JobEta:
-        """Start to follow an attempt that begins now."""
-        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(size_key(task, plan), rates), clock)
+    def follow(
+        self,
+        task: str,
+        plan: Plan,
+        clock: Callable[[], float] = time.monotonic,
+        goes_on_at: tuple[int, int] = (0, 0),
+    ) -> JobEta:
+        """Start to follow an attempt that begins now, at a (segment, step) whose earlier steps are stored."""
+        key = size_key(task, plan)
+        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), clock, goes_on_at)
 
     def _keep(self, key: str, rates: Rates) -> None:
         with self._lock:

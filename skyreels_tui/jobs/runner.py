@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipelines.errors import INPUT_CHANGED, Cancelled, InputChanged, PipelineError
@@ -256,10 +256,12 @@ class Runner:
             parts.live.clear()
 
     def _context(self, attempt: _Attempt) -> JobContext:
-        job = attempt.resolved = self._store.resolved(attempt.job)
+        job = self._store.resolved(attempt.job)
         work_dir = self._parts.jobs_dir / str(job.id)
         attempt.token.check()
-        workfolder.prepare(work_dir, job)
+        if not workfolder.prepare(work_dir, job):
+            job = replace(job, segment=0, step=0)
+        attempt.resolved = job
         return JobContext(
             job=job,
             report=lambda progress: self._report(attempt, progress),

@@ -15,6 +15,7 @@ from skyreels_tui.executors.protocol import Executor
 from skyreels_tui.folders import Folders, find_folders
 from skyreels_tui.jobs.events import Event
 from skyreels_tui.jobs.opening import open_store
+from skyreels_tui.jobs.parts import TimeLeft, no_estimate
 from skyreels_tui.jobs.rows import NewJob
 from skyreels_tui.jobs.service import QueueOptions, QueueService
 from skyreels_tui.jobs.store import Store
@@ -90,6 +91,7 @@ def open_service(folders: Folders, tmp_path: Path) -> Iterator[Callable[..., Que
         events: Events | None = None,
         start: bool = True,
         runs: bool = True,
+        time_left: TimeLeft = no_estimate,
         **options,
     ) -> QueueService:
         chosen = executor or FakeExecutor(Script(num_steps=4))
@@ -99,6 +101,7 @@ def open_service(folders: Folders, tmp_path: Path) -> Iterator[Callable[..., Que
             events or Events(),
             executor=(lambda: chosen) if runs else None,
             options=QueueOptions(**options),
+            time_left=time_left,
         )
         opened.append((service, chosen))
         if start:

@@ -234,6 +234,24 @@ def test_edited_while_paused_starts_from_the_beginning(open_service):
     assert json.loads(Path(done.output).read_text().removeprefix("fake video of "))["seed"] == 9
 
 
+@pytest.mark.parametrize(("edited", "step"), [(False, 2), (True, 0)])
+def test_the_estimate_of_a_second_attempt_knows_which_steps_are_stored(open_service, edited, step):
+    asked = []
+    events, executor = Events(), FakeExecutor(Script(num_steps=STEPS), gated=True)
+    service = open_service(executor, events=events, time_left=lambda job, *_: asked.append((job.attempts, job.step)))
+    job = service.add(make_request())
+    executor.advance(2)
+    events.wait_for(at_step(job.id, 2))
+    service.pause(now=True)
+    events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason == "paused")
+    if edited:
+        service.edit(job.id, make_request(seed=9))
+    service.unpause()
+    executor.open_gate()
+    service.wait(job.id, WAIT_S)
+    assert next(place for place in asked if place[0] == 2) == (2, step)
+
+
 def test_dependents_run_with_the_output_of_the_first(open_service, tmp_path):
     # The fake writes a text file, which is fine here: the fake looks at no picture.
     service = open_service(FakeExecutor(Script(num_steps=STEPS)))

@@ -128,6 +128,14 @@ def test_slow_first_step_is_expected_once_it_was_seen(tmp_path: Path) -> None:
     assert max(errors_after(seen, script.now, 1)) <= 0.03
 
 
+@pytest.mark.parametrize("stage", [Stage.LOAD, Stage.TEXT])
+def test_a_resumed_job_counts_what_is_left_from_its_first_report(tmp_path: Path, stage: Stage) -> None:
+    book = learned_book(tmp_path / "rates.json", lambda _: 100.0, num_segments=2)
+    eta = book.follow("reference_to_video", plan_of(2), lambda: 0.0, goes_on_at=(1, 6))
+    left = eta.update(Progress(stage, segment=0 if stage is Stage.LOAD else 1, num_segments=2))
+    assert left == pytest.approx(LOAD_S + 2 * 100 + DECODE_S + WRITE_S, rel=0.02)
+
+
 def test_unknown_slow_first_step_is_forgotten_at_the_second() -> None:
     plan = plan_of()
     script = Script(plan, lambda step: 180.0 if step == 0 else 100.0)
