@@ -79,7 +79,8 @@ class Forecast:
             return progress.left_s
         if running.plan is None:
             return 0.0
-        return self._book.estimate(running.job.task_type, running.plan).total_s
+        total = self._book.estimate(running.job.task_type, running.plan).total_s
+        return total * (1 - _done(running.job))
 
     def usual_step_s(self) -> float | None:
         """What a step of the running job usually takes here; None without history."""
