@@ -53,13 +53,14 @@ EVERYWHERE = Scope("everywhere", mark("Everywhere"), (
 ))  # fmt: skip
 
 HOME = Scope("home", mark("Home"), (
+    Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
     Key("n", "n", "new_job", mark("New"), mark("New job: opens the form of the task used last"), 1),
     Key("enter", "Enter", "open", mark("Open"), mark("Show the selected job: request, steps, error, log"), 2),
     Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 3),
     Key("space", "Space", "hold", mark("Hold"), mark("Hold a waiting job, or release a held one"), 4),
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the job one place later")),
     Key("K,shift+up", "J/K", "move(-1)", mark("Move"), mark("Move the job one place sooner"), 5),
-    Key("r", "r", "retry", mark("Retry"), mark("Run again, resume, or restart if the row asks"), 6),
+    Key("r", "r", "retry", mark("Retry"), mark("Run again as a new row; restart if the row asks"), 6),
     Key("e", "e", "edit", mark("Edit"), mark("Change a waiting job in the form; it keeps its number and place"), 6),
     Key("t", "t", "run_next", mark("Run next"),
         mark("Put the job before all others that wait; a held one is queued"), 6),
@@ -170,8 +171,9 @@ BROWSE = Scope("browse", mark("File browser"), (
 
 JOB = Scope("job", mark("Job detail"), (
     Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the list"), ALWAYS),
+    Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
     Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 2),
-    Key("r", "r", "retry", mark("Retry"), mark("Run again, resume, or restart if the row asks"), 3),
+    Key("r", "r", "retry", mark("Retry"), mark("Run again as a new row; restart if the row asks"), 3),
     Key("a", "a", "again", mark("Again"), mark("Open the form filled with this job's request"), 4),
     Key("t", "t", "traceback", mark("Traceback"), mark("Show or hide the traceback of a failed job"), 5),
     Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path of the finished video"), 6),

@@ -50,6 +50,12 @@ def reason_words(reason: str) -> str:
     return _said(reason, _REASONS)
 
 
+def interruption_place(reason: str) -> str:
+    """Return where a job was interrupted in the chosen language, to stand behind that word; '' for other reasons."""
+    match = _pattern(INTERRUPTED).fullmatch(reason)
+    return _said(match["where"], _PLACES) if match else ""
+
+
 def _said(text: str, templates: tuple[str, ...]) -> str:
     for template in templates:
         match = _pattern(template).fullmatch(text)

@@ -13,7 +13,7 @@ from pipelines.progress import Progress, Stage
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
-from skyreels_tui.jobs.reasons import reason_words
+from skyreels_tui.jobs.reasons import interruption_place, reason_words
 from skyreels_tui.monitors.sample import QueueForecast, Sample
 from skyreels_tui.panels.draw import bar, flow, sparkline, stack
 from skyreels_tui.panels.live import LivePanel
@@ -102,7 +102,7 @@ class ProgressPanel(LivePanel):
             return self.words(tr("nothing is running"))
         name = Content(f"{job.id} {safe(job.label, 24)}")
         if event is None:
-            return flow([name, self._ending(job)], width, "  ")[0]
+            return stack([Content.assemble(name, "  ", self._ending(job))], width, 1)
         progress = event.progress
         left = Content(tr("left {time}", time=duration(self._left_s(event))))
         speed = Content(_speed(event))
@@ -174,7 +174,9 @@ class ProgressPanel(LivePanel):
             words = " ".join((shown.glyph, tr("starting")))
         elif job.state in FINISHED and job.run_seconds:
             words = tr("{state} in {time}", state=shown, time=duration(job.run_seconds))
-        if job.error or job.reason:
+        if place := interruption_place(job.reason):
+            words += f" {place}"
+        elif job.error or job.reason:
             words += f": {safe(job.error or reason_words(job.reason), 200)}"
         return Content.styled(words, shown.style)
 

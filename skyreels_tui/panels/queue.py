@@ -12,7 +12,7 @@ from pipelines.language import mark, tr, trn
 from skyreels_tui.hub import hub
 from skyreels_tui.jobs.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.jobs.model import FINISHED, Job, JobState
-from skyreels_tui.jobs.reasons import reason_words
+from skyreels_tui.jobs.reasons import interruption_place, reason_words
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.widgets.glyphs import state_mark, state_words
 from skyreels_tui.widgets.rowlist import RowList
@@ -190,7 +190,8 @@ def _state_width() -> int:
 def _label(job: Job, width: int, unreadable: bool) -> Content:
     """The label, else the prompt; what went wrong or why it waits comes after it."""
     name = cut(job.label or job.request.prompt, width)
-    why = job.error if job.state is JobState.FAILED else job.suspect or reason_words(job.reason)
+    waits = interruption_place(job.reason) or reason_words(job.reason)
+    why = job.error if job.state is JobState.FAILED else job.suspect or waits
     if not why and unreadable:
         why = tr("length unknown: its inputs cannot be read")
     room = width - Content(name).cell_length - 2

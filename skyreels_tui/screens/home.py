@@ -146,6 +146,10 @@ class HomeScreen(Screen[None]):
         """Hold or release it."""
         self._post(intents.ToggleHold)
 
+    def action_resume(self) -> None:
+        """Go on at its stored step."""
+        self._post(intents.RetryJob)
+
     def action_retry(self) -> None:
         """Run it again."""
         self._post(intents.RetryJob)
@@ -214,7 +218,8 @@ _NEEDS: dict[str, frozenset[JobState]] = {
     "move": PENDING | {JobState.INTERRUPTED},
     "edit": PENDING,
     "run_next": PENDING | {JobState.INTERRUPTED},
-    "retry": FINISHED | {JobState.INTERRUPTED, JobState.HELD},
+    "resume": frozenset({JobState.INTERRUPTED}),
+    "retry": FINISHED | {JobState.HELD},
     "delete": _ANY - {JobState.RUNNING},
 }
 """Action -> the states of the selected job in which it does something."""

@@ -126,8 +126,8 @@ class JobScreen(Screen[None]):
             return action == "back"
         allowed = {
             "cancel": job.state in PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
-            "retry": job.state in FINISHED | {JobState.INTERRUPTED}
-            or (job.state is JobState.HELD and "restart" in job.reason),
+            "resume": job.state is JobState.INTERRUPTED,
+            "retry": job.state in FINISHED or (job.state is JobState.HELD and "restart" in job.reason),
             "traceback": bool(job.traceback),
             "copy_path": bool(job.output),
         }
@@ -140,6 +140,10 @@ class JobScreen(Screen[None]):
     def action_cancel(self) -> None:
         """Cancel the job."""
         self.app.post_message(intents.CancelJob(self._job_id))
+
+    def action_resume(self) -> None:
+        """Go on at its stored step."""
+        self.app.post_message(intents.RetryJob(self._job_id))
 
     def action_retry(self) -> None:
         """Run it again."""

@@ -260,6 +260,24 @@ async def test_windows_and_loading_are_counted() -> None:
     assert "10 GiB of 29 GiB" in text
 
 
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        ({"state": JobState.FAILED, "error": "disk full while writing " * 9}, "✗ failed: disk full while"),
+        (
+            {"state": JobState.INTERRUPTED, "reason": "interrupted at step 20 of 20, part 3 of 4 (condition)"},
+            "◌ interrupted at step 20 of 20, part 3 of 4",
+        ),
+    ],
+    ids=["failed", "interrupted"],
+)
+async def test_one_line_tells_why_a_job_ended_however_long_the_words(ended: dict[str, Any], told: str) -> None:
+    events: list[object] = [JobChanged(running()), JobChanged(replace(running(), **ended))]
+    line = (await shown(clocks(ProgressPanel()), events, (72, 3), fold=True))[0]
+    assert told in line
+    assert "corridor-A" in line
+
+
 async def test_the_end_of_a_job_is_told() -> None:
     done = running(run_seconds=2210.0)
     events: list[object] = [JobChanged(running()), progress(), JobChanged(replace(done, state=JobState.DONE))]

@@ -28,6 +28,7 @@ async def test_a_running_job_stops_at_its_step_and_goes_on_next_time(start):
     async with start(gated=True) as s:
         await s.shows("interrupted")
         assert s.state(job.id) is JobState.INTERRUPTED
+        assert s.footer.startswith(" r Resume  n New") and "Retry" not in s.footer
         await s.press("r")
         s.executor.open_gate()
         await s.until(lambda: s.state(job.id) is JobState.DONE)
