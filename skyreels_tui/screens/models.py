@@ -98,6 +98,8 @@ class ModelsScreen(Screen[None]):
         self._states: dict[str, State] = {}
         self._elsewhere: tuple[Transfer, ...] = ()
         """What other windows do."""
+        self._looks = 0
+        """Looks at the folders begun so far: an older one may end after a newer one."""
 
     def compose(self) -> ComposeResult:
         """Title, list, parts of the selected one, its transfer, the keys."""
@@ -120,15 +122,19 @@ class ModelsScreen(Screen[None]):
     def _book(self) -> DamageBook:
         return DamageBook(models_host(self).folders.state / DAMAGE_FILE)
 
-    @work(thread=True, exclusive=True, group="shelf")
     def _look(self) -> None:
+        self._looks += 1
+        self._read_shelf(self._looks)
+
+    @work(thread=True, exclusive=True, group="shelf")
+    def _read_shelf(self, number: int) -> None:
         found = shelf(models_host(self).settings.models, damaged=self._book().damaged())
         cache = hub_cache()
         above = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
-        self.app.call_from_thread(self._show, found, shutil.disk_usage(above).free)
+        self.app.call_from_thread(self._show, number, found, shutil.disk_usage(above).free)
 
-    def _show(self, found: tuple[Shelved, ...], free_bytes: int) -> None:
-        if not self.is_mounted:
+    def _show(self, number: int, found: tuple[Shelved, ...], free_bytes: int) -> None:
+        if not self.is_mounted or number != self._looks:
             return
         models = self.query_one(ModelList)
         models.models = found

@@ -163,8 +163,8 @@ class ResultsScreen(Screen[None]):
             self.app.call_from_thread(self._learn, learned)
 
     def _learn(self, learned: Sequence[Video]) -> None:
-        by_path = {video.path: video for video in learned}
-        self._videos = [by_path.get(video.path, video) for video in self._videos]
+        known = {(video.path, video.modified_s): video for video in learned}
+        self._videos = [known.get((video.path, video.modified_s), video) for video in self._videos]
         if self.is_mounted:
             self._list()
 

@@ -292,17 +292,19 @@ class FilesField(Field):
     def _examine(self, files: tuple[str, ...], selected: str) -> None:
         media = self.files_spec.media
         known = {path: facts(path, media) for path in files if token_name(path) is None}
-        self.app.call_from_thread(self._take_facts, known)
+        self.app.call_from_thread(self._take_facts, files, known)
         view = look(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
         self.app.call_from_thread(self._take_view, selected, view)
 
-    def _take_facts(self, known: dict[str, Facts]) -> None:
-        if self.is_mounted:
+    def _take_facts(self, files: tuple[str, ...], known: dict[str, Facts]) -> None:
+        # Of other files than these another look is on its way.
+        if self.is_mounted and files == self._rows.files:
             self._rows.known = known
             self._rows.refresh(layout=True)
 
     def _take_view(self, selected: str, view: Picture | Sound | None) -> None:
-        if not self.is_mounted:
+        rows = self._rows
+        if not self.is_mounted or selected != (rows.files[rows.cursor] if rows.files else ""):
             return
         box = self.query_one(".view", Static)
         box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
