@@ -62,8 +62,10 @@ class Session:
     def words(self) -> str:
         """What the screen, or the question over it, says as one line: where a long path broke it does not matter."""
         lines = self.text.splitlines()
-        if isinstance(self.app.screen, Dialog):
-            box = self.app.screen.query_one(Vertical).region
+        screen = self.app.screen
+        # A question just asked has no box yet.
+        if isinstance(screen, Dialog) and screen.query(Vertical):
+            box = screen.query_one(Vertical).region
             lines = [line[box.x : box.right] for line in lines[box.y : box.bottom]]
         return " ".join(re.sub("[─-╿]", " ", " ".join(lines)).split())
 
