@@ -61,6 +61,11 @@ class FileRows(Widget, can_focus=True):
         # An empty list takes no room and no focus.
         self.display = self.can_focus = bool(files)
 
+    @property
+    def selected(self) -> str:
+        """The file under the cursor; '' without files."""
+        return self.files[self.cursor] if self.files else ""
+
     def watch_files(self, files: tuple[str, ...]) -> None:
         """Keep the cursor on a file."""
         self.display = self.can_focus = bool(files)
@@ -285,8 +290,7 @@ class FilesField(Field):
 
     def _look(self) -> None:
         rows = self._rows
-        selected = rows.files[rows.cursor] if rows.files else ""
-        self._examine(rows.files, selected)
+        self._examine(rows.files, rows.selected)
 
     @work(thread=True, exclusive=True, group="look")
     def _examine(self, files: tuple[str, ...], selected: str) -> None:
@@ -303,8 +307,7 @@ class FilesField(Field):
             self._rows.refresh(layout=True)
 
     def _take_view(self, selected: str, view: Picture | Sound | None) -> None:
-        rows = self._rows
-        if not self.is_mounted or selected != (rows.files[rows.cursor] if rows.files else ""):
+        if not self.is_mounted or selected != self._rows.selected:
             return
         box = self.query_one(".view", Static)
         box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
