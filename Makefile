@@ -37,7 +37,7 @@ tests: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
 
 torture: $(TEST_STAMP)
-	$(BIN)/python -m tests.jobs.torture
+	$(BIN)/python -m tests.queue.torture
 
 screenshots: $(TEST_STAMP)
 	$(BIN)/python scripts/screenshots.py
@@ -59,7 +59,7 @@ $(TEST_STAMP): $(RUN_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
 
-CATALOGUES := -D skyreels-tui -d pipelines/locale
+CATALOGUES := -D skyreels-tui -d pipelines/front/locale
 TEMPLATE := $(VENV)/skyreels-tui.pot
 
 # Places are named by file alone and kept in the files' order, so that a moved line changes no catalogue.

@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from pipelines.benchmark import (
+from pipelines.benchmark.speed import (
     CASES,
     ceilings,
     decode_seconds,
@@ -31,8 +31,8 @@ from pipelines.benchmark import (
     seconds_of,
     step_time,
 )
-from pipelines.models.attention_choice import use_fastest
-from pipelines.models.scaled_linear import use_scaled_linears
+from pipelines.models.lean.scaled_linear import use_scaled_linears
+from pipelines.models.transformer.attention_choice import use_fastest
 
 R2V_540P = CASES[0]
 
@@ -149,7 +149,7 @@ def vae(report):
     """Decode of 121 frames at 540P: ours, and the library's class in float32; largest difference in levels."""
     from diffusers import AutoencoderKLWan
 
-    from pipelines.models.vae_decoder import DecoderWeights, StreamingDecoder
+    from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
 
     seconds, peak = decode_seconds(544, 960, 31)
     torch.manual_seed(0)

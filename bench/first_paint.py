@@ -53,9 +53,9 @@ def main() -> None:
 def fill(home: Path, count: int) -> None:
     """Put `count` held jobs into the queue under `home`."""
     from pipelines.tasks.reference_to_video import ReferenceToVideo
-    from skyreels_tui.folders import find_folders
-    from skyreels_tui.jobs.rows import NewJob
-    from skyreels_tui.jobs.service import QueueService
+    from skyreels_tui.files.folders import find_folders
+    from skyreels_tui.queue.service import QueueService
+    from skyreels_tui.queue.store.rows import NewJob
 
     picture = Path(__file__).resolve().parents[1] / "pipelines" / "demo" / "samples" / "astronaut.jpg"
     request = ReferenceToVideo(ref_imgs=(str(picture),), prompt="a walk", profile="demo")

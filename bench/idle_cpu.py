@@ -23,13 +23,13 @@ CHILD = """
 import sys
 from pathlib import Path
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions
+from skyreels_tui.app.app import AppOptions
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.rows import NewJob
-from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.session import run_app
-from skyreels_tui.settings import Settings
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.app.session import run_app
+from skyreels_tui.settings.settings import Settings
 folders = find_folders()
 folders.create()
 if sys.argv[1] == "busy":

@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from terminal import Terminal
 
-from skyreels_tui.jobs import priority
+from skyreels_tui.queue.engine import priority
 
 RUN = """
 import sys
-from skyreels_tui.jobs import priority
+from skyreels_tui.queue.engine import priority
 priority.NICENESS = int(sys.argv.pop(1))
 from skyreels_tui.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from safetensors.torch import save_file
 
-from pipelines.checkpoints.load import Precision, load_network
+from pipelines.loading.load import Precision, load_network
 
 ROWS, COLUMNS = 13824, 5120
 """The largest matrix of the released transformers: 142 MB in bfloat16."""

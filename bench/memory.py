@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from diffusers import AutoencoderKLWan
 
-from pipelines.benchmark import CASES, forward, random_inputs, random_transformer
-from pipelines.cost import WAN_VAE, call_bytes, network_size
-from pipelines.models.block_offload import BlockOffload
-from pipelines.models.vae import decode_stream, encode_mean
+from pipelines.benchmark.speed import CASES, forward, random_inputs, random_transformer
+from pipelines.front.cost import WAN_VAE, call_bytes, network_size
+from pipelines.models.lean.block_offload import BlockOffload
+from pipelines.models.vae.vae import decode_stream, encode_mean
 
 
 def peak(work: Callable[[], object]) -> int:

@@ -22,15 +22,12 @@ from textual.pilot import Pilot
 
 import pipelines.demo
 import skyreels_tui
-from pipelines.progress import Progress, Stage
-from pipelines.runtime import Output
+from pipelines.front.progress import Progress, Stage
+from pipelines.front.runtime import Output
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.local import LocalExecutor
-from skyreels_tui.executors.protocol import JobContext
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.events import Event, JobProgress, LogLine
-from skyreels_tui.jobs.model import JobState
+from skyreels_tui.files.folders import find_folders
 from skyreels_tui.monitors.sample import (
     DiskReading,
     FileSystem,
@@ -42,10 +39,13 @@ from skyreels_tui.monitors.sample import (
     RunningJob,
     Sample,
 )
-from skyreels_tui.panels import queue as queue_panel
-from skyreels_tui.panels.progress import ProgressPanel
-from skyreels_tui.settings import Settings
-from skyreels_tui.widgets import statusbar
+from skyreels_tui.queue.engine.executor import JobContext
+from skyreels_tui.queue.events import Event, JobProgress, LogLine
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.ui.panels import queue as queue_panel
+from skyreels_tui.ui.panels.progress import ProgressPanel
+from skyreels_tui.ui.widgets import status_bar
 
 SIZES = ((200, 50), (120, 40), (80, 24))
 TARGET = Path(__file__).parents[1] / "doc" / "screenshots"
@@ -89,7 +89,7 @@ class HeldExecutor(LocalExecutor):
 class StillApp(SkyreelsApp):
     """The app with the same seconds and minutes in every run."""
 
-    CSS_PATH = Path(skyreels_tui.__file__).with_name("app.tcss")
+    CSS_PATH = Path(skyreels_tui.__file__).with_name("app") / "app.tcss"
 
     def publish_event(self, event: Event) -> None:
         """Put fixed times in the place of measured ones."""
@@ -203,8 +203,8 @@ def main() -> None:
     """Write every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
     os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
-    statusbar.platform.node = lambda: "spark-01"
-    statusbar.datetime = FixedTime  # type: ignore[misc]  # a stand-in
+    status_bar.platform.node = lambda: "spark-01"
+    status_bar.datetime = FixedTime  # type: ignore[misc]  # a stand-in
     queue_panel.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]  # a stand-in
     with tempfile.TemporaryDirectory() as home:
         for name, svg in asyncio.run(draw(Path(home))).items():

@@ -11,21 +11,22 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipelines import language
 from pipelines.checkpoints.locate import as_folder
-from pipelines.errors import CheckpointMissing, InvalidRequest, PipelineError
-from pipelines.language import tr
+from pipelines.front import language
+from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
+from pipelines.front.language import tr
 from skyreels_tui import __version__
-from skyreels_tui.commands import COMMANDS, Command, command_named, output
-from skyreels_tui.commands.context import Context
-from skyreels_tui.commands.exits import MEANING, CommandError, Exit
-from skyreels_tui.commands.parser import Parser
-from skyreels_tui.folders import find_folders
-from skyreels_tui.settings import load
+from skyreels_tui.commands import COMMANDS, Command, command_named
+from skyreels_tui.commands.shared import output
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
+from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.settings.settings import load
 
 if TYPE_CHECKING:
-    from skyreels_tui.commands.context import ExecutorFactory
-    from skyreels_tui.executors.protocol import Executor
+    from skyreels_tui.commands.shared.context import ExecutorFactory
+    from skyreels_tui.queue.engine.executor import Executor
 
 
 def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None = None) -> int:
@@ -145,7 +146,7 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
-    from skyreels_tui.commands.app import open_app
+    from skyreels_tui.commands.system.app import open_app
 
     return open_app(args, make_context(args.result_dir, executor))
 
@@ -158,7 +159,7 @@ def _overview() -> str:
 
 def _code_of(error: PipelineError) -> Exit:
     # Known only once the queue has been opened, so that --help does not load it.
-    from skyreels_tui.jobs.errors import DatabaseUnusable, NoSuchJob, QueueError
+    from skyreels_tui.queue.errors import DatabaseUnusable, NoSuchJob, QueueError
 
     if isinstance(error, NoSuchJob | CheckpointMissing):
         return Exit.NOT_FOUND

@@ -41,8 +41,8 @@ STEERING = re.compile(
 
 PROGRAM = """
 import json, sys
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
 from skyreels_tui.cli import main
 from skyreels_tui.executors.fake import FakeExecutor, Script
 commands, error, gated = json.loads(sys.argv[1])

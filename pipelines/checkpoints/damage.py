@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines.durable import write_whole
+from pipelines.front.durable import write_whole
 
 DAMAGE_FILE = "damaged-files.json"
 """Its usual name, in the program's state folder."""

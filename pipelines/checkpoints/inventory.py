@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.checkpoints.registry import Component
-from pipelines.language import mark
+from pipelines.front.language import mark
 
 WEIGHTS = (".safetensors", ".pth", ".bin")
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
-from pipelines.errors import CheckpointMissing
-from pipelines.language import tr
-from pipelines.request import Profile
+from pipelines.front.errors import CheckpointMissing
+from pipelines.front.language import tr
+from pipelines.front.request import Profile
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.checkpoints.hub import PART
+from pipelines.checkpoints.download.hub import PART
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshot_folder
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint

@@ -10,10 +10,10 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from pipelines.checkpoints.fetch import matches
+from pipelines.checkpoints.download.fetch import matches
 from pipelines.checkpoints.inventory import INDEX, inspect
 from pipelines.checkpoints.registry import Component
-from pipelines.language import reason_of, tr
+from pipelines.front.language import reason_of, tr
 
 HEADER_LIMIT = 100_000_000
 """Bytes; the format's own limit."""

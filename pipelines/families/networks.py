@@ -12,17 +12,17 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from pipelines.interrupt import interruptible
-from pipelines.memory import LoadPlan
-from pipelines.models.attention_choice import use_fastest
-from pipelines.models.block_offload import BlockOffload
-from pipelines.models.scaled_linear import use_scaled_linears
-from pipelines.models.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
-from pipelines.models.transformer import SkyReelsTransformer
-from pipelines.models.vae import decode_stream, load_vae
-from pipelines.pool import ModelPool
-from pipelines.progress import Progress, Report, Stage
-from pipelines.runtime import Runtime
+from pipelines.front.memory import LoadPlan
+from pipelines.front.progress import Progress, Report, Stage
+from pipelines.front.runtime import Runtime
+from pipelines.models.encoders.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
+from pipelines.models.lean.block_offload import BlockOffload
+from pipelines.models.lean.scaled_linear import use_scaled_linears
+from pipelines.models.transformer.attention_choice import use_fastest
+from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.models.vae.vae import decode_stream, load_vae
+from pipelines.running.interrupt import interruptible
+from pipelines.running.pool import ModelPool
 
 
 @dataclass(frozen=True, slots=True)

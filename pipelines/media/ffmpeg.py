@@ -17,8 +17,8 @@ from typing import IO, Any, Self
 
 import ffmpeg
 
-from pipelines.errors import MediaError
-from pipelines.language import reason_of, tr
+from pipelines.front.errors import MediaError
+from pipelines.front.language import reason_of, tr
 from pipelines.media.files import plain
 
 DEMUXERS = (

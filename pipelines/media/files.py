@@ -13,8 +13,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.errors import DiskFull, MediaError
-from pipelines.language import reason_of, tr
+from pipelines.front.errors import DiskFull, MediaError
+from pipelines.front.language import reason_of, tr
 
 T = TypeVar("T")
 _REMEMBERED = 256

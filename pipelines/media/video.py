@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.errors import DiskFull, MediaError
-from pipelines.language import tr
+from pipelines.front.errors import DiskFull, MediaError
+from pipelines.front.language import tr
 from pipelines.media.ffmpeg import Process, arguments, failure, file_url
 from pipelines.media.files import shown
-from pipelines.media.frames import frames_within, nearest, read_frames, tail_times
-from pipelines.media.probe import probe_video
+from pipelines.media.read.frames import frames_within, nearest, read_frames, tail_times
+from pipelines.media.read.probe import probe_video
 
 QUEUED_BYTES = 16 << 20
 """Frames handed to the encoder at once; four such parcels may wait."""

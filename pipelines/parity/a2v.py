@@ -11,20 +11,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.color import match_colors, rgb_to_lab
-from pipelines.families import avatar_models as models
-from pipelines.families.avatar_picture import crop_picture, fill_crop, to_bytes, to_signed
-from pipelines.families.avatar_plan import SAMPLE_RATE, audio_frames
-from pipelines.media.audio import loudness, normalise_loudness
-from pipelines.models.audio_encoder import load_audio_encoder
-from pipelines.models.image_encoder import ImageEncoder, load_image_encoder
-from pipelines.models.text import load_prompt_encoder
-from pipelines.models.vae import decode_stream, encode_mean, load_vae, normalise
+from pipelines.families.a2v import networks as models
+from pipelines.families.a2v.colors import match_colors, rgb_to_lab
+from pipelines.families.a2v.portrait import crop_picture, fill_crop, to_bytes, to_signed
+from pipelines.families.a2v.windows import SAMPLE_RATE, audio_frames
+from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt
+from pipelines.media.read.audio import loudness, normalise_loudness
+from pipelines.models.encoders.audio import load_audio_encoder
+from pipelines.models.encoders.image import ImageEncoder, load_image_encoder
+from pipelines.models.encoders.text import load_prompt_encoder
+from pipelines.models.vae.vae import decode_stream, encode_mean, load_vae, normalise
 from pipelines.parity.a2v_runs import replay_run, wav_samples
 from pipelines.parity.a2v_tables import replay_tables
 from pipelines.parity.a2v_transformer import replay_bfloat16, replay_transformer, replay_two_speakers
 from pipelines.parity.golden import Check, Golden, Replayer, close, exact, numbers_in
-from pipelines.prompts import PROMPT_TOKENS, clean_prompt
 
 
 def replay_audio(golden: Golden) -> Iterator[Check]:

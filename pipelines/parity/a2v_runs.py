@@ -15,21 +15,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.families import avatar_models as models
-from pipelines.families.avatar_conditions import mirror_end
-from pipelines.families.avatar_pass import Avatar, Guidance, Networks
-from pipelines.families.avatar_picture import crop_picture, fill_crop, to_signed
-from pipelines.families.avatar_plan import SAMPLE_RATE, WindowPlan, audio_frames
-from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
-from pipelines.families.avatar_render import Outlets, render
-from pipelines.media.audio import decode_mono, normalise_loudness
-from pipelines.models.audio_encoder import load_audio_encoder
-from pipelines.models.image_encoder import load_image_encoder
-from pipelines.models.text import load_prompt_encoder
-from pipelines.models.vae import load_vae
+from pipelines.families.a2v import networks as models
+from pipelines.families.a2v.conditions import mirror_end
+from pipelines.families.a2v.denoising import Avatar, Guidance, Networks
+from pipelines.families.a2v.portrait import crop_picture, fill_crop, to_signed
+from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.families.a2v.render import Outlets, render
+from pipelines.families.a2v.windows import SAMPLE_RATE, WindowPlan, audio_frames
+from pipelines.front.shapes import nearest_bucket
+from pipelines.media.read.audio import decode_mono, normalise_loudness
+from pipelines.models.encoders.audio import load_audio_encoder
+from pipelines.models.encoders.image import load_image_encoder
+from pipelines.models.encoders.text import load_prompt_encoder
+from pipelines.models.vae.vae import load_vae
 from pipelines.parity.golden import Check, Golden, close, exact, numbers_in
-from pipelines.schedulers import avatar_timetable
-from pipelines.shapes import nearest_bucket
+from pipelines.sampling.schedulers import avatar_timetable
 
 DEFAULT_NEGATIVE = "(default of the model)"
 LATER_PASS = 3

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from pipelines.families.avatar_models import RELEASED_OPTIONS
-from pipelines.families.avatar_picture import fill_crop
-from pipelines.families.avatar_plan import (
+from pipelines.families.a2v.networks import RELEASED_OPTIONS
+from pipelines.families.a2v.portrait import fill_crop
+from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.families.a2v.windows import (
     KEY_FRAME_REPEAT,
     MAX_FRAMES,
     SAMPLE_RATE,
@@ -20,11 +21,10 @@ from pipelines.families.avatar_plan import (
     audio_frames,
     known_mask,
 )
-from pipelines.families.avatar_prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.front.prompts import PROMPT_TOKENS
+from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
 from pipelines.parity.golden import Check, Golden, close, exact
-from pipelines.prompts import PROMPT_TOKENS
-from pipelines.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
-from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
+from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
 from pipelines.tasks.talking_avatar import (
     DROPPED_FRAMES,
     MAX_SECONDS,

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from pipelines.families.avatar_models import load_transformer
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.families.a2v.networks import load_transformer
+from pipelines.front.prompts import PROMPT_TOKENS
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.golden import Check, Golden, close, numbers_in, relative
 from pipelines.parity.record import Recorder
-from pipelines.prompts import PROMPT_TOKENS
 
 INPUTS = ("x", "y", "clip_fea", "audio", "context_rows", "ref_target_masks")
 

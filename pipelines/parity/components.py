@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipelines.checkpoints.keymap import WAN_VAE
-from pipelines.families.extension_models import TEXT_FILE, TOKENIZER_FOLDER, VAE_FILE
-from pipelines.families.extension_steps import truncate_to_bytes
-from pipelines.models.text import PromptEncoder, load_prompt_encoder, load_tokenizer
-from pipelines.models.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
+from pipelines.families.v2v.networks import TEXT_FILE, TOKENIZER_FOLDER, VAE_FILE
+from pipelines.families.v2v.steps import truncate_to_bytes
+from pipelines.front.prompts import clean_prompt
+from pipelines.loading.keymap import WAN_VAE
+from pipelines.models.encoders.text import PromptEncoder, load_prompt_encoder, load_tokenizer
+from pipelines.models.vae.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
 from pipelines.parity.golden import Check, Golden, Replayer, close, exact
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import few_levels, fitting_arguments, padded_rows, stated
-from pipelines.prompts import clean_prompt
 
 TINY_MANIFEST = "manifests/v2v.json"
 """For goldens that name none."""

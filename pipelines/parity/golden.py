@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pipelines.demo.checkpoints import write_checkpoint
-from pipelines.errors import CheckpointMissing
+from pipelines.front.errors import CheckpointMissing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipelines.models import ops
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.front.prompts import PROMPT_TOKENS
+from pipelines.models.transformer import ops
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.record import Recorder
-from pipelines.prompts import PROMPT_TOKENS
 
 EMBEDDER = "condition_embedder"
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.families.r2v import (
+from pipelines.families.r2v.generate import (
     Guidance,
     Picture,
     Predictor,
@@ -21,16 +21,16 @@ from pipelines.families.r2v import (
     encode_references,
     make_predictor,
 )
-from pipelines.media.images import letterbox
-from pipelines.models.load_transformer import load_transformer
-from pipelines.models.text import load_prompt_encoder
-from pipelines.models.vae import decode_stream, load_vae, to_frames
+from pipelines.front.shapes import WAN_BUCKETS, PixelShape, reference_frames
+from pipelines.media.read.images import letterbox
+from pipelines.models.encoders.text import load_prompt_encoder
+from pipelines.models.transformer.load import load_transformer
+from pipelines.models.vae.vae import decode_stream, load_vae, to_frames
 from pipelines.parity import r2v_stages as stages
 from pipelines.parity.golden import Check, Golden, Replayer, exact, levels, numbers_in
 from pipelines.parity.record import Recorder
-from pipelines.sampling import Hooks, denoise
-from pipelines.schedulers import FlowUniPC, reference_timetable
-from pipelines.shapes import WAN_BUCKETS, PixelShape, reference_frames
+from pipelines.sampling.denoise import Hooks, denoise
+from pipelines.sampling.schedulers import FlowUniPC, reference_timetable
 
 BRANCHES = ("pred0_cond", "pred0_no_text", "pred0_no_text_no_image")
 

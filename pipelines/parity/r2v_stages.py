@@ -13,13 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.errors import MediaError
-from pipelines.families.r2v import choose_size, draw_noise, encode_references
-from pipelines.media.images import letterbox, load_image
-from pipelines.models.load_transformer import load_transformer
-from pipelines.models.rope import frame_positions, rope_tables
-from pipelines.models.text import load_prompt_encoder
-from pipelines.models.vae import (
+from pipelines.families.r2v.generate import choose_size, draw_noise, encode_references
+from pipelines.front.errors import MediaError
+from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt
+from pipelines.front.shapes import WAN_BUCKETS, PixelShape
+from pipelines.media.read.images import letterbox, load_image
+from pipelines.models.encoders.text import load_prompt_encoder
+from pipelines.models.transformer.load import load_transformer
+from pipelines.models.transformer.rope import frame_positions, rope_tables
+from pipelines.models.vae.vae import (
     decode_stream,
     denormalise,
     encode_mean,
@@ -33,9 +35,7 @@ from pipelines.models.vae import (
 from pipelines.parity.golden import Check, Golden, close, exact, levels, numbers_in, relative
 from pipelines.parity.network import NetworkRun
 from pipelines.parity.record import Recorder
-from pipelines.prompts import PROMPT_TOKENS, clean_prompt
-from pipelines.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_timetable
-from pipelines.shapes import WAN_BUCKETS, PixelShape
+from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_timetable
 
 
 def frame_levels(golden: Golden, name: str, actual: Tensor) -> Check:

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from pipelines.models import attention, ops, speakers, vae
+from pipelines.models.transformer import attention, ops, speakers
+from pipelines.models.vae import vae
 
 FUNCTIONS: tuple[tuple[ModuleType, str], ...] = (
     (ops, "layer_norm_modulate"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.errors import PipelineError
+from pipelines.front.errors import PipelineError
 from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints
 
 FAMILIES = ("r2v", "v2v", "a2v", "components")

@@ -9,25 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipelines.checkpoints.keymap import WAN_TRANSFORMER
-from pipelines.families.condition_frames import fit_bucket, source_indices, stretch
-from pipelines.families.extension_models import (
+from pipelines.families.v2v.condition_frames import fit_bucket, source_indices, stretch
+from pipelines.families.v2v.networks import (
     SHOT_SWITCHING_FOLDER,
     SINGLE_SHOT_FOLDER,
     load_transformer,
 )
-from pipelines.families.extension_steps import to_signed
-from pipelines.models import ops
-from pipelines.models.float8 import dequantize_rows, quantize_linears, quantize_rows
-from pipelines.models.rope import axis_angles, axis_channels, frame_positions, rope_tables
-from pipelines.models.transformer import SkyReelsTransformer
-from pipelines.parity import components
-from pipelines.parity.golden import Check, Golden, Replayer, close, exact, numbers_in
-from pipelines.parity.tolerance import stated
-from pipelines.parity.v2v_runs import replay_pipeline
-from pipelines.parity.v2v_transformer import pad_context, replay_transformer, run_transformer
-from pipelines.schedulers import FlowUniPC, extension_timetable
-from pipelines.shapes import (
+from pipelines.families.v2v.steps import to_signed
+from pipelines.front.shapes import (
     MODEL_FPS,
     SHOT_CONDITION_FRAMES,
     SINGLE_CONDITION_FRAMES,
@@ -38,6 +27,17 @@ from pipelines.shapes import (
     reference_frames,
     single_shot_pieces,
 )
+from pipelines.loading.float8 import dequantize_rows, quantize_linears, quantize_rows
+from pipelines.loading.keymap import WAN_TRANSFORMER
+from pipelines.models.transformer import ops
+from pipelines.models.transformer.rope import axis_angles, axis_channels, frame_positions, rope_tables
+from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.parity import components
+from pipelines.parity.golden import Check, Golden, Replayer, close, exact, numbers_in
+from pipelines.parity.tolerance import stated
+from pipelines.parity.v2v_runs import replay_pipeline
+from pipelines.parity.v2v_transformer import pad_context, replay_transformer, run_transformer
+from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
 
 
 def replay_rope(golden: Golden) -> Iterator[Check]:

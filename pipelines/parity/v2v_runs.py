@@ -10,35 +10,35 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from pipelines.families.condition_frames import Frames, fit_bucket, stretch
-from pipelines.families.extension_models import (
+from pipelines.families.v2v.condition_frames import Frames, fit_bucket, stretch
+from pipelines.families.v2v.networks import (
     SHOT_SWITCHING_FOLDER,
     SINGLE_SHOT_FOLDER,
     VAE_FILE,
     load_transformer,
 )
-from pipelines.families.extension_steps import (
+from pipelines.families.v2v.steps import (
     continuing_velocity,
     decode_bytes,
     draw_noise,
     encode_frames,
     switching_velocity,
 )
-from pipelines.models.transformer import Context, SkyReelsTransformer
-from pipelines.models.vae import load_vae
-from pipelines.parity.components import load_text
-from pipelines.parity.golden import Check, Golden, close, exact, relative
-from pipelines.parity.tolerance import few_levels, padded_rows, stated
-from pipelines.parity.v2v_transformer import round_float32_weights, weights_dtype
-from pipelines.sampling import Hooks, Predict, denoise
-from pipelines.schedulers import FlowUniPC, Timetable, extension_timetable
-from pipelines.shapes import (
+from pipelines.front.shapes import (
     SHOT_CONDITION_FRAMES,
     SINGLE_CONDITION_FRAMES,
     PixelShape,
     reference_frames,
     single_shot_pieces,
 )
+from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.models.vae.vae import load_vae
+from pipelines.parity.components import load_text
+from pipelines.parity.golden import Check, Golden, close, exact, relative
+from pipelines.parity.tolerance import few_levels, padded_rows, stated
+from pipelines.parity.v2v_transformer import round_float32_weights, weights_dtype
+from pipelines.sampling.denoise import Hooks, Predict, denoise
+from pipelines.sampling.schedulers import FlowUniPC, Timetable, extension_timetable
 
 NOISE_ATOL = 1e-6
 """Processors may round a normal number differently in its last bit."""

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipelines.families.extension_models import SHOT_SWITCHING_FOLDER, SINGLE_SHOT_FOLDER, load_transformer
-from pipelines.models import ops
-from pipelines.models.block import Block
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.families.v2v.networks import SHOT_SWITCHING_FOLDER, SINGLE_SHOT_FOLDER, load_transformer
+from pipelines.front.prompts import PROMPT_TOKENS
+from pipelines.models.transformer import ops
+from pipelines.models.transformer.block import Block
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.golden import Check, Golden, close
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import fitting_arguments, rounded, stated
-from pipelines.prompts import PROMPT_TOKENS
 
 FIRST_BLOCK = ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "attn2.to_q", "attn2.to_out.0", "ffn")
 

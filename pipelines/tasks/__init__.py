@@ -1,6 +1,6 @@
 """The tasks, in the order a person sees them."""
 
-from pipelines.language import tr
+from pipelines.front.language import tr
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from pipelines.tasks.shot_switching_extension import SHOT_SWITCHING_EXTENSION
 from pipelines.tasks.single_shot_extension import SINGLE_SHOT_EXTENSION

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipelines.errors import Problem
-from pipelines.language import mark
-from pipelines.request import Choice, Files, Flag, Number, Request, check_fields
+from pipelines.front.errors import Problem
+from pipelines.front.language import mark
+from pipelines.front.request import Choice, Files, Flag, Number, Request, check_fields
 
 ExtensionOutput = Choice(
     label=mark("Output"),
@@ -44,7 +44,7 @@ class ExtensionRequest(Request):
     def check(self) -> list[Problem]:
         """Check every field and probe the video."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-        from pipelines.media.check import file_problems, video_problem
+        from pipelines.media.read.check import file_problems, video_problem
 
         problems = check_fields(self)
         if any(problem.field == "duration" for problem in problems):

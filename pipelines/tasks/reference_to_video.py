@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipelines.cost import make_plan, network_size
-from pipelines.errors import Problem
-from pipelines.language import mark
-from pipelines.plan import Plan, Segment
-from pipelines.request import Files, Number, Request, Text, check_fields
-from pipelines.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
+from pipelines.front.cost import make_plan, network_size
+from pipelines.front.errors import Problem
+from pipelines.front.language import mark
+from pipelines.front.plan import Plan, Segment
+from pipelines.front.request import Files, Number, Request, Text, check_fields
+from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
 from pipelines.tasks.spec import TaskSpec
 
 REFERENCE_SLOTS = 4
@@ -66,14 +66,14 @@ class ReferenceToVideo(Request):
     def check(self) -> list[Problem]:
         """Check every field and open every picture."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-        from pipelines.media.check import file_problems, image_problem
+        from pipelines.media.read.check import file_problems, image_problem
 
         return check_fields(self) + file_problems("ref_imgs", self.ref_imgs, image_problem)
 
 
 def plan(request: ReferenceToVideo) -> Plan:
     """Cost of a valid request; the first picture decides the bucket."""
-    from pipelines.media.probe import probe_image
+    from pipelines.media.read.probe import probe_image
 
     image = probe_image(request.ref_imgs[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], image.height, image.width)
@@ -102,6 +102,6 @@ REFERENCE_TO_VIDEO = TaskSpec(
     hint=mark("One to four pictures and a prompt become a clip"),
     family="r2v",
     request_type=ReferenceToVideo,
-    entry="pipelines.families.r2v:generate",
+    entry="pipelines.families.r2v.generate:generate",
     plan=plan,
 )

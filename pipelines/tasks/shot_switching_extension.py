@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.cost import make_plan, network_size
-from pipelines.language import mark, tr
-from pipelines.plan import Plan, Segment
-from pipelines.request import Choice, Number
-from pipelines.shapes import (
+from pipelines.front.cost import make_plan, network_size
+from pipelines.front.language import mark, tr
+from pipelines.front.plan import Plan, Segment
+from pipelines.front.request import Choice, Number
+from pipelines.front.shapes import (
     MODEL_FPS,
     SHOT_CONDITION_FRAMES,
     WAN_BUCKETS,
@@ -62,7 +62,7 @@ class ShotSwitchingExtension(ExtensionRequest):
 def plan(request: ShotSwitchingExtension) -> Plan:
     """Cost of a valid request: one segment; only the new latent frames are decoded."""
     # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-    from pipelines.media.probe import probe_video
+    from pipelines.media.read.probe import probe_video
 
     video = probe_video(request.input_video[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
@@ -100,6 +100,6 @@ SHOT_SWITCHING_EXTENSION = TaskSpec(
     hint=mark("A new shot of 2 to 5 seconds follows the video after a cut"),
     family="v2v",
     request_type=ShotSwitchingExtension,
-    entry="pipelines.families.v2v:generate_shot_switching",
+    entry="pipelines.families.v2v.generate:generate_shot_switching",
     plan=plan,
 )

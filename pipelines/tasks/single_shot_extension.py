@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.cost import make_plan, network_size
-from pipelines.language import mark, trn
-from pipelines.plan import Plan, Segment
-from pipelines.request import Number
-from pipelines.shapes import (
+from pipelines.front.cost import make_plan, network_size
+from pipelines.front.language import mark, trn
+from pipelines.front.plan import Plan, Segment
+from pipelines.front.request import Number
+from pipelines.front.shapes import (
     MODEL_FPS,
     SINGLE_CONDITION_FRAMES,
     WAN_BUCKETS,
@@ -34,7 +34,7 @@ class SingleShotExtension(ExtensionRequest):
 def plan(request: SingleShotExtension) -> Plan:
     """Cost of a valid request: one segment a piece."""
     # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-    from pipelines.media.probe import probe_video
+    from pipelines.media.read.probe import probe_video
 
     video = probe_video(request.input_video[0])
     height, width = nearest_bucket(WAN_BUCKETS[request.resolution], video.height, video.width)
@@ -67,6 +67,6 @@ SINGLE_SHOT_EXTENSION = TaskSpec(
     hint=mark("A video goes on without a cut for 5 to 30 seconds"),
     family="v2v",
     request_type=SingleShotExtension,
-    entry="pipelines.families.v2v:generate_single_shot",
+    entry="pipelines.families.v2v.generate:generate_single_shot",
     plan=plan,
 )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.plan import Plan
-from pipelines.request import Request
+from pipelines.front.plan import Plan
+from pipelines.front.request import Request
 
 
 @dataclass(frozen=True, slots=True)

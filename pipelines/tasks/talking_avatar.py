@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.cost import make_plan, network_size
-from pipelines.errors import Problem
-from pipelines.language import mark, tr
-from pipelines.plan import Plan, Segment
-from pipelines.request import Choice, Files, Number, Request, Text, check_fields
-from pipelines.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
+from pipelines.front.cost import make_plan, network_size
+from pipelines.front.errors import Problem
+from pipelines.front.language import mark, tr
+from pipelines.front.plan import Plan, Segment
+from pipelines.front.request import Choice, Files, Number, Request, Text, check_fields
+from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.tasks.spec import TaskSpec
 
 WINDOW_FRAMES = 81
@@ -74,7 +74,7 @@ class TalkingAvatar(Request):
     def check(self) -> list[Problem]:
         """Check every field, open the portrait and measure the voice."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-        from pipelines.media.check import audio_problem, file_problems, image_problem
+        from pipelines.media.read.check import audio_problem, file_problems, image_problem
 
         problems = [
             Problem("resolution", tr(NO_540P))
@@ -104,7 +104,7 @@ def audio_frames(num_samples: int, sample_rate: int = 16000) -> int:
 
 def plan(request: TalkingAvatar) -> Plan:
     """Cost of a valid request: the reference pass is segment 0, every window one more."""
-    from pipelines.media.probe import probe_audio, probe_image
+    from pipelines.media.read.probe import probe_audio, probe_image
 
     image = probe_image(request.input_image[0])
     height, width = nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
@@ -142,6 +142,6 @@ TALKING_AVATAR = TaskSpec(
     hint=mark("A portrait speaks a recording of up to 200 seconds"),
     family="a2v",
     request_type=TalkingAvatar,
-    entry="pipelines.families.a2v:generate",
+    entry="pipelines.families.a2v.generate:generate",
     plan=plan,
 )

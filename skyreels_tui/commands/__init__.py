@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.language import mark
+from pipelines.front.language import mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,36 +21,36 @@ class Command:
 _PACKAGE = "skyreels_tui.commands"
 
 COMMANDS: tuple[Command, ...] = (
-    Command("add", mark("put a job in the queue and print its id"), f"{_PACKAGE}.add"),
-    Command("generate", mark("add a job, run it, print the path of its mp4"), f"{_PACKAGE}.generate"),
-    Command("list", mark("show the queue"), f"{_PACKAGE}.show"),
-    Command("show", mark("show one job in full"), f"{_PACKAGE}.show"),
-    Command("wait", mark("wait until jobs end and print the paths of their mp4"), f"{_PACKAGE}.wait"),
-    Command("cancel", mark("cancel jobs: waiting ones now, a running one at its next step"), f"{_PACKAGE}.change"),
-    Command("retry", mark("add failed or cancelled jobs again; interrupted ones go on"), f"{_PACKAGE}.change"),
-    Command("restart", mark("forget the stored steps of jobs and queue them from step 0"), f"{_PACKAGE}.change"),
-    Command("hold", mark("keep jobs from running"), f"{_PACKAGE}.change"),
-    Command("release", mark("let held jobs queue again"), f"{_PACKAGE}.change"),
-    Command("delete", mark("hide jobs from the list; their files stay"), f"{_PACKAGE}.change"),
-    Command("undelete", mark("bring deleted jobs back"), f"{_PACKAGE}.change"),
-    Command("edit", mark("change the fields of a job that has not begun"), f"{_PACKAGE}.edit"),
-    Command("duplicate", mark("add copies of a job, with other seeds when asked"), f"{_PACKAGE}.edit"),
-    Command("move", mark("change the place of a job in the queue"), f"{_PACKAGE}.move"),
-    Command("pause", mark("stop the queue after the running job, or at its next step"), f"{_PACKAGE}.pause"),
-    Command("unpause", mark("let the queue go on"), f"{_PACKAGE}.pause"),
-    Command("run", mark("work the queue without the app until it is empty"), f"{_PACKAGE}.run"),
-    Command("import", mark("add a batch of jobs from a JSON or Markdown file"), f"{_PACKAGE}.batch"),
-    Command("export", mark("write jobs as a JSON or Markdown batch"), f"{_PACKAGE}.batch"),
-    Command("finalize", mark("join the finished clips of a batch into one mp4"), f"{_PACKAGE}.batch"),
-    Command("results", mark("list finished videos"), f"{_PACKAGE}.results"),
-    Command("models", mark("list, download, verify or remove checkpoints"), f"{_PACKAGE}.models"),
-    Command("doctor", mark("say what is wrong with this machine and what mends it"), f"{_PACKAGE}.doctor"),
-    Command("bench", mark("measure this machine with full-size random networks"), f"{_PACKAGE}.bench"),
-    Command("panel", mark("show one live panel alone, for a tmux pane"), f"{_PACKAGE}.panel"),
-    Command("settings", mark("show or change settings"), f"{_PACKAGE}.settings"),
-    Command("demo", mark("make a video of every task with the built-in tiny models"), f"{_PACKAGE}.demo"),
-    Command("serve", mark("open the app in a browser"), f"{_PACKAGE}.serve"),
-    Command("completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.completion"),
+    Command("add", mark("put a job in the queue and print its id"), f"{_PACKAGE}.jobs.add"),
+    Command("generate", mark("add a job, run it, print the path of its mp4"), f"{_PACKAGE}.jobs.generate"),
+    Command("list", mark("show the queue"), f"{_PACKAGE}.jobs.show"),
+    Command("show", mark("show one job in full"), f"{_PACKAGE}.jobs.show"),
+    Command("wait", mark("wait until jobs end and print the paths of their mp4"), f"{_PACKAGE}.jobs.wait"),
+    Command("cancel", mark("cancel jobs: waiting ones now, a running one at its next step"), f"{_PACKAGE}.jobs.change"),
+    Command("retry", mark("add failed or cancelled jobs again; interrupted ones go on"), f"{_PACKAGE}.jobs.change"),
+    Command("restart", mark("forget the stored steps of jobs and queue them from step 0"), f"{_PACKAGE}.jobs.change"),
+    Command("hold", mark("keep jobs from running"), f"{_PACKAGE}.jobs.change"),
+    Command("release", mark("let held jobs queue again"), f"{_PACKAGE}.jobs.change"),
+    Command("delete", mark("hide jobs from the list; their files stay"), f"{_PACKAGE}.jobs.change"),
+    Command("undelete", mark("bring deleted jobs back"), f"{_PACKAGE}.jobs.change"),
+    Command("edit", mark("change the fields of a job that has not begun"), f"{_PACKAGE}.jobs.edit"),
+    Command("duplicate", mark("add copies of a job, with other seeds when asked"), f"{_PACKAGE}.jobs.edit"),
+    Command("move", mark("change the place of a job in the queue"), f"{_PACKAGE}.jobs.move"),
+    Command("pause", mark("stop the queue after the running job, or at its next step"), f"{_PACKAGE}.jobs.pause"),
+    Command("unpause", mark("let the queue go on"), f"{_PACKAGE}.jobs.pause"),
+    Command("run", mark("work the queue without the app until it is empty"), f"{_PACKAGE}.jobs.run"),
+    Command("import", mark("add a batch of jobs from a JSON or Markdown file"), f"{_PACKAGE}.batches.batch"),
+    Command("export", mark("write jobs as a JSON or Markdown batch"), f"{_PACKAGE}.batches.batch"),
+    Command("finalize", mark("join the finished clips of a batch into one mp4"), f"{_PACKAGE}.batches.batch"),
+    Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results"),
+    Command("models", mark("list, download, verify or remove checkpoints"), f"{_PACKAGE}.models.models"),
+    Command("doctor", mark("say what is wrong with this machine and what mends it"), f"{_PACKAGE}.system.doctor"),
+    Command("bench", mark("measure this machine with full-size random networks"), f"{_PACKAGE}.system.bench"),
+    Command("panel", mark("show one live panel alone, for a tmux pane"), f"{_PACKAGE}.system.panel"),
+    Command("settings", mark("show or change settings"), f"{_PACKAGE}.system.settings"),
+    Command("demo", mark("make a video of every task with the built-in tiny models"), f"{_PACKAGE}.system.demo"),
+    Command("serve", mark("open the app in a browser"), f"{_PACKAGE}.system.serve"),
+    Command("completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.system.completion"),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from skyreels_tui.doctor.checks import Check
 from skyreels_tui.doctor.facts import Facts
-from skyreels_tui.jobs.model import Job
+from skyreels_tui.queue.model import Job
 
 _FRAME = re.compile(r'File "[^"]*?/(?P<file>(?:site-packages|skyreels_tui|pipelines)/[^"]+)", line (?P<line>\d+)')
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.language import mark, tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.doctor.facts import DiskFacts, Facts
 
 GIB = 2**30

@@ -17,8 +17,8 @@ from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
-from pipelines.errors import MediaError
-from pipelines.language import reason_of, tr
+from pipelines.front.errors import MediaError
+from pipelines.front.language import reason_of, tr
 from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
@@ -31,9 +31,9 @@ from skyreels_tui.doctor.facts import (
     TorchFacts,
     frozen,
 )
-from skyreels_tui.folders import Folders
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
-from skyreels_tui.settings import Settings, load
+from skyreels_tui.settings.settings import Settings, load
 
 PACKAGES = (
     "textual",

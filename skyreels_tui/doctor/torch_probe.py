@@ -48,7 +48,7 @@ def _cudnn_version() -> str:
 
 
 def _kernel_names(device: str) -> list[str]:
-    from pipelines.models.attention import installed_kernels
+    from pipelines.models.transformer.attention import installed_kernels
 
     return list(installed_kernels()) if device == "cuda" else ["flash"]
 
@@ -59,7 +59,7 @@ def _milliseconds(name: str, device: str) -> float:
     from torch.nn.attention import sdpa_kernel
     from torch.nn.functional import scaled_dot_product_attention
 
-    from pipelines.models.attention import LIBRARY
+    from pipelines.models.transformer.attention import LIBRARY
 
     if name not in LIBRARY:
         return _milliseconds_apart(name)
@@ -82,7 +82,13 @@ def _milliseconds(name: str, device: str) -> float:
 
 def _milliseconds_apart(name: str) -> float:
     """The same in a process of its own: a kernel from elsewhere, compiled for another GPU, may end its process."""
-    words = [sys.executable, "-m", "pipelines.models.attention_choice", name, *map(str, (LENGTH, HEADS, HEAD_SIZE))]
+    words = [
+        sys.executable,
+        "-m",
+        "pipelines.models.transformer.attention_choice",
+        name,
+        *map(str, (LENGTH, HEADS, HEAD_SIZE)),
+    ]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=APART_S, check=True)
         return round(float(done.stdout.split()[-1]) * 1000, 3)

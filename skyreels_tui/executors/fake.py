@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pipelines.progress import PreviewStrip, Progress, Stage
-from pipelines.runtime import Output
-from skyreels_tui.executors.protocol import JobContext
-from skyreels_tui.jobs.durable import write_durably
-from skyreels_tui.jobs.events import EngineMemory
-from skyreels_tui.jobs.model import Job
+from pipelines.front.progress import PreviewStrip, Progress, Stage
+from pipelines.front.runtime import Output
+from skyreels_tui.files.durable import write_durably
+from skyreels_tui.queue.engine.executor import JobContext
+from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.queue.model import Job
 
 _LOOK_S = 0.02
 _BEFORE = (Stage.LOAD, Stage.TEXT, Stage.CONDITION)

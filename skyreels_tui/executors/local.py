@@ -11,24 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.admission import Decision, added, next_leaner
-from pipelines.errors import InvalidRequest, OutOfMemory, PipelineError
-from pipelines.language import tr
-from pipelines.memory import LoadPlan
-from pipelines.progress import Progress, Stage
-from pipelines.request import Files, Request, field_specs
-from pipelines.runtime import Output, Runtime
+from pipelines.front.admission import Decision, added, next_leaner
+from pipelines.front.errors import InvalidRequest, OutOfMemory, PipelineError
+from pipelines.front.language import tr
+from pipelines.front.memory import LoadPlan
+from pipelines.front.progress import Progress, Stage
+from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.runtime import Output, Runtime
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
 from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
-from skyreels_tui.executors.protocol import JobContext
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.durable import fsync_file, publish_file
-from skyreels_tui.jobs.events import EngineMemory
-from skyreels_tui.jobs.model import Job
+from skyreels_tui.files.durable import fsync_file, publish_file
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue.engine.executor import JobContext
+from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.queue.model import Job
 
 if TYPE_CHECKING:
-    from pipelines.pool import ModelPool
+    from pipelines.running.pool import ModelPool
 
 _POOL_SHARE = 0.7
 """Part of the memory that warm models may fill; the rest is for activations, decoding and the machine."""
@@ -158,7 +158,7 @@ class LocalExecutor:
         if self._pool is None:
             import torch
 
-            from pipelines.pool import ModelPool
+            from pipelines.running.pool import ModelPool
 
             self._device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
             if self._device == "cuda":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.admission import (
+from pipelines.front.admission import (
     Decision,
     Memory,
     Place,
@@ -17,17 +17,17 @@ from pipelines.admission import (
     networks_bytes,
     peak_bytes,
 )
-from pipelines.errors import OutOfMemory, PipelineError
-from pipelines.host_memory import host_memory, resident_bytes
-from pipelines.language import tr
-from pipelines.memory import LoadPlan, requested_plan
-from pipelines.peaks import PeakBook
-from pipelines.plan import Plan
-from pipelines.request import Request
-from skyreels_tui.jobs.events import EngineMemory
+from pipelines.front.errors import OutOfMemory, PipelineError
+from pipelines.front.host_memory import host_memory, resident_bytes
+from pipelines.front.language import tr
+from pipelines.front.memory import LoadPlan, requested_plan
+from pipelines.front.peaks import PeakBook
+from pipelines.front.plan import Plan
+from pipelines.front.request import Request
+from skyreels_tui.queue.events import EngineMemory
 
 if TYPE_CHECKING:
-    from pipelines.pool import ModelPool
+    from pipelines.running.pool import ModelPool
 
 UNIFIED_NAMES = ("GB10", "Thor", "Orin", "Tegra")
 """Parts of the names of GPUs that share one pool of memory with the CPU."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.language import tr
+from pipelines.front.language import tr
 from skyreels_tui.monitors.sample import GpuReading
 
 UNIFIED_NAMES = ("GB10", "Thor", "Orin", "Tegra")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from pipelines.language import mark, tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading
 
 GIB = 2**30

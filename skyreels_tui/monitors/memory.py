@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.host_memory import resident_bytes
-from skyreels_tui.jobs.events import EngineMemory
+from pipelines.front.host_memory import resident_bytes
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool
+from skyreels_tui.queue.events import EngineMemory
 
 KIB = 1024
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from skyreels_tui.jobs.events import JobProgress
+from skyreels_tui.eta.forecast import Forecast
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import DiskSensor
-from skyreels_tui.monitors.forecast import Forecast
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import HealthSensor
 from skyreels_tui.monitors.memory import MemorySensor
 from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.queue.events import JobProgress
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

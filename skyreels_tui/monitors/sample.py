@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.plan import Plan
-from skyreels_tui.jobs.model import Job
+from pipelines.front.plan import Plan
+from skyreels_tui.queue.model import Job
 
 
 @dataclass(frozen=True, slots=True)

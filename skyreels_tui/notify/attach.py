@@ -10,7 +10,7 @@ from typing import Any
 
 from skyreels_tui.notify.notifier import Notifier, NotifyOptions
 from skyreels_tui.notify.terminal import Terminal, ask_tmux, find_terminal
-from skyreels_tui.settings import Settings
+from skyreels_tui.settings.settings import Settings
 
 
 def options_of(settings: Settings) -> NotifyOptions:

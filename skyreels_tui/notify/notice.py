@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.language import tr
-from skyreels_tui.jobs.model import Job, JobState
-from skyreels_tui.jobs.reasons import reason_words
-from skyreels_tui.safetext import safe
+from pipelines.front.language import tr
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.words.safe_text import safe
 
 Kind = Literal["done", "failed", "attention"]
 

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pipelines.language import tr
-from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, QueueStatus
-from skyreels_tui.jobs.model import FINISHED, Job, JobState
+from pipelines.front.language import tr
 from skyreels_tui.notify import terminal as codes
 from skyreels_tui.notify.messenger import Messenger, Targets
 from skyreels_tui.notify.notice import Notice, notice_for, percent_done
 from skyreels_tui.notify.terminal import Terminal
-from skyreels_tui.widgets.times import duration
+from skyreels_tui.queue.events import Event, JobChanged, JobProgress, QueueStatus
+from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.words.times import duration
 
 TITLE = "skyreels-tui"
 TITLE_EVERY_S = 5.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from skyreels_tui.jobs.events import JobChanged
-from skyreels_tui.jobs.model import Job
+from skyreels_tui.queue.events import JobChanged
+from skyreels_tui.queue.model import Job
 
 
 class OthersNews:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from skyreels_tui.safetext import safe
+from skyreels_tui.words.safe_text import safe
 
 ESC, BEL = "\x1b", "\x07"
 ST = f"{ESC}\\"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.demo import checkpoints
-from skyreels_tui.folders import find_folders
-from skyreels_tui.presets import Presets
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.requests.presets import Presets
 from tests.cli.conftest import Call
 from tests.media.web import serving, whole
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import checkpoints
-from pipelines.media.probe import probe_video
+from pipelines.media.read.probe import probe_video
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import checkpoints
-from pipelines.errors import MediaError
-from pipelines.media.audio import decode_mono
-from pipelines.media.images import load_image
+from pipelines.front.errors import MediaError
+from pipelines.media.read.audio import decode_mono
+from pipelines.media.read.images import load_image
 from pipelines.media.video import read_tail
 from pipelines.tasks import task_named
-from skyreels_tui.forms import build_request, check_form
+from skyreels_tui.requests.forms import build_request, check_form
 from tests.cli.conftest import Call
 from tests.media.broken import Broken, Kind, broken_files
 

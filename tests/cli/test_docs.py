@@ -17,7 +17,7 @@ from PIL import Image
 import skyreels_tui
 from pipelines.demo import checkpoints
 from skyreels_tui.commands import command_named
-from skyreels_tui.commands.parser import Parser
+from skyreels_tui.commands.shared.parser import Parser
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]

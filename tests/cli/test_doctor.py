@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.commands.doctor import page
+from skyreels_tui.commands.system.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
 from skyreels_tui.doctor.checks import State, covers, run_checks
 from skyreels_tui.doctor.facts import DiskFacts, Facts, GpuFacts, TerminalFacts, TorchFacts, from_json, to_json
 from skyreels_tui.doctor.gather import gather
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.model import Job, JobState
-from skyreels_tui.settings import Settings
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.settings.settings import Settings
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]
@@ -136,9 +136,9 @@ def test_this_machine(home: Path, tmp_path: Path) -> None:
 
 
 TRACEBACK = """Traceback (most recent call last):
-  File "/home/ana/skyreels-tui/pipelines/media/publish.py", line 40, in publish
+  File "/home/ana/skyreels-tui/pipelines/media/write/publish.py", line 40, in publish
     encode("secret/prompt.mp4")
-pipelines.errors.MediaError: secret words in /home/ana/private.mp4
+pipelines.front.errors.MediaError: secret words in /home/ana/private.mp4
 """
 
 
@@ -163,7 +163,7 @@ def test_the_bundle_holds_no_private_text() -> None:
     assert '"ana"' not in text
     content = json.loads(text)
     assert content["jobs"] == {"reference_to_video failed": 2}
-    assert content["failures"][0] == ["pipelines/media/publish.py:40", "pipelines.errors.MediaError"]
+    assert content["failures"][0] == ["pipelines/media/write/publish.py:40", "pipelines.front.errors.MediaError"]
     assert content["settings"]["memory_floor_gib"] == 8.0
     assert content["facts"]["settings_warnings"] == 1
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import skyreels_tui
-from skyreels_tui.commands.describe import JOB_KEYS
-from skyreels_tui.commands.manual import renewed
-from skyreels_tui.commands.results import Result
+from skyreels_tui.commands.jobs.results import Result
+from skyreels_tui.commands.shared.describe import JOB_KEYS
+from skyreels_tui.commands.system.manual import renewed
 from skyreels_tui.doctor.checks import Check
 from tests.cli.conftest import Call
 

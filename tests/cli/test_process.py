@@ -13,7 +13,7 @@ import pytest
 
 import skyreels_tui
 from pipelines.demo import checkpoints
-from pipelines.media.probe import probe_video
+from pipelines.media.read.probe import probe_video
 from skyreels_tui.cli import main
 from tests.cli.conftest import Call
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
 from skyreels_tui.commands import COMMANDS
-from skyreels_tui.commands.completion import option_strings
+from skyreels_tui.commands.system.completion import option_strings
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.service import QueueService
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]
@@ -194,7 +194,7 @@ def test_first_puts_the_job_before_the_others(cli: Cli, job: tuple[object, ...])
 
 def test_a_full_model_that_is_not_there_says_how_to_get_it(cli: Cli, picture: Path) -> None:
     from pipelines.checkpoints.locate import locate
-    from pipelines.errors import CheckpointMissing
+    from pipelines.front.errors import CheckpointMissing
 
     with pytest.raises(CheckpointMissing, match=r"skyreels-tui models download r2v --task reference_to_video"):
         locate("r2v", "", "full", Path("cache"), "reference_to_video")

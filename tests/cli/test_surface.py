@@ -239,8 +239,8 @@ def test_panel_refuses_an_unknown_name(cli: Cli) -> None:
 
 
 def test_panel_names_are_those_there_are() -> None:
-    from skyreels_tui.commands.panel import NAMES
-    from skyreels_tui.panels.alone import PANELS
+    from skyreels_tui.app.alone import PANELS
+    from skyreels_tui.commands.system.panel import NAMES
 
     assert set(NAMES) == set(PANELS)
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.media.ffmpeg import ffmpeg_path
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.service import QueueService
 from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - fixture
 from tests.terminal import (
     EVIL,

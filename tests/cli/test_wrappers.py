@@ -12,11 +12,11 @@ import pytest
 
 import skyreels_tui
 from pipelines.demo import checkpoints
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.service import QueueService
 from tests.cli.conftest import Call
 
 Cli = Callable[..., Call]

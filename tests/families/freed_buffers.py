@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.heap import LARGE_BYTES, flat_heap
+from pipelines.running.heap import LARGE_BYTES, flat_heap
 
 
 def mapped(address: int) -> bool:

@@ -11,16 +11,16 @@ from PIL import Image
 from scipy.io import wavfile
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import Cancelled, InputChanged, InvalidRequest, MediaError
-from pipelines.families import a2v
-from pipelines.families.a2v import generate, read_portrait, read_voice
-from pipelines.media.audio import decode_mono
-from pipelines.media.probe import probe_audio, probe_video
+from pipelines.families.a2v import generate as a2v
+from pipelines.families.a2v.generate import generate, read_portrait, read_voice
+from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest, MediaError
+from pipelines.front.progress import Stage, ignore_progress
+from pipelines.front.runtime import Runtime
+from pipelines.front.shapes import AVATAR_BUCKETS
+from pipelines.media.read.audio import decode_mono
+from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.video import read_tail
-from pipelines.pool import ModelPool
-from pipelines.progress import Stage, ignore_progress
-from pipelines.runtime import Runtime
-from pipelines.shapes import AVATAR_BUCKETS
+from pipelines.running.pool import ModelPool
 from pipelines.tasks.talking_avatar import TalkingAvatar
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"

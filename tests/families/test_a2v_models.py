@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from pipelines.checkpoints.keymap import WAN_TRANSFORMER
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import CheckpointMismatch, CheckpointMissing
-from pipelines.families.avatar_models import AUDIO_FOLDER, IMAGE_FILE, load_transformer, transformer_config
-from pipelines.models.audio_encoder import WAV2VEC2, load_audio_encoder
-from pipelines.models.image_encoder import load_image_encoder
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.families.a2v.networks import AUDIO_FOLDER, IMAGE_FILE, load_transformer, transformer_config
+from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
+from pipelines.loading.keymap import WAN_TRANSFORMER
+from pipelines.models.encoders.audio import WAV2VEC2, load_audio_encoder
+from pipelines.models.encoders.image import load_image_encoder
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from tests.parity.test_keymap import full_shapes, read_full, tensors_of
 
 FULL = read_full("a2v")

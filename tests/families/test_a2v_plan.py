@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.families.avatar_plan import WindowPlan, audio_frames, known_mask
-from pipelines.shapes import AVATAR_BUCKETS, nearest_bucket
+from pipelines.families.a2v.windows import WindowPlan, audio_frames, known_mask
+from pipelines.front.shapes import AVATAR_BUCKETS, nearest_bucket
 from pipelines.tasks import talking_avatar
 
 TABLES = json.loads((Path(__file__).parents[1] / "goldens/a2v/tables.json").read_text())

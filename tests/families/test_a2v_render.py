@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import Cancelled
-from pipelines.families.avatar_conditions import mirror_end, speech_windows
-from pipelines.families.avatar_models import AvatarModels
-from pipelines.families.avatar_pass import Avatar, AvatarPass, Guidance
-from pipelines.families.avatar_plan import WindowPlan
-from pipelines.families.avatar_render import Outlets, render
-from pipelines.models.vae import decode_stream
-from pipelines.pool import ModelPool
-from pipelines.progress import Stage, ignore_progress
-from pipelines.resume import WorkDir
-from pipelines.runtime import Runtime
-from pipelines.schedulers import avatar_timetable
+from pipelines.families.a2v.conditions import mirror_end, speech_windows
+from pipelines.families.a2v.denoising import Avatar, AvatarPass, Guidance
+from pipelines.families.a2v.networks import AvatarModels
+from pipelines.families.a2v.render import Outlets, render
+from pipelines.families.a2v.windows import WindowPlan
+from pipelines.front.errors import Cancelled
+from pipelines.front.progress import Stage, ignore_progress
+from pipelines.front.runtime import Runtime
+from pipelines.models.vae.vae import decode_stream
+from pipelines.running.pool import ModelPool
+from pipelines.running.resume import WorkDir
+from pipelines.sampling.schedulers import avatar_timetable
 
 STEPS = 2
 

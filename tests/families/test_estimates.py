@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.demo.checkpoints import __file__ as demo_file
 from pipelines.tasks import task_named
-from skyreels_tui.forms import Machine, estimate_facts
+from skyreels_tui.requests.forms import Machine, estimate_facts
 from tests.media.films import tone
 
 SAMPLES = Path(demo_file).parent / "samples"

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import Cancelled, InputChanged, InvalidRequest
-from pipelines.families.r2v import generate
-from pipelines.media.probe import probe_video
-from pipelines.models.text import PromptCache
-from pipelines.pool import ModelPool
-from pipelines.progress import Stage, ignore_progress
-from pipelines.runtime import Runtime
+from pipelines.families.r2v.generate import generate
+from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest
+from pipelines.front.progress import Stage, ignore_progress
+from pipelines.front.runtime import Runtime
+from pipelines.media.read.probe import probe_video
+from pipelines.models.encoders.text import PromptCache
+from pipelines.running.pool import ModelPool
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import Cancelled, InputChanged, InvalidRequest
-from pipelines.families.v2v import generate_shot_switching, generate_single_shot, source_frames
-from pipelines.media.probe import probe_video
+from pipelines.families.v2v.generate import generate_shot_switching, generate_single_shot, source_frames
+from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest
+from pipelines.front.progress import Progress, Stage, ignore_progress
+from pipelines.front.runtime import Output, Runtime
+from pipelines.front.shapes import WAN_BUCKETS
+from pipelines.media.read.probe import probe_video
 from pipelines.media.video import read_tail
-from pipelines.pool import ModelPool
-from pipelines.progress import Progress, Stage, ignore_progress
-from pipelines.resume import WorkDir
-from pipelines.runtime import Output, Runtime
-from pipelines.shapes import WAN_BUCKETS
+from pipelines.running.pool import ModelPool
+from pipelines.running.resume import WorkDir
 from pipelines.tasks import shot_switching_extension, single_shot_extension
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension

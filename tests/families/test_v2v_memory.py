@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipelines.families.condition_frames import LastFrames
+from pipelines.families.v2v.condition_frames import LastFrames
 
 
 def num_held(heap: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import language
+from pipelines.front import language
 from tests.cli.conftest import cli, home, picture  # noqa: F401 - fixtures
 from tests.i18n.pseudo import write_pseudo
 

@@ -13,7 +13,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 
 import skyreels_tui
-from pipelines import language
+from pipelines.front import language
 
 ROOT = Path(skyreels_tui.__file__).parents[1]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "trn": (1, 2), "mark": None}

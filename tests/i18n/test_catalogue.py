@@ -13,11 +13,11 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from pipelines import language
+from pipelines.front import language
 from tests.i18n.pseudo import ROOT, sentences
 
 PO = language.LOCALE_DIR / "pt_BR" / "LC_MESSAGES" / f"{language.DOMAIN}.po"
-RENEW = "run `make translations`, then translate what is empty in pipelines/locale"
+RENEW = "run `make translations`, then translate what is empty in pipelines/front/locale"
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines import language
-from pipelines.progress import Stage
-from skyreels_tui.jobs import reasons
-from skyreels_tui.jobs.attempts import describe_place
-from skyreels_tui.jobs.model import Job, JobState
-from skyreels_tui.jobs.reasons import reason_words
+from pipelines.front import language
+from pipelines.front.progress import Stage
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.queue.store.attempts import describe_place
 
 
 @pytest.fixture

@@ -21,30 +21,30 @@ from textual.command import CommandList
 from textual.widgets import Static
 
 from pipelines.checkpoints.registry import CHECKPOINTS
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
 from pipelines.tasks import TASKS
-from skyreels_tui import intents
+from skyreels_tui.app.alone import PANELS, AloneApp
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs import reasons
-from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.jobs.service import QueueService
-from skyreels_tui.panels.alone import PANELS, AloneApp
-from skyreels_tui.screens.commands import CommandScreen
-from skyreels_tui.screens.doctor import CheckList
-from skyreels_tui.screens.fetch import FetchScreen
-from skyreels_tui.screens.help import HelpScreen
-from skyreels_tui.screens.home import HomeScreen
-from skyreels_tui.screens.modelfiles import FileRows, ModelFilesScreen
-from skyreels_tui.screens.models import ModelList, ModelsScreen
-from skyreels_tui.screens.themes import ThemeList
-from skyreels_tui.screens.unusable import UnusableScreen
-from skyreels_tui.widgets.fields.base import Field
-from skyreels_tui.widgets.more import More
-from skyreels_tui.widgets.panel import Panel
-from skyreels_tui.widgets.rowlist import RowList
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.service import QueueService
+from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
+from skyreels_tui.ui.screens.home.home import HomeScreen
+from skyreels_tui.ui.screens.models.fetch import FetchScreen
+from skyreels_tui.ui.screens.models.files import FileRows, ModelFilesScreen
+from skyreels_tui.ui.screens.models.models import ModelList, ModelsScreen
+from skyreels_tui.ui.screens.system.commands import CommandScreen
+from skyreels_tui.ui.screens.system.doctor import CheckList
+from skyreels_tui.ui.screens.system.help import HelpScreen
+from skyreels_tui.ui.screens.system.themes import ThemeList
+from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.more import More
+from skyreels_tui.ui.widgets.panel import Panel
+from skyreels_tui.ui.widgets.row_list import RowList
 from tests.i18n.pseudo import latin_words
 from tests.models_hub.conftest import V2V_FILES, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
 from tests.ui.conftest import SAMPLES, Session, start  # noqa: F401 - fixture
@@ -364,7 +364,7 @@ async def test_a_failure_before_the_eyes(start, pseudo):  # noqa: F811
 
 
 async def test_another_language_is_spoken_at_once(start, pseudo_folder, monkeypatch):  # noqa: F811
-    from pipelines import language
+    from pipelines.front import language
 
     async with start(WIDE) as s:
         await s.shows("Nothing here yet.")

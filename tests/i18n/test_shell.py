@@ -9,18 +9,18 @@ import pytest
 from PIL import Image
 
 from pipelines.checkpoints.registry import CHECKPOINTS
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
-from pipelines.request import field_specs
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
+from pipelines.front.request import field_specs
 from pipelines.tasks import TASKS
 from skyreels_tui.commands import COMMANDS
-from skyreels_tui.commands.completion import option_strings
-from skyreels_tui.commands.doctor import page
-from skyreels_tui.commands.panel import NAMES as PANELS
+from skyreels_tui.commands.system.completion import option_strings
+from skyreels_tui.commands.system.doctor import page
+from skyreels_tui.commands.system.panel import NAMES as PANELS
 from skyreels_tui.doctor.checks import run_checks
 from skyreels_tui.executors.fake import Script
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.settings import setting_specs
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.settings.settings import setting_specs
 from tests.cli.conftest import Call
 from tests.cli.test_doctor import NAMES as MACHINES
 from tests.cli.test_doctor import machine

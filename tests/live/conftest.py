@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.folders import Folders, find_folders
-from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.files.folders import Folders, find_folders
+from skyreels_tui.queue.model import Job, JobState
 
 
 @pytest.fixture

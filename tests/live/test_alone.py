@@ -15,15 +15,15 @@ from typing import Any
 import pyte
 import pytest
 
-from pipelines.progress import Stage
+from pipelines.front.progress import Stage
 from pipelines.tasks.reference_to_video import ReferenceToVideo
+from skyreels_tui.app.alone import PANELS, AloneApp
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
-from skyreels_tui.jobs.follower import Follower
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.jobs.service import QueueOptions, QueueService
-from skyreels_tui.panels.alone import PANELS, AloneApp
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.service import QueueOptions, QueueService
+from skyreels_tui.queue.watching.follower import Follower
 
 WAIT_S = 20.0
 DELAY_S = 1.5

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.notify.notice import Notice
-from skyreels_tui.settings import Settings
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.service import QueueService
+from skyreels_tui.settings.settings import Settings
 
 
 async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.applog import MAX_BYTES, PACKAGE, log_to_file
-from skyreels_tui.folders import find_folders
+from skyreels_tui.files.app_log import MAX_BYTES, PACKAGE, log_to_file
+from skyreels_tui.files.folders import find_folders
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import DiskSensor
 from skyreels_tui.monitors.gpu import GpuSensor

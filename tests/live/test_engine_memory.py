@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import EngineMemory
-from skyreels_tui.jobs.follower import Follower
-from skyreels_tui.jobs.live import LiveFiles
-from skyreels_tui.jobs.service import QueueService
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue.engine.live import LiveFiles
+from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.queue.service import QueueService
+from skyreels_tui.queue.watching.follower import Follower
 
 HELD = EngineMemory(weights_bytes=37, allocated_bytes=41, reserved_bytes=50, peak_bytes=58)
 
@@ -52,7 +52,7 @@ def test_a_damaged_file_says_nothing(folders: Folders) -> None:
 def test_a_cpu_engine_says_its_weights_and_the_most_it_has_held(tmp_path: Path) -> None:
     import torch
 
-    from pipelines.pool import ModelPool
+    from pipelines.running.pool import ModelPool
     from skyreels_tui.executors.memory import MemoryKeeper
 
     pool = ModelPool()

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cost import WAN_14B, make_plan
-from pipelines.plan import Plan, Segment
-from pipelines.progress import Progress, Stage
-from skyreels_tui.jobs.eta import JobEta, Rates, current_scale, predict, prior_rates
-from skyreels_tui.jobs.events import JobChanged
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.jobs.rates import EtaBook
-from skyreels_tui.timeleft import TimeLeft
+from pipelines.front.cost import WAN_14B, make_plan
+from pipelines.front.plan import Plan, Segment
+from pipelines.front.progress import Progress, Stage
+from skyreels_tui.eta.model import JobEta, Rates, current_scale, predict, prior_rates
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.eta.time_left import TimeLeft
+from skyreels_tui.queue.events import JobChanged
+from skyreels_tui.queue.model import JobState
 from tests.live.conftest import job_of
 
 LOAD_S, DECODE_S, WRITE_S = 60.0, 40.0, 2.0

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs.events import JobProgress
-from skyreels_tui.jobs.model import Job, JobState
-from skyreels_tui.jobs.rates import EtaBook
-from skyreels_tui.monitors.build import build_monitor
+from skyreels_tui.app.sensors import build_monitor
+from skyreels_tui.eta.forecast import RETRY_READINGS, Forecast
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import DiskSensor
-from skyreels_tui.monitors.forecast import RETRY_READINGS, Forecast
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import HealthSensor
 from skyreels_tui.monitors.memory import MemorySensor
 from skyreels_tui.monitors.monitor import Monitor, Sensors
 from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.queue.model import Job, JobState
 from tests.live.conftest import job_of
 from tests.live.fake_nvml import FakeNvml, spark
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.progress import Progress, Stage
-from skyreels_tui.jobs.events import JobChanged, JobProgress, QueueStatus
-from skyreels_tui.jobs.model import Job, JobState
+from pipelines.front.progress import Progress, Stage
 from skyreels_tui.notify import terminal as codes
 from skyreels_tui.notify.messenger import TRIES, Messenger, Targets
 from skyreels_tui.notify.notice import Notice, notice_for, percent_done
 from skyreels_tui.notify.notifier import Notifier, NotifyOptions
 from skyreels_tui.notify.terminal import Terminal, find_terminal
+from skyreels_tui.queue.events import JobChanged, JobProgress, QueueStatus
+from skyreels_tui.queue.model import Job, JobState
 from tests.live.conftest import job_of
 
 NOTICE = Notice("done", "corridor-A is done", "/data/a.mp4", job_of("hero.png", state=JobState.DONE))

@@ -10,18 +10,18 @@ import pynvml
 import pytest
 from textual.app import ComposeResult
 
-from skyreels_tui.hub import HubApp
-from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import DiskSensor
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import HealthSensor
 from skyreels_tui.monitors.memory import MemorySensor
 from skyreels_tui.monitors.monitor import Monitor, Sensors
-from skyreels_tui.panels.disk import DiskPanel
-from skyreels_tui.panels.gpu import GpuPanel
-from skyreels_tui.panels.live import LivePanel
-from skyreels_tui.panels.memory import MemoryPanel
+from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.ui.hub import HubApp
+from skyreels_tui.ui.panels.disk import DiskPanel
+from skyreels_tui.ui.panels.gpu import GpuPanel
+from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.ui.panels.memory import MemoryPanel
 from tests.live.fake_nvml import GIB, FakeNvml, Refusal, machine, spark
 
 LIES = ("N/A", "0/0", "None", "Traceback", "nan", "-1")

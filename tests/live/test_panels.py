@@ -7,12 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.cost import WAN_14B, make_plan
-from pipelines.plan import Segment
-from pipelines.progress import PreviewStrip, Progress, Stage
-from skyreels_tui.hub import HubApp
-from skyreels_tui.jobs.events import JobChanged, JobProgress
-from skyreels_tui.jobs.model import Job, JobState
+from pipelines.front.cost import WAN_14B, make_plan
+from pipelines.front.plan import Segment
+from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.sample import (
     DiskReading,
@@ -25,13 +22,16 @@ from skyreels_tui.monitors.sample import (
     RunningJob,
     Sample,
 )
-from skyreels_tui.panels.disk import DiskPanel
-from skyreels_tui.panels.gpu import GpuPanel
-from skyreels_tui.panels.memory import MemoryPanel
-from skyreels_tui.panels.preview import PreviewPanel
-from skyreels_tui.panels.progress import ProgressPanel
-from skyreels_tui.widgets.glyphs import ASCII
-from skyreels_tui.widgets.panel import Panel
+from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.ui.drawing.glyphs import ASCII
+from skyreels_tui.ui.hub import HubApp
+from skyreels_tui.ui.panels.disk import DiskPanel
+from skyreels_tui.ui.panels.gpu import GpuPanel
+from skyreels_tui.ui.panels.memory import MemoryPanel
+from skyreels_tui.ui.panels.preview import PreviewPanel
+from skyreels_tui.ui.panels.progress import ProgressPanel
+from skyreels_tui.ui.widgets.panel import Panel
 from tests.live.conftest import job_of
 from tests.live.fake_nvml import FakeNvml, Refusal, machine, spark
 

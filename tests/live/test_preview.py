@@ -8,12 +8,12 @@ import pytest
 import torch
 from textual.app import ComposeResult
 
-from pipelines.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
-from pipelines.progress import PreviewStrip, Progress, Stage
-from skyreels_tui.hub import HubApp
-from skyreels_tui.jobs.events import JobProgress
-from skyreels_tui.panels.pictures import choose_drawing, pictures
-from skyreels_tui.panels.preview import PreviewPanel, arrange, draw_strip, fit, resize
+from pipelines.front.progress import PreviewStrip, Progress, Stage
+from pipelines.sampling.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
+from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.ui.drawing.pictures import choose_drawing, pictures
+from skyreels_tui.ui.hub import HubApp
+from skyreels_tui.ui.panels.preview import PreviewPanel, arrange, draw_strip, fit, resize
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 200, 40)]
 

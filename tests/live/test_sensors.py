@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.jobs.events import EngineMemory
 from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import WALK_INTERVAL_S, DiskSensor, folder_bytes
 from skyreels_tui.monitors.health import FAULT_READINGS, HealthSensor, clock_event_words, slow_words
 from skyreels_tui.monitors.memory import MemorySensor
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool
+from skyreels_tui.queue.events import EngineMemory
 
 GIB = 2**30
 KIB_PER_GIB = 2**20

@@ -11,11 +11,11 @@ import pyloudnorm
 import pytest
 from safetensors.numpy import load_file
 
-from pipelines.media import audio as audio_module
-from pipelines.media.audio import decode_mono, loudness, normalise_loudness, waveform
-from pipelines.media.check import audio_problem
 from pipelines.media.ffmpeg import Traits, traits
-from pipelines.media.probe import probe_audio
+from pipelines.media.read import audio as audio_module
+from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, waveform
+from pipelines.media.read.check import audio_problem
+from pipelines.media.read.probe import probe_audio
 from tests.media.films import ffmpeg, h264, moving, tone
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "a2v"

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pipelines.errors import MediaError
-from pipelines.media.check import file_problems, image_problem
-from pipelines.media.images import letterbox, load_image
-from pipelines.media.probe import probe_image
-from pipelines.media.thumbnail import thumbnail
+from pipelines.front.errors import MediaError
+from pipelines.media.read.check import file_problems, image_problem
+from pipelines.media.read.images import letterbox, load_image
+from pipelines.media.read.probe import probe_image
+from pipelines.media.read.thumbnail import thumbnail
 from tests.media.broken import png
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "r2v"

@@ -6,16 +6,16 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.errors import DiskFull, MediaError
+from pipelines.front.errors import DiskFull, MediaError
+from pipelines.front.runtime import Runtime
 from pipelines.media import files
-from pipelines.media.audio import decode_mono
-from pipelines.media.join import join_clips
-from pipelines.media.probe import probe_audio, probe_video
-from pipelines.media.publish import publish, read_metadata
-from pipelines.media.thumbnail import frames_at, play, thumbnail
-from pipelines.media.verify import examine
+from pipelines.media.read.audio import decode_mono
+from pipelines.media.read.probe import probe_audio, probe_video
+from pipelines.media.read.thumbnail import frames_at, play, thumbnail
 from pipelines.media.video import VideoWriter, read_tail
-from pipelines.runtime import Runtime
+from pipelines.media.write.join import join_clips
+from pipelines.media.write.publish import publish, read_metadata
+from pipelines.media.write.verify import examine
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from tests.media.films import KEEP, LOSSLESS, counted, ffmpeg, film, h264, halves, moving, tone, turn
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo import checkpoints
-from pipelines.errors import Cancelled, MediaError
-from pipelines.media.address import host_of, is_address
-from pipelines.media.probe import probe_audio, probe_image, probe_video
-from pipelines.media.remote import LIMITS, fetch
-from pipelines.media.weblink import open_link
+from pipelines.front.errors import Cancelled, MediaError
+from pipelines.media.read.probe import probe_audio, probe_image, probe_video
+from pipelines.media.remote.address import host_of, is_address
+from pipelines.media.remote.fetch import LIMITS, fetch
+from pipelines.media.remote.link import open_link
 from tests.media.web import Answer, Handler, redirect, serving, whole
 
 SAMPLES = Path(checkpoints.__file__).parent / "samples"

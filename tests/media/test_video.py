@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.errors import DiskFull, MediaError
-from pipelines.media.check import video_problem
-from pipelines.media.probe import probe_video
+from pipelines.front.errors import DiskFull, MediaError
+from pipelines.media.read.check import video_problem
+from pipelines.media.read.probe import probe_video
 from pipelines.media.video import VideoWriter, last_frame, read_tail
 from tests.media.films import KEEP, LOSSLESS, counted, ffmpeg, film, h264, halves, moving, tone, turn
 

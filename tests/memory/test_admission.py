@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.admission import GIB, Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
-from pipelines.host_memory import host_memory
-from pipelines.memory import LoadPlan, leaner_plans, requested_plan
-from pipelines.peaks import PeakBook
-from pipelines.progress import Stage
+from pipelines.front.admission import GIB, Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
+from pipelines.front.host_memory import host_memory
+from pipelines.front.memory import LoadPlan, leaner_plans, requested_plan
+from pipelines.front.peaks import PeakBook
+from pipelines.front.progress import Stage
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
 
 PICTURE = str(Path(__file__).parents[2] / "pipelines" / "demo" / "samples" / "astronaut.jpg")

@@ -8,23 +8,23 @@ import time
 import pytest
 import torch
 
-from pipelines.admission import GIB, Memory
-from pipelines.errors import Cancelled, CheckpointMissing, MediaError, OutOfMemory
-from pipelines.media.publish import read_metadata
-from pipelines.models.float8 import Float8Linear
-from pipelines.models.text import PromptEncoder
-from pipelines.models.transformer import SkyReelsTransformer
-from pipelines.progress import Stage, ignore_progress
-from pipelines.runtime import never
+from pipelines.front.admission import GIB, Memory
+from pipelines.front.errors import Cancelled, CheckpointMissing, MediaError, OutOfMemory
+from pipelines.front.progress import Stage, ignore_progress
+from pipelines.front.runtime import never
+from pipelines.loading.float8 import Float8Linear
+from pipelines.media.write.publish import read_metadata
+from pipelines.models.encoders.text import PromptEncoder
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.executors.memory import ran_out
-from skyreels_tui.executors.protocol import JobContext
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.events import JobChanged, JobProgress
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.jobs.service import QueueService
-from tests.jobs.conftest import entry, make_request
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.engine.executor import JobContext
+from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.service import QueueService
+from skyreels_tui.queue.store.opening import open_store
+from tests.queue.conftest import entry, make_request
 
 ROOMY = Memory(100 * GIB, 119 * GIB)
 

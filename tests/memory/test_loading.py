@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 from bench.loading import cached_bytes
-from pipelines.checkpoints.keymap import KeyMap
-from pipelines.checkpoints.load import Precision, load_network
-from pipelines.checkpoints.reading import CHUNK_BYTES
-from pipelines.errors import Cancelled, CheckpointMismatch, CheckpointMissing
-from pipelines.models.block_offload import BlockOffload
-from pipelines.models.float8 import quantize_linears
+from pipelines.front.errors import Cancelled, CheckpointMismatch, CheckpointMissing
+from pipelines.loading.float8 import quantize_linears
+from pipelines.loading.keymap import KeyMap
+from pipelines.loading.load import Precision, load_network
+from pipelines.loading.reading import CHUNK_BYTES
+from pipelines.models.lean.block_offload import BlockOffload
 
 WIDTH = 3000
 """A matrix of this width is 36 MB: three chunks, the last one shorter."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipelines.pool import ModelPool, model_bytes
+from pipelines.running.pool import ModelPool, model_bytes
 
 TEXT, FIRST, SECOND, VAE = "text encoder", "first transformer", "second transformer", "vae"
 SIZES = {TEXT: 400, FIRST: 1000, SECOND: 1000, VAE: 40}

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.jobs.cancel import CancelToken, Why
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.jobs.watchdog import Watchdog
-from tests.jobs.conftest import Events, folders, make_request, open_service  # noqa: F401
+from skyreels_tui.queue.engine.cancel import CancelToken, Why
+from skyreels_tui.queue.engine.watchdog import Watchdog
+from skyreels_tui.queue.model import JobState
+from tests.queue.conftest import Events, folders, make_request, open_service  # noqa: F401
 
 GIB = 2**30
 
@@ -48,7 +48,7 @@ def test_the_thread_looks_until_its_clock_says_so():
 
 
 def test_only_what_is_not_wanted_stops_inside_a_step():
-    from pipelines.errors import Cancelled
+    from pipelines.front.errors import Cancelled
 
     token = CancelToken()
     token.check_inside_step()

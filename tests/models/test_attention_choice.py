@@ -2,8 +2,8 @@
 
 import torch
 
-from pipelines.models import attention
-from pipelines.models.attention_choice import fastest, use_fastest
+from pipelines.models.transformer import attention
+from pipelines.models.transformer.attention_choice import fastest, use_fastest
 
 
 def test_the_kernel_with_the_least_time_wins():

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from pipelines.checkpoints.keymap import WAN_TRANSFORMER, KeyMap
-from pipelines.checkpoints.load import STORED_AS_IS, _match
-from pipelines.checkpoints.stored import StoredTensor
-from pipelines.errors import CheckpointMismatch
-from pipelines.models.load_transformer import build_transformer, original_config
-from pipelines.models.transformer import IGNORED_NAMES
+from pipelines.front.errors import CheckpointMismatch
+from pipelines.loading.keymap import WAN_TRANSFORMER, KeyMap
+from pipelines.loading.load import STORED_AS_IS, _match
+from pipelines.loading.stored import StoredTensor
+from pipelines.models.transformer.load import build_transformer, original_config
+from pipelines.models.transformer.transformer import IGNORED_NAMES
 from tests.parity.test_keymap import full_shapes, read_full
 
 FILE = Path("model.safetensors")

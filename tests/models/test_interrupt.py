@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from pipelines.errors import Cancelled
-from pipelines.interrupt import interruptible
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.front.errors import Cancelled
+from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.running.interrupt import interruptible
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.checkpoints.load import load_network, tensor_files
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.errors import CheckpointMismatch, CheckpointMissing
-from pipelines.models.load_transformer import load_transformer
-from pipelines.models.text import load_prompt_encoder
+from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
+from pipelines.loading.load import load_network, tensor_files
+from pipelines.models.encoders.text import load_prompt_encoder
+from pipelines.models.transformer.load import load_transformer
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import os
 import pytest
 import torch
 
-from pipelines.errors import Cancelled, DiskFull, InputChanged
-from pipelines.pool import ModelPool
-from pipelines.resume import Snapshot, WorkDir
-from pipelines.sampling import Hooks, denoise, resume_solver
-from pipelines.schedulers import (
+from pipelines.front.errors import Cancelled, DiskFull, InputChanged
+from pipelines.running.pool import ModelPool
+from pipelines.running.resume import Snapshot, WorkDir
+from pipelines.sampling.denoise import Hooks, denoise, resume_solver
+from pipelines.sampling.schedulers import (
     FlowEuler,
     FlowUniPC,
     avatar_timetable,

@@ -5,10 +5,10 @@ import torch
 from peft import LoraConfig
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.models.attention import LIBRARY, attention
-from pipelines.models.load_transformer import load_transformer
-from pipelines.models.rope import rope_tables
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.models.transformer.attention import LIBRARY, attention
+from pipelines.models.transformer.load import load_transformer
+from pipelines.models.transformer.rope import rope_tables
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 
 
 @pytest.fixture(scope="module")

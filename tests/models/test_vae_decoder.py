@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan
 
-from pipelines.models.vae_decoder import DecoderWeights, StreamingDecoder
+from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 import pipelines
-from pipelines.checkpoints import fetch
-from pipelines.checkpoints.fetch import download
-from pipelines.checkpoints.hub import PART, check_room, plan_download
-from pipelines.checkpoints.hub_errors import DownloadError
+from pipelines.checkpoints.download import fetch
+from pipelines.checkpoints.download.errors import DownloadError
+from pipelines.checkpoints.download.fetch import download
+from pipelines.checkpoints.download.hub import PART, check_room, plan_download
+from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import locate
-from pipelines.checkpoints.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.checkpoints.shelf import shelf
-from pipelines.errors import Cancelled, CheckpointMissing, DiskFull
+from pipelines.front.errors import Cancelled, CheckpointMissing, DiskFull
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 
 R2V, V2V = CHECKPOINTS["r2v"], CHECKPOINTS["v2v"]

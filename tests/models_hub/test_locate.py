@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.checkpoints.locate import hub_cache, locate
 from pipelines.checkpoints.registry import CHECKPOINTS
-from pipelines.errors import CheckpointMissing
+from pipelines.front.errors import CheckpointMissing
 from tests.models_hub.conftest import V2V_FILES, r2v_files
 
 PUBLIC, ALIAS = CHECKPOINTS["r2v"].repo_ids

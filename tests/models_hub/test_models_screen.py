@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from pipelines.checkpoints.damage import DamageBook
-from pipelines.checkpoints.hub import plan_download
+from pipelines.checkpoints.download.hub import plan_download
 from pipelines.checkpoints.registry import CHECKPOINTS
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.screens.fetch import FetchScreen, Offer
-from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.screens.home import HomeScreen
-from skyreels_tui.screens.models import ModelsScreen
-from skyreels_tui.transferfile import TransferFile
-from skyreels_tui.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.downloads.elsewhere import TransferFile
+from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.screens.home.home import HomeScreen
+from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
+from skyreels_tui.ui.screens.models.models import ModelsScreen
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 from tests.ui.conftest import start  # noqa: F401 - a fixture
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import demo
-from pipelines.prompts import clean_prompt, may_be_cut
+from pipelines.front.prompts import clean_prompt, may_be_cut
 from pipelines.tasks import task_named
-from skyreels_tui.forms import Reading, build_request, check_form
+from skyreels_tui.requests.forms import Reading, build_request, check_form
 from tests.models_hub.conftest import r2v_files
 from tests.models_hub.test_locate import put
 

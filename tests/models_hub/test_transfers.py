@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.checkpoints.damage import DamageBook
-from pipelines.checkpoints.fetch import download
-from pipelines.checkpoints.hub import plan_download
-from pipelines.checkpoints.meter import Moved
+from pipelines.checkpoints.download.fetch import download
+from pipelines.checkpoints.download.hub import plan_download
+from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
-from skyreels_tui.transferfile import TransferFile
-from skyreels_tui.transfers import Kind, State, Transfer, Transfers
-from skyreels_tui.transferwords import home_line
+from skyreels_tui.downloads.elsewhere import TransferFile
+from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.ui.widgets.transfer_words import home_line
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 
 PUBLIC, V2V = CHECKPOINTS["r2v"].repo_ids[0], CHECKPOINTS["v2v"].repo_ids[0]

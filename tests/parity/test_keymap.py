@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipelines.checkpoints.keymap import (
+from pipelines.loading.keymap import (
     CLIP_VISUAL,
     UMT5_ENCODER,
     WAN_TRANSFORMER,

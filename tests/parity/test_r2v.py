@@ -10,7 +10,7 @@ from diffusers import AutoencoderKLWan
 from safetensors.torch import load_file, save_file
 from transformers import UMT5Config, UMT5EncoderModel
 
-from pipelines.models.transformer import SkyReelsTransformer
+from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.__main__ import main
 from pipelines.parity.run import run_goldens
 

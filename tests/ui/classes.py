@@ -10,8 +10,8 @@ from types import ModuleType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from skyreels_tui import screens
-from skyreels_tui.screens.dialog import Dialog
+from skyreels_tui.ui import screens
+from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 
 FRAMES = {Dialog}
 """Only ever shown as what is built on them."""

@@ -14,12 +14,12 @@ from textual.containers import Vertical
 from textual.pilot import Pilot
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.model import Job, JobState
-from skyreels_tui.screens.dialog import Dialog
-from skyreels_tui.settings import Settings
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
 ASTRONAUT, COFFEE = SAMPLES / "astronaut.jpg", SAMPLES / "coffee.jpg"

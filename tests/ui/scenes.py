@@ -25,22 +25,19 @@ import pytest
 from PIL import Image
 
 import skyreels_tui
-from pipelines.checkpoints.meter import Moved
+from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
-from pipelines.language import tr
-from pipelines.progress import PreviewStrip, Progress, Stage
-from pipelines.request import Request
+from pipelines.front.language import tr
+from pipelines.front.progress import PreviewStrip, Progress, Stage
+from pipelines.front.request import Request
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension
 from pipelines.tasks.talking_avatar import TalkingAvatar
-from skyreels_tui import intents
-from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.downloads.transfers import Kind, State, Transfer
 from skyreels_tui.executors.fake import FakeExecutor
-from skyreels_tui.folders import Folders
-from skyreels_tui.jobs import reasons
-from skyreels_tui.jobs.events import JobProgress, LogLine, QueueChanged, QueueStatus
-from skyreels_tui.jobs.model import Job, JobState
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.sample import (
     DiskReading,
     FileSystem,
@@ -52,10 +49,13 @@ from skyreels_tui.monitors.sample import (
     RunningJob,
     Sample,
 )
-from skyreels_tui.panels.live import LivePanel
-from skyreels_tui.panels.progress import ProgressPanel
-from skyreels_tui.settings import Settings
-from skyreels_tui.transfers import Kind, State, Transfer
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.events import JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.ui.panels.progress import ProgressPanel
 from tests.models_hub.conftest import FakeHub, Repo
 from tests.ui.conftest import SAMPLES, Session
 
@@ -173,7 +173,7 @@ def reading() -> Sample:
 class SceneApp(SkyreelsApp):
     """The app over the fixed queue: nothing runs, nothing is read from this machine."""
 
-    CSS_PATH = Path(skyreels_tui.__file__).with_name("app.tcss")
+    CSS_PATH = Path(skyreels_tui.__file__).with_name("app") / "app.tcss"
 
     jobs: tuple[Job, ...] = JOBS
 
@@ -290,20 +290,20 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(platform, "node", lambda: "spark-01")
     usage = SimpleNamespace(total=4 * 2**40, used=2**41, free=round(1.7 * 2**40))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    for package in ("screens", "panels", "widgets", "widgets.fields"):
-        found = importlib.import_module(f"skyreels_tui.{package}")
-        for entry in pkgutil.iter_modules(found.__path__, f"{found.__name__}."):
+    found = importlib.import_module("skyreels_tui.ui")
+    for entry in pkgutil.walk_packages(found.__path__, f"{found.__name__}."):
+        if not entry.ispkg:
             module = importlib.import_module(entry.name)
             if getattr(module, "datetime", None) is datetime:
                 monkeypatch.setattr(module, "datetime", FixedTime)
-    monkeypatch.setattr("skyreels_tui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("skyreels_tui.ui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
     # The home screen makes its panels without a clock, and the default was bound when the class was made.
     monkeypatch.setitem(LivePanel.__init__.__kwdefaults__, "clock", lambda: 0.0)
-    monkeypatch.setattr("skyreels_tui.screens.browse.cut_path", lambda path, _: Path(path).name[:4])
+    monkeypatch.setattr("skyreels_tui.ui.screens.form.browse.cut_path", lambda path, _: Path(path).name[:4])
     from skyreels_tui.doctor.facts import from_json
 
     facts = from_json(FACTS.read_text(encoding="utf-8"))
-    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_, **__: facts)
+    monkeypatch.setattr("skyreels_tui.ui.screens.system.doctor.gather", lambda *_, **__: facts)
 
 
 @asynccontextmanager
@@ -397,13 +397,13 @@ def _job_screen(job_id: int, *keys: str) -> Open:
 
 
 async def _leave(session: Session) -> None:
-    from skyreels_tui.screens.leave import LeaveScreen
+    from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen
 
     session.app.push_screen(LeaveScreen(RUNNING))
 
 
 async def _unusable(session: Session) -> None:
-    from skyreels_tui.screens.unusable import UnusableScreen
+    from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
 
     what = tr("It is damaged: {detail}.", detail="file is not a database")
     copy = "queue-20260228-231507-104211-daily.db"

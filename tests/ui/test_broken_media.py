@@ -10,7 +10,7 @@ from collections.abc import Callable
 from textual import events
 from textual.widgets import Input
 
-from skyreels_tui.screens.form import FormScreen
+from skyreels_tui.ui.screens.form.form import FormScreen
 from tests.media.broken import Kind, broken_files
 from tests.ui.conftest import ASTRONAUT, Session
 from tests.ui.test_form import field, fill, open_form, problem

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines import language
-from skyreels_tui.panels.log import LogPanel
-from skyreels_tui.panels.queue import QueuePanel
-from skyreels_tui.screens.browse import FileList
-from skyreels_tui.screens.help import KeyList
-from skyreels_tui.screens.history import EntryList
-from skyreels_tui.screens.presets import PresetList
-from skyreels_tui.widgets.rowlist import RowList
-from skyreels_tui.widgets.videolist import VideoList
+from pipelines.front import language
+from skyreels_tui.ui.panels.log import LogPanel
+from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.screens.form.browse import FileList
+from skyreels_tui.ui.screens.form.history import EntryList
+from skyreels_tui.ui.screens.form.presets import PresetList
+from skyreels_tui.ui.screens.system.help import KeyList
+from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.widgets.video_list import VideoList
 from tests.ui.conftest import Session
 
 PLACES: tuple[tuple[type[RowList], tuple[str, ...], str], ...] = (

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from skyreels_tui import mediafacts
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.paths import split_pasted
-from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.widgets.fields.base import Field
-from skyreels_tui.widgets.fields.files import FilesField
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.requests.typed_paths import split_pasted
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.widgets import media_facts
+from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.fields.files import FilesField
 from tests.ui.conftest import ASTRONAUT, COFFEE, SAMPLES, Session
 from tests.ui.test_hostile import STEERING
 
@@ -316,7 +316,7 @@ async def test_the_facts_of_a_video_and_the_estimate_stay_whole_at_80_columns(st
         await s.press("f3")
         await s.until(lambda: getattr(s.app.screen, "form_task", None).name == "single_shot_extension")
         await fill(s, input_video=(str(SAMPLES / "clip.mp4"),), prompt="on")
-        facts = mediafacts.facts(str(SAMPLES / "clip.mp4"), "video").words
+        facts = media_facts.facts(str(SAMPLES / "clip.mp4"), "video").words
         await s.shows(facts)
         await s.shows("132 frames (5.5 s)")
         estimate = [line for line in s.text.splitlines()[-5:] if " · " in line or "disk " in line]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from skyreels_tui.executors.fake import Script
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.panels.preview import PreviewPanel
-from skyreels_tui.panels.queue import QueuePanel
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.panels.preview import PreviewPanel
+from skyreels_tui.ui.panels.queue import QueuePanel
 
 
 async def test_an_empty_queue_teaches_the_first_keys(start):
@@ -109,7 +109,7 @@ async def test_ten_thousand_jobs_scroll_by_drawing_only_what_is_seen(start):
     async with start() as s:
         s.app.service.pause()
         request = s.add("seed").request
-        entry_type = __import__("skyreels_tui.jobs.store", fromlist=["NewJob"]).NewJob
+        entry_type = __import__("skyreels_tui.queue.store.store", fromlist=["NewJob"]).NewJob
         s.app.service.add_many([entry_type(request, label=f"j{n}") for n in range(10_000)], checked=True)
         await s.until(lambda: len(s.app.board.jobs) == 10_001)
         panel = s.app.screen.query_one(QueuePanel)
@@ -125,8 +125,8 @@ async def test_ten_thousand_jobs_scroll_by_drawing_only_what_is_seen(start):
 
 
 async def test_a_failed_job_says_why_in_its_row_and_keeps_the_traceback_for_the_detail(start):
-    from pipelines.errors import MediaError
-    from pipelines.progress import Stage
+    from pipelines.front.errors import MediaError
+    from pipelines.front.progress import Stage
 
     script = Script(failures={(Stage.DENOISE, 3): MediaError("disk full while writing")})
     async with start(script=script) as s:

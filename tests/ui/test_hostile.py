@@ -13,14 +13,14 @@ import pytest
 from rich.segment import Segment
 from textual.color import Color
 
-from pipelines.errors import MediaError
-from pipelines.progress import Stage
+from pipelines.front.errors import MediaError
+from pipelines.front.progress import Stage
 from skyreels_tui.doctor.facts import from_json
 from skyreels_tui.executors.fake import Script
-from skyreels_tui.screens.doctor import CheckList
-from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.screens.results import ResultsScreen
-from skyreels_tui.widgets.safe import ControlFilter, safe
+from skyreels_tui.ui.drawing.safe import ControlFilter, safe
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.screens.results.results import ResultsScreen
+from skyreels_tui.ui.screens.system.doctor import CheckList
 from tests.ui.conftest import SAMPLES
 
 MACHINES = Path(__file__).parents[1] / "cli" / "machines"
@@ -83,7 +83,7 @@ async def test_hostile_labels_prompts_and_errors_leave_the_screens_intact(start,
 async def test_control_characters_never_enter_a_field_by_pasting(start):
     from textual import events
 
-    from skyreels_tui.widgets.fields.text import PromptArea
+    from skyreels_tui.ui.widgets.fields.text import PromptArea
 
     async with start() as s:
         await s.press("n")
@@ -155,7 +155,7 @@ async def test_a_recipe_that_makes_no_sense_is_no_recipe(start, tmp_path):
 async def test_a_hostile_machine_leaves_the_doctor_intact(start, monkeypatch):
     facts = from_json((MACHINES / "spark_cpu_torch.json").read_text(encoding="utf-8"))
     gathered = []
-    monkeypatch.setattr("skyreels_tui.screens.doctor.gather", lambda *_, **__: gathered[-1])
+    monkeypatch.setattr("skyreels_tui.ui.screens.system.doctor.gather", lambda *_, **__: gathered[-1])
     async with start((80, 24)) as s:
         for number, text in enumerate(HOSTILE.values()):
             gathered.append(_poisoned(facts, f"{text} #{number}#"))

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from skyreels_tui.settings import Settings
+from skyreels_tui.settings.settings import Settings
 from tests.ui.conftest import ASTRONAUT
 
 

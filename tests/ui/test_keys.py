@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.keys import SCOPES, keys_markdown
-from skyreels_tui.screens.home import HomeScreen
+from skyreels_tui.ui.keys import SCOPES, keys_markdown
+from skyreels_tui.ui.screens.home.home import HomeScreen
 from tests.ui.classes import SCREENS
 
 
 def test_the_page_of_keys_is_the_table():
     page = Path(__file__).parents[2] / "doc" / "keys.md"
-    assert page.read_text(encoding="utf-8") == keys_markdown(), "run python -m skyreels_tui.keys doc/keys.md"
+    assert page.read_text(encoding="utf-8") == keys_markdown(), "run python -m skyreels_tui.ui.keys doc/keys.md"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,6 @@ HEAVY = (
 
 
 def test_importing_the_app_loads_nothing_heavy():
-    code = f"import sys, skyreels_tui.app; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, skyreels_tui.app.app; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyreels_tui.jobs.model import JobState
+from skyreels_tui.queue.model import JobState
 
 
 async def test_leaving_an_idle_app_asks_nothing(start):
@@ -60,7 +60,7 @@ async def test_a_job_that_ends_while_the_question_stands_answers_it(start):
 async def test_a_changed_input_asks_and_one_key_starts_from_step_0(start, tmp_path):
     from pathlib import Path
 
-    from tests.jobs.conftest import PICTURE, make_request
+    from tests.queue.conftest import PICTURE, make_request
 
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(Path(PICTURE).read_bytes())

@@ -7,18 +7,18 @@ import json
 import pytest
 from textual import events
 
-from skyreels_tui.history import MOST, History
-from skyreels_tui.jobs.model import JobState
-from skyreels_tui.keys import HISTORY, PRESETS, SEEDS
-from skyreels_tui.presets import Presets, PresetsError, name_problem
-from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.screens.history import HistoryScreen
-from skyreels_tui.screens.presets import PresetsScreen
-from skyreels_tui.screens.seeds import SeedsScreen
-from skyreels_tui.settings import load
-from skyreels_tui.widgets.fields.fetching import FetchLine
-from skyreels_tui.widgets.fields.files import FilesField
-from skyreels_tui.widgets.fields.text import PromptArea
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.requests.history import MOST, History
+from skyreels_tui.requests.presets import Presets, PresetsError, name_problem
+from skyreels_tui.settings.settings import load
+from skyreels_tui.ui.keys import HISTORY, PRESETS, SEEDS
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.screens.form.history import HistoryScreen
+from skyreels_tui.ui.screens.form.presets import PresetsScreen
+from skyreels_tui.ui.screens.form.seeds import SeedsScreen
+from skyreels_tui.ui.widgets.fields.fetching import FetchLine
+from skyreels_tui.ui.widgets.fields.files import FilesField
+from skyreels_tui.ui.widgets.fields.text import PromptArea
 from tests.media.web import Handler, redirect, serving, whole
 from tests.ui.conftest import ASTRONAUT, COFFEE, Session
 from tests.ui.test_form import fill, open_form, problem

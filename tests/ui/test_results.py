@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.media.ffmpeg import ffmpeg_path
-from pipelines.media.probe import probe_video
-from skyreels_tui.screens.form import FormScreen
-from skyreels_tui.screens.rename import RenameScreen
-from skyreels_tui.screens.results import ResultsScreen
-from skyreels_tui.widgets.videolist import VideoList
-from skyreels_tui.widgets.videoview import VideoView
+from pipelines.media.read.probe import probe_video
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.screens.results.rename import RenameScreen
+from skyreels_tui.ui.screens.results.results import ResultsScreen
+from skyreels_tui.ui.widgets.video_list import VideoList
+from skyreels_tui.ui.widgets.video_view import VideoView
 from tests.ui.conftest import SAMPLES, Session
 
 TASK = "reference_to_video"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from skyreels_tui.shellwords import shell_line, shell_word
+from skyreels_tui.words.shell_words import shell_line, shell_word
 
 WORDS = {
     "plain": "a.png",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import language
+from pipelines.front import language
 from tests.models_hub.conftest import FakeHub, hub  # noqa: F401 - hub is a fixture
 from tests.ui.classes import SCREENS
 from tests.ui.scenes import SCENES, Scene, fill_hub, make_files, open_app, quiet, still

@@ -10,7 +10,7 @@ from textual.color import Color
 from textual.design import ColorSystem
 
 import themes
-from skyreels_tui.palette import TITLES, load_theme, theme_names
+from skyreels_tui.ui.palette import TITLES, load_theme, theme_names
 
 SURFACES = ("background", "surface", "panel")
 TEXTS = ("foreground", "primary", "accent", "text-muted", "text-success", "text-warning", "text-error")
@@ -79,7 +79,7 @@ async def test_the_picker_previews_keeps_and_goes_back(start, tmp_path):
 
 
 async def test_ascii_draws_no_symbol_in_the_queue(start):
-    from skyreels_tui.panels.queue import QueuePanel
+    from skyreels_tui.ui.panels.queue import QueuePanel
 
     async with start(ascii=True) as s:
         s.add("plain")

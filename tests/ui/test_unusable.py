@@ -3,12 +3,12 @@
 import pytest
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
 from skyreels_tui.executors.fake import FakeExecutor
-from skyreels_tui.folders import find_folders
-from skyreels_tui.jobs.opening import open_store
-from skyreels_tui.jobs.rows import NewJob
-from skyreels_tui.settings import Settings
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.settings.settings import Settings
 from tests.ui.conftest import Session
 
 GARBAGE = b"this is no database, it is what a broken disk left"

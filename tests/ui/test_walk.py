@@ -10,13 +10,13 @@ import time
 import pytest
 from textual import events
 
-from pipelines import language
 from pipelines.checkpoints.registry import CHECKPOINTS
-from skyreels_tui import panels, screens, widgets
-from skyreels_tui.keys import SCOPES
-from skyreels_tui.screens.dialog import Dialog
-from skyreels_tui.screens.home import HomeScreen
-from skyreels_tui.screens.unusable import UnusableScreen
+from pipelines.front import language
+from skyreels_tui.ui import panels, screens, widgets
+from skyreels_tui.ui.keys import SCOPES
+from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
+from skyreels_tui.ui.screens.dialogs.dialog import Dialog
+from skyreels_tui.ui.screens.home.home import HomeScreen
 from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
 from tests.ui.classes import SCREENS, widget_classes
 from tests.ui.conftest import SAMPLES, Session

@@ -1,0 +1,219 @@
+"""Speed of this machine with full-size networks of random weights: ceilings, steps, decoding, memory.
+
+Nothing is downloaded. Times are medians after a warm-up, in seconds of device time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipelines.front.cost import AVATAR_19B, WAN_14B, NetworkSize, call_flops
+from pipelines.models.transformer.attention import attention
+from pipelines.models.transformer.transformer import AudioContext, Context, SkyReelsTransformer
+from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
+
+TEXT_TOKENS = 512
+IMAGE_TOKENS = 257
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One transformer call of a family at a size."""
+
+    name: str
+    family: str
+    height: int
+    width: int
+    latent_frames: int
+    """Frames in the call, condition included."""
+    condition_frames: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the call."""
+        return self.latent_frames * (self.height // 16) * (self.width // 16)
+
+
+JOB_STEPS: Mapping[str, int] = {"r2v": 8, "v2v": 8, "a2v": 4}
+"""Denoising steps of one clip, piece or window."""
+
+CASES: tuple[Case, ...] = (
+    Case("r2v 540P 5 s", "r2v", 544, 960, 35, 4),
+    Case("r2v 720P 5 s", "r2v", 720, 1280, 35, 4),
+    Case("v2v 540P 5 s", "v2v", 544, 960, 40, 7),
+    Case("a2v 480P window", "a2v", 480, 832, 21),
+    Case("a2v 720P window", "a2v", 720, 1280, 21),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Measured time of one transformer call."""
+
+    case: Case
+    seconds: tuple[float, ...]
+    first_seconds: float
+    """The first call of the process, compilation included."""
+    peak_bytes: int
+    weights_bytes: int
+    num_layers: int = 40
+
+    @property
+    def median_s(self) -> float:
+        """Median of the measured calls, scaled to all layers when fewer were built."""
+        return statistics.median(self.seconds) * self.network.num_layers / self.num_layers
+
+    @property
+    def network(self) -> NetworkSize:
+        """The full-size network's figures."""
+        return AVATAR_19B if self.case.family == "a2v" else WAN_14B
+
+    @property
+    def tflops(self) -> float:
+        """Operations of the call over its median time, in 10^12 a second."""
+        return call_flops(self.network, self.case.num_tokens) / self.median_s / 1e12
+
+
+def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyReelsTransformer:
+    """A full-width bfloat16 transformer with random weights on the GPU, its float32 tensors kept float32."""
+    from pipelines.models.transformer.transformer import FLOAT32_NAMES
+
+    avatar: dict[str, int] = (
+        {"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120, "audio_feature_dim": 12 * 768}
+        if family == "a2v"
+        else {}
+    )
+    with torch.device("meta"):
+        network: SkyReelsTransformer = SkyReelsTransformer(num_layers=num_layers, **avatar)
+    generator = torch.Generator("cuda").manual_seed(seed)
+    for name, parameter in network.named_parameters():
+        kept = any(part in name for part in FLOAT32_NAMES)
+        dtype = torch.float32 if kept else torch.bfloat16
+        value = torch.empty(parameter.shape, dtype=dtype, device="cuda")
+        if name.endswith("bias"):
+            value.normal_(0, 0.02, generator=generator)
+        elif value.ndim == 1:
+            value.normal_(1, 0.1, generator=generator)
+        else:
+            value.normal_(0, (parameter.numel() / parameter.shape[0]) ** -0.5, generator=generator)
+        parent, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(parent), leaf, torch.nn.Parameter(value, requires_grad=False))
+    network.eval()
+    return network
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Random inputs of one case."""
+
+    latents: Tensor
+    timesteps: Tensor
+    context: Context
+    frame_index: Tensor | None
+    audio: AudioContext | None
+    num_output_frames: int
+
+
+@torch.inference_mode()
+def random_inputs(network: SkyReelsTransformer, case: Case, seed: int = 1) -> Inputs:
+    """Inputs of the shapes that the family's pipeline makes."""
+    generator = torch.Generator("cuda").manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, device="cuda", generator=generator)
+
+    channels = 36 if case.family == "a2v" else 16
+    latents = draw(1, channels, case.latent_frames, case.height // 8, case.width // 8)
+    image = draw(1, IMAGE_TOKENS, 1280) if case.family == "a2v" else None
+    context = network.encode_context(draw(1, TEXT_TOKENS, 4096), image)
+    audio = None
+    if case.family == "a2v":
+        audio = network.encode_audio(draw(1, 4 * case.latent_frames - 3, 5, 12, 768))
+    if case.family == "v2v":
+        index = torch.ones(case.latent_frames, dtype=torch.long, device="cuda")
+        index[: case.condition_frames] = 0
+        return Inputs(latents, torch.tensor([0.0, 927.0], device="cuda"), context, index, audio, case.latent_frames)
+    output = case.latent_frames - (case.condition_frames if case.family == "r2v" else 0)
+    return Inputs(latents, torch.tensor([927.0], device="cuda"), context, None, audio, output)
+
+
+def forward(network: SkyReelsTransformer, inputs: Inputs) -> Tensor:
+    """One call, as a pipeline makes it."""
+    with torch.inference_mode():
+        velocity: Tensor = network(
+            inputs.latents,
+            inputs.timesteps,
+            inputs.context,
+            frame_index=inputs.frame_index,
+            audio=inputs.audio,
+            num_output_frames=inputs.num_output_frames,
+        )
+        return velocity
+
+
+def step_time(network: SkyReelsTransformer, case: Case, repeats: int = 3) -> StepTime:
+    """Measure one case; the first call is kept apart."""
+    inputs = random_inputs(network, case)
+    torch.cuda.reset_peak_memory_stats()
+    first = seconds_of(lambda: forward(network, inputs))
+    seconds = tuple(seconds_of(lambda: forward(network, inputs)) for _ in range(repeats))
+    weights = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+    layers = len(list(network.get_submodule("blocks").children()))
+    return StepTime(case, seconds, first, torch.cuda.max_memory_allocated(), weights, layers)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall seconds of `work` until the device is idle."""
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    result = work()
+    torch.cuda.synchronize()
+    del result
+    return time.perf_counter() - start
+
+
+def ceilings() -> dict[str, float]:
+    """TFLOP/s of a bfloat16 matrix product and of exact attention at a job's size, and GB/s of a copy."""
+    tokens, dim, inner = 71400, 5120, 13824
+    x = torch.randn(tokens, dim, device="cuda", dtype=torch.bfloat16)
+    weight = torch.randn(inner, dim, device="cuda", dtype=torch.bfloat16)
+    matmul = _median(lambda: F.linear(x, weight))
+    q = torch.randn(1, 32768, 40, 128, device="cuda", dtype=torch.bfloat16)
+    softmax = _median(lambda: attention(q, q, q))
+    copy = torch.empty_like(x)
+    moved = _median(lambda: copy.copy_(x))
+    return {
+        "matmul_tflops": 2 * tokens * dim * inner / matmul / 1e12,
+        "attention_tflops": 4 * 32768**2 * dim / softmax / 1e12,
+        "copy_gb_per_s": 2 * x.nbytes / moved / 1e9,
+    }
+
+
+def decode_seconds(height: int, width: int, latent_frames: int, repeats: int = 3) -> tuple[float, int]:
+    """Median seconds and peak bytes of decoding a whole clip with random weights."""
+    from diffusers import AutoencoderKLWan
+
+    torch.manual_seed(0)
+    weights = DecoderWeights(AutoencoderKLWan().cuda().eval(), torch.float16)
+    z = torch.randn(latent_frames, 16, height // 8, width // 8, device="cuda")
+
+    def decode() -> None:
+        decoder = StreamingDecoder(weights, torch.float32)
+        for chunk in z.split(1):
+            ((decoder.decode(chunk) + 1) * 127.5).to(torch.uint8)
+
+    decode()
+    torch.cuda.reset_peak_memory_stats()
+    return _median(decode, repeats), torch.cuda.max_memory_allocated()
+
+
+def _median(work: Callable[[], object], repeats: int = 5) -> float:
+    work()
+    return statistics.median(seconds_of(work) for _ in range(repeats))

@@ -1,0 +1,270 @@
+"""Carries out a download plan: several files at a time, resumable, checked, cancellable; torch-free."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.checkpoints.download.errors import DownloadError, Interrupted, disk_error, explained
+from pipelines.checkpoints.download.hub import PART, DownloadPlan, RemoteFile
+from pipelines.checkpoints.download.meter import Meter, Moved
+from pipelines.checkpoints.locate import repo_folder
+from pipelines.front.errors import Cancelled
+from pipelines.front.language import tr
+
+AT_ONCE = 4
+"""Files that are fetched side by side."""
+GIVE_UP_S = 600.0
+"""Without a single new byte a file is given up after this long: a router that restarts is no reason."""
+PAUSE_S = 15.0
+"""Longest wait before a broken line is tried again."""
+SILENCE_S = 10.0
+"""A line on which nothing comes for this long counts as broken."""
+TELL_S = 0.25
+
+Tell = Callable[[Moved], None]
+"""Called a few times a second on the calling thread; raising `Cancelled` stops, and what is here stays."""
+
+
+def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> Path:
+    """Fetch what is missing and return the snapshot folder.
+
+    Raises DownloadError in words; running the same plan again goes on where it stopped.
+    """
+    try:
+        plan.blobs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, plan.blobs / "x") from error
+    meter = Meter(
+        {planned.file.path: planned.file.num_bytes for planned in plan.contents},
+        {planned.file.path: planned.have_bytes for planned in plan.contents},
+        clock,
+    )
+    fetcher = _Fetcher(plan, meter)
+    crew = _Crew(fetcher, [planned.file for planned in plan.contents])
+    try:
+        while crew.is_busy(TELL_S):
+            tell(meter.read())
+        tell(meter.read())
+    finally:
+        # Whatever ended the wait, no thread may go on filling the disk or hold a file that is wanted again.
+        fetcher.stop.set()
+        crew.join()
+    _name_branch(plan)
+    return plan.folder
+
+
+class _Crew:
+    """Threads that share a list of files. They are daemons: a silent line must not hold up the program's end."""
+
+    def __init__(self, fetcher: _Fetcher, files: list[RemoteFile]) -> None:
+        self._fetcher, self._files = fetcher, deque(files)
+        self._changed = threading.Condition()
+        self._working = min(AT_ONCE, len(files))
+        self._error: DownloadError | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"download-{number}", daemon=True)
+            for number in range(self._working)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def is_busy(self, timeout_s: float) -> bool:
+        """Wait a moment and tell whether a thread still works; raises the first error of any of them."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._working or self._error, timeout_s)
+            if self._error is not None:
+                raise self._error
+            return self._working > 0
+
+    def join(self) -> None:
+        """Wait until every thread has left its file."""
+        for thread in self._threads:
+            thread.join()
+
+    def _next(self) -> RemoteFile | None:
+        with self._changed:
+            return self._files.popleft() if self._files else None
+
+    def _work(self) -> None:
+        ended: DownloadError | None = DownloadError(tr("a download ended in an unforeseen way: see the log"))
+        try:
+            while (file := self._next()) is not None:
+                self._fetcher.fetch(file)
+            ended = None
+        except Cancelled:
+            ended = None
+        except DownloadError as error:
+            ended = error
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._error = self._error or ended
+                self._changed.notify_all()
+
+
+class _Fetcher:
+    """Brings blobs into the cache, whole and checked. Used from several threads, one file each."""
+
+    def __init__(self, plan: DownloadPlan, meter: Meter) -> None:
+        self._plan, self._meter = plan, meter
+        self.stop = threading.Event()
+        """Set when nothing more is wanted."""
+
+    def fetch(self, file: RemoteFile) -> None:
+        """Fetch one file and show it under its names; raises Cancelled when it was stopped."""
+        self._go_on()
+        target = self._plan.blobs / file.etag
+        part = self._plan.blobs / f"{file.etag}{PART}"
+        try:
+            if not target.exists():
+                with _locked(part) as stream:
+                    # Another process may have finished it before it gave the lock away.
+                    if not target.exists():
+                        self._receive(file, stream)
+                        self._check(file, stream, part)
+                        part.replace(target)
+                    else:
+                        part.unlink(missing_ok=True)
+            _show(self._plan, file)
+        except OSError as error:
+            raise disk_error(error, part) from error
+        self._meter.close(file.path)
+
+    def _receive(self, file: RemoteFile, stream: BinaryIO) -> None:
+        """Append what is missing, over as many connections as it takes."""
+        have = stream.seek(0, os.SEEK_END)
+        if have > file.num_bytes:
+            have = 0
+            stream.truncate(0)
+        pause_s, silent_since = 0.5, time.monotonic()
+        while have < file.num_bytes:
+            before = have
+            self._meter.at(file.path, have)
+            try:
+                have = self._receive_once(file, stream, have)
+            except Interrupted as error:
+                have = stream.seek(0, os.SEEK_END)
+                if have > before:
+                    pause_s, silent_since = 0.5, time.monotonic()
+                elif time.monotonic() - silent_since >= GIVE_UP_S:
+                    raise
+                self._meter.wait(file.path, str(error))
+                self.stop.wait(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_S)
+            self._go_on()
+
+    def _receive_once(self, file: RemoteFile, stream: BinaryIO, have: int) -> int:
+        """One connection; returns the bytes that are here when it ends."""
+        # Documented names that the package does not mark as exported.
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # re-exported untyped
+            build_hf_headers,
+            get_session,
+            hf_raise_for_status,
+        )
+
+        plan = self._plan
+        url = hf_hub_url(plan.repo_id, file.path, revision=plan.revision, endpoint=plan.endpoint)
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        with (
+            explained(plan.repo_id, plan.endpoint),
+            get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=SILENCE_S) as response,
+        ):
+            hf_raise_for_status(response)
+            if have and response.status_code != 206:
+                # The server starts over instead of going on.
+                have = 0
+                stream.truncate(0)
+            # Pieces as they arrive: what is gathered first is lost when the process is killed.
+            for chunk in response.iter_bytes():
+                stream.write(chunk)
+                have += len(chunk)
+                self._meter.at(file.path, have)
+                self._go_on()
+        if have < file.num_bytes:
+            raise Interrupted(
+                tr(
+                    "the line broke at {have} of {size} bytes of {file}",
+                    have=have,
+                    size=file.num_bytes,
+                    file=file.path,
+                )
+            )
+        return have
+
+    def _check(self, file: RemoteFile, stream: BinaryIO, part: Path) -> None:
+        """Compare size and checksum with the hub's; a damaged file is removed."""
+        self._meter.check(file.path)
+        os.fsync(stream.fileno())
+        if part.stat().st_size == file.num_bytes and matches(part, file.etag, lambda _: self._go_on()):
+            return
+        part.unlink()
+        raise DownloadError(tr("{file} arrived damaged and was removed: fetch it again", file=file.path))
+
+    def _go_on(self) -> None:
+        if self.stop.is_set():
+            raise Cancelled
+
+
+@contextmanager
+def _locked(part: Path) -> Iterator[BinaryIO]:
+    """Open a part file for going on; two downloads of one file must not write into each other."""
+    with part.open("ab", buffering=0) as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DownloadError(
+                tr("another process downloads {file} already", file=part.name.removesuffix(PART)[:12])
+            ) from None
+        yield stream
+
+
+def matches(path: Path, etag: str, tell: Callable[[int], None] | None = None) -> bool:
+    """True when the file's checksum is `etag`: a sha256, or a git object id; other etags prove nothing.
+
+    `tell(bytes)` hears what was read and may raise to stop.
+    """
+    if len(etag) == 64:
+        digest = hashlib.sha256()
+    elif len(etag) == 40:
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    else:
+        return True
+    with path.open("rb") as stream:
+        while chunk := stream.read(8 << 20):
+            digest.update(chunk)
+            if tell is not None:
+                tell(len(chunk))
+        # On unified memory the page cache is room that a job may want.
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return digest.hexdigest() == etag
+
+
+def _show(plan: DownloadPlan, file: RemoteFile) -> None:
+    """Give a blob its names in the snapshot, as the shared cache expects; at once, so that all see what is here."""
+    for planned in plan.files:
+        name = plan.folder / planned.file.path
+        if planned.file.etag == file.etag and not name.is_symlink() and not name.exists():
+            name.parent.mkdir(parents=True, exist_ok=True)
+            name.symlink_to(os.path.relpath(plan.blobs / file.etag, name.parent))
+
+
+def _name_branch(plan: DownloadPlan) -> None:
+    """Say which commit the branch was at."""
+    refs = repo_folder(plan.repo_id, plan.cache) / "refs"
+    try:
+        refs.mkdir(exist_ok=True)
+        (refs / "main").write_text(plan.revision, encoding="utf-8")
+    except OSError as error:
+        raise disk_error(error, refs / "main") from error

@@ -1,0 +1,188 @@
+"""One denoising pass of the avatar, from given frames to velocities; knows nothing of files or pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKLWan
+from torch import Tensor
+
+from pipelines.families.a2v.conditions import condition_pixels, speech_windows, with_mask
+from pipelines.families.a2v.windows import WindowPlan
+from pipelines.models.encoders.image import ImageEncoder
+from pipelines.models.transformer.transformer import AudioContext, Context, SkyReelsTransformer
+from pipelines.models.vae.vae import encode_mean, normalise
+from pipelines.sampling.schedulers import Timetable
+
+Trace = Callable[[str, Tensor], None]
+"""Told the name and value of a stage's tensors; parity compares them."""
+
+
+def no_trace(_name: str, _value: Tensor) -> None:
+    """A `Trace` for everyone else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """How strongly text and voice pull; 1 or less is off."""
+
+    text_scale: float = 1.0
+    audio_scale: float = 1.0
+
+    @property
+    def uses_text(self) -> bool:
+        """Whether the negative prompt is needed."""
+        return self.text_scale > 1
+
+    @property
+    def uses_audio(self) -> bool:
+        """Whether a call without voice is needed."""
+        return self.audio_scale > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The models that every pass calls."""
+
+    transformer: SkyReelsTransformer
+    vae: AutoencoderKLWan
+    image_encoder: ImageEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """Everything that stays the same from pass to pass."""
+
+    networks: Networks
+    plan: WindowPlan
+    timetable: Timetable
+    guidance: Guidance
+    picture: Tensor
+    """[1, 3, 1, H, W] float32 in -1..1."""
+    text: Tensor
+    """[1, 512, C]: the user's words, heard in the reference pass only."""
+    connection_text: Tensor
+    """[1, 512, C]: what every window is told."""
+    negative_text: Tensor | None
+    """[1, 512, C]; needed only when the text guides."""
+    embedding: Tensor
+    """[frames, layers, channels] speech, mirrored at its end as far as the windows reach."""
+
+
+class AvatarPass:
+    """One pass: its condition, its contexts and the velocity that the solver asks for."""
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        index: int,
+        known: Tensor,
+        key_frame: Tensor | None,
+        generator: torch.Generator,
+        trace: Trace = no_trace,
+    ) -> None:
+        """Encode what the pass is given; draws nothing yet.
+
+        Args:
+            avatar: what all passes share.
+            index: 0 is the reference pass, k + 1 is window k.
+            known: [1, 3, n, H, W] first frames, float32 in -1..1: the portrait or the last motion frames.
+            key_frame: [1, 3, 1, H, W] that a window ends at.
+            generator: on the CPU, so that a seed means the same video on every device.
+            trace: told every stage's tensors.
+        """
+        self._avatar, self._index, self._generator, self._trace = avatar, index, generator, trace
+        self._calls = 0
+        picture = avatar.networks.image_encoder(known[:, :, 0])  # [1, 257, C]
+        self._tell("clip_context", picture)
+        self._condition = self._encode_frames(known, key_frame)  # [1, 20, T, h, w]
+        encode = avatar.networks.transformer.encode_context
+        self._told: Context = encode(avatar.text if index == 0 else avatar.connection_text, picture)
+        self._told_not: Context | None = None
+        if avatar.guidance.uses_text and avatar.negative_text is not None:
+            self._told_not = encode(avatar.negative_text, picture)
+        self._voice, self._silence = self._encode_speech()
+
+    def _encode_frames(self, known: Tensor, key_frame: Tensor | None) -> Tensor:
+        num_frames, networks = self._avatar.plan.window_frames, self._avatar.networks
+        pixels = condition_pixels(known, key_frame, num_frames)
+        latents = normalise(networks.vae, encode_mean(networks.vae, pixels))  # [1, 16, T, h, w]
+        condition = with_mask(latents, known.shape[2], key_frame is not None, num_frames)
+        condition = condition.to(networks.transformer.compute_dtype)
+        self._tell("y", condition)
+        return condition
+
+    def _encode_speech(self) -> tuple[AudioContext, AudioContext | None]:
+        transformer, plan = self._avatar.networks.transformer, self._avatar.plan
+        windows = speech_windows(
+            self._avatar.embedding,
+            plan.audio_start(self._index),
+            plan.window_frames,
+            transformer.config.audio_window,
+        )
+        self._tell("audio", windows)
+        voice = transformer.encode_audio(windows)
+        if not self._avatar.guidance.uses_audio:
+            return voice, None
+        return voice, transformer.encode_audio(torch.zeros_like(windows))
+
+    def noise(self) -> Tensor:
+        """Draw the pass's first latents, [1, 16, T, h, w] float32, with the motion frames held."""
+        latents = self.hold_motion(self._draw(self._avatar.plan.latent_frames), 0)
+        self._tell("latent0", latents)
+        return latents
+
+    def after_step(self, latents: Tensor, step: int) -> Tensor:
+        """Hold the motion frames again after `step` finished steps."""
+        latents = self.hold_motion(latents, step)
+        self._tell(f"latent{step}", latents)
+        return latents
+
+    def hold_motion(self, latents: Tensor, step: int) -> Tensor:
+        """Overwrite the first latent frames of a later window with its motion frames at the step's noise.
+
+        The noise is drawn anew every time, after the last step too, where it counts for nothing.
+        """
+        if self._index <= 1:
+            return latents
+        count, sigma = self._avatar.plan.motion_latent_frames, self._avatar.timetable.sigmas[step]
+        motion = self._condition[:, 4:, :count].float()
+        held = (1 - sigma) * motion + sigma * self._draw(count)
+        return torch.cat([held, latents[:, :, count:]], dim=2)
+
+    def _draw(self, num_frames: int) -> Tensor:
+        height, width = self._condition.shape[3:]
+        noise = torch.randn(1, 16, num_frames, height, width, generator=self._generator)
+        self._trace("draw", noise)
+        return noise.to(self._condition.device)
+
+    def velocity(self, latents: Tensor, timestep: float) -> Tensor:
+        """Velocity of latents [1, 16, T, h, w] with the guidance asked for: one to three calls."""
+        full = self._call(latents, timestep, self._told, self._voice)
+        self._tell(f"velocity{self._calls}", full)
+        self._calls += 1
+        text_scale, audio_scale = self._avatar.guidance.text_scale, self._avatar.guidance.audio_scale
+        if self._told_not is not None and self._silence is not None:
+            no_text = self._call(latents, timestep, self._told_not, self._voice)
+            nothing = self._call(latents, timestep, self._told_not, self._silence)
+            return nothing + text_scale * (full - no_text) + audio_scale * (no_text - nothing)
+        if self._told_not is not None:
+            no_text = self._call(latents, timestep, self._told_not, self._voice)
+            return no_text + text_scale * (full - no_text)
+        if self._silence is not None:
+            no_voice = self._call(latents, timestep, self._told, self._silence)
+            return no_voice + audio_scale * (full - no_voice)
+        return full
+
+    def _call(self, latents: Tensor, timestep: float, context: Context, audio: AudioContext) -> Tensor:
+        return self._avatar.networks.transformer(
+            torch.cat([latents.to(self._condition.dtype), self._condition], dim=1),
+            torch.tensor(timestep, device=latents.device),
+            context,
+            audio=audio,
+        )
+
+    def _tell(self, name: str, value: Tensor) -> None:
+        self._trace(f"pass{self._index}.{name}", value)

@@ -1,0 +1,205 @@
+"""Talking avatar: a portrait and a recording become a video that speaks. Read `generate` top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipelines.families.a2v.conditions import mirror_end
+from pipelines.families.a2v.denoising import Avatar, Guidance
+from pipelines.families.a2v.networks import AvatarModels
+from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, to_signed
+from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
+from pipelines.families.a2v.render import Outlets, WritePiece, render
+from pipelines.families.a2v.windows import (
+    MAX_FRAMES,
+    SAMPLE_RATE,
+    SHIFT,
+    TARGET_LUFS,
+    WindowPlan,
+    audio_frames,
+)
+from pipelines.front.errors import InvalidRequest, MediaError
+from pipelines.front.language import tr
+from pipelines.front.memory import requested_plan
+from pipelines.front.progress import Progress, Report, Stage
+from pipelines.front.runtime import Output, Runtime
+from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
+from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness
+from pipelines.media.read.images import load_image, transparency_warning
+from pipelines.media.video import VideoWriter
+from pipelines.media.write.publish import publish
+from pipelines.running.pool import ModelPool
+from pipelines.running.resume import WorkDir
+from pipelines.sampling.schedulers import avatar_timetable
+from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
+
+TASK = "talking_avatar"
+LOUD_GAIN_DB = 30.0
+"""A recording that must be raised by more is warned about: its noise is raised too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """The picture as the model sees it."""
+
+    picture: Tensor
+    """[1, 3, 1, H, W] float32 in -1..1."""
+    crop: Crop
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The recording as the model hears it."""
+
+    waveform: Tensor
+    """[samples] mono at 16 kHz, float32, at -23 LUFS unless silent."""
+    plan: WindowPlan
+    warnings: tuple[str, ...] = ()
+
+
+def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
+    """Make the video and publish it; a later call with the same work folder continues at the stored step.
+
+    Raises InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and
+    whatever `report` raises.
+    """
+    # 1. Check: the request, then that the files are those of the stored steps.
+    if problems := request.check():
+        raise InvalidRequest(problems)
+    (image_path,), (audio_path,) = request.input_image, request.input_audio
+    work = WorkDir(runtime.work_dir)
+    work.remember_inputs([image_path, audio_path])
+    work.check_inputs()
+
+    # 2. Portrait and recording: the portrait decides the size, the recording the length.
+    portrait = read_portrait(image_path, request.resolution)
+    voice = read_voice(audio_path)
+    plan, warnings = voice.plan, [*portrait.warnings, *voice.warnings]
+
+    if len(work.pieces()) < max(1, plan.num_windows):
+        models = AvatarModels(runtime, pool, report, requested_plan(request))
+
+        # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
+        stored = work.latest()
+        first = stored.segment if stored else 0
+        report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
+        guidance = Guidance(request.guidance_scale, request.audio_guidance_scale)
+        text, connection_text = models.embed_prompt(request.prompt), models.embed_prompt(CONNECTION_PROMPT)
+        negative_text = None
+        if guidance.uses_text:
+            negative_text = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
+
+        # 4. Speech: the whole recording at once.
+        report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
+        embedding = hear(models, voice)
+
+        # 5. Passes: the reference video, then window after window, each decoded into its own piece.
+        shape = PixelShape(*portrait.crop.target, plan.window_frames)
+        with models.networks(shape.latent.num_tokens) as networks:
+            avatar = Avatar(
+                networks,
+                plan,
+                avatar_timetable(request.num_inference_steps, SHIFT),
+                guidance,
+                portrait.picture.to(runtime.device),
+                text,
+                connection_text,
+                negative_text,
+                embedding,
+            )
+            outlets = Outlets(
+                write_piece=piece_writer(work, *portrait.crop.target),
+                decode=models.decode,
+                work=work,
+                report=report,
+                wants_preview=runtime.wants_preview,
+            )
+            render(avatar, request.seed, outlets)
+
+    # 6. Write: the pieces joined, with the original recording.
+    report(Progress(Stage.WRITE, segment=plan.num_passes - 1, num_segments=plan.num_passes))
+    return publish(
+        work.pieces(),
+        runtime,
+        request,
+        task=TASK,
+        fps=AVATAR_FPS,
+        num_frames=plan.num_frames,
+        sound=audio_path,
+        sound_seconds=plan.num_frames / AVATAR_FPS,
+        warnings=warnings,
+    )
+
+
+def read_portrait(path: str, resolution: str) -> Portrait:
+    """Read a picture upright and fill the bucket nearest to its shape."""
+    image = load_image(path)
+    target = nearest_bucket(AVATAR_BUCKETS[resolution], image.height, image.width)
+    crop = fill_crop(image.height, image.width, target)
+    warnings = [transparency_warning(path)]
+    if crop.lost_share > MAX_CROPPED_SHARE:
+        warnings.append(
+            tr(
+                "{lost_share:.0%} of the portrait is cut away to fill {width}x{height}: "
+                "crop it yourself to choose what stays",
+                lost_share=crop.lost_share,
+                width=target[1],
+                height=target[0],
+            )
+        )
+    return Portrait(to_signed(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
+
+
+def read_voice(path: str) -> Voice:
+    """Read a recording's mono mix at 16 kHz and the speaking loudness the model expects."""
+    samples = decode_mono(path, SAMPLE_RATE)
+    seconds = len(samples) / SAMPLE_RATE
+    if seconds < MIN_SECONDS or audio_frames(len(samples)) > MAX_FRAMES:
+        raise MediaError(
+            tr(
+                "{path} holds {seconds:.2f} s of sound: the avatar speaks {least:g} to {most:g} s",
+                path=path,
+                seconds=seconds,
+                least=MIN_SECONDS,
+                most=MAX_FRAMES / AVATAR_FPS,
+            )
+        )
+    measured = loudness(samples, SAMPLE_RATE)
+    warnings: tuple[str, ...] = ()
+    if math.isinf(measured):
+        warnings = (tr("the recording is silent: the mouth has nothing to follow"),)
+    elif TARGET_LUFS - measured > LOUD_GAIN_DB:
+        gain = TARGET_LUFS - measured
+        warnings = (
+            tr("the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all", gain=gain),
+        )
+    waveform = normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS)
+    return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), warnings)
+
+
+def hear(models: AvatarModels, voice: Voice) -> Tensor:
+    """Encode the speech, [frames, layers, channels] on the device, mirrored as far as the windows reach."""
+    with models.audio_encoder() as encoder:
+        features = encoder(voice.waveform.to(models.device), voice.plan.num_frames)
+    return mirror_end(features.embedding, voice.plan.mirrored_frames)
+
+
+def piece_writer(work: WorkDir, height: int, width: int) -> WritePiece:
+    """Return a function that opens piece `index`; the piece gets its durable name when the context ends well."""
+
+    @contextmanager
+    def write_piece(index: int) -> Iterator[Callable[[np.ndarray], None]]:
+        temporary = work.piece_path(index)
+        with VideoWriter(temporary, width, height, AVATAR_FPS) as writer:
+            yield writer.write
+        work.commit_piece(temporary, index)
+
+    return write_piece

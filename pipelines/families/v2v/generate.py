@@ -1,0 +1,237 @@
+"""Video extension: a shot that goes on, or a new shot after a cut. Read `extend` top to bottom.
+
+Each piece is a file in the work folder before the next one begins; what a piece follows (the last frames before it)
+is stored with it, so a job continues at any step of any piece and memory does not grow with the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipelines.families.networks import CheckpointNetworks
+from pipelines.families.v2v.condition_frames import Frames, LastFrames, fit_bucket, stretch
+from pipelines.families.v2v.networks import LAYOUT, SHOT_SWITCHING_FOLDER, SINGLE_SHOT_FOLDER
+from pipelines.families.v2v.steps import (
+    continuing_velocity,
+    decode_bytes,
+    draw_noise,
+    encode_frames,
+    switching_velocity,
+)
+from pipelines.front.errors import InvalidRequest
+from pipelines.front.memory import requested_plan
+from pipelines.front.progress import Progress, Report, Stage
+from pipelines.front.runtime import Output, Runtime
+from pipelines.front.shapes import (
+    MODEL_FPS,
+    SINGLE_CONDITION_FRAMES,
+    SPATIAL_STRIDE,
+    WAN_BUCKETS,
+    LatentShape,
+    PixelShape,
+    reference_frames,
+    single_shot_pieces,
+)
+from pipelines.media.video import VideoWriter, read_tail
+from pipelines.media.write.publish import publish
+from pipelines.models.encoders.text import cut_warning
+from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.running.heap import flat_heap
+from pipelines.running.pool import ModelPool
+from pipelines.running.resume import Snapshot, WorkDir
+from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_solver
+from pipelines.sampling.preview import preview_strip
+from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
+from pipelines.tasks.extension import ExtensionRequest
+from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
+from pipelines.tasks.single_shot_extension import SingleShotExtension
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the two tasks do differently."""
+
+    task: str
+    transformer_folder: str
+    velocity: Callable[[SkyReelsTransformer, Context, Tensor], Predict]
+    goes_on: bool
+    """The condition frames are decoded together with the new ones, which gives the causal decoder its history."""
+
+    def decoded_latents(self, condition: Tensor, latents: Tensor) -> Tensor:
+        """The latent frames that make the new frames' pictures."""
+        return torch.cat((condition, latents), dim=2) if self.goes_on else latents
+
+    @property
+    def dropped_frames(self) -> int:
+        """Decoded frames at the beginning of a piece that the video has already."""
+        return SINGLE_CONDITION_FRAMES if self.goes_on else 0
+
+
+SINGLE_SHOT = Kind("single_shot_extension", SINGLE_SHOT_FOLDER, continuing_velocity, goes_on=True)
+SHOT_SWITCHING = Kind("shot_switching_extension", SHOT_SWITCHING_FOLDER, switching_velocity, goes_on=False)
+
+
+def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
+    """Make 5 to 30 more seconds of the same shot, in pieces of at most 5 s. Raises as `extend` does."""
+    pieces = [piece.new_latent_frames for piece in single_shot_pieces(request.duration)]
+    with flat_heap():
+        return extend(SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report)
+
+
+def generate_shot_switching(
+    request: ShotSwitchingExtension, runtime: Runtime, pool: ModelPool, report: Report
+) -> Output:
+    """Make a new shot of 2 to 5 seconds that follows the video. Raises as `extend` does."""
+    pieces = [PixelShape(0, 0, reference_frames(request.duration)).latent.num_frames]
+    with flat_heap():
+        return extend(SHOT_SWITCHING, request, request.full_prompt, pieces, runtime, pool, report)
+
+
+@torch.inference_mode()
+def extend(
+    kind: Kind,
+    request: ExtensionRequest,
+    prompt: str,
+    pieces: Sequence[int],
+    runtime: Runtime,
+    pool: ModelPool,
+    report: Report,
+) -> Output:
+    """Make every piece (`pieces` holds their new latent frames) and publish them.
+
+    A later call with the same work folder continues at the stored step. Raises InvalidRequest, MediaError,
+    CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever `report` raises.
+    """
+    # 1. Check: the request, then that the video is the one of the stored steps.
+    if problems := request.check():
+        raise InvalidRequest(problems)
+    work = WorkDir(runtime.work_dir)
+    work.remember_inputs(request.input_video)
+    work.check_inputs()
+    models = CheckpointNetworks(LAYOUT, runtime, pool, report, requested_plan(request))
+
+    # 2. Where to go on: pieces before the stored one are finished files.
+    stored = work.latest()
+    first = stored.segment if stored else 0
+
+    # 3. Text: once for all pieces.
+    prompt_embeds = None
+    if first < len(pieces):
+        report(Progress(Stage.TEXT, segment=first, num_segments=len(pieces)))
+        prompt_embeds = models.embed_prompt(prompt)
+
+    # 4. Piece after piece; the last frames of one are the condition of the next.
+    for index in range(first, len(pieces)):
+        place = Place(index, len(pieces), work, report)
+        solver = FlowUniPC(extension_timetable(request.num_inference_steps))
+        if stored is not None and stored.step > 0:
+            latents, kept = resume_solver(stored, solver, runtime.device)
+            condition = kept["condition"]
+        else:
+            place.tell(Stage.CONDITION)
+            frames = carried_frames(stored) if stored else source_frames(request)
+            with models.vae() as vae:
+                condition = encode_frames(vae, frames)
+            latents = draw_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
+
+        # 4a. Denoise.
+        if solver.step_index < request.num_inference_steps:
+            assert prompt_embeds is not None
+            height, width = latents.shape[-2:]
+            whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
+            with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
+                context = transformer.encode_context(prompt_embeds)
+                predict = kind.velocity(transformer, context, condition)
+                latents = denoise(latents, solver, predict, place.hooks(condition, runtime))
+
+        # 4b. Decode, and make the piece durable.
+        with models.vae() as vae:
+            whole_piece = kind.decoded_latents(condition, latents)
+            chunks = decode_bytes(vae, whole_piece, models.decode)
+            carried = write_piece(place, chunks, whole_piece.shape, kind.dropped_frames)
+        stored = Snapshot(index + 1, 0, {"carried_frames": torch.from_numpy(carried)})
+        work.save(stored)
+
+    # 5. Write.
+    report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
+    too_long = cut_warning(prompt, models.tokenizer_folder)
+    return publish(
+        work.pieces()[: len(pieces)],
+        runtime,
+        request,
+        task=kind.task,
+        fps=MODEL_FPS,
+        num_frames=sum(new_frames(kind, piece) for piece in pieces),
+        before=request.input_video[0] if request.output == "joined" else None,
+        warnings=[too_long] if too_long else [],
+    )
+
+
+def new_frames(kind: Kind, new_latent_frames: int) -> int:
+    """Frames that a piece adds to the video: a shot's first latent frame stands for one frame only."""
+    return 4 * new_latent_frames if kind.goes_on else LatentShape(0, 0, new_latent_frames).pixel_frames
+
+
+def source_frames(request: ExtensionRequest) -> Frames:
+    """The last frames of the input video, at the size of the result."""
+    fps = None if request.raw_frames else float(MODEL_FPS)
+    frames = read_tail(request.input_video[0], request.condition_frames, fps=fps)
+    return stretch(frames, *fit_bucket(WAN_BUCKETS[request.resolution], frames))
+
+
+def carried_frames(stored: Snapshot) -> Frames:
+    """The frames that the piece before the snapshot ended with."""
+    frames: Frames = stored.tensors["carried_frames"].numpy()
+    return frames
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job is: one piece of several, its folder and who listens."""
+
+    index: int
+    num_pieces: int
+    work: WorkDir
+    report: Report
+
+    def tell(self, stage: Stage, step: int = 0, num_steps: int = 0) -> None:
+        """Report progress within this piece."""
+        self.report(Progress(stage, step, num_steps, self.index, self.num_pieces))
+
+    def hooks(self, condition: Tensor, runtime: Runtime) -> Hooks:
+        """What happens at every step edge of this piece."""
+        return Hooks(
+            work=self.work,
+            report=self.report,
+            segment=self.index,
+            num_segments=self.num_pieces,
+            kept={"condition": condition},
+            preview=preview_strip,
+            wants_preview=runtime.wants_preview,
+        )
+
+
+def write_piece(place: Place, decoded: Generator[Frames, None, None], shape: Sequence[int], num_dropped: int) -> Frames:
+    """Write the frames of latents of `shape` to the piece's file, without the first `num_dropped`.
+
+    Returns the last 25 decoded frames.
+    """
+    temporary, last = place.work.piece_path(place.index), LastFrames(SINGLE_CONDITION_FRAMES)
+    total, height, width = shape[2:]
+    place.tell(Stage.DECODE, 0, total)
+    with (
+        VideoWriter(temporary, width * SPATIAL_STRIDE, height * SPATIAL_STRIDE, MODEL_FPS) as writer,
+        closing(decoded) as chunks,
+    ):
+        for done, frames in enumerate(chunks, start=1):
+            last.extend(frames)
+            writer.write(frames[num_dropped:])
+            num_dropped = max(0, num_dropped - len(frames))
+            place.tell(Stage.DECODE, done, total)
+    place.work.commit_piece(temporary, place.index)
+    return last.stacked()

@@ -1,0 +1,288 @@
+"""Field specs and the base of the four requests; declares what a form and a command line must ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
+
+from pipelines.front.errors import Problem
+from pipelines.front.language import mark, tr, trn
+
+Profile = Literal["full", "demo"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSpec:
+    """What every kind of field has: a label, a help line and whether it hides under 'More'."""
+
+    label: str
+    help: str = ""
+    advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(FieldSpec):
+    """Free text."""
+
+    multiline: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(FieldSpec):
+    """A number within [minimum, maximum]; whole numbers unless `decimals` is above 0."""
+
+    minimum: float
+    maximum: float
+    decimals: int = 0
+    unit: str = ""
+    randomisable: bool = False
+    """The form offers a key that draws a random value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(FieldSpec):
+    """One of `options`, each a pair of stored value and shown word."""
+
+    options: tuple[tuple[str, str], ...]
+    demo_options: tuple[tuple[str, str], ...] = ()
+    """Offered besides `options` when the request's profile is 'demo'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(FieldSpec):
+    """Yes or no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files(FieldSpec):
+    """Between `minimum` and `maximum` paths of one kind of media."""
+
+    media: Literal["image", "video", "audio"]
+    minimum: int = 1
+    maximum: int = 1
+
+
+SEED = Number(
+    label=mark("Seed"),
+    help=mark("Same seed, same video on the same machine"),
+    minimum=0,
+    maximum=2**63 - 1,
+    randomisable=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What every task asks for; subclasses add their inputs. Immutable: change with `dataclasses.replace`."""
+
+    prompt: Annotated[str, Text(label=mark("Prompt"), multiline=True, required=True)] = ""
+    resolution: Annotated[
+        str,
+        Choice(
+            label=mark("Resolution"),
+            options=(("480P", "480P"), ("540P", "540P"), ("720P", "720P")),
+            demo_options=(("128P", "128P"),),
+        ),
+    ] = "720P"
+    seed: Annotated[int, SEED] = 42
+    offload: Annotated[
+        bool,
+        Flag(
+            label=mark("Offload"), help=mark("Changes nothing on unified memory; kept for old scripts"), advanced=True
+        ),
+    ] = False
+    low_vram: Annotated[
+        bool,
+        Flag(
+            label=mark("Low VRAM"), help=mark("fp8 weights and block offload: less memory, approximate"), advanced=True
+        ),
+    ] = False
+    quality: Annotated[
+        str,
+        Choice(
+            label=mark("Numerics"),
+            help=mark("fast uses 8-bit matrix products where the GPU has them: approximate"),
+            options=(("exact", mark("exact")), ("fast", mark("fast (approximate)"))),
+            advanced=True,
+        ),
+    ] = "exact"
+    exact_decode: Annotated[
+        bool,
+        Flag(
+            label=mark("Decode in float32"),
+            help=mark("Slower, more memory; a GPU otherwise decodes in half"),
+            advanced=True,
+        ),
+    ] = False
+    model_id: Annotated[
+        str,
+        Text(
+            label=mark("Model"), help=mark("Empty: the released one. Else a folder or a repository id"), advanced=True
+        ),
+    ] = ""
+    profile: Profile = "full"
+    """'demo' runs tiny models with random weights; not a form field."""
+
+    def check(self) -> list[Problem]:
+        """Return every problem with this request, in form order; reads input files, never loads a model."""
+        return check_fields(self)
+
+    def to_json(self) -> str:
+        """Serialise all fields as one JSON object with sorted keys; the text is valid UTF-8."""
+        values = dataclasses.asdict(self)
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+        # Bytes of a file name that is not UTF-8 are lone surrogates: only escaped can they be stored.
+        return text if text.isascii() or not _SURROGATE.search(text) else json.dumps(values, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; unknown keys raise ValueError, missing ones take their defaults."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a request from plain values; lists become tuples, unknown keys raise ValueError."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(tr("unknown field {names}", names=", ".join(unknown)))
+        plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**plain)
+
+
+def field_specs(request_type: type[Request]) -> Iterator[tuple[str, FieldSpec]]:
+    """Yield (name, spec) for every field of a request that a form shows, in declaration order."""
+    # A class is hashable whatever its instances are; type checkers ask the instances.
+    return iter(_field_specs(cast(Any, request_type)))
+
+
+@functools.cache
+def _field_specs(request_type: type[Request]) -> tuple[tuple[str, FieldSpec], ...]:
+    # Resolving the hints takes about a millisecond: too long for a list of thousands of jobs.
+    hints = get_type_hints(request_type, include_extras=True)
+    return tuple(
+        (field.name, extra)
+        for field in dataclasses.fields(request_type)
+        if get_origin(hints[field.name]) is Annotated
+        for extra in get_args(hints[field.name])[1:]
+        if isinstance(extra, FieldSpec)
+    )
+
+
+def check_fields(request: Request) -> list[Problem]:
+    """Check types, ranges and choices of every field against its spec; does not open files."""
+    problems = []
+    for name, spec in field_specs(type(request)):
+        message = field_problem(spec, getattr(request, name), request.profile)
+        if message:
+            problems.append(Problem(name, message))
+    return problems
+
+
+def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> str:
+    """Return what is wrong with one value, in words, or ''; does not open files."""
+    match spec:
+        case Text():
+            if not isinstance(value, str):
+                return tr("must be text")
+            if spec.required and not value.strip():
+                return tr("{label} is empty: say what the video shows", label=tr(spec.label))
+            if any("\ud800" <= char <= "\udfff" for char in value):
+                return tr("holds bytes that are no text (UTF-8)")
+        case Number():
+            return _number_problem(spec, value)
+        case Choice():
+            offered = spec.options + (spec.demo_options if profile == "demo" else ())
+            values = [option for option, _ in offered]
+            if value not in values:
+                return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(values))
+        case Flag():
+            if not isinstance(value, bool):
+                return tr("must be yes or no")
+        case Files():
+            return _files_problem(spec, value)
+    return ""
+
+
+def _number_problem(spec: Number, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return tr("{value!r} is not a number", value=value)
+    if spec.decimals == 0 and (not isinstance(value, int)):
+        return tr("{value} is not a whole number", value=value)
+    if not spec.minimum <= value <= spec.maximum:
+        unit = f" {spec.unit}" if spec.unit else ""
+        return tr(
+            "{value}{unit} is outside {minimum:g} to {maximum:g}{unit}",
+            value=value,
+            unit=unit,
+            minimum=spec.minimum,
+            maximum=spec.maximum,
+        )
+    return ""
+
+
+def _files_problem(spec: Files, value: object) -> str:
+    if not isinstance(value, tuple) or not all(isinstance(path, str) for path in value):
+        return tr("must be a list of paths")
+    if len(value) < spec.minimum:
+        return _few_files(spec.media, len(value), spec.minimum)
+    if len(value) > spec.maximum:
+        return _many_files(spec.media, len(value), spec.maximum)
+    return ""
+
+
+def _few_files(media: str, given: int, limit: int) -> str:
+    # One sentence a kind: in other languages the words around a noun follow its gender.
+    match media:
+        case "image":
+            return trn(
+                "{given} given: needs at least {count} image file",
+                "{given} given: needs at least {count} image files",
+                limit,
+                given=given,
+            )
+        case "video":
+            return trn(
+                "{given} given: needs at least {count} video file",
+                "{given} given: needs at least {count} video files",
+                limit,
+                given=given,
+            )
+    return trn(
+        "{given} given: needs at least {count} audio file",
+        "{given} given: needs at least {count} audio files",
+        limit,
+        given=given,
+    )
+
+
+def _many_files(media: str, given: int, limit: int) -> str:
+    match media:
+        case "image":
+            return trn(
+                "{given} given: at most {count} image file",
+                "{given} given: at most {count} image files",
+                limit,
+                given=given,
+            )
+        case "video":
+            return trn(
+                "{given} given: at most {count} video file",
+                "{given} given: at most {count} video files",
+                limit,
+                given=given,
+            )
+    return trn(
+        "{given} given: at most {count} audio file",
+        "{given} given: at most {count} audio files",
+        limit,
+        given=given,
+    )

@@ -1,0 +1,120 @@
+"""Says in words, within 5 seconds and bounded memory, why a media file cannot be used as an input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.front.errors import MediaError, Problem
+from pipelines.front.language import tr
+from pipelines.front.shapes import MODEL_FPS
+from pipelines.media.files import shown
+from pipelines.media.read.frames import frames_within
+from pipelines.media.read.probe import AudioInfo, image_is_whole, probe_audio, probe_image, probe_video
+
+MIN_SIDE = 16
+MAX_VIDEO_SIDE = 8192
+MAX_ASPECT = 40
+"""A longer side of at most 40 times the shorter: beyond it nothing is left of the picture after scaling."""
+CUT_SHORT = 0.05
+"""Part of the promised sound that may be missing before a recording counts as cut off."""
+
+
+def image_problem(path: str | Path) -> str:
+    """Return '' for a usable picture, else what is wrong with it."""
+    try:
+        info = probe_image(path)
+        problem = _size_problem(info.width, info.height)
+        if problem:
+            return tr("{name}: the picture is {problem}", name=shown(path), problem=problem)
+        return "" if image_is_whole(path) else tr("{name}: the picture is damaged or cut off", name=shown(path))
+    except MediaError as error:
+        return str(error)
+
+
+def video_problem(path: str | Path, frames_needed: int, raw_frames: bool = False) -> str:
+    """Return '' for a video with `frames_needed` frames at 24 fps (as stored when `raw_frames`), else why not."""
+    try:
+        info = probe_video(path)
+    except MediaError as error:
+        return str(error)
+    problem = _size_problem(info.width, info.height)
+    if not problem and max(info.width, info.height) > MAX_VIDEO_SIDE:
+        problem = tr(
+            "{width}x{height}: at most {limit} pixels a side",
+            width=info.width,
+            height=info.height,
+            limit=MAX_VIDEO_SIDE,
+        )
+    if problem:
+        return tr("{name}: the video is {problem}", name=shown(path), problem=problem)
+    frames = info.num_frames if raw_frames else frames_within(info.span_s, MODEL_FPS)
+    if frames >= frames_needed:
+        return ""
+    facts = {"name": shown(path), "needed": frames_needed, "frames": frames, "seconds": info.duration_s}
+    if raw_frames:
+        return tr("{name}: {needed} frames are needed, the video has {frames} ({seconds:.2f} s)", **facts)
+    return tr(
+        "{name}: {needed} frames at {fps} fps are needed, the video has {frames} ({seconds:.2f} s)",
+        fps=MODEL_FPS,
+        **facts,
+    )
+
+
+def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
+    """Return '' for a recording (or a video with sound) of `min_s` to `max_s` seconds, else why not."""
+    try:
+        info = probe_audio(path)
+    except MediaError as error:
+        return str(error)
+    name, seconds = shown(path), info.duration_s
+    if _cut_short(info):
+        return tr(
+            "{name}: cut off: its header promises {claimed_s:.1f} s, {seconds:.1f} s can be read",
+            name=name,
+            claimed_s=info.claimed_s,
+            seconds=seconds,
+        )
+    if seconds < min_s:
+        return tr(
+            "{name}: the sound lasts {seconds:.2f} s: at least {min_s:g} s are needed",
+            name=name,
+            seconds=seconds,
+            min_s=min_s,
+        )
+    if seconds > max_s:
+        return tr(
+            "{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; cut it, for example into two jobs",
+            name=name,
+            seconds=seconds,
+            max_s=max_s,
+        )
+    return ""
+
+
+def file_problems(field: str, paths: Sequence[str], check: Callable[[str], str]) -> list[Problem]:
+    """Run `check` over `paths`; one Problem for `field` a refused file, each named in its message."""
+    if not isinstance(paths, tuple | list):
+        return []
+    messages = [check(path) for path in paths if isinstance(path, str)]
+    return [Problem(field, message) for message in messages if message]
+
+
+def _size_problem(width: int, height: int) -> str:
+    if min(width, height) < MIN_SIDE:
+        return tr(
+            "{width}x{height}: each side needs at least {limit} pixels", width=width, height=height, limit=MIN_SIDE
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        return tr(
+            "{width}x{height}: one side may be at most {limit} times the other",
+            width=width,
+            height=height,
+            limit=MAX_ASPECT,
+        )
+    return ""
+
+
+def _cut_short(info: AudioInfo) -> bool:
+    missing = info.claimed_s - info.duration_s
+    return missing > max(0.3, CUT_SHORT * info.claimed_s)

@@ -1,0 +1,140 @@
+"""Decodes chosen frames of a video in two bounded passes: first the time stamps, then only the pictures wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.front.errors import MediaError
+from pipelines.front.language import tr
+from pipelines.media.ffmpeg import Process, arguments, failure, run, source, traits
+from pipelines.media.files import shown
+from pipelines.media.read.probe import VideoInfo, listing
+
+SEEK_MARGIN_S = 2.0
+"""Extra seconds decoded before the wanted ones, so that rounding at the seek never costs a frame."""
+ROUNDING = 0.25
+"""Frames by which time stamps may be off (containers store milliseconds) without a frame being missed."""
+DECODE_LIMIT_S = 6 * 3600.0
+MAX_RUNS = 64
+"""Runs of frames in one select expression: a command line and its evaluation have limits."""
+
+
+def frames_within(span_s: float, fps: float) -> int:
+    """Return how many frames at `fps` fit between a first and a last frame `span_s` apart."""
+    return int(span_s * fps + ROUNDING) + 1
+
+
+def nearest(times_s: Sequence[float], fps: float, count: int) -> list[int]:
+    """Return the indices of the frames nearest to t_end - i / fps, oldest first; `times_s` ascends."""
+    stamps = np.asarray(times_s, dtype=np.float64)
+    wanted = stamps[-1] - np.arange(count - 1, -1, -1) / fps
+    after = np.clip(np.searchsorted(stamps, wanted), 1, max(1, len(stamps) - 1))
+    if len(stamps) == 1:
+        return [0] * count
+    closer = (stamps[after] - wanted) <= (wanted - stamps[after - 1])
+    return [int(index) for index in np.where(closer, after, after - 1)]
+
+
+def frame_times(path: Path, from_s: float = 0.0) -> list[float]:
+    """Decode from `from_s` on and return every frame's time stamp, in seconds, ascending."""
+    # A clock of its own: some encoders would round the stamps to whole frames.
+    stream = _open(path, from_s).output(
+        "pipe:1", map="0:V:0", f="framecrc", enc_time_base="1:90000", **traits().keep_frames
+    )
+    done = run(stream, time_limit_s=DECODE_LIMIT_S, max_bytes=256 << 20, check=False)
+    _, packets = listing(done.stdout)
+    if not packets:
+        raise MediaError(
+            tr(
+                "{name}: no frame could be decoded ({reason})",
+                name=shown(path),
+                reason=failure(done.messages, done.timed_out),
+            )
+        )
+    return [packet.time_s for packet in packets]
+
+
+def read_frames(
+    path: Path,
+    indices: Sequence[int],
+    width: int,
+    height: int,
+    from_s: float = 0.0,
+    keep_shape: VideoInfo | None = None,
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of these ascending indices (repeats allowed), upright, uint8 [height, width, 3].
+
+    Index 0 is the first frame that `frame_times` reports for the same `from_s`. The picture is stretched to the
+    size; with the video's facts in `keep_shape` it is fitted into it, on black.
+    """
+    inner_width, inner_height = fitted(keep_shape, width, height) if keep_shape else (width, height)
+    scale = f"scale={inner_width}:{inner_height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24,setsar=1"
+    if (inner_width, inner_height) != (width, height):
+        scale += f",pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
+    sent = _sent(sorted(set(indices)))
+    filters = f"select='{'+'.join(f'between(n,{run[0]},{run[-1]})' for run in sent)}',{scale}"
+    stream = _open(path, from_s).output(
+        "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": sum(map(len, sent))}, **traits().keep_frames
+    )
+    arriving = chain.from_iterable(sent)
+    size = width * height * 3
+    with Process(arguments(stream), time_limit_s=DECODE_LIMIT_S) as process:
+        for index, same in groupby(indices):
+            for number in arriving:
+                data = process.stdout.read(size)
+                if number == index:
+                    break
+            if len(data) < size:
+                process.wait()
+                reason = failure(process.messages, process.timed_out)
+                raise MediaError(
+                    tr("{name}: fewer frames came out than were announced ({reason})", name=shown(path), reason=reason)
+                )
+            frame = np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+            for _ in same:
+                yield frame
+
+
+def fitted(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
+    """Return the largest (width, height) of the upright picture within width x height."""
+    scale = min(width / info.width, height / info.height)
+    return min(width, max(1, round(info.width * scale))), min(height, max(1, round(info.height * scale)))
+
+
+def tail_times(info: VideoInfo, seconds: float) -> tuple[list[float], float]:
+    """Return the time stamps of at least the last `seconds`, and where decoding must begin to see the same ones.
+
+    Seeks close to the end; a file whose index misleads is decoded from its beginning.
+    """
+    end_s = info.start_s + info.span_s
+    from_s = max(0.0, end_s - seconds - SEEK_MARGIN_S)
+    if from_s > 0:
+        try:
+            times = frame_times(info.path, from_s)
+        except MediaError:
+            times = []
+        reaches_end = times and abs(times[-1] + from_s - end_s) < 1.5 / info.fps
+        if reaches_end and times[-1] - times[0] >= seconds:
+            return times, from_s
+    return frame_times(info.path), 0.0
+
+
+def _open(path: Path, from_s: float) -> Any:
+    return source(path, ss=f"{from_s:.6f}") if from_s > 0 else source(path)
+
+
+def _sent(kept: Sequence[int]) -> list[range]:
+    """Return the runs of frames that ffmpeg is asked for; with too many gaps one run, thinned out here."""
+    runs: list[range] = []
+    for index in kept:
+        if runs and index == runs[-1].stop:
+            runs[-1] = range(runs[-1].start, index + 1)
+        else:
+            runs.append(range(index, index + 1))
+    return runs if len(runs) <= MAX_RUNS else [range(kept[0], kept[-1] + 1)]

@@ -1,0 +1,146 @@
+"""Reads reference pictures the way the models expect them; knows nothing about tensors."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from pipelines.front.errors import MediaError
+from pipelines.front.language import tr
+from pipelines.media.files import regular, shown
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "ICO", "TGA")
+"""Read by Pillow itself; formats that start another program (EPS) are left out."""
+MAX_PIXELS = 100_000_000
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on broken files, depending on which byte is wrong."""
+
+# Pillow's own warnings would be written over the terminal; size and transparency are judged below.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", message="Palette images with Transparency", category=UserWarning)
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """Open a picture without decoding it; MediaError when it is none or has over 100 megapixels."""
+    regular(path)
+    try:
+        image = Image.open(path, formats=_formats())
+    except Image.DecompressionBombError:
+        raise MediaError(_too_large(path)) from None
+    except UNREADABLE:
+        raise MediaError(tr("{name}: not a picture that can be read (PNG, JPEG, WebP ...)", name=shown(path))) from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise MediaError(_too_large(path, f" ({image.width}x{image.height})"))
+    return image
+
+
+def load_image(path: str | Path) -> Image.Image:
+    """Return the first frame upright (EXIF applied) in RGB; alpha is dropped, not blended."""
+    with open_image(path) as image:
+        try:
+            image.load()
+            upright = _upright(image)
+            return upright if upright.mode == "RGB" else upright.convert("RGB")
+        except UNREADABLE as error:
+            raise MediaError(
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+            ) from None
+
+
+def transparency_warning(path: str | Path) -> str:
+    """Return '' for an opaque picture, else what happens to its transparent parts; MediaError as `load_image`."""
+    with open_image(path) as image:
+        try:
+            transparent = image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
+        except UNREADABLE as error:
+            raise MediaError(
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+            ) from None
+    if not transparent:
+        return ""
+    return tr(
+        "{name}: transparency was dropped, so the colours stored beneath it are seen: fill them yourself",
+        name=shown(path),
+    )
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return (width, height) after the EXIF orientation."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UNREADABLE:
+        orientation = 1
+    # Pillow turns TIFF by itself and reports the turned size.
+    turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def letterbox(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    """Fit a picture into height x width on white, Lanczos; returns [height, width, 3].
+
+    The order of the float operations and the truncation are the model's own. MediaError when a side becomes 0.
+    """
+    ratio = image.width / image.height
+    if ratio > width / height:
+        new_width, new_height = width, int(width / ratio)
+    else:
+        new_width, new_height = int(height * ratio), height
+    if new_width < 1 or new_height < 1:
+        raise MediaError(
+            tr(
+                "a {picture_width}x{picture_height} picture is too narrow for a {width}x{height} video",
+                picture_width=image.width,
+                picture_height=image.height,
+                width=width,
+                height=height,
+            )
+        )
+    canvas = Image.new("RGB", (width, height), (255, 255, 255))
+    fitted = image.convert("RGB").resize((new_width, new_height), Image.Resampling.LANCZOS)
+    canvas.paste(fitted, ((width - new_width) // 2, (height - new_height) // 2))
+    return np.asarray(canvas, dtype=np.uint8).copy()
+
+
+@lru_cache(maxsize=1)
+def _formats() -> list[str]:
+    """Return those of FORMATS that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except UNREADABLE:
+        # A broken EXIF block says nothing about how to turn the picture.
+        return image
+
+
+def _too_large(path: str | Path, size: str = "") -> str:
+    return tr("{name}: the picture has over 100 megapixels{size}: make it smaller", name=shown(path), size=size)
+
+
+def _reason(error: BaseException) -> str:
+    words = str(error).split("(")[0].strip()
+    return words[:80] or type(error).__name__

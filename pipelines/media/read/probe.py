@@ -1,0 +1,271 @@
+"""What a media file holds, read with Pillow and ffmpeg; results are remembered until the file changes."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from pipelines.front.errors import MediaError
+from pipelines.front.language import tr
+from pipelines.media.ffmpeg import Finished, run, source
+from pipelines.media.files import per_file, shown
+from pipelines.media.read.headers import (
+    channels,
+    header_duration,
+    header_rate,
+    pixel_aspect,
+    pixel_format,
+    stream_lines,
+    wave_claim,
+)
+from pipelines.media.read.images import UNREADABLE, open_image, upright_size
+
+FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.8, 1.2, 3.5
+"""Together below the 5 seconds within which every file is accepted or refused."""
+UNKNOWN_TIME = -(2**63)
+"""How ffmpeg lists a time stamp that a packet does not have."""
+SOUND_MEASURED_S = 240.0
+"""Sound is decoded this far to be measured; longer recordings are judged by their header."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """A picture's upright size (EXIF orientation applied) and Pillow's name of its format."""
+
+    path: Path
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """The first video stream of a file; `width` and `height` are upright and in square pixels."""
+
+    path: Path
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    num_frames: int
+    """Frames as stored, whatever their rate."""
+    has_audio: bool
+    rotation: int
+    """Degrees clockwise that a player turns the stored picture by: 0, 90, 180 or 270."""
+    pixel_format: str
+    span_s: float = 0.0
+    """Seconds from the first frame's time stamp to the last one's."""
+    start_s: float = 0.0
+    """Time stamp of the first frame."""
+    coding: str = ""
+    """Codec, stored size and parameter sets: files with equal codings can be joined without encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """The first sound stream of a file; `duration_s` is measured by decoding, not read from the header."""
+
+    path: Path
+    duration_s: float
+    sample_rate: int
+    channels: int
+    claimed_s: float = 0.0
+    """Seconds that the header promises; 0 when it promises nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One line of ffmpeg's framecrc listing, in seconds."""
+
+    time_s: float
+    duration_s: float
+
+
+def probe_image(path: str | Path) -> ImageInfo:
+    """Read a picture's size and format; MediaError when it is none."""
+    return _probe_image(path)[0]
+
+
+def image_is_whole(path: str | Path) -> bool:
+    """Say whether every pixel of a picture can be decoded; answered from the same look as `probe_image`."""
+    return _probe_image(path)[1]
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """Read a video's facts within a few seconds; MediaError when it has no readable video stream."""
+    return _probe_video(path)
+
+
+def probe_audio(path: str | Path) -> AudioInfo:
+    """Decode the sound of a sound or video file to measure it; MediaError when there is none."""
+    return _probe_audio(path)
+
+
+def listing(output: bytes) -> tuple[dict[str, str], list[Packet]]:
+    """Read a framecrc listing: its '#name 0: value' lines, and its packets in order of time."""
+    lines = output.decode("ascii", "replace").splitlines()
+    facts = {
+        name: value.strip()
+        for line in lines
+        if line.startswith("#") and " 0: " in line
+        for name, _, value in [line[1:].partition(" 0: ")]
+    }
+    tick = Fraction(facts.get("tb", "1/1"))
+    return facts, sorted(_packets(lines, tick), key=lambda packet: packet.time_s)
+
+
+def _packets(lines: list[str], tick: Fraction) -> list[Packet]:
+    """Read the packets' lines; some formats stamp only every few pictures, but then decoding times are whole."""
+    rows = [
+        [int(cell) for cell in line.split(",")[1:4]] for line in lines if re.match(r"\d+, *-?\d+, *-?\d+, *\d+, ", line)
+    ]
+    column = next((column for column in (1, 0) if all(row[column] != UNKNOWN_TIME for row in rows)), None)
+    return [Packet(float(row[column] * tick) if column is not None else 0.0, float(row[2] * tick)) for row in rows]
+
+
+@per_file
+def _probe_image(path: Path) -> tuple[ImageInfo, bool]:
+    """Return the facts, and whether every pixel could be decoded: a cut-off picture has a whole header."""
+    with open_image(path) as image:
+        whole = False
+        with suppress(*UNREADABLE):
+            image.load()
+            whole = True
+        width, height = upright_size(image)
+        return ImageInfo(path, width, height, image.format or ""), whole
+
+
+@per_file
+def _probe_video(path: Path) -> VideoInfo:
+    name = shown(path)
+    first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", **{"frames:v": 1})
+    done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
+    facts, frames = listing(done.stdout)
+    if not frames:
+        raise MediaError(f"{name}: {_no_video(path, done)}")
+    stored_width, _, stored_height = facts["dimensions"].partition("x")
+    aspect = pixel_aspect(facts.get("sar", ""))
+    line = next(iter(stream_lines(done.messages, "Video")), "")
+    whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
+    packets_done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
+    copied, packets = listing(packets_done.stdout)
+    timing = _timing(packets, header_rate(line))
+    if packets_done.timed_out or not packets:
+        timing = _estimate(header_duration(done.messages), header_rate(line))
+    turn = re.search(r"rotation of (-?[\d.]+) degrees", done.messages)
+    return VideoInfo(
+        path,
+        width=max(1, round(int(stored_width) * aspect)),
+        height=int(stored_height),
+        fps=timing.fps,
+        duration_s=timing.duration_s,
+        num_frames=timing.num_frames,
+        has_audio=bool(stream_lines(done.messages, "Audio")),
+        rotation=round(-float(turn.group(1))) % 360 if turn else 0,
+        pixel_format=pixel_format(line),
+        span_s=timing.span_s,
+        start_s=timing.start_s,
+        coding=" ".join(copied.get(key, "") for key in ("codec_id", "dimensions", "extradata", "tb")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    num_frames: int
+    fps: float
+    duration_s: float
+    span_s: float
+    start_s: float
+
+
+def _timing(packets: list[Packet], stated_fps: float) -> _Timing:
+    """Measure rate and length from packet times; the header's rate serves where there are no times."""
+    if not packets:
+        return _Timing(0, stated_fps, 0.0, 0.0, 0.0)
+    count, first, last = len(packets), packets[0], packets[-1]
+    span = last.time_s - first.time_s
+    if count > 1 and not 0.01 < (count - 1) / (span or 1e-9) < 1000:
+        span = (count - 1) / stated_fps
+    fps = round((count - 1) / span, 6) if count > 1 else stated_fps
+    return _Timing(count, fps, span + (last.duration_s or 1 / fps), span, first.time_s)
+
+
+def _estimate(duration_s: float, rate: float) -> _Timing:
+    count = max(1, round(duration_s * rate))
+    return _Timing(count, rate, count / rate, (count - 1) / rate, 0.0)
+
+
+@per_file
+def _probe_audio(path: Path) -> AudioInfo:
+    name = shown(path)
+    options = {"map": "0:a:0", "map_metadata": -1, "c:a": "pcm_s16le", "f": "framecrc", "t": SOUND_MEASURED_S}
+    done = run(source(path).output("pipe:1", **options), time_limit_s=SOUND_LIMIT_S, check=False)
+    facts, packets = listing(done.stdout)
+    if not packets:
+        raise MediaError(f"{name}: {_no_sound(path, done)}")
+    if done.timed_out:
+        raise MediaError(tr("{name}: the sound could not be read within {limit:g} s", name=name, limit=SOUND_LIMIT_S))
+    rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
+    measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
+    claimed = _claim(path, done.messages)
+    if measured > SOUND_MEASURED_S - 1:
+        measured = max(measured, header_duration(done.messages))
+    return AudioInfo(path, measured, rate, channels(facts, done.messages), claimed)
+
+
+def _no_video(path: Path, done: Finished) -> str:
+    """Say why no frame came out."""
+    if _is_picture(path):
+        return tr("is a picture, not a video")
+    if done.timed_out:
+        return tr("not one frame could be read within {limit:g} s", limit=FIRST_FRAME_LIMIT_S)
+    if "Input #0" in done.messages:
+        if stream_lines(done.messages, "Video") and "matches no streams" not in done.messages:
+            return tr("the video stream is damaged or cut off: no frame can be decoded")
+        if stream_lines(done.messages, "Audio"):
+            return tr("has no video stream, only sound")
+        return tr("has no video stream")
+    return _not_media(done, tr("not a video that ffmpeg can read"))
+
+
+def _no_sound(path: Path, done: Finished) -> str:
+    """Say why no sample came out."""
+    if _is_picture(path):
+        return tr("is a picture, not a recording")
+    if done.timed_out:
+        return tr("no sound could be read within {limit:g} s", limit=SOUND_LIMIT_S)
+    if "Input #0" in done.messages:
+        if stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
+            return tr("the sound is damaged or cut off: nothing of it can be decoded")
+        if stream_lines(done.messages, "Video"):
+            return tr("is a video without sound")
+        return tr("has no sound stream")
+    return _not_media(done, tr("not a recording that ffmpeg can read"))
+
+
+def _not_media(done: Finished, otherwise: str) -> str:
+    messages = done.messages
+    if done.status < 0:
+        return tr("ffmpeg itself crashed on it")
+    if "moov atom not found" in messages and "misdetection possible" not in messages:
+        return tr("cut off or never finished: its index (moov) is missing")
+    return otherwise
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with open_image(path) as image:
+            return image.format != "GIF"
+    except (MediaError, *UNREADABLE):
+        return False
+
+
+def _claim(path: Path, messages: str) -> float:
+    """Return the length that a sound file's header promises; a film's length is no promise of its sound's."""
+    if stream_lines(messages, "Video"):
+        return 0.0
+    guessed = "Estimating duration from bitrate" in messages
+    return wave_claim(path) or (0.0 if guessed else header_duration(messages))

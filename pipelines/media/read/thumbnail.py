@@ -1,0 +1,78 @@
+"""Small RGB pictures of media files for the terminal: fast and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from pipelines.front.errors import MediaError
+from pipelines.media.ffmpeg import Process, arguments, run, source
+from pipelines.media.read.frames import fitted
+from pipelines.media.read.images import UNREADABLE, load_image, open_image
+from pipelines.media.read.probe import VideoInfo, probe_video
+
+FRAME_LIMIT_S = 5.0
+PLAY_LIMIT_S = 4 * 3600.0
+
+
+def thumbnail(path: str | Path, width: int, height: int) -> bytes:
+    """Return width * height * 3 RGB bytes of a picture or a video's middle frame, fitted on black."""
+    if _is_still(path):
+        image = ImageOps.contain(load_image(path), (width, height), Image.Resampling.BOX)
+        canvas = Image.new("RGB", (width, height))
+        canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+        return canvas.tobytes()
+    return frames_at(path, [probe_video(path).span_s / 2], width, height)[0]
+
+
+def frames_at(path: str | Path, times: Sequence[float], width: int, height: int) -> list[bytes]:
+    """Return one width x height RGB picture a time (seconds from the start), in the order of `times`.
+
+    Times outside the video give its first or last frame; a place that cannot be decoded gives black.
+    """
+    info = probe_video(path)
+    return [_frame(info, min(max(0.0, time), info.span_s), width, height) for time in times]
+
+
+def play(path: str | Path, width: int, height: int, fps: float = 4.0) -> Iterator[bytes]:
+    """Yield a video's frames small at `fps`, as fast as they are taken; closing the iterator stops ffmpeg."""
+    info = probe_video(path)
+    filters = f"fps={fps:g},{_fit(info, width, height)}"
+    stream = source(info.path).output("pipe:1", map="0:V:0", f="rawvideo", vf=filters)
+    size = width * height * 3
+    with Process(arguments(stream), time_limit_s=PLAY_LIMIT_S) as process:
+        while len(picture := process.stdout.read(size)) == size:
+            yield picture
+
+
+def _frame(info: VideoInfo, time_s: float, width: int, height: int) -> bytes:
+    size = width * height * 3
+    # Half a frame early: a seek takes the first frame at or after its time.
+    for seek in (max(0.0, info.start_s + time_s - 0.5 / info.fps), 0.0):
+        stream = source(info.path, ss=f"{seek:.6f}").output(
+            "pipe:1", map="0:V:0", f="rawvideo", vf=_fit(info, width, height), **{"frames:v": 1}
+        )
+        picture = run(stream, time_limit_s=FRAME_LIMIT_S, max_bytes=size, check=False).stdout
+        if len(picture) == size:
+            return picture
+    return bytes(size)
+
+
+def _fit(info: VideoInfo, width: int, height: int) -> str:
+    """Return the filters that put the whole upright picture on a black canvas."""
+    inner_width, inner_height = fitted(info, width, height)
+    # RGB first: padding in YUV would round offsets to whole chroma samples.
+    return (
+        f"scale={inner_width}:{inner_height}:flags=area,format=rgb24,setsar=1,"
+        f"pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
+    )
+
+
+def _is_still(path: str | Path) -> bool:
+    try:
+        with open_image(path) as image:
+            return image.format != "GIF" or not getattr(image, "is_animated", False)
+    except (MediaError, *UNREADABLE):
+        return False

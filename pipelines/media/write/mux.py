@@ -1,0 +1,124 @@
+"""Joins pieces into one mp4 without encoding them again, and lays one sound track under them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from pipelines.front.errors import MediaError
+from pipelines.media.ffmpeg import arguments, file_url, run, source
+from pipelines.media.read.probe import AudioInfo, probe_audio
+from pipelines.media.video import BITEXACT, no_room, raise_write_error
+
+MUX_LIMIT_S = 3600.0
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+TAGS = "tags.txt"
+MAX_ARGUMENT = 100_000
+"""Linux refuses a single argument of 128 KiB; longer comments travel in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sound track; `starts_s` is the place in the source that is heard with the first frame.
+
+    None plays the samples one after the other from the first, whatever their time stamps say.
+    """
+
+    path: Path
+    starts_s: float | None = None
+    seconds: float | None = None
+    """Silence follows after so much of it."""
+
+
+def join_by_copy(
+    pieces: Sequence[Path],
+    output: Path,
+    bench: Path,
+    *,
+    length_s: float,
+    sound: Sound | None = None,
+    title: str = "",
+    comment: str = "",
+) -> None:
+    """Write `pieces` (equal coding) one after the other to `output`, `length_s` of sound below; uses folder `bench`.
+
+    MediaError or DiskFull when ffmpeg fails.
+    """
+    # Short relative names: a list file has no way to quote every name a folder may have.
+    names = [f"{index:05d}.mp4" for index in range(len(pieces))]
+    for name, piece in zip(names, pieces, strict=True):
+        (bench / name).unlink(missing_ok=True)
+        (bench / name).symlink_to(piece.absolute())
+    (bench / "pieces.txt").write_text("".join(f"file '{name}'\n" for name in names), encoding="ascii")
+    video = ffmpeg.input("file:pieces.txt", f="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]
+    options = _output_options(bench, title, comment)
+    if sound is None:
+        _run(ffmpeg.output(video, file_url(output), **options), pieces, output, bench)
+        return
+    info = probe_audio(sound.path)
+    for stereo, mended in product((False, True), repeat=2):
+        # A layout without a name has no place in AAC: then two channels. Nor have numbers that are none (NaN).
+        try:
+            track = _track(sound, info, length_s, stereo=stereo, mended=mended)
+            aac = {"c:a": "aac", "b:a": "192k", "flags:a": "+bitexact"}
+            _run(ffmpeg.output(video, track, file_url(output), **options, **aac), pieces, output, bench)
+            return
+        except MediaError:
+            if mended and (stereo or info.channels <= 2):
+                raise
+
+
+def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mended: bool) -> Any:
+    """Return the sound, exactly `length_s` long and starting at 0; mended: what is no number becomes 0."""
+    rate = info.sample_rate if info.sample_rate in AAC_RATES else 48000
+    track = source(sound.path)["a:0"]
+    if mended:
+        track = track.filter("aeval", "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))", channel_layout="same")
+    if sound.starts_s is None:
+        track = track.filter("aresample", rate).filter("asetpts", "N/SR/TB")
+    else:
+        track = track.filter("asetpts", f"PTS-({sound.starts_s:.6f})/TB")
+        # 'async' fills gaps and 'first_pts' cuts or pads the beginning, so that the sound stays with its picture.
+        track = track.filter("aresample", rate, **{"async": 1, "first_pts": 0})
+    if sound.seconds is not None:
+        track = track.filter("atrim", end_sample=round(sound.seconds * rate))
+    if stereo:
+        track = track.filter("aformat", channel_layouts="stereo")
+    return track.filter("apad").filter("atrim", end_sample=round(length_s * rate)).filter("asetpts", "N/SR/TB")
+
+
+def _output_options(bench: Path, title: str, comment: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "c:v": "copy",
+        "f": "mp4",
+        "movflags": "+faststart",
+        "map_metadata": -1,
+        "map_chapters": -1,
+        "fflags": BITEXACT["fflags"],
+    }
+    if title:
+        options["metadata:g:0"] = f"title={title}"
+    if len(comment) > MAX_ARGUMENT:
+        escaped = re.sub(r"([=;#\\\n])", r"\\\1", comment)
+        (bench / TAGS).write_text(f";FFMETADATA1\ntitle={title}\ncomment={escaped}\n", encoding="utf-8")
+    elif comment:
+        options["metadata:g:1"] = f"comment={comment}"
+    return options
+
+
+def _run(stream: Any, pieces: Sequence[Path], output: Path, bench: Path) -> None:
+    args = arguments(stream)
+    if (bench / TAGS).exists():
+        first_output = min(args.index(word) for word in ("-filter_complex", "-map") if word in args)
+        args[args.index("-map_metadata") + 1] = str(args.count("-i"))
+        args[first_output:first_output] = ["-f", "ffmetadata", "-i", f"file:{TAGS}"]
+    done = run(args, time_limit_s=MUX_LIMIT_S, check=False, trusted=True, folder=bench)
+    if done.status != 0 or done.timed_out or no_room(done.messages):
+        output.unlink(missing_ok=True)
+        raise_write_error(output, done.messages, sum(piece.stat().st_size for piece in pieces))

@@ -1,0 +1,193 @@
+"""Turns a job's pieces into its one finished mp4, with sound and its own recipe inside, and checks it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.front.durable import write_whole
+from pipelines.front.errors import MediaError
+from pipelines.front.language import tr
+from pipelines.front.request import Request
+from pipelines.front.runtime import Output, Runtime
+from pipelines.media.ffmpeg import run, source
+from pipelines.media.files import need_room, plain, put_in_place, shown, write_json
+from pipelines.media.read.frames import frame_times, frames_within, nearest, read_frames
+from pipelines.media.read.probe import probe_audio, probe_video
+from pipelines.media.video import VideoWriter
+from pipelines.media.write.mux import Sound, join_by_copy
+from pipelines.media.write.verify import Facts, examine
+
+RECIPE = "recipe"
+"""The key that marks a comment as ours; its value is the layout's version."""
+ROOM_BYTES = 32 << 20
+"""Room asked for besides the pieces themselves: sound, index, sidecar."""
+READ_LIMIT_S = 5.0
+
+
+def publish(
+    pieces: Sequence[Path],
+    runtime: Runtime,
+    request: Request,
+    *,
+    task: str,
+    fps: float,
+    num_frames: int,
+    before: str | Path | None = None,
+    sound: str | Path | None = None,
+    sound_seconds: float | None = None,
+    warnings: Sequence[str] = (),
+) -> Output:
+    """Write `<result_dir>/<task>/<output_stem>.mp4` and its sidecar JSON; the same call gives the same file.
+
+    A file that another job left under that name stays: then the name gets a number.
+
+    `num_frames` counts the frames of `pieces` together. `before` is the input video shown ahead of them
+    (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording that starts at 0, cut at
+    `sound_seconds` and padded with silence to the picture's length. Raises MediaError or DiskFull.
+    """
+    # 1. Names and room
+    folder = runtime.result_dir / task
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"{_own_stem(folder, runtime)}.mp4"
+    temporary = final.with_suffix(".part.mp4")
+    need_room(folder, sum(piece.stat().st_size for piece in pieces) + ROOM_BYTES)
+    bench = runtime.work_dir / "publish"
+    shutil.rmtree(bench, ignore_errors=True)
+    bench.mkdir(parents=True)
+
+    # 2. The input video as one more piece
+    parts, before_frames, track = list(pieces), 0, None
+    if before is not None:
+        opening, before_frames, track = _opening(Path(before), parts[0], bench, fps)
+        parts.insert(0, opening)
+    if sound is not None:
+        track = Sound(Path(sound), seconds=sound_seconds)
+
+    # 3. One file under a temporary name, looked at before it gets its own
+    total = before_frames + num_frames
+    recipe = make_recipe(task, request, runtime)
+    try:
+        join_by_copy(
+            parts, temporary, bench, length_s=total / fps, sound=track, title=_title(task, request), comment=recipe
+        )
+        facts = examine(temporary, first_frame=before_frames)
+        _verify(temporary, facts, total, fps, with_sound=track is not None)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+    # 4. In place, with the sidecar beside it
+    put_in_place(temporary, final)
+    probe_video(final)
+    output = Output(
+        final,
+        facts.width,
+        facts.height,
+        facts.num_frames,
+        fps,
+        suspect=facts.suspect,
+        warnings=(*runtime.warnings, *warnings),
+    )
+    write_json(final.with_suffix(".json"), json.loads(recipe) | {"output": _described(output)})
+    shutil.rmtree(bench, ignore_errors=True)
+    return output
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Return what `publish` stored in an mp4: 'task', 'request' (all fields) and the runtime's metadata.
+
+    {} when the file holds no recipe of ours; MediaError when it cannot be read.
+    """
+    probe_video(path)
+    done = run(source(Path(path)).output("pipe:1", f="ffmetadata"), what=shown(path), time_limit_s=READ_LIMIT_S)
+    tags = done.stdout.decode("utf-8", "replace")
+    comment = re.search(r"^comment=((?:[^\\\n]|\\.)*)", tags, re.MULTILINE | re.DOTALL)
+    if comment is None:
+        return {}
+    try:
+        recipe = json.loads(re.sub(r"\\(.)", r"\1", comment.group(1), flags=re.DOTALL))
+    except (ValueError, RecursionError):
+        return {}
+    return recipe if isinstance(recipe, dict) and RECIPE in recipe else {}
+
+
+def make_recipe(task: str, request: Request, runtime: Runtime) -> str:
+    """Return the JSON that re-creates the job: pure ASCII, sorted, without a date of its own."""
+    content = {**runtime.metadata, RECIPE: 1, "task": task, "request": dataclasses.asdict(request)}
+    return json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
+
+
+def write_opening(video: Path, path: Path, width: int, height: int, fps: float) -> tuple[int, float]:
+    """Encode a whole input video at `fps`, stretched to width x height.
+
+    Returns its number of frames and the time in the input at which the first of them is shown.
+    """
+    times = frame_times(video)
+    count = frames_within(times[-1] - times[0], fps)
+    indices = nearest(times, fps, count)
+    with VideoWriter(path, width, height, fps) as writer:
+        for frame in read_frames(video, indices, width, height):
+            writer.write(frame[None])
+    return count, times[-1] - (count - 1) / fps
+
+
+def _own_stem(folder: Path, runtime: Runtime) -> str:
+    """The stem that this job writes to, noted in its work folder before the first file has it.
+
+    A job that died after its rename finds its own file again; one that did not takes a free name.
+    """
+    record = runtime.work_dir / "names.json"
+    stems: dict[str, str] = json.loads(record.read_bytes()) if record.exists() else {}
+    wanted = str(folder / runtime.output_stem)
+    if wanted not in stems:
+        stem, number = runtime.output_stem, 1
+        while (folder / f"{stem}.mp4").exists() or (folder / f"{stem}.json").exists():
+            number += 1
+            stem = f"{runtime.output_stem}-{number}"
+        stems[wanted] = stem
+        runtime.work_dir.mkdir(parents=True, exist_ok=True)
+        write_whole(record, json.dumps(stems).encode())
+    return stems[wanted]
+
+
+def _opening(video: Path, like: Path, bench: Path, fps: float) -> tuple[Path, int, Sound | None]:
+    """Encode the input video in the size of the piece `like`; returns it, its frames and the sound it came with."""
+    shape = probe_video(like)
+    opening = bench / "before.mp4"
+    frames, starts_s = write_opening(video, opening, shape.width, shape.height, fps)
+    has_sound = probe_video(video).has_audio
+    return opening, frames, Sound(video, starts_s=starts_s, seconds=frames / fps) if has_sound else None
+
+
+def _verify(path: Path, facts: Facts, num_frames: int, fps: float, with_sound: bool) -> None:
+    """Compare the written file with what was asked for."""
+    wrong = []
+    if facts.num_frames != num_frames:
+        wrong.append(tr("{count} frames instead of {wanted}", count=facts.num_frames, wanted=num_frames))
+    if abs(facts.duration_s - num_frames / fps) > 1 / fps:
+        wrong.append(tr("{seconds:.3f} s instead of {wanted:.3f} s", seconds=facts.duration_s, wanted=num_frames / fps))
+    if facts.has_audio != with_sound:
+        wrong.append(tr("sound is missing") if with_sound else tr("sound that nobody asked for"))
+    elif with_sound and num_frames / fps < 200:
+        seconds = probe_audio(path).duration_s
+        if abs(seconds - num_frames / fps) > 1 / fps:
+            wrong.append(
+                tr("{seconds:.3f} s of sound instead of {wanted:.3f} s", seconds=seconds, wanted=num_frames / fps)
+            )
+    if wrong:
+        raise MediaError(tr("{name} was written wrongly: {problems}", name=shown(path), problems=", ".join(wrong)))
+
+
+def _title(task: str, request: Request) -> str:
+    label = "demo (noise from random weights): " if request.profile == "demo" else ""
+    return plain(f"{label}{task.replace('_', ' ')}: {request.prompt}", limit=160)
+
+
+def _described(output: Output) -> dict[str, Any]:
+    return dataclasses.asdict(output) | {"path": output.path.name, "warnings": list(output.warnings)}

@@ -1,0 +1,99 @@
+"""Which exact attention kernel is fastest on this machine: measured once, remembered on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pipelines.front.durable import write_whole
+from pipelines.models.transformer import attention
+
+SHORT, LONG = 8192, 32768
+"""Tokens of the two shape classes; up to 16384 counts as short."""
+
+PROBE_LIMIT_S = 300
+"""A kernel that takes longer to compile and run four times is as good as absent."""
+
+
+def use_fastest(device: str, cache_dir: Path, num_tokens: int, head_dim: int = 128, num_heads: int = 40) -> str:
+    """Make `attention` prefer the fastest kernel for about `num_tokens` tokens and return its name.
+
+    The choice is kept in `cache_dir/attention.json` for each GPU, torch version, set of kernels and shape class.
+    A CPU has one kernel, called 'cpu'.
+    """
+    if not device.startswith("cuda"):
+        return "cpu"
+    keep_compiled(cache_dir)
+    length = SHORT if num_tokens <= 2 * SHORT else LONG
+    installed = attention.installed_kernels()
+    shape = f"{length} x {num_heads} x {head_dim}"
+    key = f"{torch.cuda.get_device_name()} · torch {torch.__version__} · {' '.join(installed)} · {shape}"
+    path = cache_dir / "attention.json"
+    known = _read(path)
+    kernel = known.get(key, "")
+    if kernel not in installed:
+        kernel = fastest(installed, lambda name: _probe(name, length, num_heads, head_dim))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps({**known, key: kernel}, indent=1).encode())
+    attention.prefer(kernel)
+    return kernel
+
+
+def keep_compiled(cache_dir: Path) -> None:
+    """Let kernels compiled at run time survive a restart; only before they are first imported."""
+    os.environ.setdefault("FLASH_ATTENTION_CUTE_DSL_CACHE_ENABLED", "1")
+    os.environ.setdefault("FLASH_ATTENTION_CUTE_DSL_CACHE_DIR", str(cache_dir / "flash4"))
+    os.environ.setdefault("TRITON_CACHE_DIR", str(cache_dir / "triton"))
+
+
+def fastest(kernels: tuple[str, ...], seconds: Callable[[str], float | None]) -> str:
+    """The kernel with the least seconds among those that ran; the first if none did."""
+    times = {name: taken for name in kernels if (taken := seconds(name)) is not None}
+    return min(times, key=times.__getitem__) if times else kernels[0]
+
+
+def _probe(kernel: str, length: int, num_heads: int, head_dim: int) -> float | None:
+    """Seconds of one call, or None where the kernel fails.
+
+    In a process of its own: a kernel made for another GPU may end the process, not just the call.
+    """
+    words = [sys.executable, "-m", __name__, kernel, *map(str, (length, num_heads, head_dim))]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True)
+        return float(done.stdout.split()[-1])
+    except (subprocess.SubprocessError, OSError, ValueError, IndexError):
+        return None
+
+
+def _best_of_three(kernel: str, length: int, num_heads: int, head_dim: int) -> float:
+    attention.prefer(kernel)
+    q = torch.randn(1, length, num_heads, head_dim, device="cuda", dtype=torch.bfloat16)
+    times = []
+    with torch.inference_mode():
+        for _ in range(4):
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            attention.attention(q, q, q)
+            torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+if __name__ == "__main__":
+    name, *sizes = sys.argv[1:]
+    sys.stdout.write(f"{_best_of_three(name, *map(int, sizes))}\n")

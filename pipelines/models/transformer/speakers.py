@@ -1,0 +1,59 @@
+"""Two speakers in one picture: which sound a video token listens to, read off the self-attention."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipelines.models.transformer.attention import attention
+from pipelines.models.transformer.rope import axis_angles
+
+SPEAKER_RANGES = ((0.0, 4.0), (20.0, 24.0))
+"""Positions that the tokens of speaker 1 and of speaker 2 are spread over."""
+
+BACKGROUND_POSITION = 12.0
+KEY_POSITIONS = (2.0, 22.0)
+"""Positions of the audio tokens of speaker 1 and of speaker 2."""
+
+
+def token_masks(masks: Tensor, rows: int, columns: int) -> Tensor:
+    """Reduce masks [3, h, w] (speaker 1, speaker 2, background) to the token grid: float32 0/1 [3, rows * columns]."""
+    flags = (masks > 0).float()[None]
+    return F.interpolate(flags, size=(rows, columns), mode="nearest")[0].flatten(1)
+
+
+def speaker_map(q: Tensor, first_frame_keys: Tensor, masks: Tensor) -> Tensor:
+    """Mean attention of every token to each class of the first latent frame, float32 [3, L].
+
+    q [1, L, H, D] and first_frame_keys [1, S, H, D] after norm and rotation; masks [3, S]. Attending to the
+    normalised masks as values gives the class sums without ever storing the scores.
+    """
+    size, heads = first_frame_keys.shape[1:3]
+    values = torch.zeros(1, size, heads, q.shape[-1], device=q.device)
+    values[..., :3] = (masks / masks.sum(1, keepdim=True)).T[None, :, None].to(q.device)
+    sums = attention(q.float(), first_frame_keys.float(), values)  # [1, L, H, D]
+    return sums[0, :, :, :3].mean(1).T
+
+
+def query_positions(classes: Tensor) -> Tensor:
+    """Rotary position of every token, float32 [L], from the map [3, L]."""
+    winner = classes.argmax(0)
+    positions = torch.full_like(classes[0], BACKGROUND_POSITION)
+    for speaker, (low, high) in enumerate(SPEAKER_RANGES):
+        value = classes[speaker]
+        share = (value - value.min()) / (value.max() - value.min() + 1e-8)
+        positions = torch.where(winner == speaker, share * (high - low) + low, positions)
+    return positions
+
+
+def key_positions(num_tokens: int, device: torch.device) -> Tensor:
+    """Rotary position of one frame's audio tokens, speaker 1 first, float32 [num_tokens]."""
+    half = num_tokens // 2
+    return torch.tensor([KEY_POSITIONS[0]] * half + [KEY_POSITIONS[1]] * (num_tokens - half), device=device)
+
+
+def speaker_tables(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    """cos and sin, float32 [len(positions), 1, head_dim / 2]."""
+    angles = axis_angles(positions.cpu(), head_dim).to(torch.float32).to(positions.device)[:, None]
+    return angles.cos(), angles.sin()

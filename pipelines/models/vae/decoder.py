@@ -1,0 +1,165 @@
+"""Streaming decoder of the Wan VAE over the library class's weights: channels last, fused norms.
+
+Decodes the same function as `AutoencoderKLWan.decode`; it knows nothing about latents' normalisation or bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipelines.models.transformer.fused import fused_kernels
+
+CACHED_FRAMES = 2
+"""Frames of history that a causal convolution of temporal width 3 needs."""
+
+
+class StreamingDecoder:
+    """Decodes latent frames in order, keeping the causal history of every convolution between calls.
+
+    Activations are [T, H, W, C] in `dtype`; the running sum of the residual blocks is kept in
+    `stream_dtype`. One instance decodes one video: make a new one for the next.
+    """
+
+    def __init__(self, weights: DecoderWeights, stream_dtype: torch.dtype | None = None) -> None:
+        self._weights = weights
+        self._stream_dtype = stream_dtype or weights.dtype
+        self._history: dict[str, Tensor] = {}
+        self._started = False
+
+    @torch.inference_mode()
+    def decode(self, z: Tensor) -> Tensor:
+        """Decode the next latent frames z [n, 16, h, w] to frames [m, 3, 8h, 8w] clamped to [-1, 1].
+
+        The very first call decodes one frame to one frame, so z must hold one latent frame then; every later
+        latent frame gives four frames.
+        """
+        if not self._started and z.shape[0] != 1:
+            raise ValueError("the first call decodes exactly one latent frame")
+        w = self._weights
+        x = z.to(w.dtype).permute(0, 2, 3, 1)  # [T, h, w, 16]
+        x = F.linear(x, w.matrices["post_quant_conv"], w.biases["post_quant_conv"])
+        stream = self._causal_conv("decoder.conv_in", x).to(self._stream_dtype)
+        stream = self._resnet("decoder.mid_block.resnets.0", stream)
+        stream = self._attention("decoder.mid_block.attentions.0", stream)
+        stream = self._resnet("decoder.mid_block.resnets.1", stream)
+        for block in range(w.num_blocks):
+            name = f"decoder.up_blocks.{block}"
+            for index in range(w.resnets_per_block):
+                stream = self._resnet(f"{name}.resnets.{index}", stream)
+            if f"{name}.upsamplers.0.resample.1" in w.kernels:
+                stream = self._upsample(f"{name}.upsamplers.0", stream)
+        x = _norm_silu_padded(stream, w.gammas["decoder.norm_out"], w.dtype)
+        x = self._conv_padded("decoder.conv_out", x)
+        self._started = True
+        return x.permute(0, 3, 1, 2).float().clamp_(-1, 1)
+
+    def _resnet(self, name: str, stream: Tensor) -> Tensor:
+        w = self._weights
+        x = _norm_silu_padded(stream, w.gammas[f"{name}.norm1"], w.dtype)
+        x = self._conv_padded(f"{name}.conv1", x)
+        x = _norm_silu_padded(x, w.gammas[f"{name}.norm2"], w.dtype)
+        x = self._conv_padded(f"{name}.conv2", x)
+        shortcut = w.matrices.get(f"{name}.conv_shortcut")
+        if shortcut is not None:
+            stream = F.linear(stream.to(w.dtype), shortcut, w.biases[f"{name}.conv_shortcut"])
+            stream = stream.to(self._stream_dtype)
+        return stream.add_(x)
+
+    def _attention(self, name: str, stream: Tensor) -> Tensor:
+        w = self._weights
+        frames, height, width, channels = stream.shape
+        x = F.normalize(stream.float(), dim=-1) * (channels**0.5 * w.gammas[f"{name}.norm"].float())
+        qkv = F.linear(x.to(w.dtype), w.matrices[f"{name}.to_qkv"], w.biases[f"{name}.to_qkv"])
+        q, k, v = qkv.view(frames, 1, height * width, 3 * channels).chunk(3, dim=-1)
+        x = F.scaled_dot_product_attention(q, k, v).view(frames, height, width, channels)
+        x = F.linear(x, w.matrices[f"{name}.proj"], w.biases[f"{name}.proj"])
+        return stream + x.to(stream.dtype)
+
+    def _upsample(self, name: str, stream: Tensor) -> Tensor:
+        w = self._weights
+        x = stream.to(w.dtype)
+        # The first latent frame stands for one frame only and leaves no history for the temporal doubling.
+        if f"{name}.time_conv" in w.kernels and self._started:
+            x = self._causal_conv(f"{name}.time_conv", x)
+            frames, height, width, channels = x.shape
+            x = x.view(frames, height, width, 2, channels // 2).permute(0, 3, 1, 2, 4)
+            x = x.reshape(2 * frames, height, width, channels // 2)
+        x = F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2.0, mode="nearest")
+        kernel = f"{name}.resample.1"
+        x = F.conv2d(x, w.kernels[kernel], w.biases[kernel], padding=1)
+        return x.permute(0, 2, 3, 1).contiguous().to(self._stream_dtype)
+
+    def _causal_conv(self, name: str, x: Tensor) -> Tensor:
+        padded = torch.empty((x.shape[0] + CACHED_FRAMES, *x.shape[1:]), dtype=x.dtype, device=x.device)
+        padded[CACHED_FRAMES:] = x
+        return self._conv_padded(name, padded)
+
+    def _conv_padded(self, name: str, padded: Tensor) -> Tensor:
+        """Convolve [2 + T, H, W, C], whose first two frames are filled here from the history."""
+        history = self._history.get(name)
+        if history is None:
+            padded[:CACHED_FRAMES].zero_()
+        else:
+            padded[:CACHED_FRAMES] = history
+        self._history[name] = padded[-CACHED_FRAMES:].clone()
+        kernel = self._weights.kernels[name]
+        x = padded.permute(3, 0, 1, 2).unsqueeze(0)  # [1, C, 2+T, H, W], channels last in memory
+        spatial = kernel.shape[-1] // 2
+        x = F.conv3d(x, kernel, self._weights.biases[name], padding=(0, spatial, spatial))
+        return x.squeeze(0).permute(1, 2, 3, 0).contiguous()
+
+
+class DecoderWeights:
+    """The decoder's weights, cast once and laid out for channels-last convolutions."""
+
+    def __init__(self, vae: nn.Module, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.kernels: dict[str, Tensor] = {}
+        self.matrices: dict[str, Tensor] = {}
+        """1x1(x1) convolutions as matrices."""
+        self.biases: dict[str, Tensor] = {}
+        self.gammas: dict[str, Tensor] = {}
+        decoder: Any = vae.decoder
+        self.num_blocks = len(decoder.up_blocks)
+        self.resnets_per_block = len(decoder.up_blocks[0].resnets)
+        for name, parameter in vae.named_parameters():
+            if name.startswith(("decoder.", "post_quant_conv.")):
+                self._take(name, parameter.detach())
+
+    def _take(self, name: str, value: Tensor) -> None:
+        owner, kind = name.rsplit(".", 1)
+        if kind == "gamma":
+            self.gammas[owner] = value.flatten().float()
+        elif kind == "bias":
+            self.biases[owner] = value.to(self.dtype)
+        elif value.shape[2:].numel() == 1:
+            self.matrices[owner] = value.flatten(1).to(self.dtype)
+        else:
+            layout = torch.channels_last_3d if value.ndim == 5 else torch.channels_last
+            self.kernels[owner] = value.to(self.dtype).to(memory_format=layout)
+
+
+_HALF_WEIGHTS: WeakKeyDictionary[nn.Module, DecoderWeights] = WeakKeyDictionary()
+
+
+def half_weights(vae: nn.Module) -> DecoderWeights:
+    """The decoder's weights in float16, cast once for as long as `vae` lives."""
+    if vae not in _HALF_WEIGHTS:
+        _HALF_WEIGHTS[vae] = DecoderWeights(vae, torch.float16)
+    return _HALF_WEIGHTS[vae]
+
+
+def _norm_silu_padded(x: Tensor, gamma: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return silu of the channel RMS norm of x [T, H, W, C], with room for the history in front."""
+    out = torch.empty((x.shape[0] + CACHED_FRAMES, *x.shape[1:]), dtype=dtype, device=x.device)
+    kernels = fused_kernels(x)
+    if kernels is not None:
+        kernels.rms_silu(x, gamma, out[CACHED_FRAMES:])
+    else:
+        out[CACHED_FRAMES:] = F.silu(F.normalize(x.float(), dim=-1) * (x.shape[-1] ** 0.5 * gamma))
+    return out

@@ -1,0 +1,130 @@
+"""A job's durable folder: snapshots of denoising and finished pieces. Knows nothing of models or of queues."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.front.durable import sync, write_whole
+from pipelines.front.errors import InputChanged
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEPT_SNAPSHOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the rest of a segment depends on, after `step` finished denoising steps."""
+
+    segment: int
+    step: int
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Plain JSON values."""
+
+
+class WorkDir:
+    """Reads and writes one job's folder; every write is whole or absent, also when the machine stops."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Store a snapshot durably and keep the newest two. Raises DiskFull."""
+        # torch stays unloaded in processes that only look at a work folder.
+        from safetensors.torch import save
+
+        name = f"snapshot-{snapshot.segment:05d}-{snapshot.step:05d}.safetensors"
+        tensors: dict[str, Tensor] = {}
+        for key, value in snapshot.tensors.items():
+            stored = value.detach().cpu().contiguous()
+            # The format refuses tensors that share memory; after the last step the latents are the x0 estimate.
+            shared = any(stored.data_ptr() == other.data_ptr() for other in tensors.values())
+            tensors[key] = stored.clone() if shared else stored
+        metadata = {
+            "segment": str(snapshot.segment),
+            "step": str(snapshot.step),
+            "values": json.dumps(dict(snapshot.values)),
+        }
+        write_whole(self.path / name, save(tensors, metadata))
+        for old in self._snapshot_paths()[KEPT_SNAPSHOTS:]:
+            old.unlink(missing_ok=True)
+
+    def latest(self) -> Snapshot | None:
+        """Return the newest readable snapshot, on the CPU; a damaged one is passed over."""
+        from safetensors import SafetensorError
+
+        for path in self._snapshot_paths():
+            with contextlib.suppress(SafetensorError, OSError, ValueError, KeyError, TypeError):
+                return _read_snapshot(path)
+        return None
+
+    def forget_steps(self) -> None:
+        """Remove all snapshots, so that the job begins anew; finished pieces stay."""
+        for path in self._snapshot_paths():
+            path.unlink(missing_ok=True)
+
+    def piece_path(self, index: int) -> Path:
+        """Temporary name under which piece `index` is written."""
+        return self.path / f"piece-{index:05d}.part.mp4"
+
+    def commit_piece(self, temporary: Path, index: int) -> Path:
+        """Give a finished piece its durable name and return it."""
+        final = self.path / f"piece-{index:05d}.mp4"
+        sync(temporary)
+        temporary.replace(final)
+        sync(self.path)
+        return final
+
+    def pieces(self) -> list[Path]:
+        """Finished pieces in order, up to the first gap."""
+        found = []
+        for index, path in enumerate(sorted(self.path.glob("piece-[0-9][0-9][0-9][0-9][0-9].mp4"))):
+            if path.name != f"piece-{index:05d}.mp4":
+                break
+            found.append(path)
+        return found
+
+    def remember_inputs(self, paths: Iterable[str | Path]) -> None:
+        """Store the sha256 of every input file, once: a second call keeps the first figures."""
+        record = self.path / "inputs.json"
+        if not record.exists():
+            digests = {str(path): _sha256(Path(path)) for path in paths}
+            write_whole(record, json.dumps(digests).encode())
+
+    def check_inputs(self) -> None:
+        """Raise InputChanged when a remembered file is gone or differs."""
+        record = self.path / "inputs.json"
+        if not record.exists():
+            return
+        for name, digest in json.loads(record.read_text("utf-8")).items():
+            path = Path(name)
+            if not path.is_file() or _sha256(path) != digest:
+                raise InputChanged(path)
+
+    def _snapshot_paths(self) -> list[Path]:
+        """Snapshots, newest first."""
+        return sorted(self.path.glob("snapshot-?????-?????.safetensors"), reverse=True)
+
+
+def _read_snapshot(path: Path) -> Snapshot:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as reader:
+        metadata = reader.metadata()
+        tensors = {name: reader.get_tensor(name).clone() for name in reader.keys()}  # noqa: SIM118
+    values = json.loads(metadata["values"])
+    return Snapshot(int(metadata["segment"]), int(metadata["step"]), tensors, values)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

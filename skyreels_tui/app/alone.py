@@ -1,0 +1,120 @@
+"""One panel full-window, fed from another process's state; it changes nothing and outlives that process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from textual import events, on
+from textual.app import ComposeResult
+
+from skyreels_tui.app.sensors import build_monitor
+from skyreels_tui.files.app_log import log_to_file
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.monitors.monitor import Monitor
+from skyreels_tui.queue.watching.follower import Follower
+from skyreels_tui.ui.drawing.glyphs import ASCII
+from skyreels_tui.ui.drawing.pictures import Drawing, choose_drawing
+from skyreels_tui.ui.hub import HubApp
+from skyreels_tui.ui.keys import ALONE, bindings
+from skyreels_tui.ui.panels.disk import DiskPanel
+from skyreels_tui.ui.panels.gpu import GpuPanel
+from skyreels_tui.ui.panels.log import LogPanel
+from skyreels_tui.ui.panels.memory import MemoryPanel
+from skyreels_tui.ui.panels.preview import PreviewPanel
+from skyreels_tui.ui.panels.progress import ProgressPanel
+from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.widgets.panel import Panel
+
+PANELS: dict[str, type[Panel]] = {
+    "memory": MemoryPanel,
+    "gpu": GpuPanel,
+    "disk": DiskPanel,
+    "progress": ProgressPanel,
+    "preview": PreviewPanel,
+    "queue": QueuePanel,
+    "log": LogPanel,
+}
+"""Every panel that can stand alone; a new one is one more line."""
+
+MonitorFactory = Callable[["AloneApp"], Monitor]
+
+
+class AloneApp(HubApp):
+    """Shows one panel until q is pressed."""
+
+    CSS = "AloneApp Panel { width: 100%; height: 100%; }"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = bindings(ALONE)
+
+    def __init__(
+        self,
+        name: str,
+        folders: Folders,
+        result_dir: Path,
+        *,
+        ascii_only: bool = False,
+        monitor: MonitorFactory | None = None,
+    ) -> None:
+        """`name` is one of PANELS; `monitor` replaces the sensors of this machine."""
+        self.follower = Follower(folders, self.publish_event)
+        super().__init__(jobs=lambda: self.follower.jobs)
+        self.drawing: Drawing = "cells"
+        self.title = f"skyreels-tui {name}"
+        self._panel = PANELS[name]()
+        if ascii_only:
+            self.glyphs = ASCII
+        self._folders, self._result_dir = folders, result_dir
+        self._monitor = monitor(self) if monitor is not None else self._own_monitor()
+
+    def _own_monitor(self) -> Monitor:
+        return build_monitor(
+            self._folders,
+            self._result_dir,
+            self.publish_sample,
+            jobs=lambda: self.follower.jobs,
+            progress=lambda: self.follower.progress,
+            engine=self.follower.engine_memory,
+            owner_pid=self.follower.owner_pid,
+        )
+
+    def compose(self) -> ComposeResult:
+        """The panel and nothing else."""
+        yield self._panel
+
+    def on_mount(self) -> None:
+        """Start to follow once the panel listens."""
+        self._panel.focus()
+        self.call_after_refresh(self._follow)
+
+    def _follow(self) -> None:
+        self.follower.start()
+        self._monitor.start()
+
+    def on_unmount(self, _: events.Unmount) -> None:
+        """End the threads."""
+        self.follower.stop()
+        self._monitor.stop()
+
+    @on(PreviewPanel.Looking)
+    def _ask_preview(self) -> None:
+        self.follower.want_preview()
+
+
+def run_panel(
+    name: str,
+    folders: Folders,
+    *,
+    result_dir: Path | None = None,
+    ascii_only: bool = False,
+    preview: str = "auto",
+) -> int:
+    """Show the panel `name` until q is pressed; returns the exit status. `preview` is the setting of that name."""
+    log_to_file(folders, "panel.log")
+    app = AloneApp(name, folders, result_dir or Path("result"), ascii_only=ascii_only)
+    if name == "preview":
+        app.drawing = choose_drawing(preview, os.environ, is_tty=sys.stdout.isatty())
+    app.run()
+    return app.return_code or 0

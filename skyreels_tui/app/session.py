@@ -1,0 +1,72 @@
+"""One run of the app from start to end: signals around it, the engine after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipelines.front.language import tr
+from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.commands.shared import output
+from skyreels_tui.files.app_log import log_to_file
+from skyreels_tui.queue.engine.signals import StopSignals, handled
+from skyreels_tui.ui.drawing.pictures import choose_drawing
+
+if TYPE_CHECKING:
+    from skyreels_tui.queue.service import QueueService
+
+
+def run_app(options: AppOptions) -> int:
+    """Run the app until it is left, then wait for the engine; returns the exit code.
+
+    SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
+    one at once.
+    """
+    log_to_file(options.folders)
+    app = SkyreelsApp(options)
+
+    def leave() -> None:
+        if app._loop is not None and app.is_running:
+            app._loop.call_soon_threadsafe(app.exit)
+        elif app.service is not None:
+            app.transfers.close()
+            app.service.close(timeout_s=0)
+
+    def hang_up() -> None:
+        app.leave_choice = "hang up"
+        if app.service is not None:
+            app.service.hang_up()
+        leave()
+
+    def at_once() -> None:
+        if app.service is not None:
+            app.service.give_up()
+
+    with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
+        try:
+            app.drawing = choose_drawing(options.settings.preview, os.environ, is_tty=sys.stdout.isatty())
+            app.run()
+        finally:
+            if app.service is not None:
+                _end(app, app.service)
+            if app.notifier is not None:
+                app.notifier.stop()
+    return app.return_code or 0
+
+
+def _end(app: SkyreelsApp, service: QueueService) -> None:
+    if app.leave_choice == "finish":
+        output.note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
+        service.options = replace(service.options, on_hang_up="finish_job")
+        service.hang_up()
+    if app.leave_choice:
+        service.wait_ended()
+        if app.leave_choice == "hang up" and app.settings.hang_up != "stop":
+            # A lost line must not cost a night's download.
+            app.transfers.wait_ended()
+        app.transfers.close()
+    elif service.is_owner and not service.close(timeout_s=0.5):
+        output.note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
+    service.close()

@@ -1,0 +1,71 @@
+"""`cancel`, `retry`, `restart`, `hold`, `release`, `delete`, `undelete`: one change to each of some jobs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from pipelines.front.errors import InvalidRequest
+from pipelines.front.language import tr
+from skyreels_tui.commands.shared import output
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.describe import job_data, state_words
+from skyreels_tui.commands.shared.exits import CommandError, Exit
+from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.queue.errors import NoSuchJob, QueueError
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.service import QueueService
+
+
+def _retry(queue: QueueService, job_id: int) -> Job:
+    interrupted = queue.job(job_id).state is JobState.INTERRUPTED
+    return queue.resume(job_id) if interrupted else queue.retry(job_id)
+
+
+CHANGES: dict[str, Callable[[QueueService, int], Job]] = {
+    "cancel": QueueService.cancel,
+    "retry": _retry,
+    "restart": QueueService.restart,
+    "hold": QueueService.hold,
+    "release": QueueService.release,
+    "delete": QueueService.delete,
+    "undelete": QueueService.undelete,
+}
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of one of the changes."""
+    parser.add_job_ids()
+    parser.add_json()
+
+
+def run(name: str, args: argparse.Namespace, context: Context) -> int:
+    """Change every job that can be changed; the others are named on stderr and decide the exit code."""
+    changed: list[Job] = []
+    problems: list[str] = []
+    code = Exit.OK
+    with context.queue() as queue:
+        for job_id in dict.fromkeys(args.jobs):
+            try:
+                changed.append(CHANGES[name](queue, job_id))
+            except (QueueError, InvalidRequest) as error:
+                problems.append(str(error))
+                code = max(code, Exit.NOT_FOUND if isinstance(error, NoSuchJob) else Exit.BUSY)
+    if args.json:
+        output.data([job_data(job) for job in changed])
+    else:
+        for job in changed:
+            output.line(f"{job.id} {_words(name, job)}")
+    if problems:
+        raise CommandError(problems, code)
+    return code
+
+
+def _words(name: str, job: Job) -> str:
+    if name == "cancel" and job.state is JobState.RUNNING:
+        return tr("stops at its next step")
+    if name == "delete":
+        return tr("deleted; undo: skyreels-tui undelete {id}", id=job.id)
+    if job.retry_of is not None and name == "retry":
+        return tr("{state}: retries {id}", state=state_words(job), id=job.retry_of)
+    return state_words(job)

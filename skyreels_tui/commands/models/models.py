@@ -1,0 +1,362 @@
+"""`models`: the checkpoints on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
+from pipelines.checkpoints.download.fetch import download
+from pipelines.checkpoints.download.hub import DownloadPlan, check_room, needed_components, plan_download
+from pipelines.checkpoints.download.meter import Moved
+from pipelines.checkpoints.inventory import PRESENCE_WORDS
+from pipelines.checkpoints.locate import as_folder, hub_cache
+from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
+from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove, remove_damaged, shelf
+from pipelines.checkpoints.verify import Finding, verify
+from pipelines.front.errors import Cancelled
+from pipelines.front.language import tr, trn
+from pipelines.tasks import TASKS
+from skyreels_tui.commands.shared import output
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.describe import bytes_words, duration_words
+from skyreels_tui.commands.shared.exits import CommandError, Exit
+from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.commands.shared.stopping import Stop
+from skyreels_tui.settings.settings import SettingsError, save
+
+ACTIONS = "list | download | verify | path | purge | use"
+TELL_EVERY = 4
+"""Progress comes about four times a second; stderr gets a line a second."""
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the actions."""
+    actions = parser.add_subparsers(dest="action", metavar=ACTIONS)
+    families = tr("{families}, the name of a task, or a repository id", families=", ".join(CHECKPOINTS))
+    tasks = [task.name for task in TASKS]
+
+    def action(name: str, text: str, *, model: str | None = None) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=text)
+        if model is not None:
+            added.add_argument("model", metavar="MODEL", nargs=model, help=families)
+        added.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("write JSON to stdout"))
+        return added
+
+    action("list", tr("what is here, in part here, missing or damaged (the default action)"))
+    fetch = action("download", tr("fetch a checkpoint into the shared cache; run again to go on"), model=None)
+    fetch.add_argument("model", metavar="MODEL", help=families)
+    fetch.add_argument("--task", action="append", choices=tasks, default=[], help=tr("only what this task needs"))
+    fetch.add_argument("--plan", action="store_true", help=tr("say what would be fetched, and stop"))
+    check = action("verify", tr("check files, headers and checksums"), model="?")
+    check.add_argument("--task", action="append", choices=tasks, default=[], help=tr("only what this task needs"))
+    check.add_argument("--quick", action="store_true", help=tr("headers only, no checksums"))
+    action("path", tr("print the folder of a checkpoint"), model=None).add_argument(
+        "model", metavar="MODEL", help=families
+    )
+    purge = action("purge", tr("remove a checkpoint from the shared cache, after a question"), model=None)
+    purge.add_argument("model", metavar="MODEL", help=families)
+    purge.add_argument("--yes", action="store_true", help=tr("ask nothing"))
+    use = action("use", tr("take a checkpoint from a folder of your own; '' goes back to the cache"))
+    use.add_argument("path", metavar="PATH")
+    use.add_argument(
+        "--model", choices=list(CHECKPOINTS), help=tr("which one it is; told from its files when left out")
+    )
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Do one action."""
+    actions = {"download": _download, "verify": _verify, "path": _path, "purge": _purge, "use": _use}
+    return actions.get(args.action, _list)(args, context)
+
+
+def checkpoint_named(name: str) -> Checkpoint:
+    """Return the checkpoint of a family, task or repository id; raises CommandError."""
+    for family, checkpoint in CHECKPOINTS.items():
+        if name == family or name in checkpoint.repo_ids or name in _tasks_of(checkpoint):
+            return checkpoint
+    choices = ", ".join(CHECKPOINTS)
+    raise CommandError(tr("no model {name!r}: choose {choices}", name=name, choices=choices), Exit.NOT_FOUND)
+
+
+def _book(context: Context) -> DamageBook:
+    return DamageBook(context.folders.state / DAMAGE_FILE)
+
+
+def _shelf(context: Context) -> tuple[Shelved, ...]:
+    return shelf(context.settings.models, damaged=_book(context).damaged())
+
+
+def _shelved(checkpoint: Checkpoint, context: Context) -> Shelved:
+    return next(one for one in _shelf(context) if one.checkpoint is checkpoint)
+
+
+def _list(args: argparse.Namespace, context: Context) -> int:
+    found = _shelf(context)
+    if args.json:
+        output.data([shelved_data(shelved) for shelved in found])
+        return Exit.OK
+    rows = []
+    for shelved in found:
+        checkpoint = shelved.checkpoint
+        where = str(shelved.folder or f"skyreels-tui models download {checkpoint.family}")
+        rows.append((checkpoint.family, tr(PRESENCE_WORDS[shelved.presence]), _of(shelved), where))
+        for part in shelved.parts:
+            needed_by = ", ".join(part.component.tasks)
+            size = bytes_words(part.num_bytes or part.component.num_bytes)
+            rows.append((f"  {part.component.name}", tr(PRESENCE_WORDS[part.presence]), size, needed_by))
+            rows += [(tr("  damaged: {file}", file=file), "", "", "") for file in part.corrupt]
+        rows.append((tr("  licence: {name}", name=checkpoint.licence), "", "", checkpoint.licence_url))
+    output.table(rows, (tr("model"), tr("state"), tr("size"), tr("where / needed by")))
+    return Exit.OK
+
+
+def _of(shelved: Shelved) -> str:
+    whole = bytes_words(shelved.checkpoint.num_bytes)
+    return tr("{part} of {whole}", part=bytes_words(shelved.num_bytes), whole=whole)
+
+
+def shelved_data(shelved: Shelved) -> dict[str, Any]:
+    """Return a checkpoint as its documented JSON object."""
+    checkpoint = shelved.checkpoint
+    return {
+        "model": checkpoint.family,
+        "status": str(shelved.presence),
+        "path": str(shelved.folder) if shelved.folder else "",
+        "repo_id": shelved.repo_id,
+        "repo_ids": list(checkpoint.repo_ids),
+        "num_bytes": shelved.num_bytes,
+        "unfinished_bytes": shelved.unfinished_bytes,
+        "expected_bytes": checkpoint.num_bytes,
+        "licence": checkpoint.licence,
+        "licence_url": checkpoint.licence_url,
+        "tasks": {task: shelved.ready_for(task) for part in checkpoint.components for task in part.tasks},
+        "components": [
+            {
+                "name": part.component.name,
+                "status": str(part.presence),
+                "num_bytes": part.num_bytes,
+                "expected_bytes": part.component.num_bytes,
+                "missing": list(part.absent),
+                "corrupt": list(part.corrupt),
+                "tasks": list(part.component.tasks),
+            }
+            for part in shelved.parts
+        ],
+    }
+
+
+def _download(args: argparse.Namespace, context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    tasks = _wanted_tasks(checkpoint, args)
+    shelved = _shelved(checkpoint, context)
+    if shelved.is_own:
+        family = checkpoint.family
+        output.note(
+            tr(
+                "{family} is taken from {folder}; what is fetched is used after: "
+                "skyreels-tui models use '' --model {family}",
+                family=family,
+                folder=shelved.folder,
+            )
+        )
+    if not args.plan:
+        removed = len(remove_damaged(checkpoint, _book(context).damaged()))
+        if removed:
+            output.note(trn("{count} damaged file removed", "{count} damaged files removed", removed))
+    plan = plan_download(checkpoint, tasks)
+    for attempt in plan.attempts:
+        output.note(tr("{attempt}; trying {repo}", attempt=attempt, repo=plan.repo_id))
+    if args.plan:
+        _show_plan(plan, as_json=args.json)
+        return Exit.OK
+    check_room(plan)
+    files = trn("{count} file", "{count} files", len(plan.files))
+    output.note(
+        tr(
+            "{repo}: {files}, {size}, {missing} to fetch; {licence}: {link}",
+            repo=plan.repo_id,
+            files=files,
+            size=bytes_words(plan.num_bytes),
+            missing=bytes_words(plan.missing_bytes),
+            licence=checkpoint.licence,
+            link=checkpoint.licence_url,
+        )
+    )
+    with Stop() as stop:
+        try:
+            folder = download(plan, _Tell(stop))
+        except Cancelled:
+            raise CommandError(tr("paused; run the same command to go on"), Exit.CANCELLED) from None
+    if args.json:
+        output.data({"model": checkpoint.family, "repo_id": plan.repo_id, "path": str(folder)})
+    else:
+        output.path(str(folder))
+    return Exit.OK
+
+
+class _Tell:
+    """Says once a second how far a download is; stops it when asked."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop, self._calls = stop, 0
+
+    def __call__(self, progress: Moved) -> None:
+        if self._stop.over:
+            raise Cancelled
+        self._calls += 1
+        if self._calls % TELL_EVERY == 1 and progress.done_bytes < progress.total_bytes:
+            output.note(progress_line(progress))
+
+
+def progress_line(progress: Moved) -> str:
+    """Return '1.2 GB of 52.0 GB  85.3 MB/s  left 10:02  model-00001.safetensors 12 %'."""
+    parts = [tr("{part} of {whole}", part=bytes_words(progress.done_bytes), whole=bytes_words(progress.total_bytes))]
+    if progress.trouble:
+        return "  ".join([*parts, tr("tries again: {trouble}", trouble=progress.trouble)])
+    if progress.checking:
+        parts.append(tr("checking"))
+    if progress.rate:
+        parts.append(f"{bytes_words(int(progress.rate))}/s")
+    if progress.left_s is not None:
+        parts.append(tr("left {time}", time=duration_words(progress.left_s)))
+    parts += [f"{path} {100 * have // max(size, 1)} %" for path, have, size in progress.files]
+    return "  ".join(parts)
+
+
+def _show_plan(plan: DownloadPlan, *, as_json: bool) -> None:
+    if as_json:
+        files = [
+            {"path": entry.file.path, "num_bytes": entry.file.num_bytes, "missing_bytes": entry.missing_bytes}
+            for entry in plan.files
+        ]
+        output.data(
+            {
+                "repo_id": plan.repo_id,
+                "revision": plan.revision,
+                "path": str(plan.folder),
+                "num_bytes": plan.num_bytes,
+                "missing_bytes": plan.missing_bytes,
+                "files": files,
+            }
+        )
+        return
+    rows = [
+        (entry.file.path, bytes_words(entry.file.num_bytes), bytes_words(entry.missing_bytes)) for entry in plan.files
+    ]
+    output.table(rows, (tr("file"), tr("size"), tr("to fetch")))
+    output.line(tr("{size} to fetch into {folder}", size=bytes_words(plan.missing_bytes), folder=plan.folder))
+
+
+def _verify(args: argparse.Namespace, context: Context) -> int:
+    checkpoints = [checkpoint_named(args.model)] if args.model else list(CHECKPOINTS.values())
+    found = {shelved.checkpoint.family: shelved for shelved in _shelf(context)}
+    book = _book(context)
+    findings: list[dict[str, str]] = []
+    code = Exit.OK
+    for checkpoint in checkpoints:
+        tasks = _wanted_tasks(checkpoint, args) if args.model else []
+        folder = found[checkpoint.family].folder
+        if folder is None:
+            output.note(tr("{model}: not on this machine", model=checkpoint.family))
+            code = max(code, Exit.NOT_FOUND) if args.model else code
+            continue
+        for check in verify(folder, needed_components(checkpoint, tasks), checksums=not args.quick):
+            findings.append({"model": checkpoint.family, "path": check.path, "status": str(check.finding)})
+            findings[-1]["detail"] = check.detail
+            # Headers alone prove damage, but not that a file is whole.
+            if check.finding is Finding.CORRUPT or (check.finding is Finding.OK and not args.quick):
+                book.note(folder / check.path, check.detail)
+            if check.finding is not Finding.OK:
+                code = Exit.FAILED
+            if not args.json:
+                output.line(f"{checkpoint.family}  {check.finding}  {check.path}  {check.detail}".rstrip())
+    if args.json:
+        output.data(findings)
+    if code is Exit.FAILED:
+        output.note(tr("mend it: skyreels-tui models download MODEL fetches what is damaged or missing again"))
+    return code
+
+
+def _path(args: argparse.Namespace, context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    shelved = _shelved(checkpoint, context)
+    if shelved.folder is None:
+        raise CommandError(tr("{model} is not on this machine", model=checkpoint.family), Exit.NOT_FOUND)
+    if args.json:
+        output.data({"model": checkpoint.family, "path": str(shelved.folder), "status": str(shelved.presence)})
+    else:
+        output.path(str(shelved.folder))
+    return Exit.OK
+
+
+def _purge(args: argparse.Namespace, _context: Context) -> int:
+    checkpoint = checkpoint_named(args.model)
+    folders = removable(checkpoint)
+    if not folders:
+        words = tr("nothing of {model} is in {cache}", model=checkpoint.family, cache=hub_cache())
+        raise CommandError(words, Exit.NOT_FOUND)
+    for folder, num_bytes in folders:
+        output.note(f"{bytes_words(num_bytes)}  {folder}")
+    if not args.yes and not output.confirm(tr("Remove this for good?")):
+        raise CommandError(tr("nothing was removed; --yes removes without a question"), Exit.CANCELLED)
+    freed = remove(checkpoint)
+    output.note(tr("{size} freed", size=bytes_words(freed)))
+    if args.json:
+        output.data({"model": checkpoint.family, "freed_bytes": freed})
+    return Exit.OK
+
+
+def _use(args: argparse.Namespace, context: Context) -> int:
+    if not args.path:
+        if args.model is None:
+            raise CommandError(tr("say which: skyreels-tui models use '' --model FAMILY"))
+        family, folder = args.model, ""
+    else:
+        path = as_folder(args.path).absolute()
+        if not path.is_dir():
+            raise CommandError(tr("{path} is no folder", path=path), Exit.NOT_FOUND)
+        family, folder = _recognise(path, args.model), str(path)
+    kept = {name: value for name, value in context.settings.models.items() if name != family}
+    models = {**kept, family: folder} if folder else kept
+    try:
+        save(context.folders.settings_file, dataclasses.replace(context.settings, models=models))
+    except SettingsError as error:
+        raise CommandError(str(error)) from None
+    output.note(f"{family}: {folder}" if folder else tr("{family}: back to the shared cache", family=family))
+    return Exit.OK
+
+
+def _recognise(path: Path, family: str | None) -> str:
+    """Tell which checkpoint lies in a folder, and refuse one that no task can use."""
+    usable = families_in(path, family or "")
+    if len(usable) == 1:
+        return usable[0]
+    if usable:
+        raise CommandError(tr("{path} fits {models}: say which with --model", path=path, models=", ".join(usable)))
+    if family:
+        raise CommandError(tr("{path} holds no whole {family} that a task can use", path=path, family=family))
+    raise CommandError(tr("{path} holds no whole checkpoint that a task can use", path=path))
+
+
+def _wanted_tasks(checkpoint: Checkpoint, args: argparse.Namespace) -> list[str]:
+    """The tasks that were named, as MODEL or by --task; [] means all."""
+    known = _tasks_of(checkpoint)
+    foreign = [task for task in args.task if task not in known]
+    if foreign:
+        raise CommandError(
+            tr(
+                "{model} is not for {tasks}: choose {choices}",
+                model=checkpoint.family,
+                tasks=", ".join(foreign),
+                choices=", ".join(sorted(known)),
+            )
+        )
+    return [*args.task, *({args.model} & known)]
+
+
+def _tasks_of(checkpoint: Checkpoint) -> set[str]:
+    return set(checkpoint.tasks)

@@ -1,0 +1,135 @@
+"""Jobs and progress as JSON values and as words; the JSON keys are a promise to scripts (doc/cli.md)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipelines.front.language import tr
+from pipelines.front.progress import Stage
+from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import reason_words
+
+JOB_KEYS: dict[str, tuple[str, str]] = {
+    "id": ("number", "stays the same for life"),
+    "status": ("text", "queued, held, blocked, running, interrupted, done, failed or cancelled"),
+    "task_type": ("text", "name of the task"),
+    "label": ("text", "the name a person gave, else task and id"),
+    "output": ("text", "path of the finished mp4, '' before"),
+    "error": ("text", "what went wrong, in one sentence"),
+    "reason": ("text", "why it is held, blocked or interrupted"),
+    "suspect": ("text", "why a finished video looks wrong, '' when it does not"),
+    "request": ("object", "every field of the task, plus `profile`"),
+    "stage": ("text", "load, text, condition, denoise, decode or write"),
+    "step": ("number", "finished denoising steps of the segment"),
+    "num_steps": ("number", "denoising steps of the segment"),
+    "segment": ("number", "index of the piece or window, from 0"),
+    "num_segments": ("number", "pieces or windows"),
+    "position": ("number", "order in the queue: smaller runs first"),
+    "batch": ("text", "name of the batch, or ''"),
+    "retry_of": ("number or null", "id of the job that this one retries"),
+    "attempts": ("number", "times it was started"),
+    "cancel_requested": ("true or false", "it stops at its next step"),
+    "created_at": ("text", "UTC, ISO 8601"),
+    "started_at": ("text", "UTC, ISO 8601, or ''"),
+    "finished_at": ("text", "UTC, ISO 8601, or ''"),
+    "run_seconds": ("number", "seconds spent running, over all attempts"),
+}
+"""Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """Return a job as its documented JSON object."""
+    return {
+        "id": job.id,
+        "status": str(job.state),
+        "task_type": job.task_type,
+        "label": job.label,
+        "output": job.output,
+        "error": job.error,
+        "reason": job.reason,
+        "suspect": job.suspect,
+        "request": json.loads(job.request_json),
+        "stage": job.stage,
+        "step": job.step,
+        "num_steps": job.num_steps,
+        "segment": job.segment,
+        "num_segments": job.num_segments,
+        "position": job.position,
+        "batch": job.batch,
+        "retry_of": job.retry_of,
+        "attempts": job.attempts,
+        "cancel_requested": job.cancel_requested,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "run_seconds": round(job.run_seconds, 3),
+    }
+
+
+def progress_data(event: JobProgress) -> dict[str, Any]:
+    """Return a progress event as its documented JSON object."""
+    progress = event.progress
+    return {
+        "event": "progress",
+        "id": event.job_id,
+        "stage": str(progress.stage),
+        "step": progress.step,
+        "num_steps": progress.num_steps,
+        "segment": progress.segment,
+        "num_segments": progress.num_segments,
+        "elapsed_s": round(event.elapsed_s, 1),
+        "left_s": None if event.left_s is None else round(event.left_s, 1),
+    }
+
+
+def progress_words(event: JobProgress) -> str:
+    """Return one line about a running job: 'job 12 denoise 5/8 piece 2/6 12.3 s/step left 00:34'."""
+    progress = event.progress
+    parts = [tr("job {id}", id=event.job_id), tr(progress.stage)]
+    if progress.num_steps:
+        parts.append(f"{progress.step}/{progress.num_steps}")
+    if progress.num_segments > 1:
+        parts.append(tr("piece {number}/{count}", number=progress.segment + 1, count=progress.num_segments))
+    if progress.stage is Stage.DENOISE and event.step_seconds:
+        parts.append(tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]))
+    if progress.detail:
+        parts.append(progress.detail)
+    if event.left_s is not None:
+        parts.append(tr("left {time}", time=duration_words(event.left_s)))
+    return " ".join(parts)
+
+
+def state_words(job: Job) -> str:
+    """Return a job's state with what belongs to it: 'running 5/8', 'done?' for a suspect result."""
+    if job.state in (JobState.RUNNING, JobState.INTERRUPTED) and job.num_steps:
+        return f"{tr(job.state)} {job.step}/{job.num_steps}"
+    return f"{tr(job.state)}?" if job.suspect else tr(job.state)
+
+
+def job_line(job: Job) -> str:
+    """Return 'job 3 line-02: failed: disk full' or 'job 3 line-02: done: PATH'."""
+    rest = job.output if job.state is JobState.DONE else why_words(job)
+    line = tr("job {id} {label}: {state}", id=job.id, label=job.label, state=state_words(job))
+    return f"{line}: {rest}" if rest else line
+
+
+def why_words(job: Job) -> str:
+    """Return what a person should know about a job beside its state, or ''."""
+    return job.error or reason_words(job.reason) or job.suspect
+
+
+def bytes_words(num_bytes: int) -> str:
+    """Return '52.0 GB', '1.5 MB' or '12 kB'."""
+    if num_bytes >= 1e8:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.0f} kB"
+
+
+def duration_words(seconds: float) -> str:
+    """Return 'mm:ss' below an hour, '1h29' above."""
+    whole = max(round(seconds), 0)
+    if whole < 3600:
+        return f"{whole // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}"

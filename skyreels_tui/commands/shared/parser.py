@@ -1,0 +1,79 @@
+"""Argument parsing whose refusals are ours: one line on stderr, exit code 2, nothing on stdout."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from pipelines.front.language import mark, tr, trn
+from skyreels_tui.commands.shared.exits import CommandError, Exit
+
+ARGPARSE_WORDS = (
+    mark("usage: "), mark("positional arguments"), mark("options"), mark("show this help message and exit"),
+    mark("argument %(argument_name)s: %(message)s"), mark("the following arguments are required: %s"),
+    mark("unrecognized arguments: %s"), mark("expected one argument"), mark("expected at most one argument"),
+    mark("expected at least one argument"), mark("invalid choice: %(value)r (choose from %(choices)s)"),
+    mark("invalid choice: %(value)r, maybe you meant %(suggestion)r? (choose from %(choices)s)"),
+    mark("invalid %(type)s value: %(value)r"), mark("ignored explicit argument %r"),
+)  # fmt: skip
+"""What argparse says in our commands, over the versions of Python that we support."""
+
+
+def _expected(_one: str, _many: str, count: int) -> str:
+    """The one sentence of argparse that has a plural."""
+    return trn("expected %s argument", "expected %s arguments", count)
+
+
+# argparse looks its own words up through these two names, which otherwise know the language of the locale alone.
+argparse._ = tr  # type: ignore[attr-defined]
+argparse.ngettext = _expected  # type: ignore[attr-defined]
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser without abbreviations that raises CommandError instead of leaving the process."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise CommandError(tr("{message} (see {prog} --help)", message=message, prog=self.prog), Exit.REFUSED)
+
+    def add_job_ids(self, *, many: bool = True) -> None:
+        """Take one job id as `job`, or one or more as `jobs`."""
+        if many:
+            self.add_argument("jobs", metavar="ID", type=job_id, nargs="+", help=tr("ids of jobs, as `list` shows"))
+        else:
+            self.add_argument("job", metavar="ID", type=job_id, help=tr("id of a job, as `list` shows"))
+
+    def add_json(self) -> None:
+        """Take --json."""
+        self.add_argument("--json", action="store_true", help=tr("write JSON to stdout (schema: doc/cli.md)"))
+
+
+def job_id(text: str) -> int:
+    """Read a job id; raises ArgumentTypeError in words."""
+    try:
+        number = int(text.removeprefix("#"))
+    except ValueError:
+        number = 0
+    if not 0 < number < 2**63:
+        raise argparse.ArgumentTypeError(tr("{text!r} is no job id: a whole number above 0", text=text))
+    return number
+
+
+def seconds(text: str) -> float:
+    """Read a time limit in seconds above 0; raises ArgumentTypeError in words."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(tr("{text!r} is no number of seconds above 0", text=text))
+    return number
+
+
+def spellings(name: str) -> Sequence[str]:
+    """Return the option strings of a field: with underscores as the published script has, and with dashes."""
+    return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))

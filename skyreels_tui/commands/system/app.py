@@ -1,0 +1,47 @@
+"""Opens the full-screen app, or its plain twin that speaks in lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from pipelines.front.language import tr
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.exits import CommandError
+
+
+def open_app(args: argparse.Namespace, context: Context) -> int:
+    """Run the app until it is left; `--plain` needs no terminal that can draw."""
+    if args.plain:
+        from skyreels_tui.commands.jobs.plain import run_plain
+
+        return run_plain(args, context)
+    # A browser's stand-in for the terminal names its own driver.
+    served = "TEXTUAL_DRIVER" in os.environ
+    # Textual draws to stderr.
+    if not served and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise CommandError(
+            tr(
+                "the app needs a terminal; here skyreels-tui generate, add and run do the work, "
+                "or --plain shows the queue as lines"
+            )
+        )
+    # Textual reads this when it is imported: twice its usual rate halves the wait between a key and its paint,
+    # and costs nothing while nothing changes. A slow line keeps the usual rate.
+    os.environ.setdefault("TEXTUAL_FPS", "60" if os.environ.get("SSH_CONNECTION") else "120")
+    # Textual is loaded only by commands that draw.
+    from skyreels_tui.app.app import AppOptions
+    from skyreels_tui.app.session import run_app
+
+    return run_app(
+        AppOptions(
+            folders=context.folders,
+            settings=context.settings,
+            result_dir=context.result_dir,
+            executor=context.executor,
+            theme=args.theme or "",
+            ascii=args.ascii,
+            auto_resume=args.resume,
+        )
+    )

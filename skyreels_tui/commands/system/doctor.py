@@ -1,0 +1,126 @@
+"""`doctor`: what is wrong with this machine, and the command that mends it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import getpass
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.front import language
+from pipelines.front.language import reason_of, tr, trn
+from skyreels_tui.commands.shared import output
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.exits import CommandError, Exit
+from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.doctor.bundle import make_bundle
+from skyreels_tui.doctor.checks import Check, State, run_checks
+from skyreels_tui.doctor.facts import Facts, from_json, to_json
+from skyreels_tui.queue.errors import QueueError
+from skyreels_tui.queue.model import Job
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the options of `doctor`."""
+    parser.add_argument(
+        "--bundle", nargs="?", const="", metavar="FILE", help=tr("write a support file without private text")
+    )
+    parser.add_argument("--record", metavar="FILE", help=tr("write the facts, for --facts"))
+    parser.add_argument("--facts", metavar="FILE", help=tr("judge facts that were recorded on another machine"))
+    parser.add_json()
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Print the page; exit code 1 when something is bad."""
+    if args.json or args.record or args.bundle is not None:
+        # Programs, and people who help others, read English.
+        language.choose(language.ENGLISH)
+    facts = _facts(args, context)
+    checks = run_checks(facts)
+    if args.record:
+        _write(Path(args.record), to_json(facts) + "\n")
+    if args.bundle is not None:
+        path = Path(args.bundle or f"skyreels-tui-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
+        settings = dataclasses.asdict(context.settings)
+        _write(path, make_bundle(facts, checks, _jobs(context), settings, str(Path.home()), getpass.getuser()))
+        output.path(str(path.absolute()))
+    elif args.json:
+        output.data({"facts": dataclasses.asdict(facts), "checks": [dataclasses.asdict(check) for check in checks]})
+    else:
+        for text in page(checks):
+            output.line(text)
+    return Exit.FAILED if any(check.state is State.BAD for check in checks) else Exit.OK
+
+
+def page(checks: list[Check]) -> list[str]:
+    """Return the doctor's page: a line a check, and what mends it below."""
+    lines = []
+    width = max((len(check.title) for check in checks), default=0)
+    state_width = max(len(_state(state)) for state in State)
+    for check in checks:
+        lines.append(f"{_state(check.state):<{state_width}}  {check.title:<{width}}  {check.found}")
+        indent = " " * (state_width + width + 4)
+        if check.why:
+            lines.append(f"{indent}{check.why}")
+        if check.fix:
+            lines.append(f"{indent}$ {check.fix}")
+    counts = {state: sum(check.state is state for check in checks) for state in (State.BAD, State.WARN)}
+    warnings = trn("{count} warning", "{count} warnings", counts[State.WARN])
+    verdict = tr(
+        "{count} bad, {warnings}: {verdict}", count=counts[State.BAD], warnings=warnings, verdict=_verdict(checks)
+    )
+    return [*lines, "", verdict]
+
+
+def _state(state: State) -> str:
+    """What needs a hand is seen at a glance, without colour."""
+    return tr(state).upper() if state in (State.WARN, State.BAD) else tr(state)
+
+
+def _verdict(checks: list[Check]) -> str:
+    """Return what the page means for a person who wants to make a video."""
+    if any(check.state is State.BAD for check in checks):
+        return tr("begin with the first BAD line: what stands after $ mends it")
+    if not any(check.name == "gpu" and check.state is State.OK for check in checks):
+        return tr("the demo runs here, a real video needs an NVIDIA GPU")
+    if not any(check.name.startswith("model ") and check.state is State.OK for check in checks):
+        return tr("the demo runs here, for a real video download a model")
+    return tr("ready for real videos")
+
+
+def _facts(args: argparse.Namespace, context: Context) -> Facts:
+    if args.facts:
+        try:
+            return from_json(Path(args.facts).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CommandError(f"{args.facts}: {reason_of(error)}", Exit.NOT_FOUND) from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise CommandError(tr("{file} holds no facts that --record wrote", file=args.facts)) from None
+    # Looking at the machine takes seconds and many modules; recorded facts need neither.
+    from skyreels_tui.doctor.gather import gather
+
+    output.note(tr("looking at this machine ..."))
+    from skyreels_tui.ui.drawing.pictures import choose_drawing
+
+    drawing = choose_drawing("auto", os.environ, is_tty=sys.stdout.isatty())
+    return gather(context.folders, context.settings, context.result_dir, pictures=drawing)
+
+
+def _jobs(context: Context) -> list[Job]:
+    try:
+        with context.queue() as queue:
+            return queue.jobs()
+    except QueueError as error:
+        # A queue that cannot be opened is what the file may be wanted for.
+        output.note(str(error))
+        return []
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {reason_of(error)}", Exit.FAILED) from None

@@ -1,0 +1,70 @@
+"""The generated parts of doc/cli.md; `python -m skyreels_tui.commands.system.manual doc/cli.md`
+renews them in place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from skyreels_tui.commands import COMMANDS, Command
+from skyreels_tui.commands.shared.describe import JOB_KEYS
+from skyreels_tui.commands.shared.exits import MEANING
+from skyreels_tui.commands.shared.parser import Parser
+
+BEGIN, END = "<!-- begin {} -->", "<!-- end {} -->"
+
+
+def commands_section() -> str:
+    """Every command with its options, as a list."""
+    return "\n".join(_command(command) for command in COMMANDS)
+
+
+def exits_section() -> str:
+    """The exit codes, as a table."""
+    rows = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANING.items())
+    return f"| code | meaning |\n| --- | --- |\n{rows}"
+
+
+def job_section() -> str:
+    """The keys of a job in JSON, as a table."""
+    rows = "\n".join(f"| `{key}` | {kind} | {meaning} |" for key, (kind, meaning) in JOB_KEYS.items())
+    return f"| key | type | meaning |\n| --- | --- | --- |\n{rows}"
+
+
+SECTIONS = {"commands": commands_section, "exit codes": exits_section, "job": job_section}
+
+
+def renewed(text: str) -> str:
+    """Return a page with each generated section made anew."""
+    for name, make in SECTIONS.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        section = f"{begin}\n{make()}\n{end}"
+        text = pattern.sub(lambda _, section=section: section, text)  # type: ignore[misc]  # a lambda's default
+    return text
+
+
+def _command(command: Command) -> str:
+    parser = Parser(prog=f"skyreels-tui {command.name}")
+    importlib.import_module(command.module).configure(parser, command.name)
+    lines = [f"- **{command.name}**: {command.summary}"]
+    lines += [f"  - {text}" for action in parser._actions if (text := _action(action))]
+    return "\n".join(lines)
+
+
+def _action(action: argparse.Action) -> str:
+    if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+        return ""
+    if isinstance(action, argparse._SubParsersAction):
+        return "; ".join(f"`{choice.dest}` {choice.help}" for choice in action._choices_actions)
+    name = ", ".join(f"`{option}`" for option in action.option_strings) or f"`{action.metavar or action.dest}`"
+    return f"{name}: {action.help.replace('%%', '%')}" if action.help else name
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,27 @@
+"""`panel`: one live panel alone."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipelines.front.language import tr
+from skyreels_tui.commands.shared.context import Context
+from skyreels_tui.commands.shared.parser import Parser
+
+NAMES = ("memory", "gpu", "disk", "progress", "preview", "queue", "log")
+
+
+def configure(parser: Parser, _name: str) -> None:
+    """Declare the panels."""
+    parser.add_argument("panel", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
+
+
+def run(_name: str, args: argparse.Namespace, context: Context) -> int:
+    """Show the panel until q is pressed; read-only."""
+    # Textual is loaded only by commands that draw.
+    from skyreels_tui.app.alone import run_panel
+
+    return run_panel(
+        args.panel, context.folders, result_dir=context.result_dir, ascii_only=args.ascii or context.settings.ascii
+    )

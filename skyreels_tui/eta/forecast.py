@@ -1,0 +1,116 @@
+"""Adds up what the waiting jobs will take, in seconds and in bytes; plans are made once a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.plan import Plan
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.monitors.sample import QueueForecast, RunningJob
+from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.queue.model import Job, JobState
+
+WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
+"""States whose jobs run without a further key press; held ones do not."""
+
+RETRY_READINGS = 60
+
+
+class Forecast:
+    """Forecasts a queue; `jobs` lists unfinished jobs, `progress` is the running job's latest report.
+
+    Planning opens input files, so this belongs on the monitor thread and never on the UI's.
+    """
+
+    def __init__(
+        self,
+        jobs: Callable[[], Sequence[Job]],
+        book: EtaBook,
+        progress: Callable[[], JobProgress | None] = lambda: None,
+    ) -> None:
+        self._jobs, self._book, self._progress = jobs, book, progress
+        self._plans: dict[tuple[str, str], Plan | None] = {}
+        self._running: RunningJob | None = None
+        self._readings = 0
+
+    def read(self) -> QueueForecast:
+        """Return the forecast of this moment."""
+        jobs = self._jobs()
+        waiting = [job for job in jobs if job.state in WAITING]
+        held = [job for job in jobs if job.state is JobState.HELD]
+        running = [job for job in jobs if job.state is JobState.RUNNING]
+        self._forget(waiting + held + running)
+        plans = {job.id: self.plan(job) for job in waiting + held}
+        needs = 0
+        for job in waiting:
+            plan = plans[job.id]
+            needs += plan.output_bytes + plan.work_bytes if plan is not None else 0
+        seconds = self._seconds(waiting, plans)
+        left, now = 0.0, None
+        for job in running:
+            now = RunningJob(job, self.plan(job))
+            needs += now.plan.output_bytes if now.plan else 0
+            left += self._left_s(now)
+        self._running = now
+        return QueueForecast(
+            job_seconds=seconds,
+            total_seconds=left + sum(spent for _, spent in seconds),
+            needs_bytes=needs,
+            unknown=len(waiting) - len(seconds),
+            held_seconds=self._seconds(held, plans),
+            unreadable=frozenset(job_id for job_id, plan in plans.items() if plan is None),
+            running=now,
+        )
+
+    def _seconds(self, jobs: Sequence[Job], plans: Mapping[int, Plan | None]) -> tuple[tuple[int, float], ...]:
+        """(job id, seconds it will run) of the jobs that have a plan."""
+        found = []
+        for job in jobs:
+            plan = plans[job.id]
+            if plan is not None:
+                total = self._book.estimate(job.task_type, plan).total_s
+                found.append((job.id, max(0.0, total * (1 - _done(job)))))
+        return tuple(found)
+
+    def _left_s(self, running: RunningJob) -> float:
+        progress = self._progress()
+        if progress is not None and progress.job_id == running.job.id and progress.left_s is not None:
+            return progress.left_s
+        if running.plan is None:
+            return 0.0
+        total = self._book.estimate(running.job.task_type, running.plan).total_s
+        return total * (1 - _done(running.job))
+
+    def usual_step_s(self) -> float | None:
+        """What a step of the running job usually takes here; None without history."""
+        if self._running is None or self._running.plan is None:
+            return None
+        estimate = self._book.estimate(self._running.job.task_type, self._running.plan)
+        return estimate.step_s if estimate.learned else None
+
+    def plan(self, job: Job) -> Plan | None:
+        """Return the plan of a job; None when its inputs cannot be read."""
+        key = (job.task_type, job.request_json)
+        if key not in self._plans:
+            try:
+                self._plans[key] = job.task.plan(job.request)
+            except (PipelineError, OSError, ValueError, KeyError, IndexError):
+                # A picture moved away, an input that another job has yet to make, a newer version's request.
+                self._plans[key] = None
+        return self._plans[key]
+
+    def _forget(self, jobs: Sequence[Job]) -> None:
+        """Drop plans of jobs that have gone; now and then also the unreadable: a file may be put back."""
+        self._readings += 1
+        again = self._readings % RETRY_READINGS == 0
+        alive = {(job.task_type, job.request_json) for job in jobs}
+        self._plans = {key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)}
+
+
+def _done(job: Job) -> float:
+    """Share of the steps that an interrupted job has stored."""
+    if job.state is not JobState.INTERRUPTED or not job.num_steps:
+        return 0.0
+    segments = max(1, job.num_segments)
+    return min(1.0, (job.segment + job.step / job.num_steps) / segments)

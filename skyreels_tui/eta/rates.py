@@ -1,0 +1,84 @@
+"""What this machine has learned about job times, kept in one small file in the state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from pipelines.front.plan import Plan
+from skyreels_tui.eta.model import Estimate, JobEta, Rates, predict, prior_rates, size_key
+
+RATES_FILE = "rates.json"
+"""Name of the file in the state folder."""
+
+
+class EtaBook:
+    """What this machine has learned about job times, kept in one small file; thread-safe."""
+
+    def __init__(self, path: Path, gpu: Callable[[], str] = lambda: "") -> None:
+        """`path` is the JSON file; `gpu` names the GPU ('' when there is none)."""
+        self._path, self._gpu = path, gpu
+        self._lock = threading.Lock()
+        self._rates = _read(path)
+
+    def rates(self, task: str, plan: Plan) -> Rates:
+        """The learned figures of this task and size, else those of the nearest size, else a guess."""
+        with self._lock:
+            known = dict(self._rates)
+        exact = known.get(size_key(task, plan))
+        if exact is not None:
+            return exact
+        relative = [(key, rates) for key, rates in known.items() if key.split()[0] == task]
+        guess = prior_rates(self._gpu(), plan)
+        if not relative:
+            return guess
+        _, near = min(relative, key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))
+        return Rates(near.flops_per_s, near.vae_flops_per_s, near.prepare_s, near.write_s)
+
+    def estimate(self, task: str, plan: Plan) -> Estimate:
+        """Predict a job that has not begun."""
+        return predict(plan, self.rates(task, plan))
+
+    def follow(
+        self,
+        task: str,
+        plan: Plan,
+        clock: Callable[[], float] = time.monotonic,
+        goes_on_at: tuple[int, int] = (0, 0),
+    ) -> JobEta:
+        """Start to follow an attempt that begins now, at a (segment, step) whose earlier steps are stored."""
+        key = size_key(task, plan)
+        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), clock, goes_on_at)
+
+    def _keep(self, key: str, rates: Rates) -> None:
+        with self._lock:
+            before = self._rates.get(key)
+            self._rates[key] = rates if before is None else _blend(before, rates)
+            text = json.dumps({name: asdict(entry) for name, entry in self._rates.items()}, indent=1)
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            # Without a file the figures still serve until the program ends.
+            return
+
+
+def _blend(before: Rates, latest: Rates) -> Rates:
+    """The newest job counts as much as all before it: drivers, heat and power supplies change."""
+    mean = {name: (value + asdict(latest)[name]) / 2 for name, value in asdict(before).items()}
+    return Rates(**{**mean, "jobs": latest.jobs})
+
+
+def _read(path: Path) -> dict[str, Rates]:
+    """Read the file; what cannot be used is forgotten, because it is only a memory of speeds."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {key: Rates(**entry) for key, entry in entries.items() if len(key.split()) == 3}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,50 @@
+"""Joins the runner's question 'how long still?' to what this machine has learned about job times."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.progress import Progress
+from skyreels_tui.eta.model import JobEta
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.queue.events import Event, JobChanged
+from skyreels_tui.queue.model import Job, JobState
+
+
+class TimeLeft:
+    """Called by the inference thread at each report; learns when a job is done. Thread-safe."""
+
+    def __init__(self, book: EtaBook) -> None:
+        self.book = book
+        self._lock = threading.Lock()
+        self._attempt: tuple[int, int] | None = None
+        self._eta: JobEta | None = None
+
+    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], _elapsed_s: float) -> float | None:
+        """Seconds left, or None when the job's inputs do not say what it costs.
+
+        At an attempt's first report the job's row still says where the attempt goes on.
+        """
+        with self._lock:
+            if self._attempt != (job.id, job.attempts):
+                self._attempt, self._eta = (job.id, job.attempts), self._follow(job)
+            return self._eta.update(progress) if self._eta is not None else None
+
+    def learn(self, event: Event) -> None:
+        """Remember this machine's speed from a job that was made from its first step to its end."""
+        if not isinstance(event, JobChanged) or event.job.state is not JobState.DONE:
+            return
+        with self._lock:
+            if self._eta is not None and self._attempt == (event.job.id, event.job.attempts):
+                self._eta.finish()
+                self._eta = None
+
+    def _follow(self, job: Job) -> JobEta | None:
+        try:
+            plan = job.task.plan(job.request)
+            return self.book.follow(job.task_type, plan, goes_on_at=(job.segment, job.step))
+        except (PipelineError, ValueError):
+            # An input that cannot be read fails the job in its own words; the clock just stays silent.
+            return None

@@ -1,0 +1,30 @@
+"""Where the program's own warnings go: a rotating file beside the engine's log, never the terminal."""
+
+from __future__ import annotations
+
+import logging
+
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue.engine.log import QuietFile
+
+PACKAGE = "skyreels_tui"
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+MAX_BYTES = 2**20
+KEPT = 2
+
+
+def log_to_file(folders: Folders, name: str = "app.log") -> QuietFile:
+    """Send this package's warnings, with their tracebacks, to a file in the logs folder; returns its handler.
+
+    The full-screen app and lone panels use files of their own `name`, because several of them run beside each other.
+    """
+    logger = logging.getLogger(PACKAGE)
+    for old in [handler for handler in logger.handlers if isinstance(handler, QuietFile)]:
+        logger.removeHandler(old)
+        old.close()
+    handler = QuietFile(folders.logs / name, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    logger.addHandler(handler)
+    # Without a handler further up, Python would write to stderr, over the panels.
+    logger.propagate = False
+    return handler

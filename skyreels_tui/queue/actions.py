@@ -1,0 +1,197 @@
+"""What a person does to jobs: checks the request, changes the row durably, tells the runner."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.front.errors import InvalidRequest, Problem
+from pipelines.front.language import mark, tr
+from pipelines.front.request import Request
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.engine import work_folder
+from skyreels_tui.queue.engine.cancel import Why
+from skyreels_tui.queue.engine.runner import Runner
+from skyreels_tui.queue.errors import NotAllowed
+from skyreels_tui.queue.model import PENDING, Job, JobState
+from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.queue.store.store import Store
+from skyreels_tui.requests.references import check_request, with_absolute_paths
+
+
+class QueueActions:
+    """Every method returns after its change is durable.
+
+    Raises NoSuchJob, NotAllowed (the state forbids it), ReadOnlyQueue or InvalidRequest; then nothing changed.
+    """
+
+    def __init__(self, store: Store, jobs_dir: Path) -> None:
+        """Work on an open store; `jobs_dir` holds the work folders."""
+        self._store, self._jobs_dir = store, jobs_dir
+        self._runner: Runner | None = None
+        self._planned: tuple[tuple[int, int], list[Job]] | None = None
+
+    # Reading
+
+    def jobs(self, *, include_finished: bool = True, limit: int | None = None) -> list[Job]:
+        """The running job, the waiting ones in order, then finished ones, newest first; none deleted."""
+        return self._store.list(include_finished=include_finished, limit=limit)
+
+    def plannable(self) -> list[Job]:
+        """Unfinished jobs, with the outputs of other jobs in place of references: what they cost can be planned.
+
+        Listed again only after a change, because the monitor asks every second.
+        """
+        revision = self._store.revision()
+        if self._planned is None or self._planned[0] != revision:
+            jobs = self.jobs(include_finished=False)
+            resolved = [self._store.resolved(job) if "{{" in job.request_json else job for job in jobs]
+            self._planned = revision, resolved
+        return self._planned[1]
+
+    def job(self, job_id: int) -> Job:
+        """One row, also a deleted one; raises NoSuchJob."""
+        return self._store.get(job_id)
+
+    def batch(self, name: str) -> list[Job]:
+        """The jobs of a batch in the order they were added."""
+        return self._store.batch(name)
+
+    def batches(self) -> list[str]:
+        """Names of the batches that have a job, newest first."""
+        return self._store.batches()
+
+    # Adding
+
+    def add(
+        self, request: Request, *, label: str = "", batch: str = "", held: bool = False, checked: bool = False
+    ) -> Job:
+        """Store a request at the end of the queue; `checked` says that the caller has just checked it."""
+        return self.add_many([NewJob(request, label, batch, held)], checked=checked)[0]
+
+    def add_many(self, entries: Sequence[NewJob], *, checked: bool = False) -> list[Job]:
+        """Add all or none; with several entries a problem's field reads 'entry 3.prompt'."""
+        problems = []
+        for number, entry in enumerate(() if checked else entries, 1):
+            prefix = tr("entry {number}", number=number) + "." if len(entries) > 1 else ""
+            found = check_request(entry.request)
+            problems += [Problem(prefix + problem.field, problem.message) for problem in found]
+        if problems:
+            raise InvalidRequest(problems)
+        anchored = [replace(entry, request=with_absolute_paths(entry.request)) for entry in entries]
+        jobs = self._store.add_many(anchored)
+        self._wake()
+        return jobs
+
+    def duplicate(self, job_id: int, seeds: Sequence[int] | None = None) -> list[Job]:
+        """Add one copy a seed at the end of the queue; without seeds one copy with the same seed."""
+        jobs = self._store.duplicate(job_id, seeds)
+        self._wake()
+        return jobs
+
+    def retry(self, job_id: int) -> Job:
+        """Add a new row for a finished job, which says so; stored steps of a failed one are used again."""
+        old = self._store.get(job_id)
+        job = self._store.retry(job_id)
+        if old.state != JobState.DONE:
+            # Without the folder the new row starts at step 0: a crash right here costs time only.
+            with contextlib.suppress(OSError):
+                (self._jobs_dir / str(job_id)).rename(self._jobs_dir / str(job.id))
+        self._wake()
+        return job
+
+    # Changing
+
+    def edit(self, job_id: int, request: Request, *, label: str | None = None, checked: bool = False) -> Job:
+        """Replace the request of a pending job; stored steps of another request are not used."""
+        problems = [] if checked else check_request(request)
+        if problems:
+            raise InvalidRequest(problems)
+        return self._woken(self._store.edit(job_id, with_absolute_paths(request), label))
+
+    def rename(self, job_id: int, label: str) -> Job:
+        """Change the label of a job in any state."""
+        return self._store.rename(job_id, label)
+
+    def cancel(self, job_id: int) -> Job:
+        """Cancel now when it waits, at the next step edge when it runs."""
+        job = self._store.cancel(job_id)
+        if self._runner is not None:
+            self._runner.stop_job(Why.CANCEL, job_id)
+        return job
+
+    def hold(self, job_id: int) -> Job:
+        """Keep a waiting or interrupted job from running until it is released."""
+        return self._store.hold(job_id)
+
+    def release(self, job_id: int) -> Job:
+        """Let a held job queue again."""
+        return self._woken(self._store.release(job_id))
+
+    def resume(self, job_id: int) -> Job:
+        """Queue an interrupted job again; it goes on at its stored step."""
+        return self._woken(self._store.resume(job_id))
+
+    def restart(self, job_id: int) -> Job:
+        """Forget the stored steps of a waiting or interrupted job and queue it from step 0."""
+        job = self._store.get(job_id)
+        if job.state not in PENDING | {JobState.INTERRUPTED}:
+            raise NotAllowed(job_id, job.state, mark("restarted"))
+        if job.state == JobState.QUEUED:
+            # Held first: nobody may start it while its folder goes away.
+            self._store.hold(job_id)
+        work_folder.remove(self._jobs_dir / str(job_id))
+        return self._woken(self._store.restart(job_id))
+
+    def move(self, job_id: int, offset: int) -> Job:
+        """Move by `offset` places among the waiting jobs: negative is sooner."""
+        return self._store.move(job_id, offset)
+
+    def move_to(self, job_id: int, place: int) -> Job:
+        """Move to a place among the waiting jobs, 1 is first; past the end means last."""
+        return self._store.move_to(job_id, place - 1)
+
+    def run_next(self, job_id: int) -> Job:
+        """Put a job before all others that wait; a held or interrupted one is queued."""
+        return self._woken(self._store.run_next(job_id))
+
+    def delete(self, job_id: int) -> Job:
+        """Hide a job that does not run; its files stay. `undelete` brings it back."""
+        return self._store.delete(job_id)
+
+    def undelete(self, job_id: int) -> Job:
+        """Bring a deleted job back in the state and place it had."""
+        return self._woken(self._store.undelete(job_id))
+
+    # The queue as a whole
+
+    def pause(self, *, now: bool = False) -> None:
+        """Stop after the running job, or with `now` at its next step edge; it goes on there later."""
+        self._store.set_control("pause", "now" if now else "after_job")
+        if now and self._runner is not None:
+            self._runner.stop_job(Why.PAUSE)
+        self._status_changed()
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._store.set_control("pause", "")
+        self._wake()
+        self._status_changed()
+
+    def stop_job(self) -> None:
+        """Interrupt the running job of this process at its next step edge; the queue goes on."""
+        if self._runner is not None:
+            self._runner.stop_job(Why.STOP, reason=reasons.STOPPED_BY_HAND)
+
+    def _woken(self, job: Job) -> Job:
+        self._wake()
+        return job
+
+    def _wake(self) -> None:
+        if self._runner is not None:
+            self._runner.wake()
+
+    def _status_changed(self) -> None:
+        """Tell the screens; the service knows how."""

@@ -1,0 +1,223 @@
+"""The inbox: batches that are dropped into a folder become jobs; knows files and the queue, nothing of screens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.front.errors import InvalidRequest, PipelineError
+from pipelines.front.language import reason_of, tr, trn
+from skyreels_tui.queue.batches import batch_file
+from skyreels_tui.queue.batches.arrival import Arrival, is_batch, put_away
+from skyreels_tui.queue.engine.log import Level
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.store.lock import OwnerLock
+from skyreels_tui.queue.store.rows import NewJob, utc_now
+
+DONE, REJECTED = "done", "rejected"
+"""Folders inside the inbox."""
+LOCK = ".lock"
+"""Two queues may be told of the same folder; one of them watches it."""
+TAKING = ".taking"
+"""A file is moved here first, so that nobody changes it while it is read and a crash leaves it recognisable."""
+QUIET_S = 1.0
+"""A file that has lain still for this long has arrived."""
+POLL_S = 2.0
+"""Looks without being told: folders on other machines report no changes."""
+_STEP_MS = 200
+
+
+class Queue(Protocol):
+    """What the inbox needs of the queue."""
+
+    def add_many(self, entries: Sequence[NewJob], *, checked: bool = False) -> list[Job]:
+        """Add all or none."""
+        ...
+
+    def batch(self, name: str) -> list[Job]:
+        """The jobs of a batch in the order they were added."""
+        ...
+
+
+class Inbox:
+    """A thread that takes what arrives in `folder`; only the process that runs the queue has one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        queue: Queue,
+        tell: Callable[[str, Level], None],
+        changed: Callable[[], None],
+        *,
+        quiet_s: float = QUIET_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        """`tell` takes a line for the log, `changed` is called after each look; both from this thread."""
+        self.folder = folder.expanduser().absolute()
+        self._queue, self._tell, self._changed = queue, tell, changed
+        self._quiet_s, self._poll_s = quiet_s, poll_s
+        self._arrivals: dict[Path, Arrival] = {}
+        self._idle = False
+        self._told = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
+
+    @property
+    def idle(self) -> bool:
+        """True when the last look found nothing to take and nothing still arriving."""
+        return self._idle
+
+    def start(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more; returns at once."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait until the file under way is put away."""
+        self._thread.join()
+
+    def look(self) -> None:
+        """Take every file that has arrived; first those that a crash left half taken."""
+        for path in _sorted(self.folder / TAKING):
+            self._take(path, again=True)
+        found = [path for path in _sorted(self.folder) if is_batch(path)]
+        self._idle = self._idle and not found
+        self._arrivals = {path: self._arrivals.get(path) or Arrival(path) for path in found}
+        for path, arrival in list(self._arrivals.items()):
+            if self._stop.is_set():
+                return
+            claimed = self.folder / TAKING / path.name
+            with suppress(FileNotFoundError):
+                if arrival.is_whole(self._quiet_s) and not claimed.exists():
+                    path.rename(claimed)
+                    del self._arrivals[path]
+                    self._take(claimed)
+        self._idle = not self._arrivals and not _sorted(self.folder / TAKING)
+
+    def _take(self, claimed: Path, *, again: bool = False) -> None:
+        """Queue the jobs of a claimed file and put it away; a queue that cannot be written leaves it claimed."""
+        self._idle = False
+        name = claimed.name
+        try:
+            entries = batch_file.parse_batch(batch_file.read_text(claimed), self.folder / name)
+            jobs = self._added_before(claimed, entries) if again else []
+            jobs = jobs or self._queue.add_many(entries, checked=True)
+        except InvalidRequest as error:
+            count = trn("{count} problem", "{count} problems", len(error.problems))
+            lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
+            lines += [f"{problem.field}: {problem.message}" for problem in error.problems]
+            target = put_away(claimed, self.folder / REJECTED, lines)
+            self._tell(
+                tr(
+                    "inbox: {name} was not queued: {count}, see {report}.txt in {folder}",
+                    name=name,
+                    count=count,
+                    report=target.name,
+                    folder=REJECTED,
+                ),
+                "warning",
+            )
+        except PipelineError as error:
+            self._tell_once(tr("inbox: {name} waits: {error}", name=name, error=error))
+        else:
+            queued = trn("{count} job queued", "{count} jobs queued", len(jobs))
+            lines = [
+                tr(
+                    "{name}: {queued} ({time}), batch {batch}",
+                    name=name,
+                    queued=queued,
+                    time=utc_now(),
+                    batch=entries[0].batch,
+                )
+            ]
+            lines += [tr("job {id} {label}", id=job.id, label=job.label) for job in jobs]
+            put_away(claimed, self.folder / DONE, lines)
+            self._tell(tr("inbox: {text}", text=f"{name}: {queued}"), "info")
+
+    def _added_before(self, claimed: Path, entries: Sequence[NewJob]) -> list[Job]:
+        """The jobs that this file has already become: rows of its batch that are younger than its claim."""
+        claimed_at = datetime.fromtimestamp(claimed.stat().st_ctime, UTC).isoformat(timespec="milliseconds")
+        young = [job for job in self._queue.batch(entries[0].batch) if job.created_at >= claimed_at]
+        found = young[: len(entries)]
+        wanted = [entry.request.to_json() for entry in entries]
+        return found if [job.request_json for job in found] == wanted else []
+
+    # The thread
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            lock = OwnerLock(self.folder / LOCK)
+            try:
+                (self.folder / TAKING).mkdir(parents=True, exist_ok=True)
+                if lock.acquire():
+                    for _ in self._rounds():
+                        self.look()
+                        self._changed()
+                else:
+                    self._pass(tr("inbox: another queue watches this folder"))
+            except OSError as error:
+                self._pass(tr("inbox: {text}", text=f"{self.folder}: {reason_of(error)}"))
+            finally:
+                lock.release()
+
+    def _rounds(self) -> Iterator[None]:
+        """Yield now, after each change of the folder, and every `poll_s`; ends when the folder cannot be watched.
+
+        A folder that was removed is made anew by the next round.
+        """
+        yield
+        # Loads a library of a megabyte that most people's settings never need.
+        from watchfiles import watch
+
+        poll_ms = max(int(self._poll_s * 1000), 1)
+        step_ms = min(_STEP_MS, poll_ms)
+        try:
+            for _ in watch(
+                self.folder,
+                watch_filter=None,
+                recursive=False,
+                stop_event=self._stop,
+                step=step_ms,
+                debounce=2 * step_ms,
+                rust_timeout=poll_ms,
+                yield_on_timeout=True,
+                raise_interrupt=False,
+            ):
+                if self._stop.is_set() or not (self.folder / LOCK).exists():
+                    return
+                yield
+        except RuntimeError as error:
+            self._tell_once(
+                tr(
+                    "inbox: {folder} reports no changes ({error}); it is looked at every few seconds",
+                    folder=self.folder,
+                    error=error,
+                )
+            )
+        self._stop.wait(self._poll_s)
+
+    def _pass(self, problem: str) -> None:
+        """Say what keeps this round from looking, and wait for the next."""
+        self._tell_once(problem)
+        self._idle = True
+        self._changed()
+        self._stop.wait(self._poll_s)
+
+    def _tell_once(self, problem: str) -> None:
+        if problem != self._told:
+            self._told = problem
+            self._tell(problem, "warning")
+
+
+def _sorted(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []

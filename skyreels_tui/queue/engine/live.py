@@ -1,0 +1,137 @@
+"""Small files by which other processes follow the running job; losing them loses nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from pipelines.front.progress import PreviewStrip, Progress, Stage
+from skyreels_tui.files.durable import write_atomically
+from skyreels_tui.queue.events import EngineMemory, JobProgress
+
+_EVERY_S = 1.0
+_WANTED_S = 5.0
+
+
+class LiveFiles:
+    """progress.json at most once a second and at every step; preview.bin while preview.want is fresh."""
+
+    def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._now = folder, now
+        self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
+        self._want, self._memory = folder / "preview.want", folder / "memory.json"
+        self._window = folder / "window"
+        self._written = -_EVERY_S
+
+    # The owner
+
+    def write(self, event: JobProgress, *, important: bool) -> None:
+        """Tell other processes; an unimportant event within a second of the last one is left out."""
+        now = self._now()
+        preview = event.progress.preview
+        try:
+            if preview is not None and self.preview_wanted():
+                write_atomically(self._preview, _pack(preview))
+            if important or now - self._written >= _EVERY_S:
+                self._written = now
+                bare = replace(event, progress=replace(event.progress, preview=None))
+                write_atomically(self._progress, json.dumps(asdict(bare)).encode())
+        except OSError:
+            # A full disk must not stop a job because nobody can watch it from afar.
+            return
+
+    def write_memory(self, memory: EngineMemory) -> None:
+        """Tell other processes what the engine holds; true until it is written again or the owner ends."""
+        # Like progress, nothing that a job should fail for.
+        with suppress(OSError):
+            write_atomically(self._memory, json.dumps(asdict(memory)).encode())
+
+    def clear(self) -> None:
+        """Nothing runs: remove the files about a job; what the engine holds stays as it was said last."""
+        for path in (self._progress, self._preview):
+            # A stale file says nothing wrong: it names a job that does not run any more.
+            with suppress(OSError):
+                path.unlink()
+
+    def forget(self) -> None:
+        """A new owner begins: nothing of the last one is true any more."""
+        self.clear()
+        with suppress(OSError):
+            self._memory.unlink()
+
+    def preview_wanted(self) -> bool:
+        """True when some process asked for the preview in the last seconds."""
+        try:
+            age = time.time() - self._want.stat().st_mtime
+        except OSError:
+            return False
+        return -_WANTED_S < age < _WANTED_S
+
+    def show_window(self, pid: int) -> None:
+        """The owner has a window: viewers leave bell and notifications to it."""
+        with suppress(OSError):
+            write_atomically(self._window, str(pid).encode())
+
+    def hide_window(self) -> None:
+        """The owner goes on without a window: viewers tell of its jobs."""
+        with suppress(OSError):
+            self._window.unlink()
+
+    # A viewer
+
+    def window_pid(self) -> int | None:
+        """The owner that said last that it has a window."""
+        try:
+            return int(self._window.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def want_preview(self) -> None:
+        """Ask the owner for previews for the next seconds."""
+        self._want.touch()
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever one of the files was written."""
+        return _mtime(self._progress), _mtime(self._preview)
+
+    def read_memory(self) -> EngineMemory | None:
+        """What the owner's engine held when it last said so; None when nobody has. Ask whether the owner lives."""
+        try:
+            return EngineMemory(**json.loads(self._memory.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def read(self) -> JobProgress | None:
+        """The last event written, or None."""
+        try:
+            values = json.loads(self._progress.read_bytes())
+            progress = values.pop("progress")
+            progress["stage"] = Stage(progress["stage"])
+            progress["preview"] = _unpack(self._preview.read_bytes()) if self._preview.exists() else None
+            values["step_seconds"] = tuple(values["step_seconds"])
+            values["stage_seconds"] = tuple((str(name), float(s)) for name, s in values["stage_seconds"])
+            return JobProgress(progress=Progress(**progress), **values)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def _pack(strip: PreviewStrip) -> bytes:
+    head = {"width": strip.width, "height": strip.height, "frames": strip.frames}
+    return json.dumps(head).encode() + b"\n" + strip.rgb
+
+
+def _unpack(data: bytes) -> PreviewStrip:
+    head, _, rgb = data.partition(b"\n")
+    values = json.loads(head)
+    return PreviewStrip(values["width"], values["height"], tuple(values["frames"]), rgb)
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

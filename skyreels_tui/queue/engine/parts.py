@@ -1,0 +1,54 @@
+"""What a runner works with besides the store and the executor; tests replace single parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.progress import Progress
+from skyreels_tui.queue.engine.live import LiveFiles
+from skyreels_tui.queue.engine.log import EngineLog
+from skyreels_tui.queue.engine.space import FreeBytes, Need, free_bytes
+from skyreels_tui.queue.events import Publish
+from skyreels_tui.queue.model import Job
+
+TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
+"""(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
+
+
+def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> float | None:
+    """The default for `time_left`: nothing is known."""
+    return None
+
+
+def planned_needs(job: Job, work_dir: Path, result_dir: Path) -> list[Need]:
+    """Disk that the job will fill, from its plan; nothing when the plan cannot be made."""
+    try:
+        plan = job.task.plan(job.request)
+    except (PipelineError, OSError, ValueError, KeyError, IndexError):
+        # The attempt itself will say what is wrong with the request.
+        return []
+    return [Need(result_dir, plan.output_bytes), Need(work_dir, plan.work_bytes)]
+
+
+@dataclass(slots=True)
+class RunnerParts:
+    """Where the runner works and whom it tells."""
+
+    jobs_dir: Path
+    result_dir: Path
+    publish: Publish
+    log: EngineLog
+    live: LiveFiles
+    now: Callable[[], float] = time.monotonic
+    free: FreeBytes = free_bytes
+    needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
+    time_left: TimeLeft = no_estimate
+    wants_preview: Callable[[], bool] = lambda: False
+    group_by_model: bool = False
+    """Prefer jobs of the task that ran last, whose model is loaded."""
+    state_changed: Callable[[], None] = lambda: None
+    """Called when what the runner does, or why it waits, has changed."""

@@ -1,0 +1,446 @@
+"""The inference thread: claims jobs one after the other, runs them, writes their steps and their end."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pipelines.front.errors import INPUT_CHANGED, Cancelled, InputChanged, PipelineError
+from pipelines.front.language import tr
+from pipelines.front.progress import Progress, Stage
+from pipelines.front.runtime import Output
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.engine import work_folder
+from skyreels_tui.queue.engine.attempt_clock import AttemptClock
+from skyreels_tui.queue.engine.cancel import CancelToken, Why
+from skyreels_tui.queue.engine.executor import Executor, JobContext
+from skyreels_tui.queue.engine.parts import RunnerParts
+from skyreels_tui.queue.engine.priority import compute_in_background
+from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, gib, shortage
+from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.store.store import Store
+
+SWITCH_INTERVAL_S = 0.0005
+"""While a job runs, the screen's thread gets the interpreter this soon."""
+
+RETRY_S = 2.0
+"""How often a full disk or a database that cannot be written is looked at again."""
+
+_IDLE_S = 5.0
+_POLL_S = 0.5
+_WEIGH_S = 1.0
+_MORE_BYTES = 64 * 2**20
+_LITTLE_BYTES = 256 * 2**20
+_TRIES_ON_FULL_DISK = 4
+
+
+@contextmanager
+def _quick_switching() -> Iterator[None]:
+    """Let the screen's thread have the interpreter soon while this one computes."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    job: Job
+    clock: AttemptClock
+    token: CancelToken = field(default_factory=CancelToken)
+    resolved: Job | None = None
+    """The job with other jobs' outputs in place of its references."""
+    base_seconds: float = 0.0
+    polled_at: float = 0.0
+    weighed_at: float = float("-inf")
+
+    @property
+    def run_seconds(self) -> float:
+        """Seconds over all attempts."""
+        return self.base_seconds + self.clock.elapsed_s
+
+
+class Runner:
+    """Owns the inference thread; the caller owns the lock that makes it the only runner."""
+
+    def __init__(
+        self, store: Store, executor: Executor, parts: RunnerParts, *, only: Sequence[int] | None = None
+    ) -> None:
+        """Start nothing yet; `only` limits the runner to these job ids."""
+        self._store, self._executor, self._parts, self._only = store, executor, parts, only
+        self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
+        self._wake = threading.Event()
+        self._closing = False
+        self._warm = False
+        self._last_task = ""
+        self._attempt: _Attempt | None = None
+        self._short_of: dict[int, int] = {}
+        self._full_disks: dict[int, int] = {}
+        self._not_before = float("-inf")
+        self.engine: Engine = "off"
+        self.waiting_for: str = ""
+        """Why nothing starts, in words: memory, a full disk, a database that cannot be written."""
+        self.lacks: Literal["", "disk", "memory"] = ""
+        """What `waiting_for` speaks of."""
+        self.latest: JobProgress | None = None
+        """Progress of the running job."""
+        self.memory: EngineMemory | None = None
+        """What the engine holds, as it said last."""
+
+    # From any thread
+
+    def start(self) -> None:
+        """Start the thread: it waits for jobs, and imports what they need before the first one."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue again."""
+        self._wake.set()
+
+    def stop_job(self, why: Why, job_id: int | None = None, reason: str = "", *, urgent: bool = False) -> None:
+        """Stop the running job (or only if it is `job_id`) at its next edge; an urgent stop gives up its step."""
+        attempt = self._attempt
+        if attempt is not None and job_id in (None, attempt.job.id):
+            attempt.token.stop(why, reason, urgent=urgent)
+
+    def close(self, *, finish_job: bool = False) -> None:
+        """End the thread after the running job, or at its next edge; returns at once."""
+        self._closing = True
+        if not finish_job:
+            self.stop_job(Why.STOP, reason=reasons.PROGRAM_CLOSED)
+        self._wake.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread's end; False when time is up first."""
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def running_job(self) -> int | None:
+        """Id of the job that runs in this process."""
+        attempt = self._attempt
+        return None if attempt is None else attempt.job.id
+
+    # The thread
+
+    def _main(self) -> None:
+        # Before anything is imported: torch's own threads inherit it.
+        compute_in_background()
+        while not self._closing:
+            self._show("idle", self.waiting_for, self.lacks)
+            job = self._claim()
+            if job is None:
+                self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
+                self._wake.clear()
+            else:
+                self._run(job)
+        self._executor.close()
+        self._show("off")
+
+    def _warm_up(self) -> None:
+        """Import what jobs need, before the first one: a program that only shows the queue stays small."""
+        if self._warm:
+            return
+        self._warm = True
+        self._show("warming")
+        with _quick_switching():
+            try:
+                self._executor.warm_up()
+            except (PipelineError, ImportError, OSError, RuntimeError) as error:
+                # Not fatal: each job will meet the same error and say so in its row.
+                self._parts.log.write(tr("warming up: {error}", error=error), level="warning")
+
+    def _show(self, engine: Engine, waiting_for: str = "", lacks: Literal["", "disk", "memory"] = "disk") -> None:
+        if (engine, waiting_for) != (self.engine, self.waiting_for):
+            self.engine, self.waiting_for, self.lacks = engine, waiting_for, lacks if waiting_for else ""
+            self._parts.state_changed()
+
+    def _claim(self) -> Job | None:
+        """Take the next job, if the queue is not paused and the disk has room for it."""
+        try:
+            if self._store.control("pause"):
+                self._show("idle")
+                return None
+            if self._parts.now() < self._not_before:
+                return None
+            warm_task = self._last_task if self._parts.group_by_model else ""
+            candidate = self._store.next_queued(self._only, warm_task)
+            if candidate is None:
+                self._show("idle")
+                return None
+            short = self._shortage(candidate)
+            if short is not None:
+                self._wait_for_space(candidate, short)
+                return None
+            self._warm_up()
+            why = self._admit(self._store.resolved(candidate))
+            if why:
+                self._wait_for_memory(candidate, why)
+                return None
+            self._show("idle")
+            self._last_task = candidate.task_type
+            return self._store.claim([candidate.id])
+        except sqlite3.OperationalError as error:
+            self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
+            return None
+
+    def _admit(self, job: Job) -> str:
+        try:
+            return self._executor.admit(job)
+        except (PipelineError, ImportError, OSError, RuntimeError) as error:
+            # Asking must not end the thread: the attempt meets the same error and says so in its row.
+            self._parts.log.write(tr("asking for memory: {error}", error=error), level="warning", job_id=job.id)
+            return ""
+
+    def _shortage(self, job: Job) -> Shortage | None:
+        parts = self._parts
+        work_dir = parts.jobs_dir / str(job.id)
+        needs = parts.needs(self._store.resolved(job), work_dir, parts.result_dir)
+        extra = self._short_of.get(job.id)
+        if extra is not None:
+            # The plan was too small once: do not start again before there is more room than at that time.
+            planned = sum(need.num_bytes for need in needs)
+            needs = [*needs, Need(parts.result_dir, max(extra - planned, 0))]
+        return shortage(needs, parts.free)
+
+    def _wait_for_space(self, job: Job, short: Shortage) -> None:
+        text = str(short)
+        if self.waiting_for != text:
+            self._parts.log.write(tr("queue waits, {text}", text=text), level="warning", job_id=job.id)
+            self._show("idle", text)
+        reason = reasons.WAITS_FOR_DISK.format(size=gib(short.needed_bytes))
+        if job.reason != reason:
+            self._store.note(job.id, reason)
+
+    def _wait_for_memory(self, job: Job, why: str) -> None:
+        if not job.reason.startswith(reasons.WAITS_FOR_MEMORY.format(why="")):
+            self._parts.log.write(tr("job {id} waits: {why}", id=job.id, why=why), level="warning", job_id=job.id)
+        reason = reasons.WAITS_FOR_MEMORY.format(why=why)
+        if job.reason != reason:
+            self._store.note(job.id, reason)
+        self._show("idle", tr("memory: {why}", why=why), "memory")
+
+    def _run(self, job: Job) -> None:
+        """One attempt. The only place of the program that catches every error of a job."""
+        parts = self._parts
+        attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds)
+        self._attempt = attempt
+        self._show("running")
+        parts.log.write(
+            tr("job {id} {label} starts, attempt {attempt}", id=job.id, label=job.label, attempt=job.attempts),
+            job_id=job.id,
+        )
+        try:
+            self._check_wishes(attempt, self._store.get(job.id))
+            with _quick_switching():
+                output = self._executor.run(self._context(attempt))
+            self._done(attempt, output)
+        except Cancelled:
+            self._stopped(attempt)
+        except Exception as error:
+            self._failed(attempt, error)
+        finally:
+            self._weigh(attempt, at_once=True)
+            self._attempt = None
+            self.latest = None
+            parts.live.clear()
+
+    def _context(self, attempt: _Attempt) -> JobContext:
+        job = self._store.resolved(attempt.job)
+        work_dir = self._parts.jobs_dir / str(job.id)
+        attempt.token.check()
+        if not work_folder.prepare(work_dir, job):
+            job = replace(job, segment=0, step=0)
+        attempt.resolved = job
+        return JobContext(
+            job=job,
+            report=lambda progress: self._report(attempt, progress),
+            work_dir=work_dir,
+            result_dir=self._parts.result_dir,
+            output_stem=job.output_stem,
+            wants_preview=self._parts.wants_preview,
+            log=lambda text: self._parts.log.write(text, job_id=job.id),
+            poll=lambda: self._poll(attempt),
+        )
+
+    def _report(self, attempt: _Attempt, progress: Progress) -> None:
+        """Called by the executor at every edge where stopping is safe."""
+        important = attempt.clock.see(progress)
+        self._weigh(attempt)
+        try:
+            if important:
+                self._check_wishes(attempt, self._write_place(attempt, progress))
+            elif self._parts.now() - attempt.polled_at >= _POLL_S:
+                self._check_wishes(attempt, self._store.get(attempt.job.id))
+        except sqlite3.OperationalError as error:
+            if full_disk(error):
+                raise
+            # The step itself is safe in the work folder: a busy database is no reason to stop computing.
+            self._parts.log.write(
+                tr("the queue cannot be written ({error})", error=error), level="warning", job_id=attempt.job.id
+            )
+        clock = attempt.clock
+        steps, elapsed = clock.step_seconds, clock.elapsed_s
+        left = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
+        event = JobProgress(attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left)
+        self.latest = event
+        self._parts.live.write(event, important=important)
+        self._parts.publish(event)
+        attempt.token.check()
+
+    def _poll(self, attempt: _Attempt) -> None:
+        """Called between blocks: a cancelled job does not finish its step."""
+        self._weigh(attempt)
+        if self._parts.now() - attempt.polled_at >= _POLL_S:
+            # A busy database is asked again later.
+            with suppress(sqlite3.OperationalError):
+                self._check_wishes(attempt, self._store.get(attempt.job.id))
+        attempt.token.check_inside_step()
+
+    def _weigh(self, attempt: _Attempt, *, at_once: bool = False) -> None:
+        """Ask the engine what it holds, once a second: inside a step as well, where the peak is."""
+        now = self._parts.now()
+        if at_once or now - attempt.weighed_at >= _WEIGH_S:
+            attempt.weighed_at = now
+            # A GPU that has fallen off the bus says nothing: the attempt itself will meet the error.
+            with suppress(RuntimeError):
+                self.memory = self._executor.memory()
+            if self.memory is not None:
+                self._parts.live.write_memory(self.memory)
+
+    def _write_place(self, attempt: _Attempt, progress: Progress) -> Job:
+        """Write stage and step to the row: outside the denoising loop the step stays what it was."""
+        row = attempt.job
+        if progress.stage == Stage.DENOISE:
+            place = (progress.step, progress.num_steps, progress.segment, progress.num_segments)
+            if attempt.clock.step_seconds and progress.step:
+                text = tr(
+                    "step {step}/{num_steps} {seconds:.1f} s",
+                    step=progress.step,
+                    num_steps=progress.num_steps,
+                    seconds=attempt.clock.step_seconds[-1],
+                )
+                self._parts.log.write(f"{text} {progress.detail}".rstrip(), job_id=row.id)
+        else:
+            place = (row.step, row.num_steps, row.segment, row.num_segments)
+        attempt.job = self._store.update_step(
+            row.id,
+            stage=progress.stage.value,
+            step=place[0],
+            num_steps=place[1],
+            segment=place[2],
+            num_segments=place[3],
+            run_seconds=attempt.run_seconds,
+        )
+        return attempt.job
+
+    def _check_wishes(self, attempt: _Attempt, row: Job) -> None:
+        """See what other processes ask for in the rows."""
+        attempt.polled_at = self._parts.now()
+        if row.cancel_requested:
+            attempt.token.stop(Why.CANCEL)
+        elif self._store.control("pause") == "now":
+            attempt.token.stop(Why.PAUSE)
+
+    # How an attempt ends
+
+    def _done(self, attempt: _Attempt, output: Output) -> None:
+        job = attempt.job
+        if not output.path.is_file():
+            raise PipelineError(tr("the finished file {path} is not there", path=output.path))
+        self._write(
+            lambda: self._store.finish(
+                job.id, output=str(output.path), suspect=output.suspect, run_seconds=attempt.run_seconds
+            )
+        )
+        self._short_of.pop(job.id, None)
+        self._full_disks.pop(job.id, None)
+        for warning in (
+            *output.warnings,
+            *([tr("suspect: {suspect}", suspect=output.suspect)] if output.suspect else []),
+        ):
+            self._parts.log.write(warning, level="warning", job_id=job.id)
+        self._parts.log.write(
+            tr("job {id} done in {seconds:.1f} s: {path}", id=job.id, seconds=attempt.run_seconds, path=output.path),
+            job_id=job.id,
+        )
+        try:
+            work_folder.remove(self._parts.jobs_dir / str(job.id))
+        except OSError as error:
+            self._parts.log.write(tr("work folder stays: {error}", error=error), level="warning", job_id=job.id)
+
+    def _stopped(self, attempt: _Attempt) -> None:
+        job, seconds, token = attempt.job, attempt.run_seconds, attempt.token
+        match token.why:
+            case Why.CANCEL:
+                self._write(lambda: self._store.cancelled(job.id, run_seconds=seconds))
+            case Why.PAUSE:
+                reason = token.reason or reasons.PAUSED
+                self._write(lambda: self._store.requeue(job.id, reason=reason, run_seconds=seconds))
+            case _:
+                reason = token.reason or reasons.STOPPED
+                self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
+        self._parts.log.write(tr("job {id} stopped: {why}", id=job.id, why=tr(token.why or Why.STOP)), job_id=job.id)
+        if token.reason == reasons.MEMORY:
+            self._executor.free()
+
+    def _failed(self, attempt: _Attempt, error: Exception) -> None:
+        job, seconds = attempt.job, attempt.run_seconds
+        trace = "".join(traceback.format_exception(error))
+        if full_disk(error):
+            self._disk_was_full(attempt, error)
+        elif isinstance(error, InputChanged):
+            self._parts.log.write(str(error), level="warning", job_id=job.id)
+            reason = INPUT_CHANGED.format(path=error.path)
+            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
+        else:
+            known = isinstance(error, PipelineError)
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            self._parts.log.write(tr("job {id} failed: {error}", id=job.id, error=text), level="error", job_id=job.id)
+            self._write(
+                lambda: self._store.fail(job.id, error=text, traceback="" if known else trace, run_seconds=seconds)
+            )
+
+    def _disk_was_full(self, attempt: _Attempt, error: Exception) -> None:
+        """Queue the job again for when there is room; hold it when space is there and writing still fails."""
+        job, seconds = attempt.job, attempt.run_seconds
+        free = self._parts.free(self._parts.result_dir)
+        more = free + _MORE_BYTES if free < _LITTLE_BYTES else 0
+        self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), more)
+        tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)
+        self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
+        if tries >= _TRIES_ON_FULL_DISK:
+            reason = reasons.DISK_STAYS_FULL.format(tries=tries, free=gib(free), error=error)
+            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
+            del self._full_disks[job.id]
+            return
+        self._not_before = self._parts.now() + 15 * RETRY_S
+        self._write(lambda: self._store.requeue(job.id, reason=reasons.DISK_FULL, run_seconds=seconds))
+        self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=gib(free)))
+
+    def _write(self, change: Callable[[], Job]) -> None:
+        """Write how an attempt ended, however long the database cannot take it.
+
+        When the program is closed first, the row stays 'running' and the next owner sorts it out.
+        """
+        while True:
+            try:
+                change()
+                return
+            except sqlite3.OperationalError as error:
+                self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
+            if self._closing:
+                return
+            self._wake.wait(RETRY_S)
+            self._wake.clear()

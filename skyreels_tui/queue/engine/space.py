@@ -1,0 +1,96 @@
+"""Room on disk: what a job needs before it starts, and whether an error means that a disk is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.front.errors import DiskFull
+from pipelines.front.language import tr
+
+RESERVE_BYTES = 32 * 2**20
+"""Stays free for the queue itself, logs and sidecars."""
+
+_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "No space left on device")
+
+FreeBytes = Callable[[Path], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that will be written below a folder."""
+
+    path: Path
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A file system without enough room."""
+
+    path: Path
+    needed_bytes: int
+    free_bytes: int
+
+    def __str__(self) -> str:
+        return tr(
+            "disk full: needs {needed} on {path}, {free} free",
+            needed=gib(self.needed_bytes),
+            path=self.path,
+            free=gib(self.free_bytes),
+        )
+
+
+def gib(num_bytes: int) -> str:
+    """Bytes for people: '1.20 GiB', small ones in MiB."""
+    return f"{num_bytes / 2**30:.2f} GiB" if num_bytes >= 2**29 else f"{num_bytes / 2**20:.1f} MiB"
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an ordinary user may still write where `path` is or will be."""
+    return shutil.disk_usage(existing(path)).free
+
+
+def existing(path: Path) -> Path:
+    """The path itself or its nearest parent that exists."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def shortage(needs: Sequence[Need], free: FreeBytes = free_bytes) -> Shortage | None:
+    """The first file system on which the needs do not fit together; None when all fit."""
+    by_device: dict[int, list[Need]] = {}
+    for need in needs:
+        by_device.setdefault(existing(need.path).stat().st_dev, []).append(need)
+    for group in by_device.values():
+        total = sum(need.num_bytes for need in group) + RESERVE_BYTES
+        left = free(group[0].path)
+        if left < total:
+            return Shortage(group[0].path, total, left)
+    return None
+
+
+def full_disk(error: BaseException) -> bool:
+    """True when the error, or one that caused it, says that a disk is full.
+
+    Libraries and child processes report it only in words, so the words are read too.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, DiskFull):
+            return True
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(seen, sqlite3.Error) and getattr(seen, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+            return True
+        if any(words in str(seen) for words in _WORDS):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

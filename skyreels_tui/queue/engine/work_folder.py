@@ -1,0 +1,55 @@
+"""A job's work folder: what its stored steps were computed from, and when they may be used again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from pipelines.front.request import Files, field_specs
+from pipelines.running.resume import WorkDir
+from skyreels_tui.files.durable import write_durably
+from skyreels_tui.queue.model import Job
+
+_ORIGIN = "origin.json"
+_INPUTS = "inputs.json"
+
+
+def prepare(folder: Path, job: Job) -> bool:
+    """Make the folder fit for an attempt at `job` (references resolved); True when stored steps may be used.
+
+    Steps of another request are thrown away. Raises InputChanged when an input file is not the one the steps
+    were computed from.
+    """
+    origin = folder / _ORIGIN
+    request = json.dumps({"task_type": job.task_type, "request": json.loads(job.request_json)})
+    if _has_steps(folder) and origin.exists() and origin.read_text("utf-8") == request:
+        WorkDir(folder).check_inputs()
+        return True
+    remove(folder)
+    work = WorkDir(folder)
+    work.remember_inputs(_input_files(job))
+    write_durably(origin, request.encode())
+    return False
+
+
+def remove(folder: Path) -> None:
+    """Delete the folder; one that is not there is fine."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _has_steps(folder: Path) -> bool:
+    return folder.exists() and any(entry.name not in (_ORIGIN, _INPUTS) for entry in folder.iterdir())
+
+
+def _input_files(job: Job) -> list[Path]:
+    """The input files that are there; the executor says which ones are missing."""
+    request = job.request
+    return [
+        Path(path)
+        for name, spec in field_specs(type(request))
+        if isinstance(spec, Files)
+        for path in getattr(request, name)
+        if Path(path).is_file()
+    ]

@@ -1,0 +1,58 @@
+"""What the queue refuses and why; every message is a sentence for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.language import tr
+from skyreels_tui.queue.model import JobState
+
+
+class QueueError(PipelineError):
+    """Base of what the queue refuses."""
+
+
+class NoSuchJob(QueueError):
+    """No row has this id."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        super().__init__(tr("there is no job {id}", id=job_id))
+
+
+class NotAllowed(QueueError):
+    """The job is in a state in which this cannot be done; `action` is a marked participle, such as 'moved'."""
+
+    def __init__(self, job_id: int, state: JobState, action: str) -> None:
+        self.job_id, self.state, self.action = job_id, state, action
+        super().__init__(
+            tr("job {id} is {state}: it cannot be {action}", id=job_id, state=tr(state), action=tr(action))
+        )
+
+
+class ReadOnlyQueue(QueueError):
+    """The queue was written by a newer version of the program, so this one only shows it."""
+
+
+class DatabaseUnusable(QueueError):
+    """The database cannot be used; it is left as it is until a person chooses what to do.
+
+    `backups` holds the good copies, newest first. Choose with `opening.restore(error, backup)` or
+    `opening.start_new(error)`: both keep the bad file under another name.
+    """
+
+    def __init__(self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]) -> None:
+        self.path, self.kind, self.detail, self.backups = path, kind, detail, backups
+        what = (
+            tr("{path} is damaged ({detail}).", path=path, detail=detail)
+            if kind == "corrupt"
+            else tr("{path} is no queue of this program ({detail}).", path=path, detail=detail)
+        )
+        choice = (
+            tr("Nothing was changed; you can restore {backup} or start a new queue.", backup=backups[0].name)
+            if backups
+            else tr("Nothing was changed; you can start a new queue.")
+        )
+        super().__init__(f"{what} {choice}")

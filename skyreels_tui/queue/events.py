@@ -1,0 +1,92 @@
+"""Plain frozen facts that the runner publishes; any thread may hold them, none needs Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.front.progress import Progress
+from skyreels_tui.queue.model import Job
+
+Engine = Literal["off", "warming", "idle", "running"]
+"""What the inference thread does."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A row was written; `job` is its new content."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Several rows or the order changed: list again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The running job moved on. May be dropped or coalesced: the row holds what matters."""
+
+    job_id: int
+    progress: Progress
+    elapsed_s: float
+    """Monotonic seconds since this attempt began."""
+    step_seconds: tuple[float, ...] = ()
+    """Durations of this attempt's finished denoising steps, oldest first, at most the last 120."""
+    stage_seconds: tuple[tuple[str, float], ...] = ()
+    """(stage, seconds) of the finished stages of this attempt, in order."""
+    left_s: float | None = None
+    """Estimated seconds until this job ends; None while nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMemory:
+    """What the process that runs jobs says about its own memory."""
+
+    weights_bytes: int = 0
+    allocated_bytes: int = 0
+    """Weights and tensors in use; on a machine without a GPU the process's own resident bytes."""
+    reserved_bytes: int = 0
+    """What the GPU's allocator holds, blocks kept for the next call included; 0 without a GPU."""
+    peak_bytes: int = 0
+    """Most that the running job, or the last one, has held."""
+
+    @property
+    def spare_bytes(self) -> int:
+        """Held by the allocator for the next call, used by nothing."""
+        return max(0, self.reserved_bytes - self.allocated_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the engine log."""
+
+    at: str
+    """UTC ISO time."""
+    level: str
+    """'info', 'warning' or 'error'."""
+    text: str
+    job_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """Whether this process runs the queue and whether the queue stands still, and why."""
+
+    is_owner: bool
+    """False: another process runs the jobs; this one shows and edits them."""
+    pause: Literal["", "after_job", "now", "disk", "memory"] = ""
+    """'after_job' and 'now' were asked for; 'disk' and 'memory' end by themselves when there is room again."""
+    message: str = ""
+    """Why it stands still, with the exact need: 'disk full: needs 1.2 GiB on /data, 0.3 GiB free'."""
+    read_only: bool = False
+    """A newer version of the program wrote the queue."""
+    engine: Engine = "off"
+    """What the inference thread does; 'off' in a viewer."""
+
+
+Event = JobChanged | QueueChanged | JobProgress | LogLine | QueueStatus
+Publish = Callable[[Event], None]
+"""Hands an event to whoever listens; must not block."""

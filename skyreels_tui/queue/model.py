@@ -1,0 +1,99 @@
+"""A job and its states; plain frozen data that the store writes and the screens read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pipelines.front.language import mark
+
+if TYPE_CHECKING:
+    from pipelines.front.request import Request
+    from pipelines.tasks.spec import TaskSpec
+
+
+class JobState(StrEnum):
+    """Where a job stands. `suspect` is no state but a mark on a done job."""
+
+    QUEUED = mark("queued")
+    HELD = mark("held")
+    BLOCKED = mark("blocked")
+    RUNNING = mark("running")
+    INTERRUPTED = mark("interrupted")
+    DONE = mark("done")
+    FAILED = mark("failed")
+    CANCELLED = mark("cancelled")
+
+
+FINISHED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+PENDING = frozenset({JobState.QUEUED, JobState.HELD, JobState.BLOCKED})
+"""States in which a job may still be edited."""
+
+TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.HELD, JobState.BLOCKED, JobState.CANCELLED}),
+    JobState.HELD: frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.CANCELLED}),
+    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.HELD, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset(
+        {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED, JobState.QUEUED}
+    ),
+    JobState.INTERRUPTED: frozenset({JobState.RUNNING, JobState.QUEUED, JobState.HELD, JobState.CANCELLED}),
+    JobState.DONE: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+"""Allowed transitions; the store guards them in SQL. A retry is a new row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the queue. Times are UTC ISO text; durations come from a monotonic clock."""
+
+    id: int
+    label: str
+    task_type: str
+    request_json: str
+    state: JobState
+    position: float
+    """Order in the queue: smaller runs first."""
+    created_at: str
+    started_at: str = ""
+    finished_at: str = ""
+    run_seconds: float = 0.0
+    """Seconds spent running, over all attempts."""
+    stage: str = ""
+    step: int = 0
+    num_steps: int = 0
+    segment: int = 0
+    num_segments: int = 0
+    attempts: int = 0
+    output: str = ""
+    """Path of the finished mp4."""
+    output_stem: str = ""
+    """Fixed at the first claim."""
+    suspect: str = ""
+    """Why a finished video looks wrong, or ''."""
+    error: str = ""
+    """What went wrong, in one sentence for a person."""
+    traceback: str = ""
+    reason: str = ""
+    """Why it is held, blocked or interrupted: 'memory', 'waits for job 12', 'died twice at step 3'."""
+    batch: str = ""
+    retry_of: int | None = None
+    cancel_requested: bool = False
+    deleted: bool = False
+    """Hidden from lists; undo brings it back."""
+
+    @property
+    def task(self) -> TaskSpec:
+        """The task this job belongs to."""
+        # The tasks are imported when a row is looked into: a list of rows, and the first paint, need none.
+        from pipelines.tasks import task_named
+
+        return task_named(self.task_type)
+
+    @property
+    def request(self) -> Request:
+        """The request, parsed."""
+        return self.task.request_type.from_json(self.request_json)

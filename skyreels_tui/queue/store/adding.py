@@ -1,0 +1,165 @@
+"""Putting rows into the queue: labels, places and references, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from pipelines.front.errors import InvalidRequest, Problem
+from pipelines.front.language import tr
+from pipelines.front.request import Request
+from pipelines.tasks import task_named
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.store.ordering import GAP, next_position
+from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, task_of, utc_now
+from skyreels_tui.requests.references import references, token_name
+
+_INSERT = (
+    "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, batch, retry_of)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+
+
+def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> list[Job]:
+    """Insert all entries at the end of the queue; raises InvalidRequest naming entry and field."""
+    previous = _last_job(connection)
+    position = next_position(connection)
+    problems: list[Problem] = []
+    ids: list[int] = []
+    linked: list[tuple[int, NewJob]] = []
+    for index, entry in enumerate(entries):
+        job_id = insert_row(connection, entry, position + GAP * index)
+        ids.append(job_id)
+        if references(entry.request):
+            linked.append((index, entry))
+    for index, entry in linked:
+        before = ids[index - 1] if index else previous
+        found = link(connection, ids[index], entry.request, first_id=ids[0], previous=before)
+        prefix = tr("entry {number}", number=index + 1) + "." if len(entries) > 1 else ""
+        problems += [Problem(prefix + problem.field, problem.message) for problem in found]
+    if problems:
+        raise InvalidRequest(problems)
+    for index, _ in linked:
+        settle(connection, ids[index])
+    return read_many(connection, ids)
+
+
+def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, retry_of: int | None = None) -> int:
+    """Insert one row without references; returns its id."""
+    task = task_of(entry.request)
+    state = JobState.HELD if entry.held else JobState.QUEUED
+    values = (entry.label, task, entry.request.to_json(), state, position, utc_now(), entry.batch, retry_of)
+    job_id = int(connection.execute(_INSERT, values).fetchall()[0][0])
+    if not entry.label:
+        label = f"{task_named(task).short}-{job_id}"
+        connection.execute("UPDATE jobs SET label = ? WHERE id = ?", (label, job_id))
+    return job_id
+
+
+def read_many(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Job]:
+    """Rows of freshly inserted `ids`, in their order."""
+    rows = connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE id BETWEEN ? AND ? ORDER BY id", (min(ids), max(ids)))
+    wanted = set(ids)
+    return [job for job in map(job_from_row, rows) if job.id in wanted]
+
+
+def link(
+    connection: sqlite3.Connection, job_id: int, request: Request, *, first_id: int, previous: int | None
+) -> list[Problem]:
+    """Store what the request refers to; returns missing names and cycles as problems.
+
+    Rows from `first_id` on were added together and are looked at first; `previous` is what `{{prev}}` means.
+    """
+    problems = []
+    connection.execute("DELETE FROM refs WHERE job_id = ?", (job_id,))
+    for text, field in references(request).items():
+        name = token_name(text) or ""
+        target = _find(connection, job_id, name, first_id) if name else previous
+        if target is None:
+            missing = (
+                tr("{token}: there is no job {name!r}", token=text, name=name)
+                if name
+                else tr("{token}: no job stands before this one", token=text)
+            )
+            problems.append(Problem(field, missing))
+            continue
+        connection.execute("INSERT INTO refs VALUES (?, ?, ?)", (job_id, text, target))
+        if _reaches(connection, target, job_id):
+            problems.append(Problem(field, tr("{token}: this job would wait for itself", token=text)))
+    return problems
+
+
+def settle(connection: sqlite3.Connection, job_id: int) -> None:
+    """Set a queued or blocked job to what its references allow, with the reason in words."""
+    reason = waiting_reason(connection, job_id)
+    state = JobState.BLOCKED if reason else JobState.QUEUED
+    connection.execute(
+        "UPDATE jobs SET state = ?, reason = ? WHERE id = ? AND state IN ('queued', 'blocked')",
+        (state, reason, job_id),
+    )
+
+
+def waiting_reason(connection: sqlite3.Connection, job_id: int) -> str:
+    """Why a job must wait for another one, as the row keeps it, or ''."""
+    rows = connection.execute(
+        "SELECT jobs.id, jobs.state, jobs.deleted FROM refs JOIN jobs ON jobs.id = refs.target_id"
+        " WHERE refs.job_id = ? AND jobs.state != 'done'"
+        " ORDER BY jobs.state NOT IN ('failed', 'cancelled'), jobs.id LIMIT 1",
+        (job_id,),
+    ).fetchall()
+    if not rows:
+        return ""
+    target, state, deleted = rows[0]
+    if state == JobState.FAILED:
+        return reasons.JOB_FAILED.format(id=target)
+    if state == JobState.CANCELLED:
+        return reasons.JOB_CANCELLED.format(id=target)
+    return (reasons.JOB_DELETED if deleted else reasons.WAITS_FOR_JOB).format(id=target)
+
+
+def outputs_of_references(connection: sqlite3.Connection, job_id: int) -> Mapping[str, str]:
+    """Reference text -> output path of the job it means."""
+    return dict(
+        connection.execute(
+            "SELECT refs.token, jobs.output FROM refs JOIN jobs ON jobs.id = refs.target_id"
+            " WHERE refs.job_id = ? AND jobs.output != ''",
+            (job_id,),
+        ).fetchall()
+    )
+
+
+def previous_job(connection: sqlite3.Connection, job_id: int) -> int | None:
+    """The job that stands right before this one, whatever its state."""
+    row = connection.execute(
+        "SELECT id FROM jobs WHERE deleted = 0 AND (position, id) <"
+        " (SELECT position, id FROM jobs WHERE id = ?) ORDER BY position DESC, id DESC LIMIT 1",
+        (job_id,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _last_job(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT id FROM jobs WHERE deleted = 0 ORDER BY position DESC, id DESC LIMIT 1").fetchone()
+    return None if row is None else int(row[0])
+
+
+def _find(connection: sqlite3.Connection, job_id: int, name: str, first_id: int) -> int | None:
+    """Newest job with this label, those added together first; else the job with this number."""
+    row = connection.execute(
+        "SELECT id FROM jobs WHERE label = ? AND deleted = 0 ORDER BY id = ?, id >= ? DESC, id DESC LIMIT 1",
+        (name, job_id, first_id),
+    ).fetchone()
+    if row is None and name.isascii() and name.isdigit():
+        row = connection.execute("SELECT id FROM jobs WHERE id = ? AND deleted = 0", (int(name[:18]),)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _reaches(connection: sqlite3.Connection, start: int, goal: int) -> bool:
+    """True when `start` is `goal` or waits for it, directly or through others."""
+    row = connection.execute(
+        "WITH RECURSIVE above (id) AS (SELECT ? UNION SELECT target_id FROM refs JOIN above ON job_id = id)"
+        " SELECT 1 FROM above WHERE id = ?",
+        (start, goal),
+    ).fetchone()
+    return row is not None

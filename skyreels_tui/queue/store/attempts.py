@@ -1,0 +1,180 @@
+"""What the runner writes: claiming a job, its steps, its end, and what is left of a process that died."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from skyreels_tui.queue import reasons
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.store.database import Database
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now
+
+_RUNNING = (JobState.RUNNING,)
+
+
+class AttemptStore(Database):
+    """The transitions into and out of RUNNING."""
+
+    def claim(self, only: Sequence[int] | None = None) -> Job | None:
+        """Take the first queued job, unless some job runs already: one statement, so no two runners can."""
+        condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
+                " reason = '', error = '', traceback = '',"
+                " started_at = CASE started_at WHEN '' THEN ? ELSE started_at END"
+                " WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND deleted = 0"
+                f" {condition} ORDER BY position, id LIMIT 1)"
+                " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
+                f" RETURNING {COLUMNS}",
+                (utc_now(),),
+            ).fetchall()
+            if not rows:
+                return None
+            job = job_from_row(rows[0])
+            if not job.output_stem:
+                job = self._update(job.id, "output_stem = ?", _RUNNING, "named", (self._stem(job),))
+        self.changed([job])
+        return job
+
+    def update_step(
+        self,
+        job_id: int,
+        *,
+        stage: str,
+        step: int,
+        num_steps: int,
+        segment: int,
+        num_segments: int,
+        run_seconds: float,
+    ) -> Job:
+        """Write where the running job stands; the returned row says whether it is to be cancelled."""
+        assignments = "stage = ?, step = ?, num_steps = ?, segment = ?, num_segments = ?, run_seconds = ?"
+        values = (stage, step, num_steps, segment, num_segments, run_seconds)
+        return self._end(job_id, assignments, "moved on", values, settle=False)
+
+    def finish(self, job_id: int, *, output: str, suspect: str, run_seconds: float) -> Job:
+        """running -> done, and unblock what waited for it; the output must already be durable."""
+        assignments = "state = 'done', output = ?, suspect = ?, run_seconds = ?, finished_at = ?, reason = ''"
+        return self._end(job_id, assignments, "finished", (output, suspect, run_seconds, utc_now()))
+
+    def fail(self, job_id: int, *, error: str, traceback: str = "", run_seconds: float) -> Job:
+        """running -> failed; jobs that refer to it stay blocked and say so."""
+        assignments = "state = 'failed', error = ?, traceback = ?, run_seconds = ?, finished_at = ?"
+        return self._end(job_id, assignments, "failed", (error, traceback, run_seconds, utc_now()))
+
+    def cancelled(self, job_id: int, *, run_seconds: float) -> Job:
+        """running -> cancelled, at the step edge where it stopped."""
+        assignments = "state = 'cancelled', run_seconds = ?, finished_at = ?"
+        return self._end(job_id, assignments, "cancelled", (run_seconds, utc_now()))
+
+    def interrupt(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+        """running -> interrupted: stopped in order, its steps are kept."""
+        assignments = "state = 'interrupted', reason = ?, run_seconds = ?"
+        return self._end(job_id, assignments, "interrupted", (reason, run_seconds))
+
+    def give_up(self, job_id: int, *, reason: str) -> None:
+        """running -> interrupted without waiting for the connection; does nothing when it is busy."""
+        if not self._lock.acquire(timeout=1.0):
+            return
+        try:
+            if not self._connection.in_transaction:
+                self._connection.execute(
+                    "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ? AND state = 'running'",
+                    (reason, job_id),
+                )
+        finally:
+            self._lock.release()
+
+    def requeue(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+        """running -> queued: it goes on at its stored step as soon as the queue does."""
+        assignments = "state = 'queued', reason = ?, run_seconds = ?"
+        return self._end(job_id, assignments, "queued again", (reason, run_seconds))
+
+    def set_aside(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+        """running -> interrupted -> held: a person has to decide; `reason` asks the question."""
+        with self._transaction() as connection:
+            self._update(job_id, "state = 'interrupted', run_seconds = ?", _RUNNING, "held", (run_seconds,))
+            job = self._update(job_id, "state = 'held', reason = ?", (JobState.INTERRUPTED,), "held", (reason,))
+            touched = [job, *self._settle_dependents(connection, job_id)]
+        self.changed(touched)
+        return job
+
+    def note(self, job_id: int, reason: str) -> None:
+        """Say at a queued job why it does not start."""
+        with self._transaction():
+            job = self._update(job_id, "reason = ?", (JobState.QUEUED,), "described", (reason,))
+        self.changed([job])
+
+    def recover(self, *, auto_resume: bool) -> list[Job]:
+        """Sort out what a dead owner left: call once, holding the lock. Returns the rows that changed.
+
+        The job that ran becomes interrupted, or queued with `auto_resume`; one that died twice in a row at
+        the same place is held, so that a job which takes the machine down cannot do so for ever.
+        """
+        touched = []
+        with self._transaction() as connection:
+            for row in connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE state = 'running'").fetchall():
+                touched.append(self._bury(connection, job_from_row(row)))
+            if auto_resume:
+                rows = connection.execute(
+                    "UPDATE jobs SET state = 'queued', reason = '' WHERE state = 'interrupted' AND deleted = 0"
+                    f" RETURNING {COLUMNS}"
+                ).fetchall()
+                resumed = [job_from_row(row) for row in rows]
+                kept = {job.id for job in resumed}
+                touched = [job for job in touched if job.id not in kept] + resumed
+        if touched:
+            self.changed(touched)
+        return touched
+
+    def _bury(self, connection: sqlite3.Connection, job: Job) -> Job:
+        """Mark a job whose process died, and hold it the second time at the same place."""
+        place = f"{job.stage}/{job.segment}/{job.step}"
+        connection.execute(
+            "UPDATE jobs SET deaths = CASE died_at WHEN ? THEN deaths + 1 ELSE 1 END, died_at = ? WHERE id = ?",
+            (place, place, job.id),
+        )
+        if job.cancel_requested:
+            values = (utc_now(), job.id)
+            connection.execute("UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", values)
+            self._settle_dependents(connection, job.id)
+            return self.get(job.id)
+        where = describe_place(job)
+        connection.execute(
+            "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?",
+            (reasons.INTERRUPTED.format(where=where), job.id),
+        )
+        deaths = connection.execute("SELECT deaths FROM jobs WHERE id = ?", (job.id,)).fetchone()[0]
+        if deaths >= 2:
+            reason = reasons.DIED_TWICE.format(where=where)
+            connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason, job.id))
+        return self.get(job.id)
+
+    def _end(
+        self,
+        job_id: int,
+        assignments: str,
+        action: str,
+        values: tuple[object, ...],
+        *,
+        settle: bool = True,
+    ) -> Job:
+        with self._transaction() as connection:
+            job = self._update(job_id, assignments, _RUNNING, action, values)
+            touched = [job, *(self._settle_dependents(connection, job_id) if settle else ())]
+        self.changed(touched)
+        return job
+
+
+def describe_place(job: Job) -> str:
+    """Where a job stands, as a reason keeps it: 'at step 5 of 8, part 2 of 3'."""
+    if job.num_steps == 0:
+        return reasons.IN_STAGE.format(stage=job.stage) if job.stage else reasons.BEFORE_FIRST_STEP
+    steps = {"step": job.step, "num_steps": job.num_steps, "part": job.segment + 1, "num_parts": job.num_segments}
+    if job.stage in ("", "denoise"):
+        template = reasons.AT_STEP_OF_PART if job.num_segments > 1 else reasons.AT_STEP
+    else:
+        template = reasons.AT_STEP_OF_PART_IN_STAGE if job.num_segments > 1 else reasons.AT_STEP_IN_STAGE
+    return template.format(stage=job.stage, **steps)

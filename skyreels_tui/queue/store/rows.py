@@ -1,0 +1,67 @@
+"""Rows and jobs: the one pair of functions that turns one into the other, and the clock of the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from skyreels_tui.queue.model import TRANSITIONS, Job, JobState
+
+if TYPE_CHECKING:
+    from pipelines.front.request import Request
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Job))
+COLUMNS = ", ".join(_FIELDS)
+"""Columns of `jobs` in the order of Job's fields."""
+
+_STATE = _FIELDS.index("state")
+_FLAGS = tuple(_FIELDS.index(name) for name in ("cancel_requested", "deleted"))
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a person gives to make a job."""
+
+    request: Request
+    label: str = ""
+    """'' takes a label from the task and the id."""
+    batch: str = ""
+    held: bool = False
+
+
+def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
+    """Build a Job from a row that was selected with COLUMNS."""
+    values: list[object] = list(row)
+    values[_STATE] = JobState(str(values[_STATE]))
+    for index in _FLAGS:
+        values[index] = bool(values[index])
+    return Job(*values)  # type: ignore[arg-type]
+
+
+def task_of(request: Request) -> str:
+    """Name of the task whose request this is."""
+    # A list of rows, and with it the first paint, needs no task.
+    from pipelines.tasks import TASKS
+
+    for task in TASKS:
+        if task.request_type is type(request):
+            return task.name
+    raise TypeError(f"{type(request).__name__} belongs to no task")
+
+
+def utc_now() -> str:
+    """The wall clock as UTC ISO text, for people to read; durations never come from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def sources(target: JobState) -> str:
+    """SQL list of the states from which `target` may be reached."""
+    return quoted(state for state, targets in TRANSITIONS.items() if target in targets)
+
+
+def quoted(states: object) -> str:
+    """SQL list of states: "'queued', 'held'"."""
+    return ", ".join(sorted(f"'{JobState(state)}'" for state in states))  # type: ignore[attr-defined]

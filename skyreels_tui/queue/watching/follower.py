@@ -1,0 +1,149 @@
+"""Follows another process's queue without ever writing to it: rows, progress, preview and log by polling."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.queue.engine.live import LiveFiles
+from skyreels_tui.queue.engine.log import LogFollower
+from skyreels_tui.queue.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.store.listing import without_owner
+from skyreels_tui.queue.store.lock import OwnerLock
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row
+
+INTERVAL_S = 0.5
+LOG_NAME = "engine.log"
+LOG_TAIL_BYTES = 64 * 1024
+
+
+class Follower:
+    """Publishes what changes, on its own daemon thread from `start` to `stop`."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        publish: Publish,
+        interval_s: float = INTERVAL_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._folders, self._publish, self._interval_s, self._now = folders, publish, interval_s, now
+        self._live, self._lock = LiveFiles(folders.live), OwnerLock(folders.lock)
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._version: tuple[int, int | None] | None = None
+        """Of the rows read last: what SQLite counts up at every foreign commit, and who runs jobs."""
+        self._jobs: tuple[Job, ...] = ()
+        self._progress: JobProgress | None = None
+        self._stamp = (0, 0)
+        self._log = LogFollower(folders.logs / LOG_NAME, LOG_TAIL_BYTES)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The rows at the last poll, deleted ones left out, in queue order; any thread may ask."""
+        return self._jobs
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """The running job's newest report; None while nothing runs."""
+        running = any(job.state is JobState.RUNNING for job in self._jobs)
+        return self._progress if running else None
+
+    def owner_pid(self) -> int | None:
+        """Process that runs jobs; None when there is none alive."""
+        return self._lock.living_owner_pid()
+
+    def engine_memory(self) -> EngineMemory | None:
+        """What the engine of that process holds; None while nobody runs jobs."""
+        return self._live.read_memory() if self.owner_pid() is not None else None
+
+    def want_preview(self) -> None:
+        """Ask the owner to make previews for the next seconds."""
+        with contextlib.suppress(OSError):
+            self._live.want_preview()
+
+    def start(self) -> None:
+        """Poll once, so that the first paint has content, then start the thread."""
+        self.poll()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def poll(self) -> None:
+        """Look once, and publish what has changed since the last time."""
+        self._poll_rows()
+        stamp = self._live.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            event = self._live.read()
+            if event is not None:
+                self._progress = self._aged(event)
+                self._publish(self._progress)
+        for line in self._log.new_lines():
+            self._publish(line)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval_s):
+            self.poll()
+        self._disconnect()
+
+    def _aged(self, event: JobProgress) -> JobProgress:
+        """Bring the times of an event up to now: it may have been written a whole step ago."""
+        age_s = max(0.0, self._now() - self._stamp[0] / 1e9)
+        left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
+        return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
+
+    def _poll_rows(self) -> None:
+        try:
+            jobs = self._read_rows()
+        except sqlite3.Error:
+            # The owner is migrating, or puts a backup in place: look again later.
+            self._disconnect()
+            return
+        before = {job.id: job for job in self._jobs}
+        self._jobs = jobs
+        if [job.id for job in jobs] != list(before):
+            self._publish(QueueChanged())
+        for job in jobs:
+            if before.get(job.id) != job:
+                self._publish(JobChanged(job))
+
+    def _read_rows(self) -> tuple[Job, ...]:
+        path = self._folders.database
+        try:
+            status = path.stat()
+        except OSError:
+            self._disconnect()
+            return ()
+        if self._connection is None or self._file != (status.st_dev, status.st_ino):
+            self._disconnect()
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            # Made by the thread that starts us, used by ours.
+            self._connection = sqlite3.connect(uri, uri=True, timeout=0.2, check_same_thread=False)
+            self._file = (status.st_dev, status.st_ino)
+            self._version = None
+        version = (self._connection.execute("PRAGMA data_version").fetchone()[0], self.owner_pid())
+        if version == self._version:
+            return self._jobs
+        select = f"SELECT {COLUMNS} FROM jobs WHERE deleted = 0 ORDER BY position, id"
+        jobs = tuple(job_from_row(row) for row in self._connection.execute(select).fetchall())
+        self._version = version
+        return jobs if self.owner_pid() is not None else tuple(map(without_owner, jobs))
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._file = None

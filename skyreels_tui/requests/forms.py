@@ -1,0 +1,253 @@
+"""A form without its looks: order of fields, request from typed values, checks and the estimate in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.front.errors import CheckpointMissing, MediaError, Problem
+from pipelines.front.language import tr, trn
+from pipelines.front.plan import Plan
+from pipelines.front.request import (
+    Choice,
+    FieldSpec,
+    Files,
+    Flag,
+    Profile,
+    Request,
+    Text,
+    check_fields,
+    field_problem,
+    field_specs,
+)
+from pipelines.tasks.spec import TaskSpec
+from skyreels_tui.requests.references import check_request, references
+from skyreels_tui.requests.typed_paths import address_fields
+from skyreels_tui.words.shell_words import shell_line
+from skyreels_tui.words.times import count, ends_at, size, words
+
+Values = Mapping[str, Any]
+
+
+def ordered_specs(request_type: type[Request]) -> list[tuple[str, FieldSpec]]:
+    """Fields as a person fills them: files, prompt, the rest; advanced ones last."""
+
+    def place(entry: tuple[str, FieldSpec]) -> int:
+        spec = entry[1]
+        if spec.advanced:
+            return 3
+        if isinstance(spec, Files):
+            return 0
+        return 1 if isinstance(spec, Text) and spec.multiline else 2
+
+    return sorted(field_specs(request_type), key=place)
+
+
+def initial_values(task: TaskSpec, *layers: Values) -> dict[str, Any]:
+    """Defaults of the request, overlaid by each layer (settings, draft); unknown names are dropped."""
+    names = {name for name, _ in field_specs(task.request_type)}
+    fields = {f.name: f.default for f in dataclasses.fields(task.request_type) if f.name in names}
+    for layer in layers:
+        fields |= {name: value for name, value in layer.items() if name in names}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
+def fit_to_profile(task: TaskSpec, values: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Resolution follows the profile: the demo models start at 128P, the real ones leave it."""
+    if "resolution" not in values:
+        return values
+    default = next(f.default for f in dataclasses.fields(task.request_type) if f.name == "resolution")
+    if profile == "demo":
+        return {**values, "resolution": "128P"}
+    return {**values, "resolution": default} if values["resolution"] == "128P" else values
+
+
+def build_request(task: TaskSpec, values: Values, profile: Profile) -> Request:
+    """The request as typed, valid or not."""
+    return task.request_type.from_dict({**values, "profile": profile})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The prompt as the text encoder reads it."""
+
+    text: str = ""
+    tokens: int | None = None
+    """Exact, end token included; None where no tokenizer was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks of one state of the form found."""
+
+    request: Request
+    problems: tuple[Problem, ...]
+    plan: Plan | None
+    """None when the inputs do not say what the job costs."""
+    checkpoint: str
+    """Why the job cannot run here, or ''."""
+    reading: Reading = Reading()
+
+
+def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str = "") -> Checked:
+    """Check every field, plan the job and look for its checkpoint; opens files, so call it on a worker thread.
+
+    `own_model` is a checkpoint folder that the settings name for the task's family.
+    """
+    problems = _problems(request)
+    # The prompt changes neither size nor time, so an empty one does not hide the estimate.
+    plan = None
+    if all(problem.field == "prompt" for problem in problems) and not references(request):
+        try:
+            plan = task.plan(request)
+        except MediaError as error:
+            first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
+            problems = (*problems, Problem(first, str(error)))
+    tokenizer, missing = _checkpoint(task, request, cache_dir, own_model)
+    return Checked(request, problems, plan, missing, _read_prompt(request, tokenizer))
+
+
+def _problems(request: Request) -> tuple[Problem, ...]:
+    waiting = address_fields(request)
+    if not waiting:
+        return tuple(check_request(request))
+    others = [problem for problem in check_fields(request) if problem.field not in waiting]
+    unfetched = tr("an address is no file yet: Enter in this field fetches it")
+    return (*(Problem(name, unfetched) for name in waiting), *others)
+
+
+def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path, own_model: str) -> tuple[Path | None, str]:
+    """The folder of the tokenizer, and why no checkpoint on this machine fits, in words.
+
+    The demo models are made on first use; their tokenizer comes with the program.
+    """
+    if request.profile == "demo":
+        from pipelines import demo
+
+        return Path(demo.__path__[0]) / "tokenizer", ""
+    from pipelines.checkpoints.locate import locate
+    from pipelines.checkpoints.registry import CHECKPOINTS
+
+    try:
+        folder = locate(task.family, request.model_id or own_model, request.profile, cache_dir, task.name)
+    except CheckpointMissing as error:
+        return None, str(error)
+    [patterns] = (part.patterns for part in CHECKPOINTS[task.family].components if part.name == "tokenizer")
+    files = (path for pattern in patterns for path in folder.glob(pattern))
+    return next((path.parent for path in files if path.name == "tokenizer.json"), None), ""
+
+
+def _read_prompt(request: Request, tokenizer: Path | None) -> Reading:
+    """Clean the prompt and count it where it may be too long; short ones never load a tokenizer."""
+    # ftfy and the tokenizer's library are paid on the worker thread, after the first paint.
+    from pipelines.front.prompts import clean_prompt, count_tokens, may_be_cut
+
+    text = clean_prompt(getattr(request, "full_prompt", request.prompt))
+    if tokenizer is None or not may_be_cut(text):
+        return Reading(text)
+    try:
+        return Reading(text, count_tokens(text, tokenizer))
+    except (OSError, ValueError):
+        # The estimate by letters stays; a damaged checkpoint is the business of its own check.
+        return Reading(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the estimate is held against; None where nothing is known."""
+
+    available_bytes: int | None = None
+    free_disk_bytes: int | None = None
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Free bytes of the disk that holds `folder` or its nearest existing parent."""
+    for path in (folder, *folder.absolute().parents):
+        try:
+            return shutil.disk_usage(path).free
+        except OSError:
+            continue
+    return None
+
+
+def estimate_facts(
+    plan: Plan, seconds: float | None, learned: bool, machine: Machine, now: datetime
+) -> tuple[list[str], list[str]]:
+    """What will be made, and what it takes: facts that each stay together on a line."""
+    length = plan.num_frames / plan.fps
+    made = [f"{plan.width}x{plan.height}"]
+    made.append(tr("{count} frames ({seconds:.1f} s)", count=count(plan.num_frames), seconds=length))
+    made += [plan.parts] if plan.parts else []
+    calls, tokens = count(plan.transformer_calls), count(plan.num_tokens)
+    made.append(tr("{calls} calls of {tokens} tokens", calls=calls, tokens=tokens))
+    takes = []
+    if seconds is not None:
+        takes.append(words(seconds) if learned else tr("about {duration}", duration=words(seconds)))
+        takes.append(tr("done {time} if it starts now", time=ends_at(seconds, now)))
+    takes.append(_of(tr("memory {size}", size=size(plan.peak_bytes)), machine.available_bytes))
+    takes.append(_of(tr("disk {size}", size=size(plan.output_bytes + plan.work_bytes)), machine.free_disk_bytes))
+    return made, takes
+
+
+def _of(needed: str, available: int | None) -> str:
+    return needed if available is None else tr("{needed} of {available}", needed=needed, available=size(available))
+
+
+def summary(task: TaskSpec, values: Values) -> str:
+    """Field values in a few words, in the order of the form."""
+    parts = []
+    for name, spec in ordered_specs(task.request_type):
+        if name not in values:
+            continue
+        value = values[name]
+        match spec:
+            case Files():
+                parts.append(trn("{count} file", "{count} files", len(value) if isinstance(value, tuple | list) else 1))
+            case Flag():
+                parts += [tr(spec.label)] if value else []
+            case Choice():
+                parts.append(next((tr(shown) for option, shown in spec.options if option == value), str(value)))
+            case Text(multiline=True):
+                parts.append(f"“{value}”" if len(str(value)) <= 40 else f"“{str(value)[:39]}…”")
+            case _:
+                parts.append(f"{tr(spec.label)} {value}")
+    return " · ".join(parts)
+
+
+def default_fields(task: TaskSpec, values: Values) -> dict[str, Any]:
+    """The options worth keeping as a task's defaults: valid, and not what the program starts with anyway."""
+    usual = initial_values(task)
+    specs = dict(field_specs(task.request_type))
+    return {
+        name: value
+        for name, value in values.items()
+        if name in specs
+        and not isinstance(specs[name], Files)
+        and not (isinstance(specs[name], Text) and name == "prompt")
+        and value != usual[name]
+        and not field_problem(specs[name], value)
+    }
+
+
+def shell_command(task: TaskSpec, request: Request, label: str) -> str:
+    """The command line that adds the same job; only fields that differ from their defaults."""
+    parts = ["skyreels-tui", "add", "--task_type", task.name]
+    defaults = task.request_type()
+    for name, spec in field_specs(task.request_type):
+        value = getattr(request, name)
+        if value == getattr(defaults, name) and name != "seed":
+            continue
+        if isinstance(spec, Flag):
+            parts.append(f"--{name}" if value else f"--no-{name.replace('_', '-')}")
+        else:
+            parts += [f"--{name}", *(value if isinstance(spec, Files) else [str(value)])]
+    if request.profile == "demo":
+        parts += ["--profile", "demo"]
+    if label:
+        parts += ["--label", label]
+    return shell_line(parts)

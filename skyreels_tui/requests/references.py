@@ -1,0 +1,73 @@
+"""`{{prev}}` and `{{job:NAME}}` in input fields: one job's input is another job's output."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.front.errors import Problem
+from pipelines.front.request import Files, Request, check_fields, field_specs
+
+PREVIOUS = "{{prev}}"
+_TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")
+
+
+def token_name(path: str) -> str | None:
+    """The NAME of `{{job:NAME}}`, '' for `{{prev}}`, None when `path` is an ordinary path."""
+    match = _TOKEN.fullmatch(path.strip())
+    return None if match is None else (match["name"] or "")
+
+
+def reference_fields(request: Request) -> dict[str, list[str]]:
+    """Input fields that hold references, each with its reference texts in order."""
+    fields: dict[str, list[str]] = {}
+    for name, spec in field_specs(type(request)):
+        paths = getattr(request, name)
+        if isinstance(spec, Files) and isinstance(paths, tuple):
+            texts = [path for path in paths if isinstance(path, str) and token_name(path) is not None]
+            if texts:
+                fields[name] = texts
+    return fields
+
+
+def references(request: Request) -> dict[str, str]:
+    """Reference text -> the field it stands in."""
+    return {text: name for name, texts in reference_fields(request).items() for text in texts}
+
+
+def substitute(request: Request, outputs: Mapping[str, str]) -> Request:
+    """Replace every reference text by the path in `outputs`."""
+    changes: dict[str, Any] = {
+        name: tuple(outputs.get(path, path) for path in getattr(request, name)) for name in reference_fields(request)
+    }
+    return dataclasses.replace(request, **changes) if changes else request
+
+
+def with_absolute_paths(request: Request) -> Request:
+    """The request as it means the same in every working folder."""
+    changes: dict[str, Any] = {}
+    for name, spec in field_specs(type(request)):
+        paths = getattr(request, name)
+        if isinstance(spec, Files) and isinstance(paths, tuple):
+            changes[name] = tuple(
+                str(Path(path).expanduser().absolute()) if path and token_name(path) is None else path for path in paths
+            )
+    return dataclasses.replace(request, **changes)
+
+
+def check_request(request: Request) -> list[Problem]:
+    """`request.check()`, without opening the outputs that do not exist yet."""
+    fields = reference_fields(request)
+    if not fields:
+        return request.check()
+    own = [problem for problem in check_fields(request) if problem.field in fields]
+    files: dict[str, Any] = {
+        name: tuple(path for path in getattr(request, name) if token_name(path) is None) for name in fields
+    }
+    rest = dataclasses.replace(request, **files)
+    counted = check_fields(rest)
+    others = [problem for problem in rest.check() if not (problem.field in fields and problem in counted)]
+    return own + others

@@ -1,0 +1,131 @@
+"""Typed paths: expansion, completion and pasted lists; knows nothing of Textual."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+from pipelines.front.request import Files, Request, field_specs
+from pipelines.media.remote.address import is_address
+from skyreels_tui.requests.references import token_name
+
+SUFFIXES = {
+    "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}),
+    "video": frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}),
+    "audio": frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}),
+}
+"""What completion and the browser show first; any file may still be typed."""
+
+MOST_ENTRIES = 5000
+"""Entries of one folder that are looked at: a folder with more must not hold the keys."""
+
+
+def expand(text: str) -> str:
+    """An absolute path from what was typed; references to other jobs and web addresses stay as they are."""
+    text = text.strip()
+    if not text or token_name(text) is not None or is_address(text):
+        return text
+    try:
+        return str(Path(text).expanduser().absolute())
+    except (RuntimeError, ValueError):
+        # '~name' of nobody, or a NUL: left for the check to refuse in words.
+        return text
+
+
+def address_fields(request: Request) -> dict[str, Literal["image", "video", "audio"]]:
+    """Input fields that hold a web address which has not been fetched, each with its kind of media."""
+    return {
+        name: spec.media
+        for name, spec in field_specs(type(request))
+        if isinstance(spec, Files)
+        and isinstance(getattr(request, name), tuple)
+        and any(isinstance(entry, str) and is_address(entry) for entry in getattr(request, name))
+    }
+
+
+def is_media(name: str, media: str) -> bool:
+    """Whether a file name has an ending of that kind of media."""
+    return Path(name).suffix.lower() in SUFFIXES[media]
+
+
+def is_file(text: str) -> bool:
+    """Whether a typed path names a file that is there."""
+    try:
+        return bool(text.strip()) and Path(expand(text)).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def complete(text: str, media: str) -> list[str]:
+    """Paths that go on from `text`, folders with a slash, at most `MOST_ENTRIES` looked at; folders last."""
+    folder, _, start = text.rpartition("/")
+    folder = folder + "/" if "/" in text else ""
+    if text == "~":
+        return ["~/"]
+    base = Path(folder or ".").expanduser()
+    found: list[tuple[bool, str]] = []
+    try:
+        with os.scandir(base) as entries:
+            for seen, entry in enumerate(entries):
+                if seen >= MOST_ENTRIES:
+                    break
+                if not entry.name.startswith(start) or (entry.name.startswith(".") and not start.startswith(".")):
+                    continue
+                if entry.is_dir():
+                    found.append((True, f"{folder}{entry.name}/"))
+                elif is_media(entry.name, media):
+                    found.append((False, folder + entry.name))
+    except (OSError, RuntimeError, ValueError):
+        return []
+    return [path for _, path in sorted(found)]
+
+
+def common_start(paths: list[str]) -> str:
+    """The longest text that all completions begin with."""
+    start = min(paths, default="")
+    while not all(path.startswith(start) for path in paths):
+        start = start[:-1]
+    return start
+
+
+def split_pasted(text: str) -> list[str]:
+    """Paths of a paste: one a line, or several on a line as a file manager or a shell quotes them."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) != 1:
+        return [_one(line) for line in lines]
+    line = lines[0]
+    words = _shell_words(line)
+    several = len(words) > 1 and all("/" in word or _exists(word) for word in words)
+    return [_one(line)] if _exists(line) or not several else [_local(word) for word in words]
+
+
+def _one(line: str) -> str:
+    """One path, without the quotes or backslashes that a shell would need."""
+    if _exists(line) or is_address(line):
+        return line
+    words = _shell_words(line)
+    return _local(words[0] if len(words) == 1 else line)
+
+
+def _shell_words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return [line]
+
+
+def _local(text: str) -> str:
+    """The path of a file:// address, which file managers copy; anything else as it is."""
+    if not text.startswith("file://"):
+        return text
+    return os.fsdecode(unquote_to_bytes("/" + text.removeprefix("file://").partition("/")[2]))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False

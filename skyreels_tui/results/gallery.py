@@ -1,0 +1,258 @@
+"""Finished videos as files: listing, recipes, names, trash and undo; knows nothing of Textual or of the queue."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipelines.front.language import tr
+from pipelines.tasks import TASKS
+
+TRASH = ".trash"
+JOINED = "joined"
+"""Folder of what was joined from a selection."""
+RECIPE_BYTES = 4 << 20
+"""A sidecar above this is none of ours."""
+NAME_BYTES = 200
+"""Room for endings below the 255 bytes that file systems allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One finished video."""
+
+    path: Path
+    num_bytes: int
+    modified_s: float
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The sidecar, or what the mp4 itself holds; {} when there is neither."""
+    has_sidecar: bool = False
+
+    @property
+    def task(self) -> str:
+        """Name of the task that made it, else of the folder it lies in."""
+        task = self.recipe.get("task")
+        return task if isinstance(task, str) and task else self.path.parent.name
+
+    @property
+    def short(self) -> str:
+        """The task as lists print it."""
+        return next((task.short for task in TASKS if task.name == self.task), self.task)
+
+    @property
+    def label(self) -> str:
+        """The label, else the file's name."""
+        return str(self.recipe.get("label") or self.path.stem)
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request that made it, {} when unknown or of no task of this program."""
+        request = self.recipe.get("request")
+        known = any(task.name == self.task for task in TASKS)
+        return request if known and isinstance(request, dict) else {}
+
+    @property
+    def seconds(self) -> float | None:
+        """Length as the recipe says; None when it says nothing."""
+        output = self.recipe.get("output")
+        match output:
+            case {"num_frames": int(frames), "fps": int() | float() as fps} if 0 < frames < 2**31 and 0 < fps < 1000:
+                return frames / fps
+        return None
+
+    @property
+    def suspect(self) -> str:
+        """Why its picture looks wrong, ''."""
+        output = self.recipe.get("output")
+        return str(output.get("suspect") or "") if isinstance(output, dict) else ""
+
+
+def videos(result_dir: Path) -> list[Video]:
+    """Every finished mp4 in `result_dir` and its folders, newest first; unfinished and hidden ones are left out."""
+    found = [video for path in _mp4_files(result_dir) if (video := _look(path)) is not None]
+    return sorted(found, key=lambda video: video.modified_s, reverse=True)
+
+
+def with_recipe_inside(video: Video) -> Video:
+    """The video with the recipe that its mp4 holds, for one without a sidecar; runs ffmpeg, so use a worker."""
+    if video.has_sidecar or video.recipe:
+        return video
+    return _replace_recipe(video, _recipe_inside(video.path, video.num_bytes, video.modified_s))
+
+
+def matches(video: Video, words: str, task: str = "") -> bool:
+    """Whether every word occurs in name, label, task or prompt, and the task is this one."""
+    text = f"{video.path.name} {video.label} {video.short} {video.task} {video.request.get('prompt', '')}".lower()
+    return task in ("", video.task) and all(word in text for word in words.lower().split())
+
+
+# Names
+
+
+def name_problem(video: Path, name: str) -> str:
+    """Why a video cannot get `name` (without its ending), or ''."""
+    if not name:
+        return tr("A file needs a name")
+    if "/" in name or name.startswith("."):
+        return tr("A name holds no / and does not begin with a dot")
+    if not name.isprintable():
+        return tr("This name holds characters that cannot be shown")
+    if len(name.encode()) > NAME_BYTES:
+        return tr("This name is too long: {most} bytes at most", most=NAME_BYTES)
+    if ".part" in name:
+        return tr("'.part' in a name marks an unfinished file")
+    taken = next((path for path in _pair(video.with_name(f"{name}.mp4")) if _exists(path)), None)
+    if name != video.stem and taken is not None:
+        return tr("{name} is there already", name=taken.name)
+    return ""
+
+
+def rename(video: Video, name: str) -> Path:
+    """Give a video and its recipe another name, label included; OSError leaves both as they were.
+
+    The caller has asked `name_problem`.
+    """
+    target = video.path.with_name(f"{name}.mp4")
+    if target == video.path:
+        return target
+    old, new = _pair(video.path)[1], _pair(target)[1]
+    if video.recipe:
+        output = video.recipe.get("output")
+        renamed = {"output": {**output, "path": target.name}} if isinstance(output, dict) else {}
+        write_recipe(new, {**video.recipe, **renamed, "label": name})
+    try:
+        video.path.rename(target)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    if video.has_sidecar:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def write_recipe(path: Path, recipe: Mapping[str, Any]) -> None:
+    """Write a sidecar, whole or not at all."""
+    from pipelines.front.durable import write_whole
+
+    write_whole(path, (json.dumps(recipe, indent=2, sort_keys=True, default=str) + "\n").encode("ascii"))
+
+
+def joined_path(result_dir: Path, chosen: Sequence[Video]) -> Path:
+    """A free name for what `chosen` are joined to."""
+    letters = (char if char.isalnum() or char in "-_" else "-" for char in chosen[0].label[:60])
+    stem = "".join(letters).strip("-") or "video"
+    return _free(result_dir / JOINED / f"{stem}-and-{len(chosen) - 1}.mp4")
+
+
+# Trash
+
+
+def move_to_trash(path: Path, result_dir: Path) -> list[tuple[Path, Path]]:
+    """Move a video and its sidecar to the trash in `result_dir`; pairs (from, to) for `undo`.
+
+    OSError when one of them cannot be moved; then both are where they were.
+    """
+    folder = result_dir / TRASH / path.parent.relative_to(result_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for source, place in zip(_pair(path), _pair(_free(folder / path.name)), strict=True):
+            if _exists(source):
+                source.rename(place)
+                moved.append((source, place))
+    except OSError:
+        undo(moved)
+        raise
+    return moved
+
+
+def undo(moved: Sequence[tuple[Path, Path]]) -> list[Path]:
+    """Put files back where they were and return those that were not: something else has their name by now."""
+    taken = []
+    for source, target in moved:
+        if _exists(source):
+            taken.append(target)
+        else:
+            source.parent.mkdir(parents=True, exist_ok=True)
+            target.rename(source)
+    return taken
+
+
+# Files
+
+
+def _mp4_files(result_dir: Path) -> Iterator[Path]:
+    for pattern in ("*.mp4", "*/*.mp4"):
+        for path in result_dir.glob(pattern):
+            inside = path.relative_to(result_dir).parts
+            if ".part" not in path.name and not any(part.startswith(".") for part in inside):
+                yield path
+
+
+def _look(path: Path) -> Video | None:
+    """The file's facts; None when it has gone meanwhile or is no file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        return None
+    video = Video(path, facts.st_size, facts.st_mtime)
+    sidecar = _pair(path)[1]
+    try:
+        beside = sidecar.stat()
+    except OSError:
+        return video
+    if not stat.S_ISREG(beside.st_mode) or beside.st_size > RECIPE_BYTES:
+        return video
+    recipe = _sidecar(sidecar, beside.st_size, beside.st_mtime_ns)
+    return _replace_recipe(video, recipe, has_sidecar=True) if recipe else video
+
+
+def _replace_recipe(video: Video, recipe: Mapping[str, Any], *, has_sidecar: bool = False) -> Video:
+    return Video(video.path, video.num_bytes, video.modified_s, recipe, has_sidecar)
+
+
+@lru_cache(maxsize=16384)
+def _sidecar(path: Path, _num_bytes: int, _modified_ns: int) -> Mapping[str, Any]:
+    """Read a sidecar, once for each size and time of change."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@lru_cache(maxsize=16384)
+def _recipe_inside(path: Path, _num_bytes: int, _modified_s: float) -> Mapping[str, Any]:
+    """Read the recipe that the mp4 holds, once for each size and time of change."""
+    # Reading media loads Pillow and ffmpeg-python: only where a file has no sidecar.
+    from pipelines.front.errors import MediaError
+    from pipelines.media.write.publish import read_metadata
+
+    try:
+        return read_metadata(path)
+    except MediaError:
+        return {}
+
+
+def _pair(video: Path) -> tuple[Path, Path]:
+    return video, video.with_suffix(".json")
+
+
+def _exists(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _free(video: Path) -> Path:
+    """The path, or with a number, such that neither video nor sidecar is there."""
+    number, free = 1, video
+    while any(map(_exists, _pair(free))):
+        number += 1
+        free = video.with_stem(f"{video.stem}-{number}")
+    return free

@@ -1,0 +1,289 @@
+"""A person's settings: one frozen dataclass over a TOML file; knows nothing of screens or of the queue."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pipelines.front.language import mark, tr
+from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
+
+TABLES = ("defaults", "models")
+"""Settings that are TOML tables and no form field."""
+
+
+class SettingsError(Exception):
+    """A settings file or value that cannot be used, in words for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its default; change with `dataclasses.replace` and `save`."""
+
+    result_dir: Annotated[
+        str, Text(label=mark("Results folder"), help=mark("Finished videos; relative to where the program starts"))
+    ] = "./result"
+    inbox: Annotated[
+        str, Text(label=mark("Inbox folder"), help=mark("Batches dropped here are queued; empty turns it off"))
+    ] = ""
+    auto_resume: Annotated[
+        bool, Flag(label=mark("Resume by itself"), help=mark("Interrupted jobs go on when the program starts"))
+    ] = False
+    hang_up: Annotated[
+        str,
+        Choice(
+            label=mark("When the terminal goes away"),
+            options=(
+                ("finish_queue", mark("finish the queue")),
+                ("finish_job", mark("finish the running job")),
+                ("stop", mark("stop at the next step")),
+            ),
+        ),
+    ] = "finish_job"
+    bell: Annotated[bool, Flag(label=mark("Bell"), help=mark("Ring the terminal when a job ends"))] = True
+    desktop: Annotated[
+        bool, Flag(label=mark("Desktop notification"), help=mark("Through the terminal, where it can"))
+    ] = True
+    window_title: Annotated[
+        bool, Flag(label=mark("Window title"), help=mark("Percent and time left of the running job"), advanced=True)
+    ] = True
+    tab_progress: Annotated[
+        bool, Flag(label=mark("Progress on the tab"), help=mark("Where the terminal draws it"), advanced=True)
+    ] = True
+    hook: Annotated[
+        str,
+        Text(label=mark("Hook command"), help=mark("Runs when a job ends, facts in its environment"), advanced=True),
+    ] = ""
+    webhook: Annotated[
+        str,
+        Text(label=mark("Webhook"), help=mark("http(s) address that gets JSON when a job ends"), advanced=True),
+    ] = ""
+    preview: Annotated[
+        str,
+        Choice(
+            label=mark("Preview"),
+            options=(
+                ("auto", mark("best the terminal shows")),
+                ("cells", mark("coloured cells")),
+                ("kitty", mark("Kitty pictures")),
+                ("sixel", mark("Sixel pictures")),
+                ("off", mark("off")),
+            ),
+        ),
+    ] = "auto"
+    theme: Annotated[str, Text(label=mark("Theme"), help=mark("Empty: the program's own"))] = ""
+    language: Annotated[
+        str,
+        Choice(
+            label=mark("Language"), options=(("", mark("as the system")), ("en", "English"), ("pt_BR", "Português"))
+        ),
+    ] = ""
+    ascii: Annotated[bool, Flag(label=mark("Plain letters"), help=mark("No symbols outside ASCII"))] = False
+    memory_floor_gib: Annotated[
+        float,
+        Number(
+            label=mark("Memory floor"),
+            minimum=0,
+            maximum=64,
+            decimals=1,
+            unit="GiB",
+            help=mark("A running job stops at the next step when less is available"),
+        ),
+    ] = 8.0
+    keep_warm: Annotated[
+        bool, Flag(label=mark("Keep models warm"), help=mark("Loaded models wait for the next job"))
+    ] = True
+    group_by_model: Annotated[
+        bool,
+        Flag(label=mark("Group by model"), help=mark("Jobs of the loaded model first; batches keep their order")),
+    ] = False
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Task name -> field name -> value that a new form or command line starts from."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Family ('r2v', 'v2v', 'a2v') -> checkpoint folder to use instead of the hub's cache."""
+
+    @property
+    def inbox_folder(self) -> Path | None:
+        """The inbox, or None while it is turned off."""
+        return Path(self.inbox) if self.inbox.strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a settings file gave: usable settings, and a sentence for everything in it that was not usable."""
+
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+
+
+def setting_specs() -> Iterator[tuple[str, FieldSpec]]:
+    """Yield (name, spec) of every setting that a form shows, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    for entry in dataclasses.fields(Settings):
+        if get_origin(hints[entry.name]) is Annotated:
+            for extra in get_args(hints[entry.name])[1:]:
+                if isinstance(extra, FieldSpec):
+                    yield entry.name, extra
+
+
+def load(path: Path) -> Loaded:
+    """Read settings from `path`; a missing file gives defaults, a wrong value its default and a warning."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Loaded(Settings())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Loaded(Settings(), (tr("{path} is not readable and was left alone: {error}", path=path, error=error),))
+    specs = dict(setting_specs())
+    values: dict[str, Any] = {}
+    warnings: list[str] = []
+    for key, value in document.items():
+        if key in TABLES:
+            problem = "" if _is_table(key, value) else tr("must be a table")
+        elif key in specs:
+            value = float(value) if _wants_float(specs[key]) and type(value) is int else value
+            problem = field_problem(specs[key], value)
+        else:
+            warnings.append(tr("unknown setting {key!r} was ignored", key=key))
+            continue
+        if problem:
+            warnings.append(tr("setting {key!r}: {problem}; its default is used", key=key, problem=problem))
+        else:
+            values[key] = value
+    return Loaded(Settings(**values), tuple(warnings))
+
+
+def save(path: Path, settings: Settings) -> None:
+    """Write every value that differs from its default, or that the file already names.
+
+    Comments, order and unknown keys of an existing file stay. The file is replaced in one step. Raises
+    SettingsError when the existing file is not TOML, because rewriting it would lose what it holds.
+    """
+    # Keeping comments costs a tenth of a second at import: paid by those who write, not by every start.
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    except (UnicodeDecodeError, TOMLKitError) as error:
+        raise SettingsError(
+            tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=error)
+        ) from error
+    default = Settings()
+    for entry in dataclasses.fields(Settings):
+        value = getattr(settings, entry.name)
+        if entry.name in TABLES:
+            _write_table(document, entry.name, value)
+        elif entry.name in document:
+            if document.unwrap()[entry.name] != value:
+                document[entry.name] = value
+        elif value != getattr(default, entry.name):
+            document[entry.name] = value
+    _replace_file(path, tomlkit.dumps(document))
+
+
+def with_text(settings: Settings, key: str, text: str) -> Settings:
+    """Return settings with one value read from `text` as typed; raises SettingsError in words.
+
+    `key` is a setting, `models.FAMILY` or `defaults.TASK.FIELD`. An empty text removes a table entry.
+    """
+    table, _, rest = key.partition(".")
+    if table in TABLES and rest:
+        return _with_entry(settings, table, rest, text)
+    specs = dict(setting_specs())
+    if key not in specs:
+        raise SettingsError(tr("no setting {key!r}: choose {names}", key=key, names=", ".join(specs)))
+    value = parse_value(specs[key], text)
+    problem = field_problem(specs[key], value)
+    if problem:
+        raise SettingsError(f"{key}: {problem}")
+    changed: dict[str, Any] = {key: value}
+    return dataclasses.replace(settings, **changed)
+
+
+def parse_value(spec: FieldSpec, text: str) -> object:
+    """Read a value as a person types it; what cannot be read comes back as text, for the check to refuse."""
+    if isinstance(spec, Flag):
+        word = text.strip().lower()
+        if word in {"yes", "true", "on", "1"}:
+            return True
+        return False if word in {"no", "false", "off", "0"} else text
+    if isinstance(spec, Number):
+        try:
+            return float(text) if spec.decimals else int(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _wants_float(spec: FieldSpec) -> bool:
+    return isinstance(spec, Number) and spec.decimals > 0
+
+
+def _is_table(key: str, value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    kind = dict if key == "defaults" else str
+    return all(isinstance(entry, kind) for entry in value.values())
+
+
+def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Settings:
+    if table == "models":
+        models = {**settings.models, rest: text}
+        return dataclasses.replace(settings, models={name: path for name, path in models.items() if path})
+    # Imported late: the tasks open media files, which a plain read of the settings never needs.
+    from pipelines.front.request import field_specs
+    from pipelines.tasks import task_named
+
+    task_name, _, name = rest.partition(".")
+    try:
+        specs = dict(field_specs(task_named(task_name).request_type))
+    except KeyError as error:
+        raise SettingsError(str(error.args[0])) from None
+    if name not in specs:
+        raise SettingsError(
+            tr("{task} has no field {name!r}: choose {names}", task=task_name, name=name, names=", ".join(specs))
+        )
+    fields = dict(settings.defaults.get(task_name, {}))
+    fields.pop(name, None)
+    if text:
+        fields[name] = parse_value(specs[name], text)
+        problem = field_problem(specs[name], fields[name])
+        if problem:
+            raise SettingsError(f"{rest}: {problem}")
+    return dataclasses.replace(settings, defaults={**settings.defaults, task_name: fields})
+
+
+def _write_table(parent: MutableMapping[str, Any], name: str, table: Mapping[str, Any]) -> None:
+    """Make `parent[name]` say what `table` says, touching only the entries that differ."""
+    filled = {key: value for key, value in table.items() if value != {}}
+    if not filled:
+        parent.pop(name, None)
+        return
+    if not isinstance(parent.get(name), MutableMapping):
+        parent[name] = {}
+    written = parent[name]
+    for key in [key for key in written if key not in filled]:
+        del written[key]
+    for key, value in filled.items():
+        if isinstance(value, Mapping):
+            _write_table(written, key, value)
+        elif written.get(key) != value:
+            written[key] = list(value) if isinstance(value, tuple) else value
+
+
+def _replace_file(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=".settings-", delete=False
+    ) as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    Path(stream.name).replace(path)

@@ -1,0 +1,118 @@
+"""How states and bars are drawn: one set of glyphs for capable terminals and one of plain letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.front.language import mark, tr
+from skyreels_tui.queue.model import Job, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Every symbol that the app draws besides letters."""
+
+    running: str
+    queued: str
+    blocked: str
+    held: str
+    done: str
+    failed: str
+    interrupted: str
+    cancelled: str
+    suspect: str
+    cursor: str
+    dot: str
+    """Separator between words of one line."""
+    ellipsis: str
+    bar_full: str
+    bar_half: str
+    bar_empty: str
+    sparks: str
+    """Eight heights, lowest first."""
+    shades: str
+    """Four densities for stacked bars, densest first."""
+    left: str
+    right: str
+    """Around the chosen word of a choice."""
+    open: str
+    closed: str
+    check: str
+    cross: str
+
+
+UNICODE = Glyphs(
+    running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
+    cancelled="⊘", suspect="?", cursor="▸", dot="·", ellipsis="…", bar_full="━", bar_half="╸",
+    bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
+    check="✓", cross="✗",
+)  # fmt: skip
+
+ASCII = Glyphs(
+    running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
+    cancelled="/", suspect="?", cursor=">", dot="-", ellipsis="...", bar_full="#", bar_half="#",
+    bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
+    check="ok", cross="no",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StateMark:
+    """A state as it is shown: glyph, word and the theme variable of its colour, never a colour alone."""
+
+    glyph: str
+    word: str
+    style: str
+
+    def __str__(self) -> str:
+        return f"{self.glyph} {self.word}"
+
+
+_WAITS_FOR = "waits for job "
+"""Beginning of the stored reason that names the other job."""
+
+_STYLES = {
+    JobState.RUNNING: "bold $primary",
+    JobState.QUEUED: "$foreground",
+    JobState.BLOCKED: "$text-muted",
+    JobState.HELD: "$text-warning",
+    JobState.INTERRUPTED: "$text-warning",
+    JobState.DONE: "$text-success",
+    JobState.FAILED: "$text-error",
+    JobState.CANCELLED: "$text-muted",
+}
+
+
+RUNNING, STOPPING, SUSPECT = mark("running"), mark("stopping"), mark("suspect")
+_WORDS = {
+    JobState.RUNNING: RUNNING,
+    JobState.QUEUED: mark("queued"),
+    JobState.BLOCKED: mark("blocked"),
+    JobState.HELD: mark("held"),
+    JobState.INTERRUPTED: mark("interrupted"),
+    JobState.DONE: mark("done"),
+    JobState.FAILED: mark("failed"),
+    JobState.CANCELLED: mark("cancelled"),
+}
+
+
+def state_words() -> list[str]:
+    """Every word that stands for a state, in the chosen language: for the width of a column."""
+    return [tr(word) for word in (*_WORDS.values(), STOPPING, SUSPECT)]
+
+
+def state_mark(job: Job, glyphs: Glyphs = UNICODE) -> StateMark:
+    """Return how the state of `job` is shown, with its step or what it waits for."""
+    if job.state is JobState.DONE and job.suspect:
+        return StateMark(glyphs.suspect, tr(SUSPECT), "$text-warning")
+    return StateMark(getattr(glyphs, job.state.value), _word(job), _STYLES[job.state])
+
+
+def _word(job: Job) -> str:
+    if job.state is JobState.RUNNING:
+        if job.cancel_requested:
+            return tr(STOPPING)
+        return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else tr(RUNNING)
+    if job.state is JobState.BLOCKED and job.reason.startswith(_WAITS_FOR):
+        return tr("after {job}", job=job.reason.removeprefix(_WAITS_FOR))
+    return tr(_WORDS[job.state])

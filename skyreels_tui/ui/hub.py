@@ -1,0 +1,212 @@
+"""The signals that every panel listens to, and the one message that brings engine facts into the UI thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import App
+from textual.dom import DOMNode
+from textual.filter import Monochrome, NoColor
+from textual.message import Message
+from textual.signal import Signal
+
+from skyreels_tui.queue.board import JobBoard
+from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.model import Job
+from skyreels_tui.ui.drawing.ascii import AsciiFilter
+from skyreels_tui.ui.drawing.colourless import Colourless
+from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
+from skyreels_tui.ui.drawing.safe import ControlFilter
+from skyreels_tui.ui.palette import DEFAULT, SIXTEEN, load_theme
+
+if TYPE_CHECKING:
+    from skyreels_tui.downloads.transfers import Transfer
+    from skyreels_tui.monitors.sample import Sample
+
+
+class EngineEvent(Message):
+    """A fact from the runner; posting it is all that the inference thread ever does to the UI."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Progress gives way to newer progress of the same job, except where that would lose a preview."""
+        if not isinstance(message, EngineEvent):
+            return False
+        this, newer = self.event, message.event
+        return (
+            isinstance(this, JobProgress)
+            and isinstance(newer, JobProgress)
+            and this.job_id == newer.job_id
+            and (this.progress.preview is None or newer.progress.preview is not None)
+        )
+
+
+class Sampled(Message):
+    """One reading of the sensors, from the monitor thread."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """A reading gives way to a newer one."""
+        return isinstance(message, Sampled)
+
+
+class TransfersChanged(Message):
+    """Where every download and check of models stands, from their thread."""
+
+    def __init__(self, transfers: tuple[Transfer, ...]) -> None:
+        self.transfers = transfers
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Old news gives way."""
+        return isinstance(message, TransfersChanged)
+
+
+class HubApp(App[None]):
+    """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
+
+    def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
+        """`jobs` lists the queue; the board calls it when several rows have changed."""
+        super().__init__(**kwargs)
+        # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
+        self.no_color = bool(os.environ.get("NO_COLOR"))
+        self._filters[:] = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+        self._filters.append(ControlFilter())
+        self.use_theme("")
+        # Nothing slides: a slow line would pay for every frame, and a key must be answered at once.
+        self.animation_level = "none"
+        self.job_changed: Signal[JobChanged] = Signal(self, "job_changed")
+        self.queue_changed: Signal[QueueChanged] = Signal(self, "queue_changed")
+        self.job_progress: Signal[JobProgress] = Signal(self, "job_progress")
+        self.log_line: Signal[LogLine] = Signal(self, "log_line")
+        self.sample: Signal[Sample] = Signal(self, "sample")
+        """Readings of the monitor thread, a second apart."""
+        self.queue_status: Signal[QueueStatus] = Signal(self, "queue_status")
+        self.transfers_changed: Signal[tuple[Transfer, ...]] = Signal(self, "transfers_changed")
+        """Downloads and checks of models."""
+        self.moving: tuple[Transfer, ...] = ()
+        """As last published."""
+        self.board = JobBoard(jobs)
+        """The queue as it is shown, kept current before the signals are published."""
+        self.glyphs = UNICODE
+        self.last_progress: JobProgress | None = None
+        """The newest progress event, so that a panel mounted later starts with what is known."""
+        self.last_sample: Sample | None = None
+        self._job_seconds: dict[int, float] = {}
+        self._unreadable: frozenset[int] = frozenset()
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The symbols drawn; with ASCII ones nothing else leaves for the terminal either."""
+        return self._glyphs
+
+    @glyphs.setter
+    def glyphs(self, glyphs: Glyphs) -> None:
+        self._glyphs = glyphs
+        self._filters[:] = [one for one in self._filters if not isinstance(one, AsciiFilter)]
+        if glyphs is ASCII:
+            self._filters.append(AsciiFilter())
+
+    def estimate_s(self, job: Job) -> float | None:
+        """Predicted seconds of a job that has not begun; None while nothing is known."""
+        return self._job_seconds.get(job.id)
+
+    def is_unreadable(self, job: Job) -> bool:
+        """Whether nothing is known of a job because its inputs could not be read."""
+        return job.id in self._unreadable
+
+    def use_theme(self, name: str) -> None:
+        """Read one palette and show it; '' and unknown names give the default."""
+        few = self.console.color_system == "standard"
+        theme = load_theme(name or (SIXTEEN if few else DEFAULT))
+        if self.no_color:
+            # All palettes look alike then, and this one tells its backgrounds apart, as a terminal's own need not.
+            theme = replace(load_theme(DEFAULT), name=theme.name)
+        self.register_theme(theme)
+        self.theme = theme.name
+        if self.no_color:
+            # First of all: others turn dim text into a colour.
+            others = [one for one in self._filters if not isinstance(one, Colourless)]
+            self._filters[:] = [Colourless(theme.panel or ""), *others]
+
+    @property
+    def gpu_name(self) -> str:
+        """Name of the GPU, '' when there is none or nothing has been read yet."""
+        gpu = self.last_sample.gpu if self.last_sample is not None else None
+        return gpu.name if gpu is not None else ""
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether something was deleted that can be brought back."""
+        return False
+
+    def queue_left_s(self) -> float | None:
+        """Predicted seconds until the queue is empty; None while a part of it is unknown."""
+        forecast = self.last_sample.queue if self.last_sample is not None else None
+        return forecast.total_seconds if forecast is not None and not forecast.unknown else None
+
+    def publish_event(self, event: Event) -> None:
+        """Hand over an event from any thread; never blocks, and drops it once the app has gone."""
+        try:
+            self.post_message(EngineEvent(event))
+        except RuntimeError:
+            # The event loop closed between two events: the row is already written, nobody is left to tell.
+            return
+
+    def publish_sample(self, sample: Sample) -> None:
+        """Hand over a sensor reading from any thread."""
+        try:
+            self.post_message(Sampled(sample))
+        except RuntimeError:
+            return
+
+    def publish_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        """Hand over where the transfers stand, from any thread."""
+        try:
+            self.post_message(TransfersChanged(transfers))
+        except RuntimeError:
+            return
+
+    def on_transfers_changed(self, message: TransfersChanged) -> None:
+        """Fan it out."""
+        self.moving = message.transfers
+        self.transfers_changed.publish(message.transfers)
+
+    def on_engine_event(self, message: EngineEvent) -> None:
+        """Bring the board up to date, then fan the fact out to its signal."""
+        self.board.apply(message.event)
+        match message.event:
+            case JobChanged() as event:
+                self.job_changed.publish(event)
+            case QueueChanged() as event:
+                self.queue_changed.publish(event)
+            case JobProgress() as event:
+                self.last_progress = event
+                self.job_progress.publish(event)
+            case QueueStatus() as event:
+                self.queue_status.publish(event)
+            case LogLine() as event:
+                self.log_line.publish(event)
+
+    def on_sampled(self, message: Sampled) -> None:
+        """Fan a sensor reading out."""
+        self.last_sample = message.sample
+        if message.sample.queue is not None:
+            queue = message.sample.queue
+            self._job_seconds = dict(queue.job_seconds + queue.held_seconds)
+            self._unreadable = queue.unreadable
+        self.sample.publish(message.sample)
+
+
+def hub(node: DOMNode) -> HubApp:
+    """Return the app of a mounted node, typed, so that panels can subscribe to its signals."""
+    return cast(HubApp, node.app)

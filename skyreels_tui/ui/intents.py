@@ -1,0 +1,137 @@
+"""What a screen asks the app to do; only the app talks to the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from pipelines.front.errors import Problem
+    from pipelines.front.request import Request
+    from skyreels_tui.queue.model import Job
+
+Answer = Callable[["Job | None", Sequence["Problem"]], None]
+"""Called on the UI thread with the added job, or with None and what was refused."""
+
+
+class SubmitJob(Message):
+    """Add a job to the queue, or `copies` of it with rising seeds."""
+
+    def __init__(self, request: Request, label: str, answer: Answer, *, copies: int = 1) -> None:
+        self.request, self.label, self.answer, self.copies = request, label, answer, copies
+        super().__init__()
+
+
+class EditJob(Message):
+    """Give a waiting job another request and label; it keeps its number and place."""
+
+    def __init__(self, job_id: int, request: Request, label: str, answer: Answer) -> None:
+        self.job_id, self.request, self.label, self.answer = job_id, request, label, answer
+        super().__init__()
+
+
+class JobIntent(Message):
+    """An intent about one job."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        super().__init__()
+
+
+class CancelJob(JobIntent):
+    """Stop a running job at its next step, or cancel a pending one."""
+
+
+class ToggleHold(JobIntent):
+    """Hold a queued job, or release a held one."""
+
+
+class RetryJob(JobIntent):
+    """Add the job again as a new row, or resume an interrupted one."""
+
+
+class DeleteJob(JobIntent):
+    """Hide a job from the lists; `UndoDelete` brings it back."""
+
+
+class UndoDelete(Message):
+    """Bring back the job deleted last."""
+
+
+class MoveJob(JobIntent):
+    """Move a pending job `offset` places; negative runs sooner."""
+
+    def __init__(self, job_id: int, offset: int) -> None:
+        self.offset = offset
+        super().__init__(job_id)
+
+
+class RunNext(JobIntent):
+    """Put a job before all others that wait; a held or interrupted one is queued."""
+
+
+class TogglePause(Message):
+    """Start no further job after the running one, or go on."""
+
+
+class OpenJob(JobIntent):
+    """Show the job's detail screen."""
+
+
+class AgainJob(JobIntent):
+    """Open the form filled with a job's request; with a fresh seed when asked."""
+
+    def __init__(self, job_id: int, *, new_seed: bool = False) -> None:
+        self.new_seed = new_seed
+        super().__init__(job_id)
+
+
+class ChangeJob(JobIntent):
+    """Open the form over a waiting job, which is changed in place."""
+
+
+class OpenForm(Message):
+    """Open the form of a task ('' for the one used last), filled with `values` where given.
+
+    With `edit_job_id` the form changes that job instead of adding one.
+    """
+
+    def __init__(
+        self,
+        task_type: str = "",
+        values: dict[str, object] | None = None,
+        label: str = "",
+        *,
+        edit_job_id: int | None = None,
+    ) -> None:
+        self.task_type, self.values, self.label, self.edit_job_id = task_type, values, label, edit_job_id
+        super().__init__()
+
+
+class OpenScreen(Message):
+    """Open a screen by its name: results, models, doctor, settings, help, themes."""
+
+    def __init__(self, screen: str) -> None:
+        self.screen = screen
+        super().__init__()
+
+
+class StopAndLeave(Message):
+    """Stop the running job at its step edge, then leave the app."""
+
+
+class BrowseFiles(Message):
+    """Choose files of one kind from a list of folders; `answer` gets their paths, none when it is left."""
+
+    def __init__(
+        self,
+        start: str,
+        media: Literal["image", "video", "audio"],
+        answer: Callable[[tuple[str, ...] | None], None],
+        *,
+        several: bool,
+    ) -> None:
+        self.start, self.media, self.answer, self.several = start, media, answer, several
+        super().__init__()

@@ -1,0 +1,358 @@
+"""Every key of the app in one table: bindings, footer, help screen and doc/keys.md are made from it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from textual.binding import Binding, BindingType
+
+from pipelines.front.language import mark, tr
+
+ALWAYS = 99
+"""Places in the footer from here on are shown however narrow the terminal is: the way out, and help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one place."""
+
+    keys: str
+    """Textual's names, comma-separated when several do the same."""
+    shown: str
+    """As the footer and the help print it."""
+    action: str
+    label: str
+    """One or two words for the footer, marked for translation."""
+    help: str
+    """What it does, in a sentence, marked too."""
+    footer: int = 0
+    """Place in the footer, 1 is leftmost; 0 leaves it out."""
+    priority: bool = False
+    """Works even while a text field has the focus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A place with keys of its own."""
+
+    name: str
+    title: str
+    keys: tuple[Key, ...]
+
+
+EVERYWHERE = Scope("everywhere", mark("Everywhere"), (
+    Key("question_mark,f1", "?", "help", mark("Help"), mark("Show every key; type to search"), ALWAYS + 1),
+    Key("ctrl+p", "Ctrl+P", "command_palette", mark("Commands"), mark("Find any command by name"), 98, True),
+    Key("ctrl+q", "Ctrl+Q", "quit", mark("Quit"), mark("Leave; asks first when a job runs"), 0, True),
+    Key("ctrl+t", "Ctrl+T", "themes", mark("Theme"), mark("Choose colours, with a live preview")),
+    Key("tab", "Tab", "app.focus_next", mark("Next"), mark("Go to the next panel or field")),
+    Key("shift+tab", "Shift+Tab", "app.focus_previous", mark("Previous"), mark("Go to the panel or field before")),
+))  # fmt: skip
+
+HOME = Scope("home", mark("Home"), (
+    Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
+    Key("n", "n", "new_job", mark("New"), mark("New job: opens the form of the task used last"), 1),
+    Key("enter", "Enter", "open", mark("Open"), mark("Show the selected job: request, steps, error, log"), 2),
+    Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 3),
+    Key("space", "Space", "hold", mark("Hold"), mark("Hold a waiting job, or release a held one"), 4),
+    Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the job one place later")),
+    Key("K,shift+up", "J/K", "move(-1)", mark("Move"), mark("Move the job one place sooner"), 5),
+    Key("r", "r", "retry", mark("Retry"), mark("Run again as a new row; restart if the row asks"), 6),
+    Key("e", "e", "edit", mark("Edit"), mark("Change a waiting job in the form; it keeps its number and place"), 6),
+    Key("t", "t", "run_next", mark("Run next"),
+        mark("Put the job before all others that wait; a held one is queued"), 6),
+    Key("a", "a", "again", mark("Again"), mark("Open the form filled with this job's request")),
+    Key("A", "A", "again_new_seed", mark("Again, new seed"), mark("Open the form with this request and a fresh seed")),
+    Key("p", "p", "pause", mark("Pause"), mark("Start no further job after the running one; again to go on"), 7),
+    Key("d", "d", "delete", mark("Delete"), mark("Take the job off the list; its files stay"), 8),
+    Key("u", "u", "undo", mark("Undo"), mark("Bring back what was deleted last"), 9),
+    Key("R", "R", "results", mark("Results"), mark("Finished videos: play, extend, copy"), 10),
+    Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
+    Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
+    Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
+    Key("1", "1-7", "panel(1)", mark("Panel"), mark("Focus a panel; on small terminals it takes the lower half")),
+    Key("2", "2", "panel(2)", mark("Progress"), mark("Focus the progress panel"), 14),
+    Key("3", "3", "panel(3)", mark("Preview"), mark("Focus the preview panel"), 15),
+    Key("4", "4", "panel(4)", mark("Memory"), mark("Focus the memory panel")),
+    Key("5", "5", "panel(5)", mark("GPU"), mark("Focus the GPU panel")),
+    Key("6", "6", "panel(6)", mark("Disk"), mark("Focus the disk panel")),
+    Key("7", "7", "panel(7)", mark("Log"), mark("Focus the log")),
+    Key("escape", "Esc", "fold", mark("Fold"), mark("Fold the open panel; back to the queue")),
+    Key("q", "q", "app.quit", mark("Quit"), mark("Leave; asks first when a job runs")),
+))  # fmt: skip
+
+LIST = Scope("list", mark("In every list"), (
+    Key("down,j", "j", "cursor(1)", mark("Down"), mark("One row down")),
+    Key("up,k", "k", "cursor(-1)", mark("Up"), mark("One row up")),
+    Key("pagedown,ctrl+d", "PgDn", "page(1)", mark("Page down"), mark("One page down")),
+    Key("pageup,ctrl+u", "PgUp", "page(-1)", mark("Page up"), mark("One page up")),
+    Key("home,g", "g", "first", mark("First"), mark("First row")),
+    Key("end,G", "G", "last", mark("Last"), mark("Last row")),
+))  # fmt: skip
+
+FORM = Scope("form", mark("New job"), (
+    Key("ctrl+s,f10,ctrl+enter", "Ctrl+S", "submit", mark("Queue"),
+        mark("Add the job to the queue; also F10 and Ctrl+Enter"), 1, True),
+    Key("ctrl+s,f10,ctrl+enter", "Ctrl+S", "save", mark("Save"),
+        mark("Change the job that is edited; also F10 and Ctrl+Enter"), 1, True),
+    Key("f2", "F2", "task(0)", mark("Reference"), mark("Form of reference to video"), 0, True),
+    Key("f3", "F3", "task(1)", mark("Single shot"), mark("Form of single-shot extension"), 0, True),
+    Key("f4", "F4", "task(2)", mark("Shot switching"), mark("Form of shot switching"), 0, True),
+    Key("f5", "F5", "task(3)", mark("Avatar"), mark("Form of the talking avatar"), 0, True),
+    Key("f6", "F6", "next_task", mark("Task"), mark("Form of the next task (F2 to F5 go straight)"), 4, True),
+    Key("ctrl+o", "Ctrl+O", "profile", mark("Demo models"),
+        mark("Switch between the real and the tiny built-in models"), 5, True),
+    Key("ctrl+y", "Ctrl+Y", "copy_command", mark("Copy command"), mark("Copy this job as a shell command"), 6, True),
+    Key("f7,ctrl+f", "F7", "history", mark("Earlier"),
+        mark("Pick an earlier prompt, or in a file field an earlier file"), 3, True),
+    Key("f8,ctrl+l", "F8", "presets", mark("Presets"),
+        mark("Forms kept under a name: load, save, make them the defaults"), 3, True),
+    Key("f9,ctrl+n", "F9", "seeds", mark("Seeds"),
+        mark("Queue this job several times, each with another seed"), 6, True),
+    Key("ctrl+r", "Ctrl+R", "reset", mark("Clear"), mark("Empty the form; again to get the old one back"), 7, True),
+    Key("down", "Down", "app.focus_next", mark("Next field"), mark("Next field, from a field of one line")),
+    Key("up", "Up", "app.focus_previous", mark("Field before"), mark("Field before, from a field of one line")),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave; what was typed is kept as a draft"), ALWAYS),
+))  # fmt: skip
+
+FILES = Scope("files", mark("File fields"), (
+    Key("enter", "Enter", "add", mark("Add"), mark("Add the typed path; a web address is fetched first")),
+    Key("escape", "Esc", "stop_fetch", mark("Stop"), mark("Stop the transfer that runs"), ALWAYS),
+    Key("tab", "Tab", "complete", mark("Complete"), mark("Complete the typed path; on an empty line go on")),
+    Key("ctrl+b", "Ctrl+B", "browse", mark("Browse"), mark("Choose files from a list of folders"), 2),
+    Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the file down in the order")),
+    Key("K,shift+up", "J/K", "move(-1)", mark("Order"), mark("Move the file up in the order"), 2),
+    Key("delete,backspace,x", "Del", "remove", mark("Remove"), mark("Take the file off the list"), 2),
+))  # fmt: skip
+
+FIELDS = Scope("fields", mark("Other fields"), (
+    Key("left", "Left", "choose(-1)", mark("Choose"), mark("The choice before")),
+    Key("right", "Right", "choose(1)", mark("Choose"), mark("The next choice")),
+    Key("space", "Space", "flip", mark("Toggle"), mark("Turn a yes-or-no field over; the next choice"), 2),
+    Key("ctrl+g", "Ctrl+G", "random", mark("Random"), mark("Draw a random value (seed)"), 2),
+    Key("ctrl+g", "Ctrl+G", "cleaned", mark("Cleaned"), mark("In the prompt: show the text as the model reads it"), 2),
+    Key("enter", "Enter", "toggle_more", mark("More"), mark("Open or close the fields under More"), 2),
+))  # fmt: skip
+
+PRESETS = Scope("presets", mark("Presets"), (
+    Key("enter", "Enter", "load", mark("Load"), mark("Fill the form with it; what the preset leaves empty stays"), 1),
+    Key("s", "s", "save", mark("Save"), mark("Keep the form under a name"), 2),
+    Key("delete,d", "Del", "delete", mark("Delete"), mark("Forget the preset"), 3),
+    Key("u", "u", "undo", mark("Undo"), mark("Take back the last change made here"), 4),
+    Key("D", "D", "defaults", mark("Make defaults"), mark("New forms of this task start with this form's options"), 5),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the form"), ALWAYS),
+))  # fmt: skip
+
+HISTORY = Scope("history", mark("Earlier prompts and files"), (
+    Key("enter", "Enter", "take", mark("Take"), mark("Put it into the field"), 1, True),
+    Key("escape", "Esc", "back", mark("Back"), mark("Clear the search, then leave"), ALWAYS, True),
+    Key("down", "Down", "scroll(1)", mark("Down"), mark("One row down"), 0, True),
+    Key("up", "Up", "scroll(-1)", mark("Up"), mark("One row up"), 0, True),
+    Key("pagedown", "PgDn", "scroll(2)", mark("Page down"), mark("One page down"), 3, True),
+    Key("pageup", "PgUp", "scroll(-2)", mark("Page up"), mark("One page up"), 4, True),
+))  # fmt: skip
+
+SEEDS = Scope("seeds", mark("Same job, several seeds"), (
+    Key("enter", "Enter", "take", mark("Queue"), mark("Queue that many jobs, or none"), 1, True),
+    Key("escape", "Esc", "back", mark("Back"), mark("Queue nothing"), ALWAYS, True),
+))  # fmt: skip
+
+BROWSE = Scope("browse", mark("File browser"), (
+    Key("enter,right,l", "Enter", "choose", mark("Choose"), mark("Open the folder, or take the file"), 1),
+    Key("left,backspace,h", "Left", "parent", mark("Up"), mark("To the folder above"), 2),
+    Key("space", "Space", "mark", mark("Mark"), mark("Mark several files, then Enter takes them"), 3),
+    Key("full_stop", ".", "hidden", mark("Hidden"), mark("Show or hide hidden files"), 4),
+    Key("slash", "/", "filter", mark("Filter"), mark("Show only names that contain what you type"), 5),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave without choosing"), ALWAYS),
+))  # fmt: skip
+
+JOB = Scope("job", mark("Job detail"), (
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the list"), ALWAYS),
+    Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
+    Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 2),
+    Key("r", "r", "retry", mark("Retry"), mark("Run again as a new row; restart if the row asks"), 3),
+    Key("a", "a", "again", mark("Again"), mark("Open the form filled with this job's request"), 4),
+    Key("t", "t", "traceback", mark("Traceback"), mark("Show or hide the traceback of a failed job"), 5),
+    Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path of the finished video"), 6),
+    Key("Y", "Y", "copy_command", mark("Copy command"), mark("Copy the job as a shell command"), 7),
+))  # fmt: skip
+
+RESULTS = Scope("results", mark("Results"), (
+    Key("enter", "Enter", "play", mark("Play"), mark("Play here, in the terminal; again stops"), 1),
+    Key("left", "Left", "frame(-1)", mark("Frame before"), mark("One frame back")),
+    Key("right", "Right", "frame(1)", mark("Next frame"), mark("One frame on")),
+    Key("o", "o", "open_player", mark("Open"), mark("Open with the system's player, where there is one")),
+    Key("e", "e", "extend", mark("Extend"), mark("Open the single-shot form with this clip"), 2),
+    Key("l", "l", "last_frame", mark("Last frame"), mark("Use the last frame as a reference of a new job"), 3),
+    Key("a", "a", "again", mark("Again"), mark("Open the form with this video's request"), 4),
+    Key("A", "A", "again_new_seed", mark("New seed"), mark("The same with a fresh seed"), 5),
+    Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path"), 6),
+    Key("Y", "Y", "copy_scp", mark("scp"), mark("Copy an scp line for fetching the file"), 7),
+    Key("slash", "/", "search", mark("Search"), mark("Show only what contains the words you type"), 8),
+    Key("f", "f", "filter", mark("Filter"), mark("Show only the videos of one task; again for the next task"), 9),
+    Key("space", "Space", "mark", mark("Mark"), mark("Mark videos to join or to throw away together"), 10),
+    Key("J", "J", "join", mark("Join"), mark("Join the marked videos to one, in the order they were marked"), 1),
+    Key("r", "r", "rename", mark("Rename"), mark("Give the video and its sidecar another name"), 11),
+    Key("delete,d", "Del", "trash", mark("Trash"),
+        mark("Move the video and its sidecar, or the marked ones, to the trash"), 12),
+    Key("u", "u", "undo", mark("Undo"), mark("Bring back what went to the trash last"), 13),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, close the search, then back home"), ALWAYS),
+))  # fmt: skip
+
+RENAME = Scope("rename", mark("Renaming a video"), (
+    Key("enter", "Enter", "keep", mark("Rename"), mark("Give the video this name"), 1),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave the name as it is"), ALWAYS),
+))  # fmt: skip
+
+MODELS = Scope("models", mark("Models"), (
+    Key("w", "w", "download", mark("Fetch"),
+        mark("Fetch what is missing or damaged, after a question; go on after a pause"), 1),
+    Key("p", "p", "pause", mark("Pause"), mark("Stop the download or check; what came stays, w goes on"), 2),
+    Key("c", "c", "cancel", mark("Cancel"), mark("Take the download or check off the list"), 3),
+    Key("v", "v", "verify", mark("Verify"), mark("Read every file and compare it with its checksum"), 4),
+    Key("enter", "Enter", "files", mark("Files"), mark("Every file with its bytes, here or on the hub"), 5),
+    Key("u", "u", "use", mark("Use folder"), mark("Take the model from a folder of your own"), 6),
+    Key("U", "U", "use_cache", mark("Use cache"), mark("Go back from your own folder to the shared cache"), 6),
+    Key("X,delete", "X", "purge", mark("Delete"), mark("Delete the model from the shared cache, after a question"), 7),
+    Key("y", "y", "copy", mark("Copy command"), mark("Copy the shell command that does it"), 8),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back home; downloads go on"), ALWAYS),
+))  # fmt: skip
+
+FETCH = Scope("fetch", mark("Before a model is fetched"), (
+    Key("y", "y", "take(0)", mark("Fetch"), mark("Fetch everything that is missing, and accept the licence"), 1),
+    Key("1", "1", "take(1)", mark("First task"), mark("Fetch only what the first task listed needs"), 2),
+    Key("2", "2", "take(2)", mark("Second task"), mark("Fetch only what the second task listed needs"), 3),
+    Key("escape,n", "Esc", "no", mark("No"), mark("Fetch nothing"), ALWAYS),
+))  # fmt: skip
+
+MODEL_FILES = Scope("model-files", mark("Files of a model"), (
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the models"), ALWAYS),
+))  # fmt: skip
+
+MODEL_FOLDER = Scope("model-folder", mark("Folder of a model"), (
+    Key("enter", "Enter", "submit", mark("Use"), mark("Look whether the folder holds the model, then use it"), 1),
+    Key("tab", "Tab", "complete", mark("Complete"), mark("Complete the typed path"), 2, True),
+    Key("escape", "Esc", "back", mark("Back"), mark("Change nothing"), ALWAYS, True),
+))  # fmt: skip
+
+DOCTOR = Scope("doctor", mark("Doctor"), (
+    Key("r", "r", "again", mark("Check again"), mark("Run every check again"), 1),
+    Key("y", "y", "copy", mark("Copy fix"), mark("Copy the command that mends the selected finding"), 2),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back home"), ALWAYS),
+))  # fmt: skip
+
+SETTINGS = Scope("settings", mark("Settings"), (
+    Key("ctrl+s,f10", "Ctrl+S", "save", mark("Save"), mark("Write the settings file"), 1, True),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave without saving; asks when something changed"), ALWAYS),
+))  # fmt: skip
+
+HELP = Scope("help", mark("Help"), (
+    Key("escape", "Esc", "back", mark("Back"), mark("Clear the search, then leave"), ALWAYS, True),
+    Key("down", "Down", "scroll(1)", mark("Down"), mark("One row down"), 0, True),
+    Key("up", "Up", "scroll(-1)", mark("Up"), mark("One row up"), 0, True),
+    Key("pagedown", "PgDn", "scroll(2)", mark("Page down"), mark("One page down"), 2, True),
+    Key("pageup", "PgUp", "scroll(-2)", mark("Page up"), mark("One page up"), 3, True),
+))  # fmt: skip
+
+THEMES = Scope("themes", mark("Theme picker"), (
+    Key("enter", "Enter", "keep", mark("Keep"), mark("Keep this theme, for the next start too"), 1),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the theme before"), ALWAYS),
+))  # fmt: skip
+
+PREVIEW = Scope("preview", mark("Preview panel"), (
+    Key("v", "v", "cycle_preview", mark("Size"), mark("Four pictures, two, one, none"), 2),
+))  # fmt: skip
+
+ALONE = Scope("alone", mark("One panel alone"), (
+    Key("q", "q", "quit", mark("Quit"), mark("Leave"), 1, True),
+))  # fmt: skip
+
+CONFIRM = Scope("confirm", mark("Questions"), (
+    Key("y", "y", "yes", mark("Yes"), mark("Do what the question says"), 1),
+    Key("escape,n", "Esc", "no", mark("No"), mark("Leave everything as it is"), ALWAYS),
+))  # fmt: skip
+
+UNUSABLE = Scope("unusable", mark("When the queue cannot be read"), (
+    Key("r", "r", "restore", mark("Last good copy"), mark("Go on with the newest backup, when there is one"), 1),
+    Key("n", "n", "start_new", mark("New queue"), mark("Begin with an empty queue; the bad file is kept"), 2),
+    Key("q", "q", "leave", mark("Leave"), mark("Change nothing"), 3),
+))  # fmt: skip
+
+LEAVE = Scope("leave", mark("Leaving while a job runs"), (
+    Key("s", "s", "stop", mark("Stop and leave"),
+        mark("Stop at the next step; the job goes on from there next time"), 1),
+    Key("f", "f", "finish", mark("Finish without screen"), mark("Leave the screen; this terminal finishes the job"), 2),
+    Key("escape", "Esc", "back", mark("Stay"), mark("Stay"), ALWAYS),
+))  # fmt: skip
+
+SCOPES = (
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, RENAME,
+    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, HELP, THEMES, PREVIEW, ALONE,
+    CONFIRM, UNUSABLE, LEAVE,
+)  # fmt: skip
+
+
+def bindings(scope: Scope, *actions: str) -> list[BindingType]:
+    """Return Textual's bindings of a scope, or of those of its keys whose action is named."""
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.label,
+            show=key.footer > 0,
+            key_display=key.shown,
+            priority=key.priority,
+            id=f"{scope.name}.{key.action}",
+        )
+        for key in scope.keys
+        if not actions or key.action.partition("(")[0] in actions
+    ]
+
+
+@cache
+def footer_places() -> dict[str, int]:
+    """Id of a binding -> its place in the footer."""
+    return {f"{scope.name}.{key.action}": key.footer for scope in SCOPES for key in scope.keys if key.footer}
+
+
+def keys_markdown() -> str:
+    """The page doc/keys.md."""
+    lines = ["# Keys", "", "Written by `python -m skyreels_tui.ui.keys doc/keys.md`; do not edit by hand.", ""]
+    for scope in SCOPES:
+        lines += [f"## {scope.title}", "", "| key | does |", "|---|---|"]
+        lines += [f"| {_names(key)} | {key.help} |" for key in scope.keys]
+        lines.append("")
+    return "\n".join(lines)
+
+
+_WORDS = (mark("Space"), mark("Left"), mark("Right"), mark("Up"), mark("Down"))
+"""Names of keys that keyboards print in their own language or not at all."""
+
+
+def key_words(shown: str) -> str:
+    """The name of a key, as `printed` gives it, in the chosen language."""
+    return "+".join(tr(part) if part in _WORDS else part for part in shown.split("+"))
+
+
+_PRINTED = {"question_mark": "?", "full_stop": ".", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
+            "escape": "Esc", "delete": "Del"}  # fmt: skip
+
+
+def printed(name: str) -> str:
+    """Textual's name of a key as a person reads it: 'ctrl+s' -> 'Ctrl+S'."""
+    if name in _PRINTED:
+        return _PRINTED[name]
+    if len(name) == 1:
+        return name
+    return "+".join(_PRINTED.get(part, part.capitalize()) for part in name.split("+"))
+
+
+def _names(key: Key) -> str:
+    return ", ".join(f"`{printed(name)}`" for name in key.keys.split(","))
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(keys_markdown(), encoding="utf-8")

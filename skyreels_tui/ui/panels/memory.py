@@ -1,0 +1,141 @@
+"""The memory panel: who holds the pool the model lives in, now and over the last ten minutes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar
+
+from textual.content import Content
+
+from pipelines.front.language import mark, tr
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
+from skyreels_tui.ui.drawing.bars import GIB, flow, gib, plot, stack, stacked
+from skyreels_tui.ui.panels.live import LivePanel
+
+HISTORY_S = 600
+LOW_BYTES = 8 * GIB
+HIGH_PRESSURE_PERCENT = 10.0
+ROOMY = 64
+"""Cells from which words are written out."""
+WEIGHTS, ACTIVATIONS, WORK, CACHE = mark("weights"), mark("activations"), mark("work"), mark("cache")
+OURS, OTHERS, USED = mark("ours"), mark("others"), mark("used")
+SHORT = {ACTIVATIONS: WORK}
+"""The same part in a narrow panel."""
+POOLS = {
+    Pool.UNIFIED: mark("unified {size} GiB"),
+    Pool.GPU: mark("GPU {size} GiB"),
+    Pool.SYSTEM: mark("system {size} GiB"),
+}
+
+
+class MemoryPanel(LivePanel):
+    """Bar of weights, activations, cache and other programs; what is available; a graph where there is room."""
+
+    NUMBER = 4
+    LABEL = mark("Memory")
+    ROWS: ClassVar[int] = 4
+    ROOMY_ROWS: ClassVar[int] = 8
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._reading: MemoryReading | None = None
+        self._gpu: GpuReading | None = None
+        self._history: deque[tuple[float, float]] = deque()
+
+    def take_sample(self, sample: Sample) -> None:
+        """Keep the reading and ten minutes of the share that is used."""
+        self._reading, self._gpu = sample.memory, sample.gpu
+        reading = sample.memory
+        if reading is not None and reading.used_bytes is not None and reading.total_bytes:
+            if self._history and sample.at < self._history[-1][0]:
+                # The clock was set back.
+                self._history.clear()
+            self._history.append((sample.at, reading.used_bytes / reading.total_bytes))
+            while self._history[0][0] < sample.at - HISTORY_S:
+                self._history.popleft()
+            self.set_title(tr(POOLS[reading.pool], size=gib(reading.total_bytes)))
+        self.redraw()
+
+    def line(self, width: int) -> Content:
+        """`mem 61.5/119.7 GiB ▓▓▓▓▓░░░`."""
+        reading = self._reading
+        if reading is None or not reading.total_bytes:
+            return Content.assemble((tr("mem"), "$text-muted"), " -")
+        return Content.assemble(
+            (tr("mem"), "$text-muted"),
+            f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)} GiB ",
+            self._bar(reading, 8),
+        )
+
+    def body(self, width: int, height: int) -> Content:
+        """Bar and legend, availability, then the graph."""
+        reading = self._reading
+        if reading is None:
+            return self.no_reading("memory")
+        if not reading.total_bytes:
+            return self.words(tr("this system does not say how much memory it has"))
+        figures = f" {gib(reading.used_bytes)}/{gib(reading.total_bytes)}"
+        top = Content.assemble(self._bar(reading, max(4, width - len(figures))), figures)
+        legend = flow(self._legend(reading, width), width)
+        rest = flow(self._rest(reading), width)
+        lines = [top, *legend, *rest]
+        if height - len(lines) >= 2:
+            lines += self._graph(width, height - len(lines))
+        return stack(lines, width, height)
+
+    def _bar(self, reading: MemoryReading, width: int) -> Content:
+        parts = [(float(amount), glyph, style) for _, amount, glyph, style in self._parts(reading)]
+        return stacked(parts, reading.total_bytes or 1, width, self.glyphs.bar_empty)
+
+    def _legend(self, reading: MemoryReading, width: int) -> list[Content]:
+        short = SHORT if width < ROOMY else {}
+        return [
+            Content.assemble(tr(short.get(name, name)), f" {gib(amount)} ", (glyph * 2, style))
+            for name, amount, glyph, style in self._parts(reading)
+        ]
+
+    def _parts(self, reading: MemoryReading) -> list[tuple[str, int, str, str]]:
+        """(name, bytes, glyph, style) of everything known that is used, in the order of the bar."""
+        shades = self.glyphs.shades
+        known = reading.weights_bytes is not None
+        parts = [
+            (WEIGHTS, reading.weights_bytes, shades[0], "$primary"),
+            (ACTIVATIONS if known else OURS, reading.work_bytes, shades[1], "$accent"),
+            (CACHE, reading.spare_bytes, shades[2], "$secondary"),
+            (OTHERS if reading.ours_bytes is not None else USED, reading.others_bytes, shades[3], "$text-muted"),
+        ]
+        return [(name, amount, glyph, style) for name, amount, glyph, style in parts if amount is not None]
+
+    def _rest(self, reading: MemoryReading) -> list[Content]:
+        low = reading.available_bytes is not None and reading.available_bytes < LOW_BYTES
+        available = tr("available {size}", size=gib(reading.available_bytes))
+        parts = [Content.styled(available, "bold $text-error" if low else "")]
+        if reading.peak_bytes is not None:
+            parts.append(self.words(tr("peak {size}", size=gib(reading.peak_bytes)), ""))
+        if reading.page_cache_bytes is not None:
+            parts.append(self.words(tr("page cache {size}", size=gib(reading.page_cache_bytes)), ""))
+        if reading.swap_total_bytes:
+            parts.append(self.words(tr("swap {size}", size=gib(reading.swap_used_bytes)), ""))
+        elif reading.swap_total_bytes == 0:
+            parts.append(self.words(tr("no swap")))
+        if reading.pool is Pool.GPU:
+            parts.append(self.words(tr("system {size} free", size=gib(reading.system_available_bytes)), ""))
+        pressure = reading.pressure_percent
+        if pressure is not None and pressure >= 0.1:
+            style = "$text-error" if pressure >= HIGH_PRESSURE_PERCENT else "$text-warning"
+            share = f"{pressure:.0f} %" if pressure >= 1 else "<1 %"
+            parts.append(Content.styled(tr("waiting {share}", share=share), style))
+        return parts
+
+    def _graph(self, width: int, height: int) -> list[Content]:
+        """Share used over the last ten minutes, newest right; the last row says what it is."""
+        # A cell is a fixed stretch of time, so that the graph moves once a cell and not once a second.
+        cell_s = HISTORY_S / width
+        columns: dict[int, float] = {}
+        for at, share in self._history:
+            place = int(at / cell_s)
+            columns[place] = max(share, columns.get(place, 0.0))
+        rows = plot(list(columns.values()), width, height - 1, 1.0, self.glyphs)
+        minutes = round((self._history[-1][0] - self._history[0][0]) / 60) if self._history else 0
+        caption = tr("last {minutes} min", minutes=minutes) if minutes else tr("last minute")
+        return [*(Content.styled(row, "$primary") for row in rows), self.words(caption)]

@@ -1,0 +1,220 @@
+"""The preview panel: four frames of the picture that the running job is heading for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.content import Content, Span
+from textual.message import Message
+
+from pipelines.front.language import mark, tr
+from pipelines.front.progress import PreviewStrip
+from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.drawing.pictures import as_picture, picture_widget, shown_pictures
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keys import PREVIEW, bindings
+from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.words.times import UNKNOWN
+
+if TYPE_CHECKING:
+    from skyreels_tui.ui.drawing.pictures import Pixels
+
+GAP_CELLS = 1
+LOOKING_EVERY_S = 2.0
+RAMP = " .:-=+*#%@"
+"""Dark to light, for terminals without colour."""
+
+MODES: tuple[tuple[str, int], ...] = (("strip", 4), ("pair", 2), ("single", 1), ("off", 0))
+"""What the key cycles through: name, number of pictures."""
+
+
+class PreviewPanel(LivePanel):
+    """Draws the newest strip in half-block cells; says `Looking` while it can be seen, so that it is made."""
+
+    NUMBER = 3
+    LABEL = mark("Preview")
+    ROWS: ClassVar[int] = 8
+    BINDINGS = bindings(PREVIEW)
+
+    class Looking(Message):
+        """Somebody sees the preview: posted again every few seconds while that is so."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._strip: PreviewStrip | None = None
+        self._job_id: int | None = None
+        self._step = 0
+        self._job_runs = False
+        self._mode = 0
+        self._image: Any = None
+        """The widget of a terminal that shows real pictures."""
+        self._said_at: float | None = None
+        self._drawn_for: tuple[object, ...] = ()
+        self._content = Content("")
+
+    def compose(self) -> ComposeResult:
+        """A picture over the cells, where the terminal has been found able to show one."""
+        drawing = getattr(self.app, "drawing", "cells")
+        if drawing == "off":
+            self._mode = len(MODES) - 1
+        elif drawing in ("kitty", "sixel"):
+            self._image = picture_widget(drawing)
+            yield self._image
+
+    def on_mount(self) -> None:
+        """Subscribe to progress, and start with the newest picture there is."""
+        super().on_mount()
+        app = hub(self)
+        app.job_progress.subscribe(self, self.take_progress)
+        app.job_changed.subscribe(self, self.take_job)
+        if app.last_progress is not None:
+            self.take_progress(app.last_progress)
+
+    @property
+    def is_watched(self) -> bool:
+        """True while a preview would be seen."""
+        if MODES[self._mode][1] == 0 or self.folded or not self.is_on_screen:
+            return False
+        return self.screen is self.app.screen and self.content_size.area > 0
+
+    def take_sample(self, sample: Sample) -> None:
+        """Say again that somebody looks, while something runs."""
+        if sample.queue is not None and self._job_runs != (sample.queue.running is not None):
+            self._job_runs = sample.queue.running is not None
+            self.redraw()
+        if (self._job_runs or sample.queue is None) and self.is_watched:
+            now = self.clock()
+            if self._said_at is None or now - self._said_at >= LOOKING_EVERY_S:
+                self._said_at = now
+                self.post_message(self.Looking())
+
+    def take_job(self, event: JobChanged) -> None:
+        """A new job begins with no picture."""
+        if event.job.state is JobState.RUNNING and event.job.id != self._job_id:
+            self._job_id, self._strip, self._job_runs = event.job.id, None, True
+            self.set_title("")
+            self._show_picture()
+            self.redraw()
+
+    def take_progress(self, event: JobProgress) -> None:
+        """Keep the picture of a report that has one."""
+        if event.job_id != self._job_id:
+            self._job_id, self._strip = event.job_id, None
+        self._job_runs = True
+        strip = event.progress.preview
+        if strip is not None:
+            self._strip, self._step = strip, event.progress.step
+            frames = " ".join(str(frame + 1) for frame in strip.frames)
+            self.set_title(tr("step {step} · frames {frames}", step=self._step, frames=frames))
+        self._show_picture()
+        self.redraw()
+
+    def _show_picture(self) -> None:
+        count = MODES[self._mode][1]
+        if self._image is not None:
+            self._image.display = count > 0 and self._strip is not None
+            if self._image.display and self._strip is not None:
+                self._image.image = as_picture(self._strip, count)
+
+    def action_cycle_preview(self) -> None:
+        """Four pictures, two, one, off."""
+        self._mode = (self._mode + 1) % len(MODES)
+        self._said_at = None
+        self._show_picture()
+        self.refresh(layout=True)
+
+    def line(self, width: int) -> Content:
+        """What the folded panel can say without pictures."""
+        shown = tr("step {step}", step=self._step) if self._strip else UNKNOWN
+        if MODES[self._mode][1] == 0:
+            shown = tr("off")
+        return Content.assemble((tr("preview"), "$text-muted"), " ", shown)
+
+    def body(self, width: int, height: int) -> Content:
+        """The strip, scaled to the room; the words that explain why there is none."""
+        count = MODES[self._mode][1]
+        if count == 0:
+            return self.words(tr("preview is off: v shows it"))
+        if self._strip is None:
+            return self.words(tr("a picture comes after the next step") if self._job_runs else tr("nothing is running"))
+        if self._image is not None:
+            return Content("\n" * (height - 1))
+        # Content of a strip costs a few milliseconds, and the layout asks several times.
+        key = (id(self._strip), count, width, height, self.monochrome)
+        if key != self._drawn_for:
+            self._content = draw_strip(self._strip, count, width, height, self.monochrome)
+            self._drawn_for = key
+        return self._content
+
+    @property
+    def monochrome(self) -> bool:
+        """True where colours are not to be used."""
+        return bool(self.app.no_color) or self.glyphs.sparks.isascii()
+
+
+def fit(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
+    """Return (height, width) in pixels of a picture scaled into `rows` x `columns` cells of 1x2 pixels."""
+    scale = min(columns / width, 2 * rows / height)
+    return max(2, int(height * scale) // 2 * 2), max(1, min(columns, round(width * scale)))
+
+
+def resize(picture: Pixels, height: int, width: int) -> Pixels:
+    """Scale by averaging or repeating whole pixels."""
+    import numpy as np
+
+    ys = np.linspace(0, picture.shape[0], height + 1)
+    xs = np.linspace(0, picture.shape[1], width + 1)
+    sums = np.zeros((picture.shape[0] + 1, picture.shape[1] + 1, 3))
+    sums[1:, 1:] = picture.cumsum(0, dtype=np.float64).cumsum(1)
+    y0, x0 = np.floor(ys[:-1]).astype(int), np.floor(xs[:-1]).astype(int)
+    y1 = np.maximum(y0 + 1, np.floor(ys[1:]).astype(int))
+    x1 = np.maximum(x0 + 1, np.floor(xs[1:]).astype(int))
+    boxes = sums[y1][:, x1] - sums[y0][:, x1] - sums[y1][:, x0] + sums[y0][:, x0]
+    areas = ((y1 - y0)[:, None] * (x1 - x0)[None, :])[..., None]
+    scaled: Pixels = (boxes / areas).round().astype(np.uint8)
+    return scaled
+
+
+def arrange(count: int, strip: PreviewStrip, width: int, height: int) -> tuple[int, int, int]:
+    """Return (pictures in a row, height, width in pixels) that shows `count` pictures largest."""
+
+    def size(across: int) -> tuple[int, int, int]:
+        down = -(-count // across)
+        columns = max(1, (width - GAP_CELLS * (across - 1)) // across)
+        return (across, *fit(strip.height, strip.width, max(1, height // down), columns))
+
+    full_rows = (across for across in range(count, 0, -1) if count % across == 0)
+    return max(map(size, full_rows), key=lambda found: found[2])
+
+
+def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochrome: bool = False) -> Content:
+    """Draw `count` pictures in at most `width` x `height` cells: side by side, or in rows where that is larger."""
+    shown = shown_pictures(strip, count)
+    across, rows_px, columns_px = arrange(len(shown), strip, width, height)
+    scaled = [resize(picture, rows_px, columns_px) for picture in shown]
+    gap = Content(" " * GAP_CELLS)
+    lines = []
+    for first in range(0, len(scaled), across):
+        for row in range(0, rows_px, 2):
+            parts = [_cells(p[row], p[row + 1], monochrome) for p in scaled[first : first + across]]
+            lines.append(gap.join(parts))
+    return Content("\n").join(lines)
+
+
+def _cells(top: Pixels, bottom: Pixels, monochrome: bool) -> Content:
+    """One row of cells: upper half blocks, the lower pixel as background."""
+    if monochrome:
+        grey = (top.mean(1) + bottom.mean(1)) / 2
+        return Content("".join(RAMP[int(value / 256 * len(RAMP))] for value in grey))
+    spans = []
+    start = 0
+    pairs = [(*upper, *lower) for upper, lower in zip(top.tolist(), bottom.tolist(), strict=True)]
+    for index in range(1, len(pairs) + 1):
+        if index == len(pairs) or pairs[index] != pairs[start]:
+            r, g, b, r2, g2, b2 = pairs[start]
+            spans.append(Span(start, index, f"rgb({r},{g},{b}) on rgb({r2},{g2},{b2})"))
+            start = index
+    return Content("▀" * len(pairs), spans)

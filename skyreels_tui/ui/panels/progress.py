@@ -1,0 +1,265 @@
+"""The progress panel: the running job's stages and steps, how long it has run and when it ends."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from textual.content import Content
+
+from pipelines.front.language import mark, tr, trn
+from pipelines.front.plan import Plan
+from pipelines.front.progress import Progress, Stage
+from skyreels_tui.monitors.sample import QueueForecast, Sample
+from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.reasons import interruption_place, reason_words
+from skyreels_tui.ui.drawing.bars import bar, flow, sparkline, stack
+from skyreels_tui.ui.drawing.glyphs import state_mark
+from skyreels_tui.ui.drawing.safe import cells
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.words.safe_text import safe
+from skyreels_tui.words.times import clock, duration, size
+
+CONDITION_WORDS = {"r2v": mark("references"), "v2v": mark("tail"), "a2v": mark("portrait")}
+SEGMENT_WORDS = {"v2v": mark("piece {number} of {total}"), "a2v": mark("window {number} of {total}")}
+SEGMENT = mark("part {number} of {total}")
+BAR_CELLS = 34
+"""Room for stage, bar, count and window in the folded line."""
+WITHIN_STEP = 0.95
+"""Share of a step's cell that the clock alone may fill: the rest waits for the step's own report."""
+
+
+class ProgressPanel(LivePanel):
+    """Facts, stages, bar, speed and times of the running job; the last word on it when it has ended."""
+
+    NUMBER = 2
+    LABEL = mark("Progress")
+    ROWS: ClassVar[int] = 6
+
+    DEFAULT_CSS = """
+    ProgressPanel.-folded { width: 1fr; }
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self._job: Job | None = None
+        self._event: JobProgress | None = None
+        self._received_s = 0.0
+        self._details: dict[Stage, str] = {}
+        self._queue = QueueForecast()
+        self._plan: Plan | None = None
+        self.wall_clock = datetime.now
+
+    def on_mount(self) -> None:
+        """Subscribe to jobs and their progress, and start with what the app knows."""
+        super().on_mount()
+        app = hub(self)
+        app.job_progress.subscribe(self, self.take_progress)
+        app.job_changed.subscribe(self, self.take_job)
+        if app.last_progress is not None:
+            self.take_progress(app.last_progress)
+
+    def take_sample(self, sample: Sample) -> None:
+        """A second has passed: the times move on."""
+        self._queue = sample.queue or QueueForecast()
+        running = self._queue.running
+        if running is not None:
+            self._plan = running.plan
+            if self._job is None or self._job.id != running.job.id or self._job.state is not JobState.RUNNING:
+                self._begin(running.job)
+        self.redraw()
+
+    def take_job(self, event: JobChanged) -> None:
+        """A job began, changed or ended."""
+        job = event.job
+        if self._job is not None and job.id == self._job.id:
+            self._job = job
+            self._title()
+        elif job.state is JobState.RUNNING:
+            self._begin(job)
+        self.redraw()
+
+    def take_progress(self, event: JobProgress) -> None:
+        """Keep the newest report and the words of its stage."""
+        if self._event is not None and self._event.job_id != event.job_id:
+            self._details.clear()
+        self._event, self._received_s = event, self.clock()
+        if self._job is None or self._job.id != event.job_id:
+            board = getattr(self.app, "board", None)
+            job = board.get(event.job_id) if board is not None else None
+            if job is not None:
+                self._begin(job)
+        if event.progress.detail:
+            self._details[event.progress.stage] = event.progress.detail
+        self.redraw()
+
+    def line(self, width: int) -> Content:
+        """`12 corridor-A  denoise ━━━━━━╸──── 5/8  268.4 s/step  left 14:02`."""
+        job, event = self._job, self._live()
+        if job is None:
+            return self.words(tr("nothing is running"))
+        name = Content(f"{job.id} {safe(job.label, 24)}")
+        if event is None:
+            return stack([Content.assemble(name, "  ", self._ending(job))], width, 1)
+        progress = event.progress
+        left = Content(tr("left {time}", time=duration(self._left_s(event))))
+        speed = Content(_speed(event))
+        room = width - name.cell_length - left.cell_length - 4
+        # The end matters more than the speed.
+        tail = [speed, left] if speed.cell_length and room - speed.cell_length - 2 >= BAR_CELLS else [left]
+        room -= sum(part.cell_length + 2 for part in tail[:-1])
+        return flow([name, self._bar_line(progress, max(12, room)), *tail], width, "  ")[0]
+
+    def body(self, width: int, height: int) -> Content:
+        """The job's lines, the most useful first where the room is short."""
+        job, event = self._job, self._live()
+        if job is None:
+            return stack([self.words(tr("nothing is running")), *self._queue_line()], width, height)
+        facts = self._facts(job, width)
+        if event is None:
+            lines = [*facts, self._ending(job), *self._queue_line()]
+            return stack(lines, width, height)
+        moving = [self._bar_line(event.progress, width), *self._speed_line(event, width)]
+        times = flow(self._times(event), width)
+        stages = flow(self._stages(job, event), width)
+        spare = height - len(moving) - len(times)
+        facts = facts if spare > len(stages) else []
+        stages = stages[: max(0, spare - len(facts))]
+        lines = [*facts, *stages, *moving, *times]
+        if len(lines) < height:
+            lines += self._queue_line()
+        return stack(lines, width, height)
+
+    def _begin(self, job: Job) -> None:
+        if self._job is None or self._job.id != job.id:
+            self._details.clear()
+        self._job = job
+        self._title()
+
+    def _title(self) -> None:
+        self.set_title(f"{self._job.id} {safe(self._job.label, 40)}" if self._job else "")
+
+    def _live(self) -> JobProgress | None:
+        """The newest report, when it is of a job that still runs."""
+        job, event = self._job, self._event
+        if job is None or event is None or event.job_id != job.id or job.state is not JobState.RUNNING:
+            return None
+        return event
+
+    def _since_s(self) -> float:
+        return max(0.0, self.clock() - self._received_s)
+
+    def _left_s(self, event: JobProgress) -> float | None:
+        return None if event.left_s is None else max(0.0, event.left_s - self._since_s())
+
+    def _facts(self, job: Job, width: int) -> list[Content]:
+        parts = [job.task_type]
+        plan = self._plan
+        running = self._queue.running
+        if plan is not None and running is not None and running.job.id == job.id:
+            parts += [
+                job.request.resolution,
+                f"{plan.height}x{plan.width}",
+                trn("{count} frame", "{count} frames", plan.num_frames),
+            ]
+        parts = parts if Content("  ".join(parts)).cell_length <= width else [job.task.short, *parts[1:]]
+        return [self.words("  ".join(parts))]
+
+    def _ending(self, job: Job) -> Content:
+        shown = state_mark(job, self.glyphs)
+        words = str(shown)
+        if job.state is JobState.RUNNING:
+            words = " ".join((shown.glyph, tr("starting")))
+        elif job.state in FINISHED and job.run_seconds:
+            words = tr("{state} in {time}", state=shown, time=duration(job.run_seconds))
+        if place := interruption_place(job.reason):
+            words += f" {place}"
+        elif job.error or job.reason:
+            words += f": {safe(job.error or reason_words(job.reason), 200)}"
+        return Content.styled(words, shown.style)
+
+    def _stages(self, job: Job, event: JobProgress) -> list[Content]:
+        spent = dict(event.stage_seconds)
+        now = event.progress.stage
+        parts = []
+        for stage in Stage:
+            if stage is Stage.DENOISE:
+                continue
+            name = self._stage_word(job, stage)
+            if stage is now:
+                parts.append(Content.styled(f"{name} …", "$primary"))
+            elif stage in spent:
+                said = self._details.get(stage, "")
+                words = tr("cached") if said == "cached" else f"{spent[stage]:.1f} s"
+                parts.append(Content.assemble(f"{name} ", (self.glyphs.check, "$text-success"), f" {words}"))
+            else:
+                parts.append(self.words(f"{name} {self.glyphs.dot}"))
+        return parts
+
+    def _stage_word(self, job: Job, stage: Stage) -> str:
+        return tr(CONDITION_WORDS.get(job.task.family, stage.value) if stage is Stage.CONDITION else stage.value)
+
+    def _bar_line(self, progress: Progress, width: int) -> Content:
+        """Name of the stage, bar, count; the piece or window when there are several."""
+        job = self._job
+        name = self._stage_word(job, progress.stage) if job else tr(progress.stage.value)
+        done, total, words = float(progress.step), float(progress.num_steps), ""
+        if progress.stage is Stage.LOAD and progress.bytes_total:
+            done, total = float(progress.bytes_done), float(progress.bytes_total)
+            words = tr("{done} of {total}", done=size(progress.bytes_done), total=size(progress.bytes_total))
+        elif progress.num_steps:
+            words = f"{progress.step}/{progress.num_steps}"
+            done += self._within_step(progress)
+        if progress.num_segments > 1 and job is not None:
+            piece = SEGMENT_WORDS.get(job.task.family, SEGMENT)
+            words += "  " + tr(piece, number=progress.segment + 1, total=progress.num_segments)
+        if not total:
+            return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[0]
+        room = max(4, width - cells(name) - cells(words) - 2)
+        return Content.assemble(f"{name} ", bar(done / total, room, self.glyphs), f" {words}")
+
+    def _within_step(self, progress: Progress) -> float:
+        event = self._event
+        if progress.stage is not Stage.DENOISE or event is None or not event.step_seconds:
+            return 0.0
+        usual = event.step_seconds[-1]
+        left = progress.num_steps - progress.step
+        return min(WITHIN_STEP, self._since_s() / usual) if usual > 0 and left > 0 else 0.0
+
+    def _speed_line(self, event: JobProgress, width: int) -> list[Content]:
+        speed = _speed(event)
+        if not speed:
+            return []
+        spark = sparkline(event.step_seconds, max(4, min(40, width - cells(speed) - 2)), 0, None, self.glyphs)
+        return [Content.assemble(f"{speed}  ", (spark, "$accent"))]
+
+    def _times(self, event: JobProgress) -> list[Content]:
+        left = self._left_s(event)
+        parts = [Content(tr("elapsed {time}", time=duration(event.elapsed_s + self._since_s())))]
+        if left is None:
+            return [*parts, self.words(tr("time left known after the first step"))]
+        now = self.wall_clock()
+        return [
+            *parts,
+            Content.styled(tr("left {time}", time=duration(left)), "bold"),
+            Content(tr("ends {time}", time=clock(now + timedelta(seconds=left), now))),
+        ]
+
+    def _queue_line(self) -> list[Content]:
+        waiting = len(self._queue.job_seconds) + self._queue.unknown
+        if not waiting:
+            return []
+        now = self.wall_clock()
+        end = clock(now + timedelta(seconds=self._queue.total_seconds), now)
+        unknown = self._queue.unknown
+        if unknown:
+            words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
+        else:
+            words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
+        return [self.words(words)]
+
+
+def _speed(event: JobProgress) -> str:
+    return tr("{seconds} s/step", seconds=f"{event.step_seconds[-1]:.1f}") if event.step_seconds else ""

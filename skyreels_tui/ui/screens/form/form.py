@@ -1,0 +1,415 @@
+"""The form of a new job, drawn from the task's field specs; checks while you type, queues on Ctrl+S."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from pipelines.front.errors import Problem
+from pipelines.front.language import mark, tr, trn
+from pipelines.front.request import SEED, Text
+from pipelines.tasks import TASKS, task_named
+from skyreels_tui.queue.model import Job
+from skyreels_tui.requests import forms
+from skyreels_tui.requests.drafts import Draft
+from skyreels_tui.requests.history import HISTORY_FILE, History
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import plain, safe
+from skyreels_tui.ui.form_host import FormHost, form_host
+from skyreels_tui.ui.keys import FORM, bindings
+from skyreels_tui.ui.screens.form.history import HistoryScreen
+from skyreels_tui.ui.screens.form.presets import PresetsScreen
+from skyreels_tui.ui.screens.form.seeds import SeedsScreen
+from skyreels_tui.ui.widgets.fact_lines import FactLines
+from skyreels_tui.ui.widgets.fields import make_field
+from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.fields.files import FilesField
+from skyreels_tui.ui.widgets.fields.text import PromptField
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.widgets.more import More
+
+PAUSE_S = 0.15
+"""Typing rests this long before the files are checked again."""
+LABEL = Text(label=mark("Label"), help=mark("A name for the list; empty: task and number"))
+
+
+class FormScreen(Screen[None]):
+    """One task's form; what is typed is kept as a draft until it is queued."""
+
+    BINDINGS = bindings(FORM)
+
+    def __init__(
+        self,
+        task_name: str,
+        values: dict[str, object] | None = None,
+        label: str = "",
+        *,
+        edit_job_id: int | None = None,
+    ) -> None:
+        """With `edit_job_id` that job is changed in place, and no draft is kept."""
+        super().__init__()
+        self.form_task = task_named(task_name)
+        self._edits = edit_job_id
+        self._given, self._given_label = values, label
+        self._checked: forms.Checked | None = None
+        self._checked_values: dict[str, Any] = {}
+        self._timer: Timer | None = None
+        self._submitting = False
+        self._asked = False
+        """The queue key was pressed: from then on every problem is shown."""
+        self._copies = 1
+        """Jobs that the queue key adds, with rising seeds."""
+        self._forgotten: Draft | None = None
+        """What Ctrl+R brings back."""
+
+    @property
+    def host(self) -> FormHost:
+        """What the app lends a form."""
+        return form_host(self)
+
+    # Drawing
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, one line of help, the estimate, the keys."""
+        host = self.host
+        draft = host.drafts.forms.get(self.form_task.name, Draft())
+        if self._given is not None:
+            host.drafts.profile = "demo" if self._given.get("profile") == "demo" else "full"
+            draft = Draft(dict(self._given), self._given_label)
+        values = forms.initial_values(self.form_task, host.task_defaults(self.form_task.name), draft.values)
+        if "resolution" not in (self._given or {}):
+            values = forms.fit_to_profile(self.form_task, values, self._profile)
+        yield Static(self._title(), id="form-title")
+        with VerticalScroll(id="form-fields", can_focus=False):
+            yield Static(Content(""), id="form-checkpoint")
+            advanced = []
+            for name, spec in forms.ordered_specs(self.form_task.request_type):
+                field = make_field(name, spec, values[name], demo=self._profile == "demo")
+                if spec.advanced:
+                    advanced.append(field)
+                else:
+                    yield field
+            yield make_field("label", LABEL, draft.label)
+            yield More(advanced)
+        yield Static(Content(""), id="form-help")
+        yield FactLines(id="form-estimate")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Start in the first field, with what is known about the draft."""
+        self.host.drafts.task = self.form_task.name
+        self.call_after_refresh(self._check)
+
+    @property
+    def _profile(self) -> Any:
+        return self.host.drafts.profile
+
+    def _title(self) -> Content:
+        parts: list[tuple[str, str] | str] = [(tr(self.form_task.title), "bold $primary")]
+        if self._edits is not None:
+            parts.insert(0, (tr("Edit job {id}", id=self._edits) + "   ", "bold $accent"))
+        if self._profile == "demo":
+            parts.append(("  " + tr("demo models"), "$text-warning"))
+        others = [f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task]
+        if self._edits is not None:
+            return Content.assemble(*parts)
+        return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
+
+    # Values
+
+    @property
+    def _fields(self) -> dict[str, Field]:
+        return {field.field_name: field for field in self.query(Field)}
+
+    def values(self) -> dict[str, Any]:
+        """What stands in the fields, the label left out."""
+        return {name: field.value for name, field in self._fields.items() if name != "label"}
+
+    @property
+    def _label(self) -> str:
+        return str(self._fields["label"].value).strip()
+
+    # Checking
+
+    @on(Field.Changed)
+    def _on_field_changed(self) -> None:
+        self._checked = None
+        self._check_soon(PAUSE_S)
+
+    def _check_soon(self, pause_s: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(pause_s, self._check) if pause_s else None
+        if not pause_s:
+            self._check()
+
+    def _check(self) -> None:
+        if not self.is_mounted:
+            return
+        values = self.values()
+        self.query_one(More).refresh_summary()
+        self._keep_draft(values)
+        self._check_on_worker(values, self._profile)
+
+    @work(thread=True, exclusive=True, group="check")
+    def _check_on_worker(self, values: dict[str, Any], profile: Any) -> None:
+        request = forms.build_request(self.form_task, values, profile)
+        checked = forms.check_form(
+            self.form_task, request, self.host.cache_dir, self.host.own_model(self.form_task.family)
+        )
+        self.app.call_from_thread(self._take_checked, values, checked)
+
+    def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
+        if not self.is_mounted or not self.query("#form-checkpoint"):
+            # The form was left while its files were looked at.
+            return
+        if values != self.values():
+            # Something was typed meanwhile: another check is on its way.
+            return
+        self._checked, self._checked_values = checked, values
+        for field in self.query(PromptField):
+            field.take_reading(checked.reading.text, checked.reading.tokens)
+        self._show_problems(checked.problems)
+        self._show_checkpoint(checked.checkpoint)
+        self._show_estimate(checked)
+        if self._submitting:
+            self._submit_checked(checked)
+
+    def _show_problems(self, problems: Sequence[Problem]) -> None:
+        by_field: dict[str, str] = {}
+        for problem in problems:
+            by_field.setdefault(problem.field, problem.message)
+        more = self.query_one(More)
+        for name, field in self._fields.items():
+            shown = by_field.get(name, "") if field.touched or self._asked else ""
+            field.show_problem(shown)
+            if shown and field.spec.advanced:
+                more.open = True
+
+    def _show_checkpoint(self, missing: str) -> None:
+        banner = self.query_one("#form-checkpoint", Static)
+        banner.display = bool(missing)
+        if missing:
+            banner.update(
+                Content.assemble(
+                    plain(missing, "$text-warning"),
+                    "\n",
+                    ("Ctrl+O", "bold $primary"), " ",
+                    tr("tries it with the tiny built-in models (noise), no download."),
+                )
+            )  # fmt: skip
+
+    def _show_estimate(self, checked: forms.Checked) -> None:
+        box = self.query_one(FactLines)
+        plan = checked.plan
+        if plan is None:
+            wanted = [tr(self._fields[p.field].spec.label) for p in checked.problems if p.field in self._fields]
+            names = ", ".join(dict.fromkeys(wanted))
+            box.show(([tr("An estimate comes with: {fields}", fields=names)] if names else [], "$text-muted"))
+            return
+        seconds, learned = self.host.estimate(self.form_task, plan)
+        made, takes = forms.estimate_facts(plan, seconds, learned, self.host.machine(), datetime.now().astimezone())
+        box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""))
+
+    @on(Field.Focused)
+    def _on_field_focused(self, event: Field.Focused) -> None:
+        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A job that is edited keeps its task, and is saved instead of queued."""
+        if action in ("submit", "seeds", "task", "next_task"):
+            return self._edits is None
+        return self._edits is not None if action == "save" else True
+
+    def action_save(self) -> None:
+        """Change the edited job, or show every problem."""
+        self.action_submit()
+
+    def action_submit(self) -> None:
+        """Queue the job, or show every problem and go to the first."""
+        self._submit(1)
+
+    def action_seeds(self) -> None:
+        """Queue the job several times with rising seeds; a wrong seed is refused as usual."""
+        seed = self.values()["seed"]
+        if isinstance(seed, int) and SEED.minimum <= seed <= SEED.maximum:
+            self.app.push_screen(SeedsScreen(seed), lambda count: self._submit(count) if count else None)
+        else:
+            self._submit(1)
+
+    def _submit(self, copies: int) -> None:
+        if self._submitting:
+            return
+        self._submitting = self._asked = True
+        self._copies = copies
+        for files in self.query(FilesField):
+            files.whole = True
+        if self._checked is not None and self._checked_values == self.values():
+            self._submit_checked(self._checked)
+        else:
+            self._check_soon(0.0)
+
+    def _submit_checked(self, checked: forms.Checked) -> None:
+        self._send_or_refuse(checked)
+        for files in self.query(FilesField):
+            files.whole = False
+
+    def _send_or_refuse(self, checked: forms.Checked) -> None:
+        if checked.problems:
+            self._submitting = False
+            self._show_problems(checked.problems)
+            self._go_to(checked.problems[0].field)
+            words = trn(
+                "Not queued: {count} field to mend, marked below",
+                "Not queued: {count} fields to mend, marked below",
+                len({problem.field for problem in checked.problems}),
+            )
+            self.host.tell(words, "error")
+            return
+        if checked.checkpoint:
+            self._submitting = False
+            self.host.tell(
+                tr(
+                    "Not queued: this model is not on the machine. Ctrl+O uses the demo models, M on the home screen "
+                    "shows the download"
+                ),
+                "error",
+            )
+            return
+        if self._edits is None:
+            self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered, copies=self._copies))
+        else:
+            self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
+
+    def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
+        self._submitting = False
+        if job is None:
+            # One of several is named by its number, 'entry 2.prompt'.
+            self._show_problems([Problem(found.field.rpartition(".")[2], found.message) for found in problems])
+            return
+        self._history.add(job.request)
+        if self._edits is not None:
+            self.host.tell(tr("Job {id} changed", id=job.id))
+        else:
+            self.host.drafts.forms.pop(self.form_task.name, None)
+            self.host.drafts.save()
+            one = tr("Job {id} queued", id=job.id)
+            many = tr("{count} jobs queued", count=self._copies)
+            self.host.tell(one if self._copies == 1 else many)
+        self.dismiss()
+        self.host.show_job(job.id)
+
+    def _go_to(self, name: str) -> None:
+        field = self._fields.get(name)
+        if field is None:
+            return
+        if field.spec.advanced:
+            self.query_one(More).open = True
+        for widget in field.query("*"):
+            if widget.focusable:
+                widget.focus()
+                return
+
+    def action_task(self, place: int) -> None:
+        """Go to the form of another task; this one is kept as a draft."""
+        if TASKS[place] is not self.form_task:
+            self._keep_draft(self.values())
+            self.app.switch_screen(FormScreen(TASKS[place].name))
+
+    def action_next_task(self) -> None:
+        """Go round the tasks."""
+        self.action_task((TASKS.index(self.form_task) + 1) % len(TASKS))
+
+    def action_profile(self) -> None:
+        """Switch between the real models and the built-in tiny ones."""
+        values, label = self.values(), self._label
+        self.host.drafts.profile = "full" if self._profile == "demo" else "demo"
+        values = forms.fit_to_profile(self.form_task, values, self._profile)
+        self._keep_draft(values, label)
+        self._start_over({**values, "profile": self._profile}, label)
+
+    def action_copy_command(self) -> None:
+        """Copy the job as a shell command."""
+        request = forms.build_request(self.form_task, self.values(), self._profile)
+        command = forms.shell_command(self.form_task, request, self._label)
+        self.app.copy_to_clipboard(command)
+        self.host.tell(tr("Copied: {command}", command=safe(command, 200)))
+
+    def action_reset(self) -> None:
+        """Empty the form; the second time bring back what was there."""
+        before = Draft(self.values(), self._label)
+        back = self._forgotten or Draft()
+        screen = self._start_over({**back.values, "profile": self._profile}, back.label)
+        screen._forgotten = None if self._forgotten else before
+        emptied = tr("Form emptied: Ctrl+R brings it back")
+        self.host.tell(emptied if screen._forgotten else tr("The form is back"))
+
+    @property
+    def _history(self) -> History:
+        return History(self.host.folders.state / HISTORY_FILE)
+
+    def action_history(self) -> None:
+        """Pick an earlier file in a file field, else an earlier prompt."""
+        focused = self.focused
+        ancestors = focused.ancestors_with_self if focused is not None else []
+        files = next((field for field in ancestors if isinstance(field, FilesField)), None)
+        if files is not None:
+            title, entries = tr("Earlier files"), self._history.entries(files.files_spec.media)
+            take: Callable[[str | None], None] = partial(self._take_file, files)
+        else:
+            title, entries = tr("Earlier prompts"), self._history.entries("prompt")
+            take = self._take_prompt
+        self.app.push_screen(HistoryScreen(title, entries, paths=files is not None), take)
+
+    def _take_file(self, field: FilesField, path: str | None) -> None:
+        if path is not None:
+            field.add([path])
+
+    def _take_prompt(self, prompt: str | None) -> None:
+        if prompt is not None:
+            self._fields["prompt"].set_value(prompt)
+            self._go_to("prompt")
+
+    def action_presets(self) -> None:
+        """Forms kept under a name."""
+        self.app.push_screen(PresetsScreen(self.form_task, self.values()), self._load_preset)
+
+    def _load_preset(self, preset: dict[str, Any] | None) -> None:
+        if preset is None:
+            return
+        self._forgotten = Draft(self.values(), self._label)
+        for name, value in forms.fit_to_profile(self.form_task, preset, self._profile).items():
+            self._fields[name].set_value(tuple(value) if isinstance(value, list) else value)
+        self._on_field_changed()
+        self.host.tell(tr("Loaded: Ctrl+R brings back what was there"))
+
+    def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
+        screen = FormScreen(self.form_task.name, values, label, edit_job_id=self._edits)
+        self.app.switch_screen(screen)
+        return screen
+
+    def action_back(self) -> None:
+        """Leave; the draft stays."""
+        self._keep_draft(self.values())
+        self.dismiss()
+
+    def _keep_draft(self, values: dict[str, Any], label: str | None = None) -> None:
+        if self._edits is not None:
+            return
+        drafts = self.host.drafts
+        kept = Draft(values, self._label if label is None else label)
+        if drafts.forms.get(self.form_task.name) != kept:
+            drafts.forms[self.form_task.name] = kept
+            drafts.save()

@@ -1,0 +1,225 @@
+"""The home screen: queue, live panels and log; folds to one line a panel on small terminals."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from pipelines.front.language import tr
+from skyreels_tui.queue.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keys import HOME, bindings
+from skyreels_tui.ui.panels.log import LogPanel
+from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.widgets.panel import Panel
+from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.widgets.status_bar import StatusBar
+
+WIDE = 120
+"""Columns from which the panels stand beside the queue."""
+SMALL = (70, 20)
+"""A terminal narrower or lower than this is told what it misses."""
+
+
+class HomeScreen(Screen[None]):
+    """Shows the board and turns keys into intents about the selected job."""
+
+    BINDINGS = bindings(HOME)
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]
+        (0, "-narrow"),
+        (WIDE, "-wide"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._opened: Panel | None = None
+
+    def compose(self) -> ComposeResult:
+        """One grid for both layouts; the style sheet arranges it."""
+        yield StatusBar()
+        yield Static(Content(""), id="small")
+        with Container(id="main"):
+            yield QueuePanel(id="queue")
+            with Container(id="side"):
+                yield Container(id="figures")
+        yield LogPanel(id="log")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """The queue has the keys first, and is painted first."""
+        self.query_one(QueuePanel).focus()
+        self.call_after_refresh(self._mount_side)
+
+    async def _mount_side(self) -> None:
+        # Panels and sensors' types take a tenth of a second to load: the queue is on the screen by then.
+        from skyreels_tui.ui.screens.home.side import FIGURE_PANELS, JOB_PANELS
+
+        figures = self.query_one("#figures")
+        await self.query_one("#side").mount(*[panel() for panel in JOB_PANELS], before=figures)
+        await figures.mount(*[panel() for panel in FIGURE_PANELS])
+        self._fold(self.size.width)
+
+    # Folding
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold what does not fit, and say so where the screen is too small for comfort."""
+        width, height = event.size
+        notice = self.query_one("#small", Static)
+        notice.display = width < SMALL[0] or height < SMALL[1]
+        notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
+        self._fold(width)
+
+    def _fold(self, width: int) -> None:
+        narrow = width < WIDE
+        for panel in self._foldable():
+            panel.folded = narrow and panel is not self._opened
+            panel.set_class(panel is self._opened and narrow, "-opened")
+        for container in (self.query_one("#side"), self.query_one("#figures")):
+            holds = narrow and self._opened is not None and container in self._opened.ancestors
+            container.set_class(holds, "-holds-opened")
+
+    def _foldable(self) -> list[Panel]:
+        return [panel for panel in self.query(Panel) if not isinstance(panel, QueuePanel)]
+
+    def _open(self, panel: Panel | None) -> None:
+        self._opened = panel
+        self._fold(self.size.width)
+        (panel or self.query_one(QueuePanel)).focus()
+
+    def action_panel(self, number: int) -> None:
+        """Focus a panel by its number; on a narrow terminal it takes the lower half."""
+        for panel in self.query(Panel):
+            if number == panel.NUMBER:
+                self._open(None if number == 1 else panel)
+
+    def action_fold(self) -> None:
+        """Fold the open panel and go back to the queue."""
+        self._open(None)
+
+    # The selected job
+
+    @property
+    def _job(self) -> Job | None:
+        return self.query_one(QueuePanel).selected if self.is_mounted else None
+
+    @on(RowList.Moved)
+    def _on_selection(self) -> None:
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the keys that do nothing for the selected job."""
+        needs = _NEEDS.get(action)
+        if needs is not None:
+            job = self._job
+            return job is not None and job.state in needs
+        if action == "fold":
+            return self._opened is not None or not isinstance(self.focused, QueuePanel)
+        if action == "undo":
+            return hub(self).can_undo
+        return True
+
+    def _post(self, intent_type: type[intents.JobIntent]) -> None:
+        if self._job is not None:
+            self.app.post_message(intent_type(self._job.id))
+
+    def action_new_job(self) -> None:
+        """Open the form."""
+        self.app.post_message(intents.OpenForm())
+
+    def action_open(self) -> None:
+        """Show the selected job."""
+        self._post(intents.OpenJob)
+
+    def action_cancel(self) -> None:
+        """Cancel the selected job."""
+        self._post(intents.CancelJob)
+
+    def action_hold(self) -> None:
+        """Hold or release it."""
+        self._post(intents.ToggleHold)
+
+    def action_resume(self) -> None:
+        """Go on at its stored step."""
+        self._post(intents.RetryJob)
+
+    def action_retry(self) -> None:
+        """Run it again."""
+        self._post(intents.RetryJob)
+
+    def action_delete(self) -> None:
+        """Take it off the list."""
+        self._post(intents.DeleteJob)
+
+    def action_undo(self) -> None:
+        """Bring back the last deleted one."""
+        self.app.post_message(intents.UndoDelete())
+
+    def action_move(self, offset: int) -> None:
+        """Move it in the queue."""
+        if self._job is not None:
+            self.app.post_message(intents.MoveJob(self._job.id, offset))
+
+    def action_run_next(self) -> None:
+        """Put it before all others that wait."""
+        self._post(intents.RunNext)
+
+    def action_edit(self) -> None:
+        """Change it in the form."""
+        self._post(intents.ChangeJob)
+
+    def action_again(self) -> None:
+        """Open the form with its request."""
+        self._post(intents.AgainJob)
+
+    def action_again_new_seed(self) -> None:
+        """The same with a fresh seed."""
+        if self._job is not None:
+            self.app.post_message(intents.AgainJob(self._job.id, new_seed=True))
+
+    def action_pause(self) -> None:
+        """Pause the queue, or go on."""
+        self.app.post_message(intents.TogglePause())
+
+    def action_results(self) -> None:
+        """Go to the results."""
+        self._go("results")
+
+    def action_models(self) -> None:
+        """Go to the models."""
+        self._go("models")
+
+    def action_doctor(self) -> None:
+        """Go to the doctor."""
+        self._go("doctor")
+
+    def action_settings(self) -> None:
+        """Go to the settings."""
+        self._go("settings")
+
+    def _go(self, screen: str) -> None:
+        self.app.post_message(intents.OpenScreen(screen))
+
+
+_ANY = frozenset(JobState)
+_NEEDS: dict[str, frozenset[JobState]] = {
+    "open": _ANY,
+    "again": _ANY,
+    "again_new_seed": _ANY,
+    "cancel": PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
+    "hold": PENDING | {JobState.INTERRUPTED},
+    "move": PENDING | {JobState.INTERRUPTED},
+    "edit": PENDING,
+    "run_next": PENDING | {JobState.INTERRUPTED},
+    "resume": frozenset({JobState.INTERRUPTED}),
+    "retry": FINISHED | {JobState.HELD},
+    "delete": _ANY - {JobState.RUNNING},
+}
+"""Action -> the states of the selected job in which it does something."""

@@ -1,0 +1,414 @@
+"""Finished videos: look, play in the terminal, go on from them, copy, name, join, tidy up."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.language import tr, trn
+from skyreels_tui.results import gallery
+from skyreels_tui.results.gallery import Video
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import safe
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keys import RESULTS, bindings
+from skyreels_tui.ui.screens.results.joining import Joining
+from skyreels_tui.ui.screens.results.rename import RenameScreen
+from skyreels_tui.ui.settings_host import settings_host
+from skyreels_tui.ui.widgets.fields.text import LineInput
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.widgets.video_list import VideoList
+from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.words.shell_words import shell_word
+from skyreels_tui.words.times import size
+
+POLL_S = 2.0
+"""Between two looks at the folder where the system does not tell of changes."""
+LEARN_S = 0.3
+"""Recipes read from mp4 files reach the list so often at most."""
+
+
+class ResultsScreen(Screen[None]):
+    """The list follows the folder, also for files that others drop in or delete."""
+
+    BINDINGS = bindings(RESULTS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._videos: list[Video] = []
+        self._words = ""
+        self._only = ""
+        self._trash: list[list[tuple[Path, Path]]] = []
+        self._gone = threading.Event()
+        self._joining = Joining(self, self._show_joining, self._joined)
+        self._go_to: Path | None = None
+        """A file that this screen has just made: the cursor goes there."""
+
+    def compose(self) -> ComposeResult:
+        """List, and beside it the selected video."""
+        yield Static(Content(""), id="result-title", classes="bar")
+        yield LineInput(placeholder=tr("words in name, label, task or prompt"), id="result-search")
+        with Horizontal():
+            yield VideoList()
+            yield VideoView()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """List now, and whenever the folder changes."""
+        self.query_one("#result-search").display = False
+        self._listing.focus()
+        self._write_title()
+        self._follow(self._folder)
+
+    def on_unmount(self) -> None:
+        """The watcher and a joining end with the screen."""
+        self._gone.set()
+        self._joining.leave()
+
+    @property
+    def _folder(self) -> Path:
+        return settings_host(self).result_dir
+
+    @property
+    def _listing(self) -> VideoList:
+        return self.query_one(VideoList)
+
+    @property
+    def _view(self) -> VideoView:
+        return self.query_one(VideoView)
+
+    @property
+    def _video(self) -> Video | None:
+        return self._listing.selected if self.is_mounted else None
+
+    @property
+    def _marked(self) -> list[Video]:
+        """The marked videos in the order of marking, also those that a search hides now."""
+        by_path = {video.path: video for video in self._videos}
+        return [by_path[path] for path in self._listing.marked if path in by_path]
+
+    @property
+    def _chosen(self) -> list[Video]:
+        """The marked ones, else the one under the cursor."""
+        return self._marked or ([self._video] if self._video is not None else [])
+
+    def _tell(self, text: str, severity: str = "information") -> None:
+        settings_host(self).tell(text, severity)
+
+    # The folder
+
+    @work(thread=True, group="follow")
+    def _follow(self, folder: Path) -> None:
+        from watchfiles import watch
+
+        def matters(_change: object, path: str) -> bool:
+            return ".part" not in path and "/." not in path[len(str(folder)) :]
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._read(folder)
+            for _ in watch(folder, watch_filter=matters, stop_event=self._gone, step=200, raise_interrupt=False):
+                if not self._gone.is_set():
+                    self._read(folder)
+        except (OSError, RuntimeError):
+            # No watches left, a file system without them, or a name that is not UTF-8: then by looking.
+            while not self._gone.wait(POLL_S):
+                self._read(folder)
+
+    def _read(self, folder: Path) -> None:
+        self.app.call_from_thread(self._take, gallery.videos(folder))
+
+    def _take(self, found: list[Video]) -> None:
+        if self.is_mounted:
+            known = {video.path: video for video in self._videos if video.recipe and not video.has_sidecar}
+            same = [(known.get(video.path), video) for video in found]
+            self._videos = [
+                old if old is not None and not new.recipe and old.modified_s == new.modified_s else new
+                for old, new in same
+            ]
+            self._list()
+            self._read_inside([video for video in self._videos if not video.recipe])
+
+    @work(thread=True, exclusive=True, group="recipes")
+    def _read_inside(self, unknown: Sequence[Video]) -> None:
+        """Look into the files that have no recipe beside them."""
+        learned: list[Video] = []
+        told_s = time.monotonic()
+        for index, video in enumerate(unknown):
+            if self._gone.is_set():
+                return
+            found = gallery.with_recipe_inside(video)
+            learned += [found] if found.recipe else []
+            if learned and (index == len(unknown) - 1 or time.monotonic() - told_s > LEARN_S):
+                self.app.call_from_thread(self._learn, learned)
+                learned, told_s = [], time.monotonic()
+        if learned and not self._gone.is_set():
+            self.app.call_from_thread(self._learn, learned)
+
+    def _learn(self, learned: Sequence[Video]) -> None:
+        known = {(video.path, video.modified_s): video for video in learned}
+        self._videos = [known.get((video.path, video.modified_s), video) for video in self._videos]
+        if self.is_mounted:
+            self._list()
+
+    def _list(self) -> None:
+        """Show what the search and the filter leave."""
+        shown = [video for video in self._videos if gallery.matches(video, self._words, self._only)]
+        made = self._go_to if any(video.path == self._go_to for video in shown) else None
+        if made is not None:
+            self._go_to = None
+        self._listing.show(shown, made)
+        self._write_title()
+
+    def _write_title(self) -> None:
+        shown = self._listing.videos
+        parts = [trn("{count} video", "{count} videos", len(shown)), size(sum(video.num_bytes for video in shown))]
+        if self._only:
+            parts.append(tr("only {task}", task=self._only))
+        if self._words:
+            parts.append(tr("with {words}", words=self._words))
+        if self._marked:
+            parts.append(trn("{count} marked", "{count} marked", len(self._marked)))
+        parts += [self._joining.words] if self._joining.words else []
+        detail = safe(f" {hub(self).glyphs.dot} ".join(parts), 300)
+        title = Content.assemble((tr("Results"), "bold $primary"), "  ", (detail, "$text-muted"))
+        self.query_one("#result-title", Static).update(title)
+
+    @on(RowList.Moved)
+    def _on_moved(self) -> None:
+        self._view.show(self._video)
+        self.refresh_bindings()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the selected video allows."""
+        if action in ("search", "back"):
+            return True
+        if action == "undo":
+            return bool(self._trash)
+        if action == "filter":
+            return bool(self._videos)
+        if action == "join":
+            return self.is_mounted and len(self._marked) > 1 and not self._joining.running
+        video = self._video
+        if action in ("again", "again_new_seed"):
+            return video is not None and bool(video.request)
+        return video is not None
+
+    def action_play(self) -> None:
+        """Play here at a few frames a second; the key again stops."""
+        self._view.play()
+
+    def action_frame(self, step: int) -> None:
+        """Stand still at one frame and step through."""
+        self._view.step(step)
+
+    def action_mark(self) -> None:
+        """Mark or unmark."""
+        self._listing.toggle_mark()
+        self._write_title()
+        self.refresh_bindings()
+
+    def action_filter(self) -> None:
+        """Only the videos of the next task, and after the last one all again."""
+        tasks = ["", *sorted({video.task for video in self._videos})]
+        place = tasks.index(self._only) if self._only in tasks else -1
+        self._only = tasks[(place + 1) % len(tasks)]
+        self._list()
+
+    def action_search(self) -> None:
+        """Type words; Enter goes back to the list."""
+        line = self.query_one("#result-search", LineInput)
+        line.display = True
+        line.focus()
+
+    @on(Input.Changed)
+    def _on_search(self, event: Input.Changed) -> None:
+        self._words = event.value
+        self._list()
+
+    @on(Input.Submitted)
+    def _on_search_done(self) -> None:
+        self._listing.focus()
+
+    def action_back(self) -> None:
+        """Stop playing or joining, close the search and the filter, then leave."""
+        line = self.query_one("#result-search", LineInput)
+        if self._view.playing:
+            self._view.stop()
+        elif self._joining.running:
+            self._joining.stop()
+        elif line.display or self._only:
+            line.display = False
+            line.value = self._only = ""
+            self._listing.focus()
+            self._list()
+        else:
+            self.dismiss()
+
+    # Going on from a video
+
+    def _open(self, task: str, values: dict[str, Any], label: str = "") -> None:
+        self.app.post_message(intents.OpenForm(task, values, label))
+
+    @property
+    def _profile(self) -> dict[str, Any]:
+        """A demo video goes on with the demo models."""
+        video = self._video
+        return {"profile": "demo" if video is not None and video.request.get("profile") == "demo" else "full"}
+
+    def action_extend(self) -> None:
+        """Go on from this clip."""
+        if self._video is not None:
+            self._open("single_shot_extension", {"input_video": (str(self._video.path),), **self._profile})
+
+    def action_last_frame(self) -> None:
+        """Use its last frame as a reference."""
+        if self._video is not None:
+            self._save_last_frame(self._video.path, self._profile)
+
+    @work(thread=True, group="frame")
+    def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
+        from pipelines.media.video import last_frame
+
+        target = path.with_name(f"{path.stem}-last.png")
+        try:
+            last_frame(path).save(target)
+        except (PipelineError, OSError) as error:
+            self.app.call_from_thread(self._tell, str(error), "error")
+            return
+        self.app.call_from_thread(self._open, "reference_to_video", {"ref_imgs": (str(target),), **profile})
+
+    def action_again(self) -> None:
+        """Open the form with this video's request."""
+        if self._video is not None:
+            self._open(self._video.task, dict(self._video.request), self._video.label)
+
+    def action_again_new_seed(self) -> None:
+        """The same with a fresh seed."""
+        if self._video is not None:
+            request = {**self._video.request, "seed": random.randrange(2**31)}
+            self._open(self._video.task, request, self._video.label)
+
+    # Elsewhere
+
+    def action_copy_path(self) -> None:
+        """Copy the path."""
+        if self._video is not None:
+            path = str(self._video.path.absolute())
+            self._copy(path if path.isprintable() else shell_word(path))
+
+    def action_copy_scp(self) -> None:
+        """Copy a line that fetches the file to another machine."""
+        if self._video is not None:
+            remote = f"{getpass.getuser()}@{platform.node()}:{self._video.path.absolute()}"
+            self._copy(f"scp {shell_word(remote)} .")
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self._tell(tr("Copied: {text}", text=safe(text, 200)))
+
+    def action_open_player(self) -> None:
+        """Open with the system's player, where there is one."""
+        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+        video = self._video
+        if opener is None or video is None:
+            self._tell(tr("This machine has no player to open it with; Enter plays it here"), "warning")
+            return
+        null = subprocess.DEVNULL
+        subprocess.Popen([opener, str(video.path)], stdin=null, stdout=null, stderr=null, start_new_session=True)
+
+    # Files
+
+    def action_rename(self) -> None:
+        """Ask for another name."""
+        video = self._video
+        if video is None:
+            return
+
+        def answered(name: str | None) -> None:
+            if not name:
+                return
+            try:
+                self._go_to = gallery.rename(video, name)
+            except (PipelineError, OSError) as error:
+                self._tell(tr("Not renamed: {reason}", reason=error), "error")
+            self._refresh()
+
+        self.app.push_screen(RenameScreen(video.path), answered)
+
+    def action_trash(self) -> None:
+        """Move the chosen videos and their sidecars to the trash folder."""
+        moved: list[tuple[Path, Path]] = []
+        chosen = self._chosen
+        try:
+            for video in chosen:
+                moved += gallery.move_to_trash(video.path, self._folder)
+        except OSError as error:
+            self._tell(tr("Not moved: {reason}", reason=error), "error")
+        if moved:
+            self._trash.append(moved)
+            words = trn("{count} video is in the trash: u brings it back",
+                        "{count} videos are in the trash: u brings them back", len(chosen))  # fmt: skip
+            self._tell(words)
+        self._refresh()
+
+    def action_undo(self) -> None:
+        """Bring back what went to the trash last."""
+        if not self._trash:
+            return
+        moved = self._trash.pop()
+        try:
+            left = gallery.undo(moved)
+        except OSError as error:
+            self._tell(tr("Not moved back: {reason}", reason=error), "error")
+        else:
+            self._go_to = moved[0][0]
+            if left:
+                self._tell(tr("Its name is taken by now: {path} stays in the trash", path=left[0]), "warning")
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """List at once what a key of this screen has changed."""
+        self._take(gallery.videos(self._folder))
+        self.refresh_bindings()
+
+    # Joining
+
+    def action_join(self) -> None:
+        """Join the marked videos in the order of marking."""
+        chosen = self._marked
+        if len(chosen) > 1 and not self._joining.running:
+            self._joining.start(chosen, self._folder)
+
+    def _show_joining(self) -> None:
+        if self.is_mounted:
+            self._write_title()
+            self.refresh_bindings()
+
+    def _joined(self, made: Path | None, words: str, severity: str) -> None:
+        self._tell(words, severity)
+        if self.is_mounted:
+            if made is not None:
+                self._go_to = made
+                self._listing.marked = []
+            self._refresh()

@@ -1,0 +1,125 @@
+"""The doctor: what is wrong with this machine, and the exact command that mends it."""
+
+from __future__ import annotations
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from pipelines.front.language import tr
+from skyreels_tui.doctor.checks import Check, State, run_checks
+from skyreels_tui.doctor.gather import gather
+from skyreels_tui.ui.drawing.safe import cut, plain, safe
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keys import DOCTOR, bindings
+from skyreels_tui.ui.settings_host import settings_host
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.widgets.row_list import RowList
+
+NAME_WIDTH = 20
+_STYLES = {State.OK: "$text-success", State.NOTE: "$text-muted", State.WARN: "$text-warning", State.BAD: "$text-error"}
+
+
+class CheckList(RowList):
+    """One row a check; the worst are marked, not moved, so that the page reads the same every time."""
+
+    def __init__(self) -> None:
+        super().__init__(id="doctor-list")
+        self.checks: list[Check] = []
+
+    @property
+    def selected(self) -> Check | None:
+        """The check under the cursor."""
+        return self.checks[self.cursor] if self.checks else None
+
+    def count(self) -> int:
+        """Checks made."""
+        return len(self.checks)
+
+    def row(self, index: int, width: int, selected: bool) -> Content:
+        """State, name and finding."""
+        check, glyphs = self.checks[index], hub(self).glyphs
+        mark = {State.OK: glyphs.check, State.NOTE: glyphs.dot, State.WARN: "!", State.BAD: glyphs.cross}[check.state]
+        head = f"{cut(check.title, NAME_WIDTH):<{NAME_WIDTH}} "
+        return Content.assemble(
+            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
+            (f"{mark:<2} {tr(check.state):<5} ", _STYLES[check.state]),
+            (head, "bold"),
+            cut(check.found, max(8, width - len(head) - 12)),
+        )
+
+    def empty(self, width: int) -> Content:
+        """While the checks run."""
+        return Content.styled(tr("Looking at Python, torch, the GPU, memory, disks and the terminal …"), "$text-muted")
+
+
+class DoctorScreen(Screen[None]):
+    """Checks on a worker thread; the selected finding is explained below."""
+
+    BINDINGS = bindings(DOCTOR)
+
+    def compose(self) -> ComposeResult:
+        """Title, findings, explanation."""
+        yield Static(Content.styled(tr("Doctor"), "bold $primary"), classes="bar")
+        yield CheckList()
+        yield Static(Content(""), id="doctor-why", classes="explain")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Start to look."""
+        self.query_one(CheckList).focus()
+        self._examine()
+
+    @work(thread=True, exclusive=True, group="doctor")
+    def _examine(self) -> None:
+        host = settings_host(self)
+        facts = gather(host.folders, host.settings, host.result_dir, pictures=getattr(self.app, "drawing", ""))
+        self.app.call_from_thread(self._show, run_checks(facts))
+
+    def _show(self, checks: list[Check]) -> None:
+        if self.is_mounted:
+            listing = self.query_one(CheckList)
+            listing.checks = checks
+            worst = [index for index, check in enumerate(checks) if check.state in (State.BAD, State.WARN)]
+            listing.cursor = worst[0] if worst else 0
+            listing.refresh()
+            self._explain()
+
+    @on(RowList.Moved)
+    def _explain(self) -> None:
+        check = self.query_one(CheckList).selected
+        text = Content("")
+        if check is not None:
+            fix = (
+                [Content.assemble((tr("mend it:"), "$text-muted"), " ", plain(check.fix, "bold"))] if check.fix else []
+            )
+            text = Content("\n").join([plain(check.found), *([plain(check.why)] if check.why else []), *fix])
+        self.query_one("#doctor-why", Static).update(text)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a finding with a command can be copied."""
+        if action == "copy":
+            check = self.query_one(CheckList).selected if self.is_mounted else None
+            return check is not None and bool(check.fix)
+        return True
+
+    def action_again(self) -> None:
+        """Check again."""
+        listing = self.query_one(CheckList)
+        listing.checks = []
+        listing.refresh()
+        self._examine()
+
+    def action_copy(self) -> None:
+        """Copy the command."""
+        check = self.query_one(CheckList).selected
+        if check is not None:
+            self.app.copy_to_clipboard(check.fix)
+            self.app.notify(tr("Copied: {text}", text=safe(check.fix, 200)), markup=False)
+
+    def action_back(self) -> None:
+        """Back home."""
+        self.dismiss()

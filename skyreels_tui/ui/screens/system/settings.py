@@ -1,0 +1,99 @@
+"""The settings, drawn from their field specs; written to the TOML file, comments kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from pipelines.front.language import tr
+from pipelines.front.request import Number, field_problem
+from skyreels_tui.settings.settings import SettingsError, setting_specs
+from skyreels_tui.ui.drawing.safe import plain
+from skyreels_tui.ui.keys import SETTINGS, bindings
+from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
+from skyreels_tui.ui.settings_host import settings_host
+from skyreels_tui.ui.widgets.fields import make_field
+from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+
+
+class SettingsScreen(Screen[None]):
+    """One field a setting."""
+
+    BINDINGS = bindings(SETTINGS)
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, one line of help."""
+        host = settings_host(self)
+        yield Static(
+            Content.assemble((tr("Settings"), "bold $primary"), "  ", plain(str(host.settings_file), "$text-muted")),
+            id="form-title",
+        )
+        with VerticalScroll(id="form-fields", can_focus=False):
+            for name, spec in setting_specs():
+                yield make_field(name, spec, getattr(host.settings, name))
+        yield Static(Content(""), id="form-help")
+        yield KeyBar()
+
+    def _values(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for field in self.query(Field):
+            value = field.value
+            whole_as_float = isinstance(field.spec, Number) and field.spec.decimals and isinstance(value, int)
+            values[field.field_name] = float(value) if whole_as_float else value  # type: ignore[arg-type]
+        return values
+
+    @on(Field.Changed)
+    def _on_changed(self) -> None:
+        self._check()
+
+    @on(Field.Focused)
+    def _on_focused(self, event: Field.Focused) -> None:
+        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+
+    def _check(self) -> bool:
+        values = self._values()
+        fine = True
+        for field in self.query(Field):
+            problem = field_problem(field.spec, values[field.field_name])
+            field.show_problem(problem)
+            fine = fine and not problem
+        return fine
+
+    @property
+    def _changed(self) -> bool:
+        settings = settings_host(self).settings
+        return any(getattr(settings, name) != value for name, value in self._values().items())
+
+    def action_save(self) -> None:
+        """Write the file."""
+        host = settings_host(self)
+        if not self._check():
+            host.tell(tr("Not saved: mend the marked fields"), "error")
+            return
+        try:
+            host.save_settings(dataclasses.replace(host.settings, **self._values()))
+        except (SettingsError, OSError) as error:
+            host.tell(tr("Not saved: {error}", error=error), "error")
+            return
+        host.tell(tr("Saved. What the engine does changes with the next start"))
+        self.dismiss()
+
+    def action_back(self) -> None:
+        """Leave; ask when something would be lost."""
+        if not self._changed:
+            self.dismiss()
+            return
+        question = ConfirmScreen(tr("Leave without saving?"), tr("What you changed here is lost."), yes=tr("Leave"))
+        self.app.push_screen(question, self._leave)
+
+    def _leave(self, sure: bool | None) -> None:
+        if sure:
+            self.dismiss()

@@ -1,0 +1,56 @@
+"""The last line of every screen: the keys that work now, most wanted first."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+from pipelines.front.language import tr
+from skyreels_tui.ui.keys import ALWAYS, footer_places, key_words
+
+
+class KeyBar(Widget):
+    """Keys of the focused place, from the table in `keys`; keys that do nothing now are not shown."""
+
+    DEFAULT_CSS = """
+    KeyBar { dock: bottom; height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """No children: one line of text."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Redraw whenever the focus or what is possible changes."""
+        self.screen.bindings_updated_signal.subscribe(self, self._redraw)
+
+    def _redraw(self, _: Screen[object]) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        """As many whole entries as fit; the way out and help stay to the end."""
+        entries = self._entries()
+        width = self.content_size.width
+        last = [entry for place, entry in entries if place >= ALWAYS]
+        room = width - sum(entry.cell_length + 2 for entry in last)
+        kept: list[Content] = []
+        for entry in (entry for place, entry in entries if place < ALWAYS):
+            if entry.cell_length > room:
+                break
+            kept.append(entry)
+            room -= entry.cell_length + 2
+        return Content("  ").join(kept + last)
+
+    def _entries(self) -> list[tuple[int, Content]]:
+        places = footer_places()
+        found: dict[str, tuple[int, Content]] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            place = places.get(binding.id or "")
+            if place is None or not active.enabled or not binding.show:
+                continue
+            key = key_words(binding.key_display or binding.key)
+            found[binding.id or ""] = (place, Content.assemble((key, "bold $primary"), " ", tr(binding.description)))
+        return sorted(found.values(), key=lambda entry: entry[0])

@@ -1,0 +1,99 @@
+"""What a form shows about an input file: size and length in words, a small picture or a strip of sound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.front.errors import MediaError
+from pipelines.front.language import tr
+
+Media = Literal["image", "video", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One file in a few words; `problem` is '' when it can be read."""
+
+    words: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """RGB bytes of `height` x `width`."""
+
+    width: int
+    height: int
+    rgb: bytes
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Peaks 0..1, one a column."""
+
+    peaks: tuple[float, ...]
+    caption: str = ""
+
+
+def facts(path: str, media: Media) -> Facts:
+    """Probe one file; at most a few seconds."""
+    # Probing loads Pillow and runs ffmpeg: paid on a worker thread, after the form is on the screen.
+    from pipelines.media.read import probe
+
+    try:
+        if media == "image":
+            image = probe.probe_image(path)
+            return Facts(f"{image.width}x{image.height} {image.format}")
+        if media == "video":
+            video = probe.probe_video(path)
+            return Facts(
+                tr(
+                    "{width}x{height} {fps:.4g} fps {seconds:.1f} s, {frames} frames",
+                    width=video.width,
+                    height=video.height,
+                    fps=video.fps,
+                    seconds=video.duration_s,
+                    frames=video.num_frames,
+                )
+            )
+        audio = probe.probe_audio(path)
+        kind = {1: tr("mono"), 2: tr("stereo")}.get(audio.channels) or tr("{count} channels", count=audio.channels)
+        return Facts(f"{audio.duration_s:.1f} s {audio.sample_rate / 1000:g} kHz {kind}")
+    except MediaError as error:
+        return Facts(problem=str(error))
+
+
+def look(path: str, media: Media, columns: int, rows: int) -> Picture | Sound | None:
+    """A small view of one file: the picture, the last frame of a video, or the wave of a sound; None if unreadable."""
+    try:
+        if media == "audio":
+            return _sound(path, columns)
+        return _picture(path, media, columns, rows)
+    except MediaError:
+        return None
+
+
+def _picture(path: str, media: Media, columns: int, rows: int) -> Picture:
+    from pipelines.media.read.images import load_image
+    from pipelines.media.video import last_frame
+    from skyreels_tui.ui.drawing.halfblocks import fit
+
+    image = load_image(path) if media == "image" else last_frame(path)
+    width, height = fit(image.width, image.height, columns, rows)
+    small = image.resize((width, height))
+    return Picture(width, height, small.tobytes(), "" if media == "image" else tr("last frame"))
+
+
+def _sound(path: str, columns: int) -> Sound:
+    from pipelines.media.read.audio import decode_mono, loudness, waveform
+
+    peaks = tuple(waveform(path, columns))
+    level = loudness(decode_mono(path), 16000)
+    if math.isinf(level):
+        return Sound(peaks, tr("silent"))
+    if level < -40:
+        return Sound(peaks, tr("{level:.0f} LUFS, quiet: it is raised to -23", level=level))
+    return Sound(peaks, f"{level:.0f} LUFS")

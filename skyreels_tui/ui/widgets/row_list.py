@@ -1,0 +1,134 @@
+"""A list of any length that draws only the rows in sight; subclasses say what a row looks like."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+
+from skyreels_tui.ui.keys import LIST, bindings
+from skyreels_tui.ui.widgets.panel import Panel
+
+
+class RowList(Panel):
+    """Rows with a cursor. Drawing costs what is visible, so 10 000 rows cost as much as 20."""
+
+    BINDINGS = bindings(LIST)
+
+    DEFAULT_CSS = """
+    RowList { height: 1fr; }
+    """
+
+    cursor: reactive[int] = reactive(0)
+    """Index of the selected row."""
+
+    class Moved(Message):
+        """The cursor stands on another row, or the row under it changed."""
+
+        def __init__(self, row_list: RowList) -> None:
+            self.row_list = row_list
+            super().__init__()
+
+        @property
+        def control(self) -> RowList:
+            """The list, for `@on` selectors."""
+            return self.row_list
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._top = 0
+
+    # What a subclass says
+
+    def count(self) -> int:
+        """How many rows there are."""
+        raise NotImplementedError
+
+    def row(self, index: int, width: int, selected: bool) -> Content:
+        """One row, at most `width` cells."""
+        raise NotImplementedError
+
+    def header(self, width: int) -> Content | None:
+        """A line above the rows, or None."""
+        return None
+
+    def empty(self, width: int) -> Content:
+        """Shown instead of rows when there are none, wrapped where it is wider than the list."""
+        return Content("")
+
+    # Drawing
+
+    def body(self, width: int, height: int) -> Content:
+        """Header and the visible rows."""
+        header = self.header(width)
+        lines = [header] if header is not None else []
+        total = self.count()
+        if not total:
+            return Content("\n").join([*lines, *self.empty(width).wrap(width)])
+        visible = max(1, height - len(lines))
+        self._scroll_into_view(total, visible)
+        for index in range(self._top, min(total, self._top + visible)):
+            selected = index == self.cursor
+            line = self.row(index, width, selected)
+            lines.append(line.pad_right(max(0, width - line.cell_length)).stylize("$foreground on $panel")
+                         if selected and self.has_focus else line)  # fmt: skip
+        return Content("\n").join(lines)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """Lists take the room they are given; this is only asked for automatic heights."""
+        return max(1, self.count()) + (self.header(width) is not None)
+
+    def _scroll_into_view(self, total: int, visible: int) -> None:
+        cursor = min(self.cursor, total - 1)
+        self._top = max(min(self._top, cursor, total - visible), cursor - visible + 1, 0)
+
+    @property
+    def page_rows(self) -> int:
+        """Rows of one page."""
+        return max(1, self.content_size.height - 1)
+
+    # Moving
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor on a row."""
+        return max(0, min(cursor, self.count() - 1))
+
+    def watch_cursor(self) -> None:
+        """Tell whoever shows details of the selected row."""
+        self.post_message(self.Moved(self))
+
+    def action_cursor(self, offset: int) -> None:
+        """Move the cursor by rows."""
+        self.cursor += offset
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.cursor += pages * self.page_rows
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """Go to the last row."""
+        self.cursor = self.count() - 1
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.cursor += 1
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.cursor -= 1
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects; a second one opens, like Enter."""
+        offset = event.get_content_offset(self)
+        if offset is None or not self.count():
+            return
+        index = self._top + offset.y - (self.header(self.content_size.width) is not None)
+        if 0 <= index < self.count():
+            self.cursor = index

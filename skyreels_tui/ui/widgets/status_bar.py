@@ -1,0 +1,112 @@
+"""The first line of the home screen: where we are, what runs, when the queue ends, the time."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from pipelines.front.language import mark, tr, trn
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.drawing.safe import safe
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.words.times import ends_at
+
+if TYPE_CHECKING:
+    from skyreels_tui.downloads.transfers import Transfer
+
+_FULL = {"disk": mark("paused: disk full"), "memory": mark("paused: memory full")}
+
+
+class StatusBar(Widget):
+    """Counts of the board and the queue's condition; redrawn on events and once a minute."""
+
+    DEFAULT_CSS = """
+    StatusBar { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    _drawn = ""
+    _moving = ""
+    """What is fetched, and how far it is."""
+
+    def on_mount(self) -> None:
+        """Follow the queue; the clock moves with the minutes."""
+        app = hub(self)
+        for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
+            signal.subscribe(self, self._redraw)
+        app.sample.subscribe(self, self._on_sample)
+        app.transfers_changed.subscribe(self, self._on_transfers)
+        now = datetime.now()
+        self.set_timer(60 - now.second, self._start_clock)
+
+    def _start_clock(self) -> None:
+        self.refresh()
+        self.set_interval(60, self.refresh)
+
+    def _on_sample(self, _: object) -> None:
+        """Draw again when a reading has changed the GPU's name or the end of the queue."""
+        drawn = self.render().plain
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.refresh()
+
+    def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        """Bytes come several times a second; what is said about them changes every few seconds."""
+        # Loaded once something is fetched: no start pays for it.
+        from skyreels_tui.ui.widgets.transfer_words import home_line
+
+        words = home_line(transfers)
+        if words != self._moving:
+            self._moving = words
+            self.refresh()
+
+    def _redraw(self, _: object) -> None:
+        self.refresh()
+
+    def render(self) -> Content:
+        """Left: names; middle: counts and end; right: the clock."""
+        app, width = hub(self), self.content_size.width
+        now = datetime.now().astimezone()
+        glyphs = app.glyphs
+        running, waiting = app.board.count(JobState.RUNNING), app.board.count(JobState.QUEUED)
+        wide = width >= 100
+        left = [f"skyreels-tui {glyphs.dot} {safe(platform.node(), 24)}"]
+        if app.gpu_name:
+            left.append(f" {glyphs.dot} {safe(app.gpu_name, 24)}")
+        runs = trn("{count} running", "{count} running", running) if wide else str(running)
+        waits = trn("{count} queued", "{count} queued", waiting) if wide else str(waiting)
+        middle = Content.assemble(
+            (f"{glyphs.running} {runs}", "bold $primary" if running else ""), f"   {glyphs.queued} {waits}"
+        )
+        queue_left = app.queue_left_s()
+        if queue_left is not None and (running or waiting):
+            end = ends_at(queue_left, now)
+            words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
+            middle = Content.assemble(middle, f"   {words}")
+        if self._moving:
+            middle = Content.assemble(middle, f"   {self._moving}")
+        condition = self._condition()
+        if condition:
+            middle = Content.assemble(middle, "   ", (condition, "bold $text-warning"))
+        head = Content.assemble(("".join(left), "bold"))
+        clock = f"{now:%H:%M}"
+        gap = width - head.cell_length - middle.cell_length - len(clock)
+        if gap < 4:
+            head, gap = Content(""), width - middle.cell_length - len(clock)
+        before = gap // 2 if head else 0
+        return Content.assemble(head, " " * before, middle, " " * max(1, gap - before), clock)
+
+    def _condition(self) -> str:
+        status = hub(self).board.status
+        if status.read_only:
+            return tr("read only: a newer version wrote this queue")
+        if status.pause in ("disk", "memory"):
+            return safe(status.message, 80) or tr(_FULL[status.pause])
+        if status.pause:
+            return tr("paused")
+        if not status.is_owner:
+            return tr("another window runs the queue")
+        return tr("loading the engine") if status.engine == "warming" else ""

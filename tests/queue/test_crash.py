@@ -1,0 +1,79 @@
+"""kill -9 at the named points of a queue's work, scripted executor: nothing lost, nothing twice, nothing torn.
+
+`python -m tests.queue.torture` is the long version: every point, and real models of all tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.queue.model import JobState
+from tests.queue.conftest import make_request
+from tests.queue.harness import import_early, in_child, jobs_left, run_queue, survive
+
+SHORT = 2
+"""Every second kind of point; the long version takes every point."""
+
+REQUESTS = [make_request(seed=1), make_request(seed=2)]
+
+
+def make_fake() -> FakeExecutor:
+    return FakeExecutor(Script(num_steps=3, num_segments=2))
+
+
+def kinds(points: list[str]) -> list[int]:
+    """The first point of each kind: temporary names and step numbers count as one."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(points):
+        first.setdefault("".join(letter for letter in name if not letter.isdigit()), index)
+    return sorted(first.values())
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory) -> list[str]:
+    """All points of an undisturbed run, in order."""
+    import_early(REQUESTS)
+    root = tmp_path_factory.mktemp("count")
+    child = in_child(lambda tell: run_queue(root, make_fake, REQUESTS, tell))
+    assert not child.error, child.error
+    return child.points
+
+
+def contents(root: Path) -> list[str]:
+    return sorted(Path(job.output).read_text() for job in jobs_left(root))
+
+
+def test_a_kill_at_each_kind_of_point_loses_nothing(points, tmp_path):
+    chosen = kinds(points)[::SHORT]
+    assert len(chosen) > 40
+    killed = 0
+    wanted = None
+    for index in chosen:
+        root = tmp_path / str(index)
+        child, wrong = survive(root, make_fake, REQUESTS, kill_at=index)
+        assert not wrong, (points[index], wrong)
+        killed += child.killed
+        wanted = wanted or contents(root)
+        assert contents(root) == wanted, points[index]
+    assert killed > 0.9 * len(chosen), "the kills did not happen"
+
+
+def test_two_kills_at_the_same_step_ask_a_person(points, tmp_path, open_service, folders):
+    """The second death at one step holds the job, whoever starts next and with auto_resume too."""
+    at_step = next(index for index, name in enumerate(points) if name.startswith("after report denoise-0-2"))
+    assert in_child(lambda tell: run_queue(tmp_path, make_fake, REQUESTS, tell, at_step)).killed
+
+    def die(_context):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    again = in_child(lambda tell: run_queue(tmp_path, lambda: FakeExecutor(die), REQUESTS, tell))
+    assert again.killed
+    service = open_service(start=False, auto_resume=True)
+    held, other = service.jobs()
+    assert held.state == JobState.HELD and "died twice at step 2 of 3" in held.reason
+    assert other.state == JobState.QUEUED

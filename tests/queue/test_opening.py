@@ -1,0 +1,154 @@
+"""Damaged, foreign, old and newer databases: nothing is overwritten, a good copy is offered."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from skyreels_tui.queue.errors import DatabaseUnusable, ReadOnlyQueue
+from skyreels_tui.queue.store import migrations
+from skyreels_tui.queue.store.opening import backups, open_store, restore, start_new
+from tests.queue.conftest import entry
+
+
+def fill(path: Path, *names: str) -> None:
+    with closing(open_store(path)) as store:
+        store.add_many([entry(name) for name in names])
+
+
+def labels(path: Path) -> list[str]:
+    with closing(open_store(path)) as store:
+        return [job.label for job in store.list()]
+
+
+def damage(path: Path) -> bytes:
+    """Overwrite the middle of the file, as a bad disk does."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(path.read_bytes())
+    data[4096 : len(data)] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    return bytes(data)
+
+
+def test_a_damaged_queue_is_kept_and_its_backup_offered(tmp_path):
+    path = tmp_path / "queue.db"
+    fill(path, "a", "b")
+    assert labels(path) == ["a", "b"]  # opening made today's backup
+    bad = damage(path)
+    with pytest.raises(DatabaseUnusable) as caught:
+        open_store(path)
+    error = caught.value
+    assert error.kind == "corrupt" and len(error.backups) == 1 and "restore" in str(error)
+    assert path.read_bytes() == bad, "looking at it changed it"
+    kept = restore(error, error.backups[0])
+    assert kept.read_bytes() == bad
+    assert labels(path) == ["a", "b"]
+
+
+def test_a_damaged_queue_without_a_backup_can_be_replaced_by_a_new_one(tmp_path):
+    path = tmp_path / "queue.db"
+    path.write_bytes(b"no database at all\n" * 100)
+    with pytest.raises(DatabaseUnusable) as caught:
+        open_store(path)
+    assert caught.value.kind == "corrupt" and caught.value.backups == ()
+    kept = start_new(caught.value)
+    assert kept.read_bytes().startswith(b"no database")
+    assert labels(path) == []
+
+
+def test_a_file_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "queue.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+        other.execute("INSERT INTO recipes VALUES ('soup')")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(DatabaseUnusable) as caught:
+        open_store(path)
+    assert caught.value.kind == "foreign" and path.read_bytes() == before
+
+
+def test_a_queue_of_a_newer_version_is_only_shown(tmp_path):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("ALTER TABLE jobs ADD COLUMN mood TEXT")
+        newer.execute("PRAGMA user_version = 99")
+    with closing(open_store(path)) as store:
+        assert store.read_only
+        assert [job.label for job in store.list()] == ["a"]
+        with pytest.raises(ReadOnlyQueue):
+            store.add(entry("b"))
+        with pytest.raises(ReadOnlyQueue):
+            store.claim()
+
+
+def test_a_backup_is_made_once_a_day_and_old_ones_go(tmp_path):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+    for _ in range(3):
+        labels(path)
+    assert len(backups(path)) == 1
+    folder = tmp_path / "backups"
+    for day in range(1, 12):
+        (folder / f"queue-202001{day:02d}-000000-000000-daily.db").write_bytes(backups(path)[0].read_bytes())
+    for today in [one for one in folder.glob("*.db") if not one.name.startswith("queue-2020")]:
+        today.unlink()
+    labels(path)
+    kept = sorted(one.name for one in folder.glob("*.db"))
+    assert len(kept) == 7 and not kept[-1].startswith("queue-2020")
+
+
+def test_a_migration_is_preceded_by_a_backup_and_undone_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE jobs ADD COLUMN mood TEXT")
+        raise RuntimeError("power cut")
+
+    def works(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE jobs ADD COLUMN mood TEXT")
+
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr("skyreels_tui.queue.store.opening.SCHEMA_VERSION", 2)
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, broken))
+    with pytest.raises(RuntimeError):
+        open_store(path)
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert "mood" not in raw.execute("SELECT sql FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS[:1], works))
+    assert labels(path) == ["a"]
+    assert any("before-v2" in one.name for one in backups(path))
+
+
+def test_many_processes_may_open_a_new_queue_at_once(tmp_path):
+    path = tmp_path / "queue.db"
+    start, errors = threading.Barrier(8), []
+
+    def open_and_add(number: int) -> None:
+        start.wait()
+        try:
+            fill(path, str(number))
+        except sqlite3.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_and_add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert sorted(labels(path)) == [str(number) for number in range(8)]
+
+
+def test_the_queue_belongs_to_its_owner_alone(tmp_path):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+    assert path.stat().st_mode & 0o077 == 0
