@@ -26,6 +26,7 @@ from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.monitors.sample import (
@@ -35,8 +36,6 @@ from skyreels_tui.monitors.sample import (
     HealthReading,
     MemoryReading,
     Pool,
-    QueueForecast,
-    RunningJob,
     Sample,
 )
 from skyreels_tui.queue.engine.executor import JobContext

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.front.language import tr
 from skyreels_tui.app.app import AppOptions, SkyreelsApp
-from skyreels_tui.commands.shared import output
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
 from skyreels_tui.ui.drawing.pictures import choose_drawing
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
 
 
-def run_app(options: AppOptions) -> int:
+def run_app(options: AppOptions, note: Callable[[str], None]) -> int:
     """Run the app until it is left, then wait for the engine; returns the exit code.
+
+    `note` writes a line for the person once the screen has gone.
 
     SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
     one at once.
@@ -50,15 +52,15 @@ def run_app(options: AppOptions) -> int:
             app.run()
         finally:
             if app.service is not None:
-                _end(app, app.service)
+                _end(app, app.service, note)
             if app.notifier is not None:
                 app.notifier.stop()
     return app.return_code or 0
 
 
-def _end(app: SkyreelsApp, service: QueueService) -> None:
+def _end(app: SkyreelsApp, service: QueueService, note: Callable[[str], None]) -> None:
     if app.leave_choice == "finish":
-        output.note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
+        note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
         service.options = replace(service.options, on_hang_up="finish_job")
         service.hang_up()
     if app.leave_choice:
@@ -68,5 +70,5 @@ def _end(app: SkyreelsApp, service: QueueService) -> None:
             app.transfers.wait_ended()
         app.transfers.close()
     elif service.is_owner and not service.close(timeout_s=0.5):
-        output.note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
+        note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
     service.close()

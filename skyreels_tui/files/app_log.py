@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+from logging.handlers import RotatingFileHandler
 
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.engine.log import QuietFile
 
 PACKAGE = "skyreels_tui"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_BYTES = 2**20
 KEPT = 2
+
+
+class QuietFile(RotatingFileHandler):
+    """A log that cannot be written stays silent: stderr belongs to the screen, and the job matters more."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Drop the line."""
 
 
 def log_to_file(folders: Folders, name: str = "app.log") -> QuietFile:

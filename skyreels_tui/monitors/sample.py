@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.front.plan import Plan
-from skyreels_tui.queue.model import Job
+from skyreels_tui.eta.forecast import QueueForecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +130,6 @@ class HealthReading:
     """Short words for people, the most serious first."""
     serious: bool = False
     """Some of it costs speed or will stop the job."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunningJob:
-    """The job that runs, with what is known of its cost."""
-
-    job: Job
-    plan: Plan | None = None
-    """None when its inputs cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueForecast:
-    """What the unfinished jobs will take."""
-
-    job_seconds: tuple[tuple[int, float], ...] = ()
-    """(job id, seconds it will run) of every waiting job whose cost is known."""
-    total_seconds: float = 0.0
-    """Seconds until the queue is empty, the running job included."""
-    needs_bytes: int = 0
-    """Disk that results and work folders of the waiting jobs will take."""
-    unknown: int = 0
-    """Waiting jobs whose inputs could not be read, so that nothing is known."""
-    held_seconds: tuple[tuple[int, float], ...] = ()
-    """The same of held jobs, which count in no sum: they run only when they are released."""
-    unreadable: frozenset[int] = frozenset()
-    """Ids of waiting and held jobs whose inputs could not be read."""
-    running: RunningJob | None = None
 
 
 @dataclass(frozen=True, slots=True)

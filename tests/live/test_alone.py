@@ -221,7 +221,8 @@ async def test_the_lone_preview_asks_the_owner_for_pictures(owner: Owner, folder
     async with app.run_test(size=(60, 10)) as pilot:
         panel = app.query_one(PANELS["preview"])
         await until(pilot, lambda: app.board.running is not None)
-        from skyreels_tui.monitors.sample import QueueForecast, RunningJob, Sample
+        from skyreels_tui.eta.forecast import QueueForecast, RunningJob
+        from skyreels_tui.monitors.sample import Sample
 
         app.publish_sample(Sample(at=0.0, queue=QueueForecast(running=RunningJob(app.board.running))))  # type: ignore[arg-type]
         await until(pilot, lambda: (folders.live / "preview.want").exists())

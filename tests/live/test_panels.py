@@ -10,6 +10,7 @@ import pytest
 from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.plan import Segment
 from pipelines.front.progress import PreviewStrip, Progress, Stage
+from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.sample import (
     DiskReading,
@@ -18,8 +19,6 @@ from skyreels_tui.monitors.sample import (
     HealthReading,
     MemoryReading,
     Pool,
-    QueueForecast,
-    RunningJob,
     Sample,
 )
 from skyreels_tui.queue.events import JobChanged, JobProgress

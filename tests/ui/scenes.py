@@ -36,6 +36,7 @@ from pipelines.tasks.single_shot_extension import SingleShotExtension
 from pipelines.tasks.talking_avatar import TalkingAvatar
 from skyreels_tui.app.app import AppOptions, SkyreelsApp
 from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.executors.fake import FakeExecutor
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.sample import (
@@ -45,8 +46,6 @@ from skyreels_tui.monitors.sample import (
     HealthReading,
     MemoryReading,
     Pool,
-    QueueForecast,
-    RunningJob,
     Sample,
 )
 from skyreels_tui.queue import reasons

@@ -7,6 +7,7 @@ import os
 import sys
 
 from pipelines.front.language import tr
+from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
 
@@ -43,5 +44,6 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
             theme=args.theme or "",
             ascii=args.ascii,
             auto_resume=args.resume,
-        )
+        ),
+        output.note,
     )

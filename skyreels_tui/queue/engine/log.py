@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
+from skyreels_tui.files.app_log import QuietFile
 from skyreels_tui.queue.events import LogLine, Publish
 from skyreels_tui.queue.store.rows import utc_now
 
 Level = Literal["info", "warning", "error"]
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-
-class QuietFile(RotatingFileHandler):
-    """A log that cannot be written stays silent: stderr belongs to the screen, and the job matters more."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Drop the line."""
 
 
 class EngineLog:

@@ -7,7 +7,8 @@ from typing import ClassVar
 from textual.content import Content
 
 from pipelines.front.language import mark, tr
-from skyreels_tui.monitors.sample import DiskReading, QueueForecast, Sample
+from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.monitors.sample import DiskReading, Sample
 from skyreels_tui.ui.drawing.bars import bar, flow, stack
 from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.panels.live import LivePanel

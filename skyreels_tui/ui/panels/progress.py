@@ -10,7 +10,8 @@ from textual.content import Content
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.plan import Plan
 from pipelines.front.progress import Progress, Stage
-from skyreels_tui.monitors.sample import QueueForecast, Sample
+from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
