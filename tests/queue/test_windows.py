@@ -38,7 +38,8 @@ from tests.queue.harness import home_of
 root = Path(sys.argv[1])
 script = Script(num_steps=int(sys.argv[2]), step_s=0.02, preview=True)
 folders = home_of(root)
-sys.exit(run_app(AppOptions(folders, Settings(), root / "result", lambda: FakeExecutor(script), auto_resume=True), print))
+options = AppOptions(folders, Settings(), root / "result", lambda: FakeExecutor(script), auto_resume=True)
+sys.exit(run_app(options, print))
 """
 
 

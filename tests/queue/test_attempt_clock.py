@@ -34,7 +34,7 @@ def test_steps_stages_and_resumes_are_timed():
 
 def test_a_wall_clock_that_jumps_back_a_year_changes_no_duration(open_service, monkeypatch):
     stamps = iter(["2030-01-01T00:00:00+00:00", "2030-01-01T00:00:01+00:00"])
-    for module in ("adding", "attempts", "store", "enginelog"):
+    for module in ("store.adding", "store.attempts", "store.store", "engine.log"):
         target = f"skyreels_tui.queue.{module}.utc_now"
         monkeypatch.setattr(target, lambda: next(stamps, "2029-01-01T00:00:00+00:00"))
     service = open_service(FakeExecutor(Script(num_steps=4, step_s=0.01)))
