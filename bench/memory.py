@@ -17,9 +17,10 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from pipelines.benchmark.speed import CASES, forward, random_inputs, random_transformer
-from pipelines.front.cost import WAN_VAE, call_bytes, network_size
+from pipelines.front.cost import WAN_VAE, call_bytes
 from pipelines.models.lean.block_offload import BlockOffload
 from pipelines.models.vae.vae import decode_stream, encode_mean
+from pipelines.tasks import network_of
 
 
 def peak(work: Callable[[], object]) -> int:
@@ -62,7 +63,7 @@ def call_figures() -> dict[str, dict[str, float]]:
         network = random_transformer(case.family, num_layers=2)
         inputs = random_inputs(network, case)
         measured = peak(lambda: forward(network, inputs))  # noqa: B023 - called at once
-        predicted = call_bytes(replace(network_size(case.family, "full"), num_layers=2), case.num_tokens)
+        predicted = call_bytes(replace(network_of(case.family), num_layers=2), case.num_tokens)
         figures[case.name] = {"predicted": predicted / 2**30, "measured": measured / 2**30}
     return figures
 

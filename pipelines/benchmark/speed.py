@@ -7,57 +7,41 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipelines.front.cost import AVATAR_19B, WAN_14B, NetworkSize, call_flops
+from pipelines.families import family_named
+from pipelines.front.cost import NetworkSize, call_flops
 from pipelines.models.transformer.attention import attention
 from pipelines.models.transformer.transformer import AudioContext, Context, SkyReelsTransformer
 from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
+from pipelines.tasks import TASKS, network_of, tasks_of
+from pipelines.tasks.spec import BenchCase
 
 TEXT_TOKENS = 512
 IMAGE_TOKENS = 257
+LATENT_CHANNELS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One transformer call of a family at a size."""
-
-    name: str
-    family: str
-    height: int
-    width: int
-    latent_frames: int
-    """Frames in the call, condition included."""
-    condition_frames: int = 0
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the call."""
-        return self.latent_frames * (self.height // 16) * (self.width // 16)
+CASES: tuple[BenchCase, ...] = tuple(case for task in TASKS for case in task.bench)
+"""The calls of every task."""
 
 
-JOB_STEPS: Mapping[str, int] = {"r2v": 8, "v2v": 8, "a2v": 4}
-"""Denoising steps of one clip, piece or window."""
-
-CASES: tuple[Case, ...] = (
-    Case("r2v 540P 5 s", "r2v", 544, 960, 35, 4),
-    Case("r2v 720P 5 s", "r2v", 720, 1280, 35, 4),
-    Case("v2v 540P 5 s", "v2v", 544, 960, 40, 7),
-    Case("a2v 480P window", "a2v", 480, 832, 21),
-    Case("a2v 720P window", "a2v", 720, 1280, 21),
-)
+def job_steps(family: str) -> int:
+    """Denoising steps of one clip, piece or window, as a form starts with."""
+    steps: int = tasks_of(family)[0].request_type().num_inference_steps  # type: ignore[attr-defined]
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
     """Measured time of one transformer call."""
 
-    case: Case
+    case: BenchCase
     seconds: tuple[float, ...]
     first_seconds: float
     """The first call of the process, compilation included."""
@@ -73,7 +57,7 @@ class StepTime:
     @property
     def network(self) -> NetworkSize:
         """The full-size network's figures."""
-        return AVATAR_19B if self.case.family == "a2v" else WAN_14B
+        return network_of(self.case.family)
 
     @property
     def tflops(self) -> float:
@@ -85,13 +69,8 @@ def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyR
     """A full-width bfloat16 transformer with random weights on the GPU, its float32 tensors kept float32."""
     from pipelines.models.transformer.transformer import FLOAT32_NAMES
 
-    avatar: dict[str, int] = (
-        {"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120, "audio_feature_dim": 12 * 768}
-        if family == "a2v"
-        else {}
-    )
     with torch.device("meta"):
-        network: SkyReelsTransformer = SkyReelsTransformer(num_layers=num_layers, **avatar)
+        network: SkyReelsTransformer = SkyReelsTransformer(num_layers=num_layers, **family_named(family).network)
     generator = torch.Generator("cuda").manual_seed(seed)
     for name, parameter in network.named_parameters():
         kept = any(part in name for part in FLOAT32_NAMES)
@@ -122,25 +101,27 @@ class Inputs:
 
 
 @torch.inference_mode()
-def random_inputs(network: SkyReelsTransformer, case: Case, seed: int = 1) -> Inputs:
+def random_inputs(network: SkyReelsTransformer, case: BenchCase, seed: int = 1) -> Inputs:
     """Inputs of the shapes that the family's pipeline makes."""
     generator = torch.Generator("cuda").manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, device="cuda", generator=generator)
 
-    channels = 36 if case.family == "a2v" else 16
-    latents = draw(1, channels, case.latent_frames, case.height // 8, case.width // 8)
-    image = draw(1, IMAGE_TOKENS, 1280) if case.family == "a2v" else None
+    options = family_named(case.family).network
+    latents = draw(
+        1, options.get("in_channels", LATENT_CHANNELS), case.latent_frames, case.height // 8, case.width // 8
+    )
+    image = draw(1, IMAGE_TOKENS, options["image_dim"]) if "image_dim" in options else None
     context = network.encode_context(draw(1, TEXT_TOKENS, 4096), image)
     audio = None
-    if case.family == "a2v":
+    if "audio_feature_dim" in options:
         audio = network.encode_audio(draw(1, 4 * case.latent_frames - 3, 5, 12, 768))
-    if case.family == "v2v":
+    if case.condition_stays:
         index = torch.ones(case.latent_frames, dtype=torch.long, device="cuda")
         index[: case.condition_frames] = 0
         return Inputs(latents, torch.tensor([0.0, 927.0], device="cuda"), context, index, audio, case.latent_frames)
-    output = case.latent_frames - (case.condition_frames if case.family == "r2v" else 0)
+    output = case.latent_frames - case.condition_frames
     return Inputs(latents, torch.tensor([927.0], device="cuda"), context, None, audio, output)
 
 
@@ -158,7 +139,7 @@ def forward(network: SkyReelsTransformer, inputs: Inputs) -> Tensor:
         return velocity
 
 
-def step_time(network: SkyReelsTransformer, case: Case, repeats: int = 3) -> StepTime:
+def step_time(network: SkyReelsTransformer, case: BenchCase, repeats: int = 3) -> StepTime:
     """Measure one case; the first call is kept apart."""
     inputs = random_inputs(network, case)
     torch.cuda.reset_peak_memory_stats()

@@ -1,9 +1,11 @@
-"""Which files each released checkpoint holds, its ids, sizes and licence; reads and fetches nothing."""
+"""Which files each released checkpoint holds, its ids, sizes and licence; a task says which of them it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pipelines.tasks import task_named, tasks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +16,13 @@ class Component:
     patterns: tuple[str, ...]
     """Globs relative to the checkpoint folder (`*` never crosses a folder)."""
     num_bytes: int
-    tasks: tuple[str, ...]
-    """Tasks that need it."""
+    family: str
+    """The checkpoint's."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that need it."""
+        return tuple(task.name for task in tasks_of(self.family) if self.name in task.components)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +48,16 @@ class Checkpoint:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that it serves."""
-        return tuple(dict.fromkeys(task for component in self.components for task in component.tasks))
+        """Names of the tasks that it serves."""
+        return tuple(task.name for task in tasks_of(self.family))
 
     def components_for(self, task: str) -> tuple[Component, ...]:
-        """The components that one task needs."""
-        return tuple(component for component in self.components if task in component.tasks)
+        """The components that one task needs; KeyError for a task that there is not."""
+        needed = task_named(task).components
+        return tuple(component for component in self.components if component.name in needed)
 
 
 _LICENCE = ("Skywork Community License", "https://huggingface.co/{}/blob/main/LICENSE")
-_R2V = ("reference_to_video",)
-_SINGLE, _SHOT = ("single_shot_extension",), ("shot_switching_extension",)
-_A2V = ("talking_avatar",)
 _WAN_VAE = "Wan2.1_VAE.pth"
 _WAN_T5 = "models_t5_umt5-xxl-enc-bf16.pth"
 _WAN_CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
@@ -63,10 +68,10 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         family="r2v",
         repo_ids=("Skywork/SkyReels-V3-R2V-14B", "Skywork/SkyReels-V3-Reference2Video"),
         components=(
-            Component("transformer", ("transformer/*",), 28_580_000_000, _R2V),
-            Component("text_encoder", ("text_encoder/*",), 22_730_000_000, _R2V),
-            Component("tokenizer", ("tokenizer/*",), 21_000_000, _R2V),
-            Component("vae", ("vae/*",), 507_600_000, _R2V),
+            Component("transformer", ("transformer/*",), 28_580_000_000, "r2v"),
+            Component("text_encoder", ("text_encoder/*",), 22_730_000_000, "r2v"),
+            Component("tokenizer", ("tokenizer/*",), 21_000_000, "r2v"),
+            Component("vae", ("vae/*",), 507_600_000, "r2v"),
         ),
         licence=_LICENCE[0],
         licence_url=_LICENCE[1].format("Skywork/SkyReels-V3-R2V-14B"),
@@ -75,11 +80,11 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         family="v2v",
         repo_ids=("Skywork/SkyReels-V3-V2V-14B", "Skywork/SkyReels-V3-Video-Extension"),
         components=(
-            Component("transformer", ("transformer/*",), 28_580_000_000, _SINGLE),
-            Component("shot_transformer", ("shot_transformer/*",), 28_580_000_000, _SHOT),
-            Component("text_encoder", (_WAN_T5,), 11_361_900_000, _SINGLE + _SHOT),
-            Component("tokenizer", _TOKENIZER, 21_000_000, _SINGLE + _SHOT),
-            Component("vae", (_WAN_VAE,), 507_609_880, _SINGLE + _SHOT),
+            Component("transformer", ("transformer/*",), 28_580_000_000, "v2v"),
+            Component("shot_transformer", ("shot_transformer/*",), 28_580_000_000, "v2v"),
+            Component("text_encoder", (_WAN_T5,), 11_361_900_000, "v2v"),
+            Component("tokenizer", _TOKENIZER, 21_000_000, "v2v"),
+            Component("vae", (_WAN_VAE,), 507_609_880, "v2v"),
         ),
         licence=_LICENCE[0],
         licence_url=_LICENCE[1].format("Skywork/SkyReels-V3-V2V-14B"),
@@ -92,13 +97,13 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
                 "transformer",
                 ("config.json", "*.safetensors", "*.safetensors.index.json"),
                 37_764_100_000,
-                _A2V,
+                "a2v",
             ),
-            Component("text_encoder", (_WAN_T5,), 11_361_900_000, _A2V),
-            Component("tokenizer", _TOKENIZER, 21_000_000, _A2V),
-            Component("image_encoder", (_WAN_CLIP,), 4_772_000_000, _A2V),
-            Component("audio_encoder", ("chinese-wav2vec2-base/*",), 380_200_000, _A2V),
-            Component("vae", (_WAN_VAE,), 507_609_880, _A2V),
+            Component("text_encoder", (_WAN_T5,), 11_361_900_000, "a2v"),
+            Component("tokenizer", _TOKENIZER, 21_000_000, "a2v"),
+            Component("image_encoder", (_WAN_CLIP,), 4_772_000_000, "a2v"),
+            Component("audio_encoder", ("chinese-wav2vec2-base/*",), 380_200_000, "a2v"),
+            Component("vae", (_WAN_VAE,), 507_609_880, "a2v"),
         ),
         licence=_LICENCE[0],
         licence_url=_LICENCE[1].format("Skywork/SkyReels-V3-A2V-19B"),

@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 
 
 def demo_checkpoint(family: str, cache_dir: Path) -> Path:
-    """Return the folder of the tiny checkpoint of 'r2v', 'v2v' or 'a2v', writing it below `cache_dir` on first use."""
+    """Return the folder of a family's tiny checkpoint, writing it below `cache_dir` on first use."""
     manifest = _HERE / "manifests" / f"{family}.json"
     version = hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
     folder = cache_dir / "demo" / f"{family}-{version}"

@@ -27,6 +27,10 @@ class NetworkSize:
     decode_flops_per_pixel: float
     """VAE decode operations per pixel of one frame."""
 
+    def in_profile(self, profile: Profile) -> NetworkSize:
+        """These figures, or those of the tiny models that stand for them in the demo profile."""
+        return DEMO_NETWORK if profile == "demo" else self
+
 
 WAN_14B = NetworkSize(5120, 13824, 40, 512, 6, 29_100_000_000, 11_400_000_000, 8.55e6)
 """R2V and V2V: bfloat16 transformer and float32 VAE; the text encoder apart."""
@@ -57,13 +61,6 @@ MAX_PICTURES = 4
 """So many encoded frames or fewer are pictures that are encoded one by one."""
 
 TILE_PIXELS = 256 * 256
-
-
-def network_size(family: str, profile: Profile) -> NetworkSize:
-    """Return the figures for a family ('r2v', 'v2v', 'a2v') in a profile."""
-    if profile == "demo":
-        return DEMO_NETWORK
-    return AVATAR_19B if family == "a2v" else WAN_14B
 
 
 def call_flops(network: NetworkSize, num_tokens: int) -> float:

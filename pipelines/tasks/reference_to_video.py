@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipelines.front.cost import make_plan, network_size
+from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.request import Files, Number, Request, Text, check_fields
 from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
-from pipelines.tasks.spec import TaskSpec
+from pipelines.tasks.spec import BenchCase, TaskSpec
 
 REFERENCE_SLOTS = 4
 """Latent frames that the references always take, empty slots included."""
@@ -86,7 +86,7 @@ def plan(request: ReferenceToVideo) -> Plan:
         new_frames=latent.pixel_frames,
     )
     return make_plan(
-        network_size("r2v", request.profile),
+        REFERENCE_TO_VIDEO.network.in_profile(request.profile),
         height=height,
         width=width,
         fps=MODEL_FPS,
@@ -101,7 +101,15 @@ REFERENCE_TO_VIDEO = TaskSpec(
     short="r2v",
     hint=mark("One to four pictures and a prompt become a clip"),
     family="r2v",
+    components=("transformer", "text_encoder", "tokenizer", "vae"),
+    network=WAN_14B,
     request_type=ReferenceToVideo,
     entry="pipelines.families.r2v.generate:generate",
     plan=plan,
+    key="f2",
+    key_label=mark("Reference"),
+    key_help=mark("Form of reference to video"),
+    condition_word=mark("references"),
+    demo={"prompt": "An astronaut lifts a cup of coffee and smiles", "ref_imgs": ("astronaut.jpg", "coffee.jpg")},
+    bench=(BenchCase("r2v 540P 5 s", "r2v", 544, 960, 35, 4), BenchCase("r2v 720P 5 s", "r2v", 720, 1280, 35, 4)),
 )

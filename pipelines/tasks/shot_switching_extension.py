@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.front.cost import make_plan, network_size
+from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.language import mark, tr
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.request import Choice, Number
@@ -76,7 +76,7 @@ def plan(request: ShotSwitchingExtension) -> Plan:
         new_frames=new.pixel_frames,
     )
     cost = make_plan(
-        network_size("v2v", request.profile),
+        SHOT_SWITCHING_EXTENSION.network.in_profile(request.profile),
         height=height,
         width=width,
         fps=MODEL_FPS,
@@ -99,7 +99,15 @@ SHOT_SWITCHING_EXTENSION = TaskSpec(
     short="shot",
     hint=mark("A new shot of 2 to 5 seconds follows the video after a cut"),
     family="v2v",
+    components=("shot_transformer", "text_encoder", "tokenizer", "vae"),
+    network=WAN_14B,
     request_type=ShotSwitchingExtension,
     entry="pipelines.families.v2v.generate:generate_shot_switching",
     plan=plan,
+    key="f4",
+    key_label=mark("Shot switching"),
+    key_help=mark("Form of shot switching"),
+    condition_word=mark("tail"),
+    segment_words=mark("piece {number} of {total}"),
+    demo={"prompt": "A closer look", "input_video": ("clip.mp4",), "cut": "[ZOOM_IN_CUT]", "duration": 2},
 )

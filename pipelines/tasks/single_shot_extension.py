@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.front.cost import make_plan, network_size
+from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.language import mark, trn
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.request import Number
@@ -18,7 +18,7 @@ from pipelines.front.shapes import (
     single_shot_pieces,
 )
 from pipelines.tasks.extension import ExtensionRequest
-from pipelines.tasks.spec import TaskSpec
+from pipelines.tasks.spec import BenchCase, TaskSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def plan(request: SingleShotExtension) -> Plan:
         for piece in single_shot_pieces(request.duration)
     ]
     cost = make_plan(
-        network_size("v2v", request.profile),
+        SINGLE_SHOT_EXTENSION.network.in_profile(request.profile),
         height=height,
         width=width,
         fps=MODEL_FPS,
@@ -66,7 +66,16 @@ SINGLE_SHOT_EXTENSION = TaskSpec(
     short="single",
     hint=mark("A video goes on without a cut for 5 to 30 seconds"),
     family="v2v",
+    components=("transformer", "text_encoder", "tokenizer", "vae"),
+    network=WAN_14B,
     request_type=SingleShotExtension,
     entry="pipelines.families.v2v.generate:generate_single_shot",
     plan=plan,
+    key="f3",
+    key_label=mark("Single shot"),
+    key_help=mark("Form of single-shot extension"),
+    condition_word=mark("tail"),
+    segment_words=mark("piece {number} of {total}"),
+    demo={"prompt": "The camera keeps moving slowly", "input_video": ("clip.mp4",)},
+    bench=(BenchCase("v2v 540P 5 s", "v2v", 544, 960, 40, 7, condition_stays=True),),
 )

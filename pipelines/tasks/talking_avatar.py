@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pipelines.front.cost import make_plan, network_size
+from pipelines.front.cost import AVATAR_19B, make_plan
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.request import Choice, Files, Number, Request, Text, check_fields
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
-from pipelines.tasks.spec import TaskSpec
+from pipelines.tasks.spec import BenchCase, TaskSpec
 
 WINDOW_FRAMES = 81
 MOTION_FRAMES = 5
@@ -121,7 +121,7 @@ def plan(request: TalkingAvatar) -> Plan:
     )
     segments = [window] * (1 + num_windows(num_frames))
     cost = make_plan(
-        network_size("a2v", request.profile),
+        TALKING_AVATAR.network.in_profile(request.profile),
         height=height,
         width=width,
         fps=AVATAR_FPS,
@@ -141,7 +141,20 @@ TALKING_AVATAR = TaskSpec(
     short="avatar",
     hint=mark("A portrait speaks a recording of up to 200 seconds"),
     family="a2v",
+    components=("transformer", "text_encoder", "tokenizer", "image_encoder", "audio_encoder", "vae"),
+    network=AVATAR_19B,
     request_type=TalkingAvatar,
     entry="pipelines.families.a2v.generate:generate",
     plan=plan,
+    key="f5",
+    key_label=mark("Avatar"),
+    key_help=mark("Form of the talking avatar"),
+    condition_word=mark("portrait"),
+    segment_words=mark("window {number} of {total}"),
+    demo={
+        "prompt": "A person speaks to the camera",
+        "input_image": ("astronaut.jpg",),
+        "input_audio": ("voice.*",),
+    },
+    bench=(BenchCase("a2v 480P window", "a2v", 480, 832, 21), BenchCase("a2v 720P window", "a2v", 720, 1280, 21)),
 )

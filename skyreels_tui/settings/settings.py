@@ -106,7 +106,7 @@ class Settings:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task name -> field name -> value that a new form or command line starts from."""
     models: Mapping[str, str] = field(default_factory=dict)
-    """Family ('r2v', 'v2v', 'a2v') -> checkpoint folder to use instead of the hub's cache."""
+    """Family of models -> checkpoint folder to use instead of the hub's cache."""
 
     @property
     def inbox_folder(self) -> Path | None:

@@ -51,6 +51,7 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     import torch
 
     from pipelines.benchmark import speed as benchmark
+    from pipelines.families import family_named
     from pipelines.models.transformer.attention_choice import use_fastest
 
     cudnn: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]  # torch has no stub
@@ -64,21 +65,22 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
         "ceilings": benchmark.ceilings(),
         "cases": [],
     }
-    network, family = None, ""
+    network, built = None, None
     for case in benchmark.CASES:
         if args.case.lower() not in case.name.lower():
             continue
         output.note(tr("measuring {name} ...", name=case.name))
-        if ("a2v" if case.family == "a2v" else "wan") != family:
+        options = family_named(case.family).network
+        if options != built:
             # The old network must be gone before the new one is built: both at once may not fit.
             network = None
             torch.cuda.empty_cache()
-            family = "a2v" if case.family == "a2v" else "wan"
+            built = options
             network = benchmark.random_transformer(case.family, args.layers)
         assert network is not None
         timing = benchmark.step_time(network, case, args.repeats)
         decode, decode_peak = benchmark.decode_seconds(case.height, case.width, case.latent_frames, 1)
-        steps = benchmark.JOB_STEPS[case.family]
+        steps = benchmark.job_steps(case.family)
         report["cases"].append(
             {
                 "name": case.name,

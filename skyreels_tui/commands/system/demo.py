@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,6 @@ from skyreels_tui.queue.model import Job, JobState
 
 SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
 
-DEMOS: Mapping[str, Mapping[str, Any]] = {
-    "reference_to_video": {
-        "prompt": "An astronaut lifts a cup of coffee and smiles",
-        "ref_imgs": ("astronaut.jpg", "coffee.jpg"),
-    },
-    "single_shot_extension": {"prompt": "The camera keeps moving slowly", "input_video": ("clip.mp4",)},
-    "shot_switching_extension": {
-        "prompt": "A closer look",
-        "input_video": ("clip.mp4",),
-        "cut": "[ZOOM_IN_CUT]",
-        "duration": 2,
-    },
-    "talking_avatar": {
-        "prompt": "A person speaks to the camera",
-        "input_image": ("astronaut.jpg",),
-        "input_audio": ("voice.*",),
-    },
-}
-"""Task -> fields; file names are looked up among the samples."""
-
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `demo`."""
@@ -53,17 +32,18 @@ def configure(parser: Parser, _name: str) -> None:
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """Queue and run one small job a task; the paths of the mp4 files go to stdout."""
-    unknown = [name for name in args.tasks if name not in DEMOS]
+    names = [task.name for task in TASKS]
+    unknown = [name for name in args.tasks if name not in names]
     if unknown:
         raise CommandError(
-            tr("no task {unknown}: choose {names}", unknown=", ".join(map(repr, unknown)), names=", ".join(DEMOS))
+            tr("no task {unknown}: choose {names}", unknown=", ".join(map(repr, unknown)), names=", ".join(names))
         )
     Teller(args.progress).note(
         tr("demo: tiny models with random weights; every video is noise, made the way real ones are")
     )
     code = Exit.OK
     done: list[Job] = []
-    for name in args.tasks or DEMOS:
+    for name in args.tasks or names:
         job = run_job(_add(name, context), args.progress, context)
         code = code or tell_results([job], as_json=False) if not args.json else code
         done.append(job)
@@ -84,10 +64,10 @@ def sample(pattern: str) -> str:
 
 
 def _add(name: str, context: Context) -> Job:
-    fields: dict[str, Any] = {
-        field: tuple(map(sample, value)) if isinstance(value, tuple) else value for field, value in DEMOS[name].items()
-    }
     task = task_named(name)
+    fields: dict[str, Any] = {
+        field: tuple(map(sample, value)) if isinstance(value, tuple) else value for field, value in task.demo.items()
+    }
     request = task.request_type(**fields, resolution=DEMO_RESOLUTION, profile="demo")
     with context.queue() as queue:
         return queue.add(request, label=f"demo-{task.short}")

@@ -23,9 +23,6 @@ from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.times import clock, duration, size
 
-CONDITION_WORDS = {"r2v": mark("references"), "v2v": mark("tail"), "a2v": mark("portrait")}
-SEGMENT_WORDS = {"v2v": mark("piece {number} of {total}"), "a2v": mark("window {number} of {total}")}
-SEGMENT = mark("part {number} of {total}")
 BAR_CELLS = 34
 """Room for stage, bar, count and window in the folded line."""
 WITHIN_STEP = 0.95
@@ -200,7 +197,7 @@ class ProgressPanel(LivePanel):
         return parts
 
     def _stage_word(self, job: Job, stage: Stage) -> str:
-        return tr(CONDITION_WORDS.get(job.task.family, stage.value) if stage is Stage.CONDITION else stage.value)
+        return tr(job.task.condition_word if stage is Stage.CONDITION else stage.value)
 
     def _bar_line(self, progress: Progress, width: int) -> Content:
         """Name of the stage, bar, count; the piece or window when there are several."""
@@ -214,8 +211,7 @@ class ProgressPanel(LivePanel):
             words = f"{progress.step}/{progress.num_steps}"
             done += self._within_step(progress)
         if progress.num_segments > 1 and job is not None:
-            piece = SEGMENT_WORDS.get(job.task.family, SEGMENT)
-            words += "  " + tr(piece, number=progress.segment + 1, total=progress.num_segments)
+            words += "  " + tr(job.task.segment_words, number=progress.segment + 1, total=progress.num_segments)
         if not total:
             return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[0]
         room = max(4, width - cells(name) - cells(words) - 2)

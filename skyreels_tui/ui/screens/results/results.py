@@ -23,6 +23,7 @@ from textual.widgets import Input, Static
 
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr, trn
+from pipelines.tasks import first_taking
 from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui import intents
@@ -279,7 +280,8 @@ class ResultsScreen(Screen[None]):
     def action_extend(self) -> None:
         """Go on from this clip."""
         if self._video is not None:
-            self._open("single_shot_extension", {"input_video": (str(self._video.path),), **self._profile})
+            task, field = first_taking("video")
+            self._open(task.name, {field: (str(self._video.path),), **self._profile})
 
     def action_last_frame(self) -> None:
         """Use its last frame as a reference."""
@@ -296,7 +298,8 @@ class ResultsScreen(Screen[None]):
         except (PipelineError, OSError) as error:
             self.app.call_from_thread(self._tell, str(error), "error")
             return
-        self.app.call_from_thread(self._open, "reference_to_video", {"ref_imgs": (str(target),), **profile})
+        task, field = first_taking("image")
+        self.app.call_from_thread(self._open, task.name, {field: (str(target),), **profile})
 
     def action_again(self) -> None:
         """Open the form with this video's request."""

@@ -1,0 +1,98 @@
+"""The tables of tasks, families and checkpoints fit together, and nothing is assumed of what none of them holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pipelines.demo
+import pipelines.families
+from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.families import FAMILIES, family_named
+from pipelines.front.cost import DEMO_NETWORK
+from pipelines.front.request import Files, field_specs
+from pipelines.tasks import TASKS, first_taking, network_of, task_named, tasks_of
+from pipelines.tasks.spec import TaskSpec
+
+TASK_NAMES = [task.name for task in TASKS]
+UNKNOWN = ("", "R2V", "x2v", "reference_to_video")
+SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
+
+
+def test_a_family_has_one_name_everywhere() -> None:
+    names = [family.name for family in FAMILIES]
+    assert sorted(CHECKPOINTS) == sorted(names)
+    assert {task.family for task in TASKS} == set(names)
+    for name in names:
+        assert CHECKPOINTS[name].family == name
+        assert {component.family for component in CHECKPOINTS[name].components} == {name}
+        assert (Path(pipelines.families.__file__).parent / name / "generate.py").is_file()
+        assert (Path(pipelines.demo.__file__).parent / "manifests" / f"{name}.json").is_file()
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("look_up", [network_of, tasks_of, family_named])
+def test_an_unknown_family_is_refused_by_name(look_up: object, name: str) -> None:
+    with pytest.raises(KeyError, match="r2v, v2v, a2v"):
+        look_up(name)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS.values(), ids=CHECKPOINTS)
+def test_a_checkpoint_refuses_a_task_that_there_is_not(checkpoint: object) -> None:
+    with pytest.raises(KeyError, match="single_shot_extension"):
+        checkpoint.components_for("no_such_task")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=TASK_NAMES)
+def test_a_task_needs_parts_that_its_checkpoint_has(task: TaskSpec) -> None:
+    checkpoint = CHECKPOINTS[task.family]
+    parts = [component.name for component in checkpoint.components_for(task.name)]
+    assert sorted(parts) == sorted(task.components)
+    assert {"text_encoder", "tokenizer", "vae"} < set(parts)
+    assert task.name in checkpoint.tasks
+    others = [other for name, other in CHECKPOINTS.items() if name != task.family]
+    assert not any(other.components_for(task.name) == checkpoint.components for other in others)
+
+
+def test_every_part_is_needed_by_some_task() -> None:
+    for checkpoint in CHECKPOINTS.values():
+        for component in checkpoint.components:
+            assert component.tasks, f"{checkpoint.family} {component.name}"
+            assert set(component.tasks) <= set(checkpoint.tasks)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=TASK_NAMES)
+def test_a_demo_job_is_valid_but_for_its_files(task: TaskSpec) -> None:
+    specs = dict(field_specs(task.request_type))
+    files = {name for name, spec in specs.items() if isinstance(spec, Files)}
+    fields = {
+        name: tuple(str(next(SAMPLES.glob(pattern))) for pattern in value) if name in files else value
+        for name, value in task.demo.items()
+    }
+    assert files <= set(fields)
+    request = task.request_type(**fields, resolution="128P", profile="demo")
+    assert request.check() == []
+    assert task.plan(request).weights_bytes == DEMO_NETWORK.weights_bytes
+
+
+@pytest.mark.parametrize("task", TASKS, ids=TASK_NAMES)
+def test_a_full_job_costs_what_its_own_network_costs(task: TaskSpec) -> None:
+    assert task.network.in_profile("full") is task.network
+    assert network_of(task.family) == task.network
+    assert {case.family for case in task.bench} <= {task.family}
+
+
+def test_no_key_opens_two_forms() -> None:
+    keys = [task.key for task in TASKS if task.key]
+    assert keys == ["f2", "f3", "f4", "f5"]
+
+
+def test_every_family_is_measured() -> None:
+    assert {case.family for task in TASKS for case in task.bench} == {family.name for family in FAMILIES}
+
+
+def test_a_clip_goes_on_and_a_picture_begins_anew() -> None:
+    assert first_taking("video") == (task_named("single_shot_extension"), "input_video")
+    assert first_taking("image") == (task_named("reference_to_video"), "ref_imgs")
+    assert first_taking("audio") == (task_named("talking_avatar"), "input_audio")
