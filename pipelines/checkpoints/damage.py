@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, write_whole
 
 DAMAGE_FILE = "damaged-files.json"
 """Its usual name, in the program's state folder."""
@@ -27,7 +27,7 @@ class DamageBook:
             found = file.stat()
             entries[key] = (found.st_size, found.st_mtime_ns, detail)
         if detail or known is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             write_whole(self.path, json.dumps(entries, indent=1).encode())
 
     def damaged(self) -> dict[Path, str]:

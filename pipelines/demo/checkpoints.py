@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.front.durable import make_folder
+
 _HERE = Path(__file__).parent
 
 
@@ -51,7 +53,7 @@ def write_checkpoint(manifest: Path, folder: Path, seed: int = 0) -> Path:
     plan = json.loads(manifest.read_text("utf-8"))
     for entry in plan["files"]:
         path = folder / entry["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         dtype = getattr(torch, entry["dtype"])
         tensors = {
             name: torch.from_numpy(random_values(name, shape, seed)).to(dtype).contiguous()
@@ -63,7 +65,7 @@ def write_checkpoint(manifest: Path, folder: Path, seed: int = 0) -> Path:
             torch.save(tensors, path)
     for name, content in plan.get("json", {}).items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text(json.dumps(content, indent=2), "utf-8")
     for target, source in plan.get("copy", {}).items():
         roots = (manifest.parent.parent, manifest.parent, _HERE)

@@ -6,7 +6,7 @@ import json
 import statistics
 from pathlib import Path
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, write_whole
 
 KEPT = 20
 """Newest measurements that count, for each kind of job."""
@@ -25,7 +25,7 @@ class PeakBook:
         """Keep one job's figures."""
         book = self._read()
         entries = [*book.get(kind, []), [predicted_bytes, measured_bytes]][-KEPT:]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         write_whole(self.path, json.dumps({**book, kind: entries}, indent=1).encode())
 
     def correction(self, kind: str) -> float:

@@ -118,6 +118,8 @@ class Process:
                 stderr=subprocess.PIPE,
                 cwd=folder,
                 start_new_session=True,
+                # What is fed frames writes a piece, which waits in a private folder; a person's file is joined from it.
+                umask=0o077 if feed else -1,
             )
         except OSError as error:
             raise MediaError(tr("ffmpeg cannot be started: {reason}", reason=reason_of(error))) from error

@@ -1,8 +1,7 @@
-"""Files on disk: refusing what is no regular file, durable writes, and answers remembered until a file changes."""
+"""Files on disk: refusing what is no regular file, and answers remembered until a file changes."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -11,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipelines.front.errors import DiskFull, MediaError
 from pipelines.front.language import reason_of, tr
@@ -95,26 +94,3 @@ def need_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise DiskFull(folder, needed_bytes, free)
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def put_in_place(temporary: Path, final: Path) -> None:
-    """Flush `temporary`, give it its final name and flush the folder."""
-    sync(temporary)
-    temporary.replace(final)
-    sync(final.parent)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file so that a reader sees the old one or the whole new one."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=True) + "\n", encoding="ascii")
-    put_in_place(temporary, path)

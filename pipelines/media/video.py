@@ -6,6 +6,7 @@ import queue
 import shutil
 import threading
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -83,6 +84,13 @@ def read_tail(path: str | Path, num_frames: int, fps: float | None = 24.0) -> ND
 def last_frame(path: str | Path) -> Image.Image:
     """Return the last frame, upright, RGB."""
     return Image.fromarray(read_tail(path, 1, fps=None)[0], mode="RGB")
+
+
+def last_frame_png(path: str | Path) -> bytes:
+    """Return the last frame as the bytes of a PNG file."""
+    stored = BytesIO()
+    last_frame(path).save(stored, format="PNG")
+    return stored.getvalue()
 
 
 class VideoWriter:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.front.durable import sync, write_whole
+from pipelines.front.durable import make_folder, put_in_place, write_whole
 from pipelines.front.errors import InputChanged
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class WorkDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
 
     def save(self, snapshot: Snapshot) -> None:
         """Store a snapshot durably and keep the newest two. Raises DiskFull."""
@@ -79,9 +79,7 @@ class WorkDir:
     def commit_piece(self, temporary: Path, index: int) -> Path:
         """Give a finished piece its durable name and return it."""
         final = self.path / f"piece-{index:05d}.mp4"
-        sync(temporary)
-        temporary.replace(final)
-        sync(self.path)
+        put_in_place(temporary, final)
         return final
 
     def pieces(self) -> list[Path]:

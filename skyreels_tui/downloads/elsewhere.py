@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.checkpoints.download.meter import Moved
+from pipelines.front.durable import write_whole
+from pipelines.front.errors import DiskFull
 from skyreels_tui.downloads.transfers import Kind, State, Transfer
-from skyreels_tui.files.durable import write_atomically
 
 EVERY_S = 1.0
 """Figures are written so often at most; what begins or ends at once."""
@@ -38,9 +39,10 @@ class TransferFile:
         if states == self._states and abs(self._now() - self._written_s) < EVERY_S:
             return
         self._states, self._written_s = states, self._now()
-        with suppress(OSError):
+        with suppress(OSError, DiskFull):
             if busy:
-                write_atomically(self._path, json.dumps([_values(transfer) for transfer in busy]).encode())
+                content = json.dumps([_values(transfer) for transfer in busy])
+                write_whole(self._path, content.encode(), durable=False)
             else:
                 self._path.unlink(missing_ok=True)
 

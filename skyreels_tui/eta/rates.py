@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from pipelines.front.durable import write_whole
+from pipelines.front.errors import DiskFull
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.model import Estimate, JobEta, Rates, predict, prior_rates, size_key
 
@@ -60,13 +62,9 @@ class EtaBook:
             before = self._rates.get(key)
             self._rates[key] = rates if before is None else _blend(before, rates)
             text = json.dumps({name: asdict(entry) for name, entry in self._rates.items()}, indent=1)
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            # Without a file the figures still serve until the program ends.
-            return
+        # Without a file the figures still serve until the program ends.
+        with suppress(OSError, DiskFull):
+            write_whole(self._path, text.encode(), durable=False)
 
 
 def _blend(before: Rates, latest: Rates) -> Rates:

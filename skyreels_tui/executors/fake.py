@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.front.runtime import Output
-from skyreels_tui.files.durable import write_durably
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
@@ -101,7 +101,7 @@ class FakeExecutor:
             for step in range(first + 1, script.num_steps + 1):
                 self._wait(script, partial(context.report, self._progress(context, script, segment, step - 1)))
                 self._fail(context, script, Stage.DENOISE, segment * script.num_steps + step)
-                write_durably(stored, json.dumps({"step": segment * script.num_steps + step}).encode())
+                write_whole(stored, json.dumps({"step": segment * script.num_steps + step}).encode())
                 context.report(self._progress(context, script, segment, step))
         for stage in (Stage.DECODE, Stage.WRITE):
             self._fail(context, script, stage, 0)
@@ -127,10 +127,10 @@ class FakeExecutor:
 
     def _publish(self, context: JobContext, script: Script) -> Output:
         folder = context.result_dir / context.job.task_type
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, private=False)
         path: Path = folder / f"{context.output_stem}.mp4"
         # The content depends on the request alone, so that a resumed job can be compared with another one.
-        write_durably(path, f"fake video of {context.job.request_json}\n".encode())
+        write_whole(path, f"fake video of {context.job.request_json}\n".encode(), private=False)
         return Output(path, 128, 128, 24, 24.0, script.suspect)
 
 

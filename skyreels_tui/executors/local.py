@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.front.admission import Decision, added, next_leaner
+from pipelines.front.durable import write_whole
 from pipelines.front.errors import InvalidRequest, OutOfMemory, PipelineError
 from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan
@@ -21,7 +22,6 @@ from pipelines.front.runtime import Output, Runtime
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
 from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
-from skyreels_tui.files.durable import fsync_file, publish_file
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
@@ -218,10 +218,7 @@ def _picture(path: Path, still: Path) -> str:
     if path.suffix != ".mp4":
         return str(path)
     if not still.exists():
-        from pipelines.media.video import last_frame
+        from pipelines.media.video import last_frame_png
 
-        temporary = still.with_suffix(".part.png")
-        last_frame(path).save(temporary)
-        fsync_file(temporary)
-        publish_file(temporary, still)
+        write_whole(still, last_frame_png(path))
     return str(still)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 
+from pipelines.front.durable import private_opener
 from skyreels_tui.files.folders import Folders
 
 PACKAGE = "skyreels_tui"
@@ -15,6 +17,10 @@ KEPT = 2
 
 class QuietFile(RotatingFileHandler):
     """A log that cannot be written stays silent: stderr belongs to the screen, and the job matters more."""
+
+    def _open(self) -> TextIOWrapper:
+        """Open it for its owner alone: warnings name files and prompts."""
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Drop the line."""

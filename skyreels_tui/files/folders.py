@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.front.durable import make_folder
+
 APP = "skyreels-tui"
 
 
@@ -57,7 +59,7 @@ class Folders:
     def create(self) -> None:
         """Make every folder, readable by their owner alone."""
         for path in (self.config, self.state, self.cache, self.logs, self.jobs, self.live):
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path)
 
 
 def find_folders(environ: Mapping[str, str] | None = None) -> Folders:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pipelines.front.durable import write_whole
+from pipelines.front.errors import DiskFull
 
 DRAFTS_FILE = "drafts.json"
 
@@ -35,13 +38,9 @@ class Drafts:
             "profile": self.profile,
             "forms": {name: {"values": draft.values, "label": draft.label} for name, draft in self.forms.items()},
         }
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
+        with suppress(OSError, DiskFull):
             # Only ASCII leaves json.dumps: names of files that are not UTF-8 come back as they were.
-            temporary.write_text(json.dumps(content, indent=1), encoding="ascii")
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+            write_whole(self.path, json.dumps(content, indent=1).encode("ascii"), durable=False)
 
 
 def load_drafts(path: Path) -> Drafts:

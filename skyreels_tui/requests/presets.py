@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
 from pipelines.front.request import field_specs
@@ -64,7 +64,7 @@ class Presets:
         # Only ASCII leaves json.dumps: names of files that are not UTF-8 come back as they were.
         text = json.dumps(presets, indent=2)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._folder)
             write_whole(self._path(task), text.encode("ascii"))
         except OSError as error:
             raise PresetsError(tr("{path} cannot be written: {reason}", path=self._path(task), reason=error)) from error

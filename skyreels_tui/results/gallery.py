@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.language import tr
 from pipelines.tasks import TASKS
 
@@ -137,9 +138,8 @@ def rename(video: Video, name: str) -> Path:
 
 def write_recipe(path: Path, recipe: Mapping[str, Any]) -> None:
     """Write a sidecar, whole or not at all."""
-    from pipelines.front.durable import write_whole
-
-    write_whole(path, (json.dumps(recipe, indent=2, sort_keys=True, default=str) + "\n").encode("ascii"))
+    text = json.dumps(recipe, indent=2, sort_keys=True, default=str) + "\n"
+    write_whole(path, text.encode("ascii"), private=False)
 
 
 def joined_path(result_dir: Path, chosen: Sequence[Video]) -> Path:
@@ -147,6 +147,25 @@ def joined_path(result_dir: Path, chosen: Sequence[Video]) -> Path:
     letters = (char if char.isalnum() or char in "-_" else "-" for char in chosen[0].label[:60])
     stem = "".join(letters).strip("-") or "video"
     return _free(result_dir / JOINED / f"{stem}-and-{len(chosen) - 1}.mp4")
+
+
+def save_last_frame(video: Path) -> Path:
+    """Write the last frame beside a video as a PNG and return its path; one that is there already serves again.
+
+    What else has the name stays as it is: then the name gets a number.
+    """
+    from pipelines.media.video import last_frame_png
+
+    data = last_frame_png(video)
+    first = video.with_name(f"{video.stem}-last.png")
+    number, target = 1, first
+    while _exists(target):
+        if _holds(target, data):
+            return target
+        number += 1
+        target = first.with_stem(f"{first.stem}-{number}")
+    write_whole(target, data, private=False)
+    return target
 
 
 # Trash
@@ -158,7 +177,7 @@ def move_to_trash(path: Path, result_dir: Path) -> list[tuple[Path, Path]]:
     OSError when one of them cannot be moved; then both are where they were.
     """
     folder = result_dir / TRASH / path.parent.relative_to(result_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, private=False)
     moved: list[tuple[Path, Path]] = []
     try:
         for source, place in zip(_pair(path), _pair(_free(folder / path.name)), strict=True):
@@ -178,7 +197,7 @@ def undo(moved: Sequence[tuple[Path, Path]]) -> list[Path]:
         if _exists(source):
             taken.append(target)
         else:
-            source.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(source.parent, private=False)
             target.rename(source)
     return taken
 
@@ -247,6 +266,12 @@ def _pair(video: Path) -> tuple[Path, Path]:
 
 def _exists(path: Path) -> bool:
     return path.is_symlink() or path.exists()
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """True for a regular file, no link, with exactly this content."""
+    facts = path.lstat()
+    return stat.S_ISREG(facts.st_mode) and facts.st_size == len(data) and path.read_bytes() == data
 
 
 def _free(video: Path) -> Path:

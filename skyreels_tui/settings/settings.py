@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from pipelines.front.durable import make_folder, write_whole
+from pipelines.front.errors import DiskFull
 from pipelines.front.language import mark, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 
@@ -163,7 +163,8 @@ def save(path: Path, settings: Settings) -> None:
     """Write every value that differs from its default, or that the file already names.
 
     Comments, order and unknown keys of an existing file stay. The file is replaced in one step. Raises
-    SettingsError when the existing file is not TOML, because rewriting it would lose what it holds.
+    SettingsError when the existing file is not TOML, because rewriting it would lose what it holds, or when the
+    disk is full; OSError when it cannot be written for another reason.
     """
     # Keeping comments costs a tenth of a second at import: paid by those who write, not by every start.
     import tomlkit
@@ -185,7 +186,11 @@ def save(path: Path, settings: Settings) -> None:
                 document[entry.name] = value
         elif value != getattr(default, entry.name):
             document[entry.name] = value
-    _replace_file(path, tomlkit.dumps(document))
+    make_folder(path.parent)
+    try:
+        write_whole(path, tomlkit.dumps(document).encode())
+    except DiskFull as error:
+        raise SettingsError(str(error)) from error
 
 
 def with_text(settings: Settings, key: str, text: str) -> Settings:
@@ -276,14 +281,3 @@ def _write_table(parent: MutableMapping[str, Any], name: str, table: Mapping[str
             _write_table(written, key, value)
         elif written.get(key) != value:
             written[key] = list(value) if isinstance(value, tuple) else value
-
-
-def _replace_file(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".settings-", delete=False
-    ) as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    Path(stream.name).replace(path)

@@ -61,7 +61,7 @@ def watched_os(root: Path, watch: Watch) -> Iterator[None]:
         if mode != "wb" or not inside(file):
             return real_open(file, mode, *args, **kwargs)
         watch("before", "create", str(file))
-        raw = _WatchedFile(file, "wb")
+        raw = _WatchedFile(file, "wb", opener=kwargs.get("opener"))
         raw.watch = watch
         return io.BufferedWriter(raw)
 

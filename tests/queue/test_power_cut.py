@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.front.durable import write_whole
 from pipelines.front.progress import Progress
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.files.durable import write_durably
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.store.opening import open_store
@@ -160,7 +160,7 @@ def test_a_durable_file_is_old_or_new_whenever_the_power_goes(tmp_path, seed):
 
     with watched_os(root, watch):
         for version in versions:
-            write_durably(target, version)
+            write_whole(target, version)
             assert seen[-1] == version, "acknowledged means durable"
     assert set(seen) == {None, *versions}
 

@@ -17,6 +17,7 @@ from pipelines.checkpoints.download.errors import DownloadError, Interrupted, di
 from pipelines.checkpoints.download.hub import PART, DownloadPlan, RemoteFile
 from pipelines.checkpoints.download.meter import Meter, Moved
 from pipelines.checkpoints.locate import repo_folder
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import Cancelled
 from pipelines.front.language import tr
 
@@ -40,7 +41,7 @@ def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = tim
     Raises DownloadError in words; running the same plan again goes on where it stopped.
     """
     try:
-        plan.blobs.mkdir(parents=True, exist_ok=True)
+        make_folder(plan.blobs, private=False)
     except OSError as error:
         raise disk_error(error, plan.blobs / "x") from error
     meter = Meter(
@@ -256,7 +257,7 @@ def _show(plan: DownloadPlan, file: RemoteFile) -> None:
     for planned in plan.files:
         name = plan.folder / planned.file.path
         if planned.file.etag == file.etag and not name.is_symlink() and not name.exists():
-            name.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(name.parent, private=False)
             name.symlink_to(os.path.relpath(plan.blobs / file.etag, name.parent))
 
 
@@ -264,7 +265,7 @@ def _name_branch(plan: DownloadPlan) -> None:
     """Say which commit the branch was at."""
     refs = repo_folder(plan.repo_id, plan.cache) / "refs"
     try:
-        refs.mkdir(exist_ok=True)
-        (refs / "main").write_text(plan.revision, encoding="utf-8")
+        make_folder(refs, private=False)
+        write_whole(refs / "main", plan.revision.encode(), durable=False, private=False)
     except OSError as error:
         raise disk_error(error, refs / "main") from error

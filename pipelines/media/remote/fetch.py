@@ -17,9 +17,10 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
+from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.media.files import need_room, plain, put_in_place
+from pipelines.media.files import need_room, plain
 from pipelines.media.read import probe
 from pipelines.media.remote.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, kept_name
 from pipelines.media.remote.link import open_link
@@ -54,7 +55,7 @@ def fetch(
     """
     limit = LIMITS[media] if limit is None else limit
     request = urllib.request.Request(encoded(address), headers={"User-Agent": AGENT, "Accept": f"{media}/*, */*;q=0.5"})
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     _remove_stale(folder)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX, delete=False) as stream:
         part = Path(stream.name)

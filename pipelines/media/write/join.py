@@ -11,10 +11,11 @@ from typing import Any
 
 import ffmpeg
 
+from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.ffmpeg import file_url, run, source
-from pipelines.media.files import need_room, put_in_place, shown
+from pipelines.media.files import need_room, shown
 from pipelines.media.read.frames import frame_times, frames_within, nearest, read_frames
 from pipelines.media.read.probe import VideoInfo, probe_audio, probe_video
 from pipelines.media.video import VideoWriter
@@ -39,7 +40,7 @@ def join_clips(paths: Sequence[str | Path], output: str | Path, *, tell: Callabl
     if not paths:
         raise MediaError(tr("no clip to join: choose at least one"))
     output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent, private=False)
     clips = [probe_video(path) for path in paths]
     need_room(output.parent, 3 * sum(clip.path.stat().st_size for clip in clips))
     fps = Counter(round(clip.fps, 3) for clip in clips).most_common(1)[0][0]

@@ -11,6 +11,7 @@ from typing import Any
 
 import ffmpeg
 
+from pipelines.front.durable import write_whole
 from pipelines.front.errors import MediaError
 from pipelines.media.ffmpeg import arguments, file_url, run, source
 from pipelines.media.read.probe import AudioInfo, probe_audio
@@ -55,7 +56,8 @@ def join_by_copy(
     for name, piece in zip(names, pieces, strict=True):
         (bench / name).unlink(missing_ok=True)
         (bench / name).symlink_to(piece.absolute())
-    (bench / "pieces.txt").write_text("".join(f"file '{name}'\n" for name in names), encoding="ascii")
+    listed = "".join(f"file '{name}'\n" for name in names)
+    write_whole(bench / "pieces.txt", listed.encode("ascii"), durable=False)
     video = ffmpeg.input("file:pieces.txt", f="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]
     options = _output_options(bench, title, comment)
     if sound is None:
@@ -106,7 +108,8 @@ def _output_options(bench: Path, title: str, comment: str) -> dict[str, Any]:
         options["metadata:g:0"] = f"title={title}"
     if len(comment) > MAX_ARGUMENT:
         escaped = re.sub(r"([=;#\\\n])", r"\\\1", comment)
-        (bench / TAGS).write_text(f";FFMETADATA1\ntitle={title}\ncomment={escaped}\n", encoding="utf-8")
+        tags = f";FFMETADATA1\ntitle={title}\ncomment={escaped}\n"
+        write_whole(bench / TAGS, tags.encode(), durable=False)
     elif comment:
         options["metadata:g:1"] = f"comment={comment}"
     return options

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.request import Request
 from pipelines.front.runtime import Output, Runtime
 from pipelines.media.ffmpeg import run, source
-from pipelines.media.files import need_room, plain, put_in_place, shown, write_json
+from pipelines.media.files import need_room, plain, shown
 from pipelines.media.read.frames import frame_times, frames_within, nearest, read_frames
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.video import VideoWriter
@@ -53,13 +53,13 @@ def publish(
     """
     # 1. Names and room
     folder = runtime.result_dir / task
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, private=False)
     final = folder / f"{_own_stem(folder, runtime)}.mp4"
     temporary = final.with_suffix(".part.mp4")
     need_room(folder, sum(piece.stat().st_size for piece in pieces) + ROOM_BYTES)
     bench = runtime.work_dir / "publish"
     shutil.rmtree(bench, ignore_errors=True)
-    bench.mkdir(parents=True)
+    make_folder(bench)
 
     # 2. The input video as one more piece
     parts, before_frames, track = list(pieces), 0, None
@@ -94,7 +94,8 @@ def publish(
         suspect=facts.suspect,
         warnings=(*runtime.warnings, *warnings),
     )
-    write_json(final.with_suffix(".json"), json.loads(recipe) | {"output": _described(output)})
+    sidecar = json.dumps(json.loads(recipe) | {"output": _described(output)}, indent=2, sort_keys=True) + "\n"
+    write_whole(final.with_suffix(".json"), sidecar.encode("ascii"), private=False)
     shutil.rmtree(bench, ignore_errors=True)
     return output
 
@@ -151,7 +152,7 @@ def _own_stem(folder: Path, runtime: Runtime) -> str:
             number += 1
             stem = f"{runtime.output_stem}-{number}"
         stems[wanted] = stem
-        runtime.work_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(runtime.work_dir)
         write_whole(record, json.dumps(stems).encode())
     return stems[wanted]
 

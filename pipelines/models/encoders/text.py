@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.progress import Report, ignore_progress
@@ -176,7 +176,7 @@ class PromptCache:
                 features = model(prompt)
             used = int(features[0].any(-1).nonzero().max()) + 1
             rows = features[0, :used].cpu().contiguous()
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             write_whole(path, save({"rows": rows}))
         padded = torch.zeros(1, PROMPT_TOKENS, rows.shape[1], dtype=dtype)
         padded[0, : len(rows)] = rows

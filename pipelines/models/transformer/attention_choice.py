@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.models.transformer import attention
 
 SHORT, LONG = 8192, 32768
@@ -40,7 +40,7 @@ def use_fastest(device: str, cache_dir: Path, num_tokens: int, head_dim: int = 1
     kernel = known.get(key, "")
     if kernel not in installed:
         kernel = fastest(installed, lambda name: _probe(name, length, num_heads, head_dim))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, json.dumps({**known, key: kernel}, indent=1).encode())
     attention.prefer(kernel)
     return kernel

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pipelines.front.durable import write_whole
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, job_id
-from skyreels_tui.files.durable import write_durably
 from skyreels_tui.queue.batches import batch, batch_file
 from skyreels_tui.queue.model import FINISHED, Job
 
@@ -75,7 +75,7 @@ def _export(args: argparse.Namespace, context: Context) -> int:
         output.document(written)
         return Exit.OK
     try:
-        write_durably(target, written.encode("utf-8", "surrogateescape"))
+        write_whole(target, written.encode("utf-8", "surrogateescape"), private=False)
     except OSError as error:
         raise CommandError(f"{target}: {reason_of(error)}", Exit.FAILED) from None
     output.note(trn("{count} job written to {target}", "{count} jobs written to {target}", len(jobs), target=target))

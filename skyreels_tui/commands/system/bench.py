@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.durable import write_whole
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -38,7 +39,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.FAILED
     report = measure(args, context.folders.cache)
     if args.output:
-        args.output.write_text(json.dumps(report, indent=2), "utf-8")
+        write_whole(args.output, json.dumps(report, indent=2).encode(), durable=False, private=False)
     if args.json:
         output.data(report)
     else:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.front import language
+from pipelines.front.durable import write_whole
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -121,6 +122,6 @@ def _jobs(context: Context) -> list[Job]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode(), durable=False, private=False)
     except OSError as error:
         raise CommandError(f"{path}: {reason_of(error)}", Exit.FAILED) from None

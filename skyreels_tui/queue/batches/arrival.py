@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from skyreels_tui.files.durable import fsync_folder, write_durably
+from pipelines.front.durable import make_folder, sync, write_whole
 from skyreels_tui.words.safe_text import safe
 
 SUFFIXES = (".json", ".md", ".markdown")
@@ -57,12 +57,12 @@ def is_batch(path: Path) -> bool:
 
 def put_away(path: Path, folder: Path, report: Sequence[str]) -> Path:
     """Move `path` into `folder` under a name that is free there; its report is there first. Returns the new path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, private=False)
     target, beside = _free(folder, path.name)
     text = "\n".join(safe(line) for line in report) + "\n"
-    write_durably(beside, text.encode("utf-8", "backslashreplace"))
+    write_whole(beside, text.encode("utf-8", "backslashreplace"), private=False)
     path.rename(target)
-    fsync_folder(folder)
+    sync(folder)
     return target
 
 

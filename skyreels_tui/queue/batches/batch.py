@@ -83,5 +83,4 @@ def finalize(name: str, jobs: Sequence[Job], result_dir: Path) -> Path:
         raise QueueError(tr("batch {name!r} has no finished clip to join", name=name))
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-")
     target = result_dir / FOLDER / f"{kept or 'batch'}.mp4"
-    target.parent.mkdir(parents=True, exist_ok=True)
     return join_clips(clips, target)

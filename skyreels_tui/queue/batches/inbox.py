@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.front.errors import InvalidRequest, PipelineError
+from pipelines.front.durable import make_folder
+from pipelines.front.errors import DiskFull, InvalidRequest, PipelineError
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.queue.batches import batch_file
 from skyreels_tui.queue.batches.arrival import Arrival, is_batch, put_away
@@ -155,7 +156,7 @@ class Inbox:
         while not self._stop.is_set():
             lock = OwnerLock(self.folder / LOCK)
             try:
-                (self.folder / TAKING).mkdir(parents=True, exist_ok=True)
+                make_folder(self.folder / TAKING, private=False)
                 if lock.acquire():
                     for _ in self._rounds():
                         self.look()
@@ -164,6 +165,8 @@ class Inbox:
                     self._pass(tr("inbox: another queue watches this folder"))
             except OSError as error:
                 self._pass(tr("inbox: {text}", text=f"{self.folder}: {reason_of(error)}"))
+            except DiskFull as error:
+                self._pass(tr("inbox: {text}", text=error))
             finally:
                 lock.release()
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from pipelines.front.durable import write_whole
+from pipelines.front.errors import DiskFull
 from pipelines.front.progress import PreviewStrip, Progress, Stage
-from skyreels_tui.files.durable import write_atomically
 from skyreels_tui.queue.events import EngineMemory, JobProgress
 
 _EVERY_S = 1.0
@@ -35,20 +36,20 @@ class LiveFiles:
         preview = event.progress.preview
         try:
             if preview is not None and self.preview_wanted():
-                write_atomically(self._preview, _pack(preview))
+                write_whole(self._preview, _pack(preview), durable=False)
             if important or now - self._written >= _EVERY_S:
                 self._written = now
                 bare = replace(event, progress=replace(event.progress, preview=None))
-                write_atomically(self._progress, json.dumps(asdict(bare)).encode())
-        except OSError:
+                write_whole(self._progress, json.dumps(asdict(bare)).encode(), durable=False)
+        except (OSError, DiskFull):
             # A full disk must not stop a job because nobody can watch it from afar.
             return
 
     def write_memory(self, memory: EngineMemory) -> None:
         """Tell other processes what the engine holds; true until it is written again or the owner ends."""
         # Like progress, nothing that a job should fail for.
-        with suppress(OSError):
-            write_atomically(self._memory, json.dumps(asdict(memory)).encode())
+        with suppress(OSError, DiskFull):
+            write_whole(self._memory, json.dumps(asdict(memory)).encode(), durable=False)
 
     def clear(self) -> None:
         """Nothing runs: remove the files about a job; what the engine holds stays as it was said last."""
@@ -73,8 +74,8 @@ class LiveFiles:
 
     def show_window(self, pid: int) -> None:
         """The owner has a window: viewers leave bell and notifications to it."""
-        with suppress(OSError):
-            write_atomically(self._window, str(pid).encode())
+        with suppress(OSError, DiskFull):
+            write_whole(self._window, str(pid).encode(), durable=False)
 
     def hide_window(self) -> None:
         """The owner goes on without a window: viewers tell of its jobs."""

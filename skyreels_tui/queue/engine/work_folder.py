@@ -6,9 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+from pipelines.front.durable import write_whole
 from pipelines.front.request import Files, field_specs
 from pipelines.running.resume import WorkDir
-from skyreels_tui.files.durable import write_durably
 from skyreels_tui.queue.model import Job
 
 _ORIGIN = "origin.json"
@@ -29,7 +29,7 @@ def prepare(folder: Path, job: Job) -> bool:
     remove(folder)
     work = WorkDir(folder)
     work.remember_inputs(_input_files(job))
-    write_durably(origin, request.encode())
+    write_whole(origin, request.encode())
     return False
 
 

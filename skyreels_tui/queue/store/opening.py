@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pipelines.front.durable import make_folder, new_private_file, put_in_place, sync, write_whole
 from pipelines.front.language import tr
-from skyreels_tui.files.durable import fsync_file, fsync_folder, publish_file
 from skyreels_tui.queue.errors import DatabaseUnusable
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.database import Changed, default_stem, ignore_changes
@@ -43,7 +43,7 @@ def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[
             back_up(connection, path, reason="daily" if version == SCHEMA_VERSION else f"before-v{SCHEMA_VERSION}")
         if version < SCHEMA_VERSION:
             migrate(connection)
-            fsync_folder(path.parent)
+            sync(path.parent)
     except sqlite3.DatabaseError as error:
         connection.close()
         if _is_damage(error):
@@ -58,10 +58,7 @@ def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[
 def restore(error: DatabaseUnusable, backup: Path) -> Path:
     """Put `backup` in the bad file's place; returns where the bad file is kept."""
     kept = _set_aside(error)
-    temporary = error.path.with_name(error.path.name + ".restoring")
-    temporary.write_bytes(backup.read_bytes())
-    fsync_file(temporary)
-    publish_file(temporary, error.path)
+    write_whole(error.path, backup.read_bytes())
     return kept
 
 
@@ -79,17 +76,17 @@ def backups(path: Path) -> tuple[Path, ...]:
 def back_up(connection: sqlite3.Connection, path: Path, *, reason: str) -> Path | None:
     """Copy the queue with SQLite's backup function; 'daily' does so once a day, any other reason always."""
     folder = _backup_folder(path)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder)
     now = datetime.now(UTC)
     if reason == "daily" and any(folder.glob(f"{path.stem}-{now:%Y%m%d}-*.db")):
         return None
     target = folder / f"{path.stem}-{now:%Y%m%d-%H%M%S-%f}-{reason}.db"
     temporary = target.with_suffix(".part")
+    new_private_file(temporary)
     with contextlib.closing(sqlite3.connect(temporary)) as copy:
         connection.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-    fsync_file(temporary)
-    publish_file(temporary, target)
+    put_in_place(temporary, target)
     for old in sorted(folder.glob(f"{path.stem}-*.db"))[:-_KEPT_BACKUPS]:
         old.unlink()
     return target
@@ -151,5 +148,5 @@ def _set_aside(error: DatabaseUnusable) -> Path:
         source = error.path.with_name(error.path.name + ending)
         if source.exists():
             source.rename(kept.with_name(kept.name + ending))
-    fsync_folder(error.path.parent)
+    sync(error.path.parent)
     return kept

@@ -21,6 +21,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr, trn
 from pipelines.tasks import first_taking
@@ -124,7 +125,7 @@ class ResultsScreen(Screen[None]):
             return ".part" not in path and "/." not in path[len(str(folder)) :]
 
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, private=False)
             self._read(folder)
             for _ in watch(folder, watch_filter=matters, stop_event=self._gone, step=200, raise_interrupt=False):
                 if not self._gone.is_set():
@@ -290,11 +291,8 @@ class ResultsScreen(Screen[None]):
 
     @work(thread=True, group="frame")
     def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
-        from pipelines.media.video import last_frame
-
-        target = path.with_name(f"{path.stem}-last.png")
         try:
-            last_frame(path).save(target)
+            target = gallery.save_last_frame(path)
         except (PipelineError, OSError) as error:
             self.app.call_from_thread(self._tell, str(error), "error")
             return
