@@ -13,7 +13,8 @@ from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import tr
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.events import LogLine
-from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.states import Action, again, hold_or_release
 from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
@@ -129,7 +130,7 @@ class QueueApp(HubApp):
         """Hold or release."""
         job = self.board.get(message.job_id)
         if job is not None:
-            held = job.state is JobState.HELD
+            held = hold_or_release(job) is Action.RELEASE
             self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
 
     def on_retry_job(self, message: intents.RetryJob) -> None:
@@ -137,14 +138,11 @@ class QueueApp(HubApp):
         job = self.board.get(message.job_id)
         if job is None:
             return
-        if job.state in FINISHED:
-            self._change(lambda service: service.retry(job.id), tr("job {id} queued again as a new row", id=job.id))
-        elif job.state is JobState.HELD and "restart" in job.reason:
-            self._change(lambda service: service.restart(job.id), tr("job {id} starts again from step 0", id=job.id))
-        elif job.state is JobState.HELD:
-            self._change(lambda service: service.release(job.id))
-        else:
-            self._change(lambda service: service.resume(job.id))
+        done = {
+            Action.RETRY: tr("job {id} queued again as a new row", id=job.id),
+            Action.RESTART: tr("job {id} starts again from step 0", id=job.id),
+        }
+        self._change(lambda service: service.again(job.id), done.get(again(job), ""))
 
     def on_delete_job(self, message: intents.DeleteJob) -> None:
         """Hide a row; undo brings it back."""

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.front.errors import InvalidRequest, Problem
-from pipelines.front.language import mark, tr
+from pipelines.front.language import tr
 from pipelines.front.request import Request
 from skyreels_tui.queue import reasons
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.cancel import Why
 from skyreels_tui.queue.engine.runner import Runner
 from skyreels_tui.queue.errors import NotAllowed
-from skyreels_tui.queue.model import PENDING, Job, JobState
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.states import Action, again, why_not
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.queue.store.store import Store
 from skyreels_tui.requests.references import check_request, with_absolute_paths
@@ -102,6 +103,18 @@ class QueueActions:
         self._wake()
         return job
 
+    def again(self, job_id: int) -> Job:
+        """Run a job again in the way that its state asks for: resume, answer its question, release or retry."""
+        match again(self._store.get(job_id)):
+            case Action.RESUME:
+                return self.resume(job_id)
+            case Action.RESTART:
+                return self.restart(job_id)
+            case Action.RELEASE:
+                return self.release(job_id)
+            case _:
+                return self.retry(job_id)
+
     # Changing
 
     def edit(self, job_id: int, request: Request, *, label: str | None = None, checked: bool = False) -> Job:
@@ -137,8 +150,8 @@ class QueueActions:
     def restart(self, job_id: int) -> Job:
         """Forget the stored steps of a waiting or interrupted job and queue it from step 0."""
         job = self._store.get(job_id)
-        if job.state not in PENDING | {JobState.INTERRUPTED}:
-            raise NotAllowed(job_id, job.state, mark("restarted"))
+        if why_not(job.state, Action.RESTART) is not None:
+            raise NotAllowed(job_id, job.state, Action.RESTART)
         if job.state == JobState.QUEUED:
             # Held first: nobody may start it while its folder goes away.
             self._store.hold(job_id)

@@ -8,6 +8,7 @@ from typing import Literal
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.states import HINTS, Action, why_not
 
 
 class QueueError(PipelineError):
@@ -23,13 +24,11 @@ class NoSuchJob(QueueError):
 
 
 class NotAllowed(QueueError):
-    """The job is in a state in which this cannot be done; `action` is a marked participle, such as 'moved'."""
+    """The job is in a state in which this cannot be done."""
 
-    def __init__(self, job_id: int, state: JobState, action: str) -> None:
+    def __init__(self, job_id: int, state: JobState, action: Action) -> None:
         self.job_id, self.state, self.action = job_id, state, action
-        super().__init__(
-            tr("job {id} is {state}: it cannot be {action}", id=job_id, state=tr(state), action=tr(action))
-        )
+        super().__init__(refusal(job_id, state, action))
 
 
 class ReadOnlyQueue(QueueError):
@@ -56,3 +55,10 @@ class DatabaseUnusable(QueueError):
             else tr("Nothing was changed; you can start a new queue.")
         )
         super().__init__(f"{what} {choice}")
+
+
+def refusal(job_id: int, state: JobState, action: Action) -> str:
+    """Say why an action does not apply and what does: 'job 3 is running: it cannot be moved (cancel it, ...)'."""
+    words = tr("job {id} is {state}: it cannot be {action}", id=job_id, state=tr(state), action=tr(action))
+    why = why_not(state, action)
+    return f"{words} ({tr(HINTS[why])})" if why is not None else words

@@ -1,8 +1,7 @@
-"""A job and its states; plain frozen data that the store writes and the screens read."""
+"""A job and its states; plain frozen data that the store writes and the screens read. `states` says what may follow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -29,21 +28,7 @@ class JobState(StrEnum):
 
 FINISHED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 PENDING = frozenset({JobState.QUEUED, JobState.HELD, JobState.BLOCKED})
-"""States in which a job may still be edited."""
-
-TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.HELD, JobState.BLOCKED, JobState.CANCELLED}),
-    JobState.HELD: frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.CANCELLED}),
-    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.HELD, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset(
-        {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED, JobState.QUEUED}
-    ),
-    JobState.INTERRUPTED: frozenset({JobState.RUNNING, JobState.QUEUED, JobState.HELD, JobState.CANCELLED}),
-    JobState.DONE: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
-"""Allowed transitions; the store guards them in SQL. A retry is a new row."""
+"""Waiting, or told to wait."""
 
 
 @dataclass(frozen=True, slots=True)

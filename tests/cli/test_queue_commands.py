@@ -125,7 +125,8 @@ def test_what_a_state_forbids_is_exit_5_and_a_missing_job_3(cli: Cli, job: tuple
     cli("generate", *job)
     done = cli("cancel", 1)
     assert (done.code, done.out) == (5, "")
-    assert done.errors == ["skyreels-tui: job 1 is done: it cannot be cancelled"]
+    said = "skyreels-tui: job 1 is done: it cannot be cancelled (only a retry, as a new row, runs it again)"
+    assert done.errors == [said]
     for command in ("show", "cancel", "hold", "wait", "retry", "edit"):
         words = ("--prompt", "x") if command == "edit" else ()
         missing = cli(command, 99, *words)

@@ -14,6 +14,7 @@ from pipelines.front.errors import InvalidRequest
 from skyreels_tui.queue.batches.batch_file import read_batch, to_json
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import FINISHED, JobState
+from skyreels_tui.queue.states import TABLE, Action
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import entry, make_request
 
@@ -44,16 +45,17 @@ class Queue(RuleBasedStateMachine):
             self.seeds[job.id] = job.request.seed
         return jobs[-1].id
 
-    def _try(self, job: int, allowed, target: JobState | None, action) -> bool:
-        """Do it, and expect success exactly in the allowed states."""
+    def _try(self, job: int, kind: Action, action) -> bool:
+        """Do it, expect success exactly where the table allows it, and take over the state that it leads to."""
+        leads = TABLE[kind].get(self.states[job])
         try:
             action()
         except QueueError:
-            assert self.states[job] not in allowed
+            assert leads is None
             return False
-        assert self.states[job] in allowed
-        if target is not None:
-            self.states[job] = target
+        # No job of this machine refers to another: none is ever blocked.
+        assert leads is not None
+        (self.states[job],) = leads - {JobState.BLOCKED}
         return True
 
     @rule(target=jobs, held=st.booleans(), seed=st.integers(0, 99))
@@ -81,22 +83,24 @@ class Queue(RuleBasedStateMachine):
 
     @rule(job=jobs, seed=st.integers(0, 99))
     def edit(self, job: int, seed: int) -> None:
-        allowed = (JobState.QUEUED, JobState.HELD)
-        if self._try(job, allowed, None, lambda: self.store.edit(job, make_request(seed=seed))):
+        if self._try(job, Action.EDIT, lambda: self.store.edit(job, make_request(seed=seed))):
             self.seeds[job] = seed
 
     @rule(job=jobs)
     def hold(self, job: int) -> None:
-        allowed = (JobState.QUEUED, JobState.INTERRUPTED)
-        self._try(job, allowed, JobState.HELD, lambda: self.store.hold(job))
+        self._try(job, Action.HOLD, lambda: self.store.hold(job))
 
     @rule(job=jobs)
     def release(self, job: int) -> None:
-        self._try(job, (JobState.HELD,), JobState.QUEUED, lambda: self.store.release(job))
+        self._try(job, Action.RELEASE, lambda: self.store.release(job))
 
     @rule(job=jobs)
     def resume(self, job: int) -> None:
-        self._try(job, (JobState.INTERRUPTED,), JobState.QUEUED, lambda: self.store.resume(job))
+        self._try(job, Action.RESUME, lambda: self.store.resume(job))
+
+    @rule(job=jobs)
+    def restart(self, job: int) -> None:
+        self._try(job, Action.RESTART, lambda: self.store.restart(job))
 
     @rule(job=jobs)
     def cancel(self, job: int) -> None:
@@ -105,12 +109,12 @@ class Queue(RuleBasedStateMachine):
             self.store.cancelled(job, run_seconds=0)
             self.states[job] = JobState.CANCELLED
         else:
-            self._try(job, WAITING, JobState.CANCELLED, lambda: self.store.cancel(job))
+            self._try(job, Action.CANCEL, lambda: self.store.cancel(job))
 
     @rule(job=jobs, place=st.integers(0, 9))
     def move(self, job: int, place: int) -> None:
         waiting = [one for one in self.order if self.states[one] in WAITING]
-        if self._try(job, WAITING, None, lambda: self.store.move_to(job, place)):
+        if self._try(job, Action.MOVE, lambda: self.store.move_to(job, place)):
             waiting.remove(job)
             self.order.remove(job)
             # Directly before the one that had the place: a running job keeps its own among them all.
@@ -163,8 +167,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(job=consumes(jobs))
     def delete(self, job: int) -> None:
-        allowed = set(JobState) - {JobState.RUNNING}
-        if self._try(job, allowed, None, lambda: self.store.delete(job)):
+        if self._try(job, Action.DELETE, lambda: self.store.delete(job)):
             self.order.remove(job)
             del self.states[job]
 

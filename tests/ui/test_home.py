@@ -262,3 +262,25 @@ async def test_a_held_job_has_its_time_and_an_unreadable_one_its_reason(start, t
 
         row = next(line for line in s.text.splitlines() if "r2v    held" in line)
         assert ":" in row.partition("││")[0].rpartition("held")[2], row
+
+
+async def test_a_key_that_does_not_apply_says_why_in_one_dim_line_and_goes_away(start, monkeypatch):
+    monkeypatch.setattr("skyreels_tui.ui.widgets.key_bar.SAID_S", 1e3)
+    async with start(gated=True) as s:
+        job = s.add("corridor")
+        s.executor.advance(1)
+        await s.shows("● 1/8")
+        words = {"r": "retried", "d": "deleted", "e": "edited", "t": "run next", "K": "moved"}
+        for key, done in words.items():
+            await s.press(key)
+            await s.until(lambda said=f"it cannot be {done}": said in s.footer, done)
+        assert not s.app._notifications, "no storm of notices"
+        assert s.state(job.id) is JobState.RUNNING
+        monkeypatch.setattr("skyreels_tui.ui.widgets.key_bar.SAID_S", 0.05)
+        await s.press("r")
+        await s.until(lambda: "? Help" in s.footer, "the keys again")
+        monkeypatch.setattr("skyreels_tui.ui.widgets.key_bar.SAID_S", 1e3)
+        await s.press("enter")
+        await s.shows("Back")
+        await s.press("r")
+        await s.shows("job 1 is running: it cannot be retried (cancel it, or wait until it has ended)")

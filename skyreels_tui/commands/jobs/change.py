@@ -16,15 +16,9 @@ from skyreels_tui.queue.errors import NoSuchJob, QueueError
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.service import QueueService
 
-
-def _retry(queue: QueueService, job_id: int) -> Job:
-    interrupted = queue.job(job_id).state is JobState.INTERRUPTED
-    return queue.resume(job_id) if interrupted else queue.retry(job_id)
-
-
 CHANGES: dict[str, Callable[[QueueService, int], Job]] = {
     "cancel": QueueService.cancel,
-    "retry": _retry,
+    "retry": QueueService.again,
     "restart": QueueService.restart,
     "hold": QueueService.hold,
     "release": QueueService.release,

@@ -11,8 +11,9 @@ from pipelines.front.request import Request
 from pipelines.tasks import task_named
 from skyreels_tui.queue import reasons
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.ordering import GAP, next_position
-from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, task_of, utc_now
+from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, task_of, utc_now, where_allowed
 from skyreels_tui.requests.references import references, token_name
 
 _INSERT = (
@@ -95,7 +96,7 @@ def settle(connection: sqlite3.Connection, job_id: int) -> None:
     reason = waiting_reason(connection, job_id)
     state = JobState.BLOCKED if reason else JobState.QUEUED
     connection.execute(
-        "UPDATE jobs SET state = ?, reason = ? WHERE id = ? AND state IN ('queued', 'blocked')",
+        f"UPDATE jobs SET state = ?, reason = ? WHERE id = ? AND {where_allowed(Action.SETTLE)}",
         (state, reason, job_id),
     )
 

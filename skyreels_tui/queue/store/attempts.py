@@ -6,11 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from skyreels_tui.queue import reasons
-from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.database import Database
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now
-
-_RUNNING = (JobState.RUNNING,)
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
 
 
 class AttemptStore(Database):
@@ -24,8 +23,8 @@ class AttemptStore(Database):
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
                 " reason = '', error = '', traceback = '',"
                 " started_at = CASE started_at WHEN '' THEN ? ELSE started_at END"
-                " WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND deleted = 0"
-                f" {condition} ORDER BY position, id LIMIT 1)"
+                " WHERE id = (SELECT id FROM jobs"
+                f" WHERE {where_allowed(Action.CLAIM)} AND deleted = 0 {condition} ORDER BY position, id LIMIT 1)"
                 " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
                 f" RETURNING {COLUMNS}",
                 (utc_now(),),
@@ -34,7 +33,7 @@ class AttemptStore(Database):
                 return None
             job = job_from_row(rows[0])
             if not job.output_stem:
-                job = self._update(job.id, "output_stem = ?", _RUNNING, "named", (self._stem(job),))
+                job = self._update(job.id, "output_stem = ?", Action.ADVANCE, (self._stem(job),))
         self.changed([job])
         return job
 
@@ -52,27 +51,27 @@ class AttemptStore(Database):
         """Write where the running job stands; the returned row says whether it is to be cancelled."""
         assignments = "stage = ?, step = ?, num_steps = ?, segment = ?, num_segments = ?, run_seconds = ?"
         values = (stage, step, num_steps, segment, num_segments, run_seconds)
-        return self._end(job_id, assignments, "moved on", values, settle=False)
+        return self._end(job_id, assignments, Action.ADVANCE, values, settle=False)
 
     def finish(self, job_id: int, *, output: str, suspect: str, run_seconds: float) -> Job:
         """running -> done, and unblock what waited for it; the output must already be durable."""
         assignments = "state = 'done', output = ?, suspect = ?, run_seconds = ?, finished_at = ?, reason = ''"
-        return self._end(job_id, assignments, "finished", (output, suspect, run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.FINISH, (output, suspect, run_seconds, utc_now()))
 
     def fail(self, job_id: int, *, error: str, traceback: str = "", run_seconds: float) -> Job:
         """running -> failed; jobs that refer to it stay blocked and say so."""
         assignments = "state = 'failed', error = ?, traceback = ?, run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, "failed", (error, traceback, run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.FAIL, (error, traceback, run_seconds, utc_now()))
 
     def cancelled(self, job_id: int, *, run_seconds: float) -> Job:
         """running -> cancelled, at the step edge where it stopped."""
         assignments = "state = 'cancelled', run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, "cancelled", (run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.STOP, (run_seconds, utc_now()))
 
     def interrupt(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
         """running -> interrupted: stopped in order, its steps are kept."""
         assignments = "state = 'interrupted', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, "interrupted", (reason, run_seconds))
+        return self._end(job_id, assignments, Action.INTERRUPT, (reason, run_seconds))
 
     def give_up(self, job_id: int, *, reason: str) -> None:
         """running -> interrupted without waiting for the connection; does nothing when it is busy."""
@@ -81,7 +80,8 @@ class AttemptStore(Database):
         try:
             if not self._connection.in_transaction:
                 self._connection.execute(
-                    "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ? AND state = 'running'",
+                    "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?"
+                    f" AND {where_allowed(Action.INTERRUPT)}",
                     (reason, job_id),
                 )
         finally:
@@ -90,21 +90,17 @@ class AttemptStore(Database):
     def requeue(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
         """running -> queued: it goes on at its stored step as soon as the queue does."""
         assignments = "state = 'queued', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, "queued again", (reason, run_seconds))
+        return self._end(job_id, assignments, Action.REQUEUE, (reason, run_seconds))
 
     def set_aside(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
-        """running -> interrupted -> held: a person has to decide; `reason` asks the question."""
-        with self._transaction() as connection:
-            self._update(job_id, "state = 'interrupted', run_seconds = ?", _RUNNING, "held", (run_seconds,))
-            job = self._update(job_id, "state = 'held', reason = ?", (JobState.INTERRUPTED,), "held", (reason,))
-            touched = [job, *self._settle_dependents(connection, job_id)]
-        self.changed(touched)
-        return job
+        """running -> held: a person has to decide; `reason` asks the question."""
+        assignments = "state = 'held', reason = ?, run_seconds = ?"
+        return self._end(job_id, assignments, Action.SET_ASIDE, (reason, run_seconds))
 
     def note(self, job_id: int, reason: str) -> None:
         """Say at a queued job why it does not start."""
         with self._transaction():
-            job = self._update(job_id, "reason = ?", (JobState.QUEUED,), "described", (reason,))
+            job = self._update(job_id, "reason = ?", Action.NOTE, (reason,))
         self.changed([job])
 
     def recover(self, *, auto_resume: bool) -> list[Job]:
@@ -115,12 +111,12 @@ class AttemptStore(Database):
         """
         touched = []
         with self._transaction() as connection:
-            for row in connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE state = 'running'").fetchall():
+            for row in connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE {where_allowed(Action.BURY)}").fetchall():
                 touched.append(self._bury(connection, job_from_row(row)))
             if auto_resume:
                 rows = connection.execute(
-                    "UPDATE jobs SET state = 'queued', reason = '' WHERE state = 'interrupted' AND deleted = 0"
-                    f" RETURNING {COLUMNS}"
+                    "UPDATE jobs SET state = 'queued', reason = ''"
+                    f" WHERE {where_allowed(Action.RESUME)} AND deleted = 0 RETURNING {COLUMNS}"
                 ).fetchall()
                 resumed = [job_from_row(row) for row in rows]
                 kept = {job.id for job in resumed}
@@ -156,13 +152,13 @@ class AttemptStore(Database):
         self,
         job_id: int,
         assignments: str,
-        action: str,
+        action: Action,
         values: tuple[object, ...],
         *,
         settle: bool = True,
     ) -> Job:
         with self._transaction() as connection:
-            job = self._update(job_id, assignments, _RUNNING, action, values)
+            job = self._update(job_id, assignments, action, values)
             touched = [job, *(self._settle_dependents(connection, job_id) if settle else ())]
         self.changed(touched)
         return job

@@ -8,17 +8,18 @@ import re
 import sqlite3
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.errors import NoSuchJob, NotAllowed, ReadOnlyQueue
-from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store import adding
 from skyreels_tui.queue.store.listing import list_jobs
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, quoted, utc_now
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
 from skyreels_tui.requests.references import substitute
 
 Changed = Callable[[Sequence[Job]], None]
@@ -179,16 +180,15 @@ class Database:
         self,
         job_id: int,
         assignments: str,
-        states: Iterable[JobState],
-        action: str,
+        action: Action,
         values: tuple[object, ...] = (),
     ) -> Job:
-        """Set columns of a row that is in one of `states`; raises NoSuchJob or NotAllowed otherwise.
+        """Set columns of a row to which `action` applies; raises NoSuchJob or NotAllowed otherwise.
 
         Must be called inside `_transaction`.
         """
         rows = self._connection.execute(
-            f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND state IN ({quoted(states)})"
+            f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND {where_allowed(action)}"
             f" RETURNING {COLUMNS}",
             (*values, job_id),
         ).fetchall()
@@ -203,7 +203,7 @@ class Database:
         """Block or unblock the jobs that refer to this one; returns the rows that changed."""
         rows = connection.execute(
             f"{_SELECT} JOIN refs ON refs.job_id = jobs.id WHERE refs.target_id = ?"
-            " AND jobs.state IN ('queued', 'blocked')",
+            f" AND jobs.{where_allowed(Action.SETTLE)}",
             (job_id,),
         ).fetchall()
         changed = []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from skyreels_tui.queue.model import TRANSITIONS, Job, JobState
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.states import Action, states_for
 
 if TYPE_CHECKING:
     from pipelines.front.request import Request
@@ -57,11 +59,11 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def sources(target: JobState) -> str:
-    """SQL list of the states from which `target` may be reached."""
-    return quoted(state for state, targets in TRANSITIONS.items() if target in targets)
+def quoted(states: Iterable[JobState]) -> str:
+    """SQL list of states: "'held', 'queued'"."""
+    return ", ".join(sorted(f"'{state.value}'" for state in states))
 
 
-def quoted(states: object) -> str:
-    """SQL list of states: "'queued', 'held'"."""
-    return ", ".join(sorted(f"'{JobState(state)}'" for state in states))  # type: ignore[attr-defined]
+def where_allowed(action: Action) -> str:
+    """SQL condition of the rows to which an action applies."""
+    return f"state IN ({quoted(states_for(action))})"

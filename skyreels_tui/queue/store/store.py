@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.front.errors import InvalidRequest
-from pipelines.front.language import mark
 from pipelines.front.request import Request
 from skyreels_tui.queue.errors import NotAllowed
-from skyreels_tui.queue.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.queue.model import PENDING, Job, JobState
+from skyreels_tui.queue.states import Action, why_not
 from skyreels_tui.queue.store import adding, ordering
 from skyreels_tui.queue.store.attempts import AttemptStore
-from skyreels_tui.queue.store.rows import NewJob, utc_now
+from skyreels_tui.queue.store.rows import NewJob, quoted, utc_now
 
 _FORGET_STEPS = "stage = '', step = 0, num_steps = 0, segment = 0, num_segments = 0, deaths = 0, died_at = ''"
-_INTERRUPTED = JobState.INTERRUPTED
-_IDLE = PENDING | {_INTERRUPTED}
-_NOT_RUNNING = frozenset(JobState) - {JobState.RUNNING}
 
 
 class Store(AttemptStore):
@@ -51,8 +48,8 @@ class Store(AttemptStore):
     def retry(self, job_id: int) -> Job:
         """Add a new row for a finished job; waiting jobs that refer to the old one wait for the new one."""
         job = self.get(job_id)
-        if job.state not in FINISHED:
-            raise NotAllowed(job_id, job.state, mark("retried"))
+        if why_not(job.state, Action.RETRY) is not None:
+            raise NotAllowed(job_id, job.state, Action.RETRY)
         return self._copies(job, [NewJob(job.request, job.label, job.batch)], retry=True)[0]
 
     def _copies(self, job: Job, entries: Sequence[NewJob], *, retry: bool = False) -> builtins.list[Job]:
@@ -71,7 +68,7 @@ class Store(AttemptStore):
             if retry and job.state != JobState.DONE:
                 connection.execute(
                     "UPDATE refs SET target_id = ? WHERE target_id = ? AND job_id IN"
-                    " (SELECT id FROM jobs WHERE state IN ('queued', 'held', 'blocked'))",
+                    f" (SELECT id FROM jobs WHERE state IN ({quoted(PENDING)}))",
                     (ids[0], job.id),
                 )
                 touched = self._settle_dependents(connection, ids[0])
@@ -86,7 +83,7 @@ class Store(AttemptStore):
         text = request.to_json()
         with self._transaction() as connection:
             before = self.get(job_id)
-            self._update(job_id, "request_json = ?, reason = ''", PENDING, mark("edited"), (text,))
+            self._update(job_id, "request_json = ?, reason = ''", Action.EDIT, (text,))
             if text != before.request_json:
                 connection.execute(f"UPDATE jobs SET {_FORGET_STEPS} WHERE id = ?", (job_id,))
             if label:
@@ -103,7 +100,7 @@ class Store(AttemptStore):
     def rename(self, job_id: int, label: str) -> Job:
         """Change the label, in any state."""
         with self._transaction():
-            job = self._update(job_id, "label = ?", JobState, mark("renamed"), (label,))
+            job = self._update(job_id, "label = ?", Action.RENAME, (label,))
         self.changed([job])
         return job
 
@@ -111,38 +108,37 @@ class Store(AttemptStore):
         """Cancel a waiting job; a running one only gets the wish, which its runner sees at a step edge."""
         with self._transaction() as connection:
             if self.get(job_id).state == JobState.RUNNING:
-                job = self._update(job_id, "cancel_requested = 1", (JobState.RUNNING,), mark("cancelled"))
+                job = self._update(job_id, "cancel_requested = 1", Action.CANCEL)
                 touched = [job]
             else:
                 assignments = "state = 'cancelled', finished_at = ?, reason = ''"
-                job = self._update(job_id, assignments, _IDLE, mark("cancelled"), (utc_now(),))
+                job = self._update(job_id, assignments, Action.CANCEL, (utc_now(),))
                 touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
 
     def hold(self, job_id: int) -> Job:
         """Keep a queued, blocked or interrupted job from running."""
-        states = (JobState.QUEUED, JobState.BLOCKED, _INTERRUPTED)
         with self._transaction():
-            job = self._update(job_id, "state = 'held', reason = ''", states, mark("held"))
+            job = self._update(job_id, "state = 'held', reason = ''", Action.HOLD)
         self.changed([job])
         return job
 
     def release(self, job_id: int) -> Job:
         """Queue a held job again, or block it while it waits for another one."""
-        return self._queue(job_id, (JobState.HELD,), mark("released"), "deaths = 0, died_at = ''")
+        return self._queue(job_id, Action.RELEASE, "deaths = 0, died_at = ''")
 
     def resume(self, job_id: int) -> Job:
         """Queue an interrupted job; it goes on at its stored step."""
-        return self._queue(job_id, (_INTERRUPTED,), mark("resumed"), "reason = ''")
+        return self._queue(job_id, Action.RESUME, "reason = ''")
 
     def restart(self, job_id: int) -> Job:
         """Queue a pending or interrupted job from step 0; its work folder must be emptied before this."""
-        return self._queue(job_id, _IDLE, mark("restarted"), _FORGET_STEPS)
+        return self._queue(job_id, Action.RESTART, _FORGET_STEPS)
 
-    def _queue(self, job_id: int, states: Sequence[JobState] | frozenset[JobState], action: str, also: str) -> Job:
+    def _queue(self, job_id: int, action: Action, also: str) -> Job:
         with self._transaction() as connection:
-            self._update(job_id, f"{also}, state = 'queued', reason = ''", states, action)
+            self._update(job_id, f"{also}, state = 'queued', reason = ''", action)
             adding.settle(connection, job_id)
             job = self.get(job_id)
         self.changed([job])
@@ -153,7 +149,7 @@ class Store(AttemptStore):
     def move(self, job_id: int, offset: int) -> Job:
         """Move by `offset` places among the waiting jobs: negative is sooner."""
         with self._transaction() as connection:
-            self._update(job_id, "label = label", _IDLE, mark("moved"))
+            self._update(job_id, "label = label", Action.MOVE)
             place = ordering.place_of(connection, job_id) + offset
             ordering.place_at(connection, job_id, place)
             job = self.get(job_id)
@@ -163,7 +159,7 @@ class Store(AttemptStore):
     def move_to(self, job_id: int, place: int) -> Job:
         """Move to a place among the waiting jobs, 0 is first; past the end means last."""
         with self._transaction() as connection:
-            self._update(job_id, "label = label", _IDLE, mark("moved"))
+            self._update(job_id, "label = label", Action.MOVE)
             ordering.place_at(connection, job_id, place)
             job = self.get(job_id)
         self.changed([job])
@@ -172,7 +168,7 @@ class Store(AttemptStore):
     def run_next(self, job_id: int) -> Job:
         """Put a job before all others that wait; a held or interrupted one is queued."""
         with self._transaction() as connection:
-            self._update(job_id, "state = 'queued', reason = ''", _IDLE, mark("run next"))
+            self._update(job_id, "state = 'queued', reason = ''", Action.RUN_NEXT)
             adding.settle(connection, job_id)
             ordering.place_at(connection, job_id, 0)
             job = self.get(job_id)
@@ -184,7 +180,7 @@ class Store(AttemptStore):
     def delete(self, job_id: int) -> Job:
         """Hide a job that does not run."""
         with self._transaction() as connection:
-            job = self._update(job_id, "deleted = 1", _NOT_RUNNING, mark("deleted"))
+            job = self._update(job_id, "deleted = 1", Action.DELETE)
             touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job

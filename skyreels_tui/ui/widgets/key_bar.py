@@ -5,10 +5,13 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from pipelines.front.language import tr
 from skyreels_tui.ui.keys import ALWAYS, footer_places, key_words
+
+SAID_S = 4.0
 
 
 class KeyBar(Widget):
@@ -18,6 +21,9 @@ class KeyBar(Widget):
     KeyBar { dock: bottom; height: 1; padding: 0 1; background: $panel; color: $foreground; }
     """
 
+    _said = ""
+    _silence: Timer | None = None
+
     def compose(self) -> ComposeResult:
         """No children: one line of text."""
         return ()
@@ -26,11 +32,24 @@ class KeyBar(Widget):
         """Redraw whenever the focus or what is possible changes."""
         self.screen.bindings_updated_signal.subscribe(self, self._redraw)
 
+    def say(self, text: str) -> None:
+        """Show a dim line in place of the keys for a few seconds: why a key has just done nothing."""
+        if self._silence is not None:
+            self._silence.stop()
+        self._said, self._silence = text, self.set_timer(SAID_S, self._unsay)
+        self.refresh()
+
+    def _unsay(self) -> None:
+        self._said = ""
+        self.refresh()
+
     def _redraw(self, _: Screen[object]) -> None:
         self.refresh()
 
     def render(self) -> Content:
-        """As many whole entries as fit; the way out and help stay to the end."""
+        """What was just said, else as many whole entries as fit; the way out and help stay to the end."""
+        if self._said:
+            return Content.styled(self._said, "$text-muted")
         entries = self._entries()
         width = self.content_size.width
         last = [entry for place, entry in entries if place >= ALWAYS]

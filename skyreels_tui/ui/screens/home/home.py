@@ -12,12 +12,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.language import tr
-from skyreels_tui.queue.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.queue.model import Job
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -27,6 +28,8 @@ WIDE = 120
 """Columns from which the panels stand beside the queue."""
 SMALL = (70, 20)
 """A terminal narrower or lower than this is told what it misses."""
+_OF_ANY_JOB = ("open", "again", "again_new_seed")
+"""Actions for a job in any state."""
 
 
 class HomeScreen(Screen[None]):
@@ -116,15 +119,20 @@ class HomeScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys that do nothing for the selected job."""
-        needs = _NEEDS.get(action)
-        if needs is not None:
+        if action in ACTIONS or action in _OF_ANY_JOB:
             job = self._job
-            return job is not None and job.state in needs
+            return job is not None and (action in _OF_ANY_JOB or applies(action, job))
         if action == "fold":
             return self._opened is not None or not isinstance(self.focused, QueuePanel)
         if action == "undo":
             return hub(self).can_undo
         return True
+
+    def on_key(self, event: events.Key) -> None:
+        """Say in a line why a key about the selected job does nothing."""
+        job = self._job
+        if job is not None and (why := refusal_of(HOME, event.key, job)):
+            self.query_one(KeyBar).say(why)
 
     def _post(self, intent_type: type[intents.JobIntent]) -> None:
         if self._job is not None:
@@ -206,20 +214,3 @@ class HomeScreen(Screen[None]):
 
     def _go(self, screen: str) -> None:
         self.app.post_message(intents.OpenScreen(screen))
-
-
-_ANY = frozenset(JobState)
-_NEEDS: dict[str, frozenset[JobState]] = {
-    "open": _ANY,
-    "again": _ANY,
-    "again_new_seed": _ANY,
-    "cancel": PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
-    "hold": PENDING | {JobState.INTERRUPTED},
-    "move": PENDING | {JobState.INTERRUPTED},
-    "edit": PENDING,
-    "run_next": PENDING | {JobState.INTERRUPTED},
-    "resume": frozenset({JobState.INTERRUPTED}),
-    "retry": FINISHED | {JobState.HELD},
-    "delete": _ANY - {JobState.RUNNING},
-}
-"""Action -> the states of the selected job in which it does something."""

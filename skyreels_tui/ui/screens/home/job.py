@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -11,7 +12,7 @@ from textual.widgets import Static
 from pipelines.front.language import tr
 from pipelines.front.request import Choice, FieldSpec, Files, field_specs
 from skyreels_tui.queue.events import JobChanged, JobProgress
-from skyreels_tui.queue.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.requests import forms
 from skyreels_tui.ui import intents
@@ -20,6 +21,7 @@ from skyreels_tui.ui.drawing.safe import column, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import JOB, bindings
 from skyreels_tui.ui.panels.log import LogPanel
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.words.times import duration, local, weekday
 
@@ -125,14 +127,15 @@ class JobScreen(Screen[None]):
         job = self._job if self.is_mounted else None
         if job is None:
             return action == "back"
-        allowed = {
-            "cancel": job.state in PENDING | {JobState.RUNNING, JobState.INTERRUPTED},
-            "resume": job.state is JobState.INTERRUPTED,
-            "retry": job.state in FINISHED or (job.state is JobState.HELD and "restart" in job.reason),
-            "traceback": bool(job.traceback),
-            "copy_path": bool(job.output),
-        }
-        return allowed.get(action, True)
+        if action in ACTIONS:
+            return applies(action, job)
+        return {"traceback": bool(job.traceback), "copy_path": bool(job.output)}.get(action, True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say in a line why a key about the job does nothing."""
+        job = self._job
+        if job is not None and (why := refusal_of(JOB, event.key, job)):
+            self.query_one(KeyBar).say(why)
 
     def action_back(self) -> None:
         """Back to the list."""
