@@ -19,25 +19,9 @@ from skyreels_tui.ui.drawing.glyphs import ASCII
 from skyreels_tui.ui.drawing.pictures import Drawing, choose_drawing
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
-from skyreels_tui.ui.panels.disk import DiskPanel
-from skyreels_tui.ui.panels.gpu import GpuPanel
-from skyreels_tui.ui.panels.log import LogPanel
-from skyreels_tui.ui.panels.memory import MemoryPanel
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.preview import PreviewPanel
-from skyreels_tui.ui.panels.progress import ProgressPanel
-from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.widgets.panel import Panel
-
-PANELS: dict[str, type[Panel]] = {
-    "memory": MemoryPanel,
-    "gpu": GpuPanel,
-    "disk": DiskPanel,
-    "progress": ProgressPanel,
-    "preview": PreviewPanel,
-    "queue": QueuePanel,
-    "log": LogPanel,
-}
-"""Every panel that can stand alone; a new one is one more line."""
 
 MonitorFactory = Callable[["AloneApp"], Monitor]
 
@@ -58,12 +42,12 @@ class AloneApp(HubApp):
         ascii_only: bool = False,
         monitor: MonitorFactory | None = None,
     ) -> None:
-        """`name` is one of PANELS; `monitor` replaces the sensors of this machine."""
+        """`name` is that of one of PANELS; `monitor` replaces the sensors of this machine."""
         self.follower = Follower(folders, self.publish_event)
         super().__init__(jobs=lambda: self.follower.jobs)
         self.drawing: Drawing = "cells"
         self.title = f"skyreels-tui {name}"
-        self._panel = PANELS[name]()
+        self._panel: Panel = panel_named(name).load()()
         if ascii_only:
             self.glyphs = ASCII
         self._folders, self._result_dir = folders, result_dir

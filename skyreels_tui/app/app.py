@@ -24,7 +24,8 @@ from skyreels_tui.requests.drafts import DRAFTS_FILE, load_drafts
 from skyreels_tui.settings.settings import Settings, save
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
-from skyreels_tui.ui.keys import EVERYWHERE, HOME, bindings, key_words
+from skyreels_tui.ui.keyboard import home_scope
+from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.widgets.panel import Panel
@@ -342,7 +343,7 @@ class SkyreelsApp(QueueApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette offers every key of the home screen by name."""
-        for key in (*HOME.keys, *EVERYWHERE.keys):
+        for key in (*home_scope().keys, *EVERYWHERE.keys):
             if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
                 yield SystemCommand(
                     f"{tr(key.label)} ({key_words(key.shown)})", tr(key.help), _runner(screen, key.action)

@@ -1,11 +1,8 @@
-"""Every key of the app in one table: bindings, footer, help screen and doc/keys.md are made from it."""
+"""The keys of every place but those of tasks and panels, which `keyboard` adds; bindings and footer are made here."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from textual.binding import Binding, BindingType
 
@@ -73,13 +70,6 @@ HOME = Scope("home", mark("Home"), (
     Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
-    Key("1", "1-7", "panel(1)", mark("Panel"), mark("Focus a panel; on small terminals it takes the lower half")),
-    Key("2", "2", "panel(2)", mark("Progress"), mark("Focus the progress panel"), 14),
-    Key("3", "3", "panel(3)", mark("Preview"), mark("Focus the preview panel"), 15),
-    Key("4", "4", "panel(4)", mark("Memory"), mark("Focus the memory panel")),
-    Key("5", "5", "panel(5)", mark("GPU"), mark("Focus the GPU panel")),
-    Key("6", "6", "panel(6)", mark("Disk"), mark("Focus the disk panel")),
-    Key("7", "7", "panel(7)", mark("Log"), mark("Focus the log")),
     Key("escape", "Esc", "fold", mark("Fold"), mark("Fold the open panel; back to the queue")),
     Key("q", "q", "app.quit", mark("Quit"), mark("Leave; asks first when a job runs")),
 ))  # fmt: skip
@@ -98,11 +88,7 @@ FORM = Scope("form", mark("New job"), (
         mark("Add the job to the queue; also F10 and Ctrl+Enter"), 1, True),
     Key("ctrl+s,f10,ctrl+enter", "Ctrl+S", "save", mark("Save"),
         mark("Change the job that is edited; also F10 and Ctrl+Enter"), 1, True),
-    Key("f2", "F2", "task(0)", mark("Reference"), mark("Form of reference to video"), 0, True),
-    Key("f3", "F3", "task(1)", mark("Single shot"), mark("Form of single-shot extension"), 0, True),
-    Key("f4", "F4", "task(2)", mark("Shot switching"), mark("Form of shot switching"), 0, True),
-    Key("f5", "F5", "task(3)", mark("Avatar"), mark("Form of the talking avatar"), 0, True),
-    Key("f6", "F6", "next_task", mark("Task"), mark("Form of the next task (F2 to F5 go straight)"), 4, True),
+    Key("f6", "F6", "next_task", mark("Task"), mark("Form of the next task"), 4, True),
     Key("ctrl+o", "Ctrl+O", "profile", mark("Demo models"),
         mark("Switch between the real and the tiny built-in models"), 5, True),
     Key("ctrl+y", "Ctrl+Y", "copy_command", mark("Copy command"), mark("Copy this job as a shell command"), 6, True),
@@ -262,10 +248,6 @@ THEMES = Scope("themes", mark("Theme picker"), (
     Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the theme before"), ALWAYS),
 ))  # fmt: skip
 
-PREVIEW = Scope("preview", mark("Preview panel"), (
-    Key("v", "v", "cycle_preview", mark("Size"), mark("Four pictures, two, one, none"), 2),
-))  # fmt: skip
-
 ALONE = Scope("alone", mark("One panel alone"), (
     Key("q", "q", "quit", mark("Quit"), mark("Leave"), 1, True),
 ))  # fmt: skip
@@ -290,13 +272,18 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 
 SCOPES = (
     EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, RENAME,
-    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, HELP, THEMES, PREVIEW, ALONE,
+    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 
 
+_footer_places: dict[str, int] = {}
+"""Id of a binding -> its place in the footer, kept as bindings are made: Textual hands on no field of ours."""
+
+
 def bindings(scope: Scope, *actions: str) -> list[BindingType]:
     """Return Textual's bindings of a scope, or of those of its keys whose action is named."""
+    _footer_places.update({f"{scope.name}.{key.action}": key.footer for key in scope.keys if key.footer})
     return [
         Binding(
             key.keys,
@@ -312,20 +299,9 @@ def bindings(scope: Scope, *actions: str) -> list[BindingType]:
     ]
 
 
-@cache
-def footer_places() -> dict[str, int]:
-    """Id of a binding -> its place in the footer."""
-    return {f"{scope.name}.{key.action}": key.footer for scope in SCOPES for key in scope.keys if key.footer}
-
-
-def keys_markdown() -> str:
-    """The page doc/keys.md."""
-    lines = ["# Keys", "", "Written by `python -m skyreels_tui.ui.keys doc/keys.md`; do not edit by hand.", ""]
-    for scope in SCOPES:
-        lines += [f"## {scope.title}", "", "| key | does |", "|---|---|"]
-        lines += [f"| {_names(key)} | {key.help} |" for key in scope.keys]
-        lines.append("")
-    return "\n".join(lines)
+def footer_place(binding: Binding) -> int | None:
+    """Its place in the footer, 1 is leftmost; None when it has none."""
+    return _footer_places.get(binding.id or "")
 
 
 _WORDS = (mark("Space"), mark("Left"), mark("Right"), mark("Up"), mark("Down"))
@@ -348,11 +324,3 @@ def printed(name: str) -> str:
     if len(name) == 1:
         return name
     return "+".join(_PRINTED.get(part, part.capitalize()) for part in name.split("+"))
-
-
-def _names(key: Key) -> str:
-    return ", ".join(f"`{printed(name)}`" for name in key.keys.split(","))
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(keys_markdown(), encoding="utf-8")

@@ -24,7 +24,7 @@ from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.front.errors import MediaError
 from pipelines.front.progress import Stage
 from pipelines.tasks import TASKS
-from skyreels_tui.app.alone import PANELS, AloneApp
+from skyreels_tui.app.alone import AloneApp
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
@@ -32,6 +32,7 @@ from skyreels_tui.queue import reasons
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.ui import intents
+from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen
@@ -323,7 +324,7 @@ async def test_a_queue_that_cannot_be_read(tmp_path, pseudo, monkeypatch, has_co
     app.service.close()
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("name", [panel.name for panel in PANELS])
 async def test_each_panel_alone(begin, tmp_path, folders, name):  # noqa: F811
     executor = FakeExecutor(gated=True)
     owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
@@ -347,11 +348,11 @@ async def test_each_panel_opened_below_the_queue(begin):
     async with begin(SMALL, gated=True) as s:
         await running(s)
         await seen(s, lambda: s.app.last_sample is not None)
-        for number in range(2, 8):
-            await s.press(str(number))
-            await seen(s, lambda number=number: getattr(s.app.focused, "NUMBER", 0) == number)
+        for panel in PANELS[1:]:
+            await s.press(panel.key)
+            await seen(s, lambda panel=panel: getattr(s.app.focused, "SPEC", None) is panel)
             await seen(s, lambda: True)
-            assert untranslated(s) == [], number
+            assert untranslated(s) == [], panel.name
 
 
 async def test_a_failure_before_the_eyes(start, pseudo):  # noqa: F811

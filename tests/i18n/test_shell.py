@@ -16,11 +16,11 @@ from pipelines.tasks import TASKS
 from skyreels_tui.commands import COMMANDS
 from skyreels_tui.commands.system.completion import option_strings
 from skyreels_tui.commands.system.doctor import page
-from skyreels_tui.commands.system.panel import NAMES as PANELS
 from skyreels_tui.doctor.checks import run_checks
 from skyreels_tui.executors.fake import Script
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.settings.settings import setting_specs
+from skyreels_tui.ui.panels import PANELS
 from tests.cli.conftest import Call
 from tests.cli.test_doctor import NAMES as MACHINES
 from tests.cli.test_doctor import machine
@@ -37,7 +37,7 @@ DATA = frozenset(
     [
         *(command.name for command in COMMANDS),
         *(task.short for task in TASKS),
-        *PANELS,
+        *(panel.name for panel in PANELS),
         *f"{COMMAND_WORDS} {VALUES} {UNITS_AND_PRODUCTS}".split(),
     ]
 )

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.ui.keys import SCOPES, keys_markdown
+from skyreels_tui.ui.keyboard import keys_markdown, scopes
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from tests.ui.classes import SCREENS
 
 
 def test_the_page_of_keys_is_the_table():
     page = Path(__file__).parents[2] / "doc" / "keys.md"
-    assert page.read_text(encoding="utf-8") == keys_markdown(), "run python -m skyreels_tui.ui.keys doc/keys.md"
+    assert page.read_text(encoding="utf-8") == keys_markdown(), "run python -m skyreels_tui.ui.keyboard doc/keys.md"
 
 
 @pytest.mark.parametrize(
     "screen", [cls for cls in SCREENS if "BINDINGS" in vars(cls)], ids=lambda screen: screen.__name__
 )
 def test_every_key_of_a_screen_does_something_and_is_in_the_table(screen):
-    known = {f"{scope.name}.{key.action}" for scope in SCOPES for key in scope.keys}
+    known = {f"{scope.name}.{key.action}" for scope in scopes() for key in scope.keys}
     for binding in screen.BINDINGS:
         assert binding.id in known
         action = binding.action.partition("(")[0]

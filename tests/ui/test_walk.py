@@ -13,7 +13,7 @@ from textual import events
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.front import language
 from skyreels_tui.ui import panels, screens, widgets
-from skyreels_tui.ui.keys import SCOPES
+from skyreels_tui.ui.keyboard import scopes
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from skyreels_tui.ui.screens.home.home import HomeScreen
@@ -48,7 +48,7 @@ ELSEWHERE = {
     "HomeScreen": "where everything starts",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
-KNOWN = {f"{scope.name}.{key.action}" for scope in SCOPES for key in scope.keys}
+KNOWN = {f"{scope.name}.{key.action}" for scope in scopes() for key in scope.keys}
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import argparse
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.parser import Parser
-
-NAMES = ("memory", "gpu", "disk", "progress", "preview", "queue", "log")
+from skyreels_tui.ui.panels import PANELS
 
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the panels."""
-    parser.add_argument("panel", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    names = [panel.name for panel in PANELS]
+    parser.add_argument("panel", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
 
 

@@ -11,6 +11,7 @@ from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.monitors.sample import DiskReading, Sample
 from skyreels_tui.ui.drawing.bars import bar, flow, stack
 from skyreels_tui.ui.drawing.safe import column
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.times import UNKNOWN, size
@@ -24,8 +25,7 @@ SPARE_BYTES = 2 * 2**30
 class DiskPanel(LivePanel):
     """One line of sums, a forecast for the queue, then file systems and models where there is room."""
 
-    NUMBER = 6
-    LABEL = mark("Disk")
+    SPEC = panel_named("disk")
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 

@@ -11,6 +11,7 @@ from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, Sample
 from skyreels_tui.ui.drawing.bars import flow, sparkline, stack
 from skyreels_tui.ui.drawing.safe import cells, column
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.times import count
 
@@ -24,8 +25,7 @@ Figure = tuple[str, str, int, float | None, float | None]
 class GpuPanel(LivePanel):
     """One line where there is little room; a line with a sparkline for each figure where there is more."""
 
-    NUMBER = 5
-    LABEL = mark("GPU")
+    SPEC = panel_named("gpu")
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 

@@ -6,10 +6,11 @@ from collections import deque
 
 from textual.content import Content
 
-from pipelines.front.language import mark, tr
+from pipelines.front.language import tr
 from skyreels_tui.queue.events import LogLine
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.words.times import local
 
@@ -20,8 +21,7 @@ _STYLES = {"warning": "$text-warning", "error": "$text-error"}
 class LogPanel(RowList):
     """Follows the newest line until the cursor moves up; End follows again."""
 
-    NUMBER = 7
-    LABEL = mark("Log")
+    SPEC = panel_named("log")
 
     DEFAULT_CSS = """
     LogPanel { height: 5; }

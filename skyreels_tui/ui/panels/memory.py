@@ -10,6 +10,7 @@ from textual.content import Content
 from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
 from skyreels_tui.ui.drawing.bars import GIB, flow, gib, plot, stack, stacked
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 
 HISTORY_S = 600
@@ -31,8 +32,7 @@ POOLS = {
 class MemoryPanel(LivePanel):
     """Bar of weights, activations, cache and other programs; what is available; a graph where there is room."""
 
-    NUMBER = 4
-    LABEL = mark("Memory")
+    SPEC = panel_named("memory")
     ROWS: ClassVar[int] = 4
     ROOMY_ROWS: ClassVar[int] = 8
 

@@ -15,7 +15,8 @@ from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.pictures import as_picture, picture_widget, shown_pictures
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.ui.keys import PREVIEW, bindings
+from skyreels_tui.ui.keys import Key, Scope, bindings
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.times import UNKNOWN
 
@@ -34,10 +35,12 @@ MODES: tuple[tuple[str, int], ...] = (("strip", 4), ("pair", 2), ("single", 1), 
 class PreviewPanel(LivePanel):
     """Draws the newest strip in half-block cells; says `Looking` while it can be seen, so that it is made."""
 
-    NUMBER = 3
-    LABEL = mark("Preview")
+    SPEC = panel_named("preview")
     ROWS: ClassVar[int] = 8
-    BINDINGS = bindings(PREVIEW)
+    KEYS = Scope("preview", mark("Preview panel"), (
+        Key("v", "v", "cycle_preview", mark("Size"), mark("Four pictures, two, one, none"), 2),
+    ))  # fmt: skip
+    BINDINGS = bindings(KEYS)
 
     class Looking(Message):
         """Somebody sees the preview: posted again every few seconds while that is so."""

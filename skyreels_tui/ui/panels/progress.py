@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.content import Content
 
-from pipelines.front.language import mark, tr, trn
+from pipelines.front.language import tr, trn
 from pipelines.front.plan import Plan
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast
@@ -19,6 +19,7 @@ from skyreels_tui.ui.drawing.bars import bar, flow, sparkline, stack
 from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.safe import cells
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.times import clock, duration, size
@@ -32,8 +33,7 @@ WITHIN_STEP = 0.95
 class ProgressPanel(LivePanel):
     """Facts, stages, bar, speed and times of the running job; the last word on it when it has ended."""
 
-    NUMBER = 2
-    LABEL = mark("Progress")
+    SPEC = panel_named("progress")
     ROWS: ClassVar[int] = 6
 
     DEFAULT_CSS = """

@@ -8,7 +8,7 @@ from datetime import datetime
 from textual.content import Content
 from textual.geometry import Region
 
-from pipelines.front.language import mark, tr, trn
+from pipelines.front.language import tr, trn
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.queue.model import FINISHED, Job, JobState
@@ -16,6 +16,7 @@ from skyreels_tui.queue.reasons import interruption_place, reason_words
 from skyreels_tui.ui.drawing.glyphs import state_mark, state_words
 from skyreels_tui.ui.drawing.safe import cells, column, cut
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.words.times import ago, duration
 
@@ -28,8 +29,7 @@ TIME_WIDTH = 7
 class QueuePanel(RowList):
     """Rows of the board; the cursor stays on its job when the order changes."""
 
-    NUMBER = 1
-    LABEL = mark("Queue")
+    SPEC = panel_named("queue")
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

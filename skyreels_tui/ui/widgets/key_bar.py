@@ -9,13 +9,13 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from pipelines.front.language import tr
-from skyreels_tui.ui.keys import ALWAYS, footer_places, key_words
+from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words
 
 SAID_S = 4.0
 
 
 class KeyBar(Widget):
-    """Keys of the focused place, from the table in `keys`; keys that do nothing now are not shown."""
+    """Keys of the focused place that have a place here; keys that do nothing now are not shown."""
 
     DEFAULT_CSS = """
     KeyBar { dock: bottom; height: 1; padding: 0 1; background: $panel; color: $foreground; }
@@ -63,13 +63,15 @@ class KeyBar(Widget):
         return Content("  ").join(kept + last)
 
     def _entries(self) -> list[tuple[int, Content]]:
-        places = footer_places()
         found: dict[str, tuple[int, Content]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            place = places.get(binding.id or "")
+            place = footer_place(binding)
             if place is None or not active.enabled or not binding.show:
                 continue
             key = key_words(binding.key_display or binding.key)
-            found[binding.id or ""] = (place, Content.assemble((key, "bold $primary"), " ", tr(binding.description)))
+            found[binding.id or ""] = (
+                place,
+                Content.assemble((key, "bold $primary"), " ", tr(binding.description)),
+            )
         return sorted(found.values(), key=lambda entry: entry[0])

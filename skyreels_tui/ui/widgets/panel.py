@@ -10,6 +10,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from pipelines.front.language import tr
+from skyreels_tui.ui.keys import Scope
+from skyreels_tui.ui.widgets.panel_spec import PanelSpec
 
 
 class Panel(Widget, can_focus=True):
@@ -36,10 +38,10 @@ class Panel(Widget, can_focus=True):
     }
     """
 
-    NUMBER: ClassVar[int] = 0
-    """The digit that focuses this panel."""
-    LABEL: ClassVar[str] = ""
-    """First words of the border, marked for translation."""
+    SPEC: ClassVar[PanelSpec | None] = None
+    """Its entry among the panels; None for what looks like one and stands on a screen of its own."""
+    KEYS: ClassVar[Scope | None] = None
+    """The keys that it has to itself."""
 
     folded: reactive[bool] = reactive(False, layout=True)
     """One line, no border."""
@@ -53,9 +55,10 @@ class Panel(Widget, can_focus=True):
     def set_title(self, detail: str) -> None:
         """Show number, label and `detail` in the border."""
         self._detail = detail
-        words = " · ".join(part for part in (tr(self.LABEL), detail) if part)
+        key, label = (self.SPEC.key, tr(self.SPEC.label)) if self.SPEC is not None else ("", "")
+        words = " · ".join(part for part in (label, detail) if part)
         # Content is never parsed as markup; a label typed by a person may be part of the detail.
-        self.border_title = Content(f"{self.NUMBER} {words}" if self.NUMBER else words)
+        self.border_title = Content(f"{key} {words}" if key else words)
 
     def retitle(self) -> None:
         """Write the border again: the language may be another one."""

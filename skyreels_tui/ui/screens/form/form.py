@@ -26,7 +26,8 @@ from skyreels_tui.requests.history import HISTORY_FILE, History
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.form_host import FormHost, form_host
-from skyreels_tui.ui.keys import FORM, bindings
+from skyreels_tui.ui.keyboard import form_scope
+from skyreels_tui.ui.keys import bindings, printed
 from skyreels_tui.ui.screens.form.history import HistoryScreen
 from skyreels_tui.ui.screens.form.presets import PresetsScreen
 from skyreels_tui.ui.screens.form.seeds import SeedsScreen
@@ -46,7 +47,7 @@ LABEL = Text(label=mark("Label"), help=mark("A name for the list; empty: task an
 class FormScreen(Screen[None]):
     """One task's form; what is typed is kept as a draft until it is queued."""
 
-    BINDINGS = bindings(FORM)
+    BINDINGS = bindings(form_scope())
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class FormScreen(Screen[None]):
             parts.insert(0, (tr("Edit job {id}", id=self._edits) + "   ", "bold $accent"))
         if self._profile == "demo":
             parts.append(("  " + tr("demo models"), "$text-warning"))
-        others = [f"F{place + 2} {task.short}" for place, task in enumerate(TASKS) if task is not self.form_task]
+        others = [" ".join((printed(task.key), task.short)).strip() for task in TASKS if task is not self.form_task]
         if self._edits is not None:
             return Content.assemble(*parts)
         return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
@@ -322,15 +323,15 @@ class FormScreen(Screen[None]):
                 widget.focus()
                 return
 
-    def action_task(self, place: int) -> None:
+    def action_task(self, name: str) -> None:
         """Go to the form of another task; this one is kept as a draft."""
-        if TASKS[place] is not self.form_task:
+        if name != self.form_task.name:
             self._keep_draft(self.values())
-            self.app.switch_screen(FormScreen(TASKS[place].name))
+            self.app.switch_screen(FormScreen(name))
 
     def action_next_task(self) -> None:
         """Go round the tasks."""
-        self.action_task((TASKS.index(self.form_task) + 1) % len(TASKS))
+        self.action_task(TASKS[(TASKS.index(self.form_task) + 1) % len(TASKS)].name)
 
     def action_profile(self) -> None:
         """Switch between the real models and the built-in tiny ones."""

@@ -15,7 +15,9 @@ from pipelines.front.language import tr
 from skyreels_tui.queue.model import Job
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import HOME, bindings
+from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
@@ -35,7 +37,7 @@ _OF_ANY_JOB = ("open", "again", "again_new_seed")
 class HomeScreen(Screen[None]):
     """Shows the board and turns keys into intents about the selected job."""
 
-    BINDINGS = bindings(HOME)
+    BINDINGS = bindings(home_scope())
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]
         (0, "-narrow"),
         (WIDE, "-wide"),
@@ -63,11 +65,10 @@ class HomeScreen(Screen[None]):
 
     async def _mount_side(self) -> None:
         # Panels and sensors' types take a tenth of a second to load: the queue is on the screen by then.
-        from skyreels_tui.ui.screens.home.side import FIGURE_PANELS, JOB_PANELS
-
         figures = self.query_one("#figures")
-        await self.query_one("#side").mount(*[panel() for panel in JOB_PANELS], before=figures)
-        await figures.mount(*[panel() for panel in FIGURE_PANELS])
+        beside = {place: [panel.load()() for panel in PANELS if panel.place == place] for place in ("job", "figures")}
+        await self.query_one("#side").mount(*beside["job"], before=figures)
+        await figures.mount(*beside["figures"])
         self._fold(self.size.width)
 
     # Folding
@@ -97,11 +98,11 @@ class HomeScreen(Screen[None]):
         self._fold(self.size.width)
         (panel or self.query_one(QueuePanel)).focus()
 
-    def action_panel(self, number: int) -> None:
-        """Focus a panel by its number; on a narrow terminal it takes the lower half."""
+    def action_panel(self, name: str) -> None:
+        """Focus a panel by its name; on a narrow terminal it takes the lower half."""
         for panel in self.query(Panel):
-            if number == panel.NUMBER:
-                self._open(None if number == 1 else panel)
+            if panel.SPEC is not None and panel.SPEC.name == name:
+                self._open(None if isinstance(panel, QueuePanel) else panel)
 
     def action_fold(self) -> None:
         """Fold the open panel and go back to the queue."""

@@ -10,7 +10,8 @@ from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import column
-from skyreels_tui.ui.keys import HELP, SCOPES, Key, Scope, bindings, key_words, printed
+from skyreels_tui.ui.keyboard import scopes
+from skyreels_tui.ui.keys import HELP, Key, Scope, bindings, key_words, printed
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -30,7 +31,7 @@ class KeyList(RowList):
         """Keep the keys whose name, label or sentence contains every word."""
         wanted = text.lower().split()
         rows: list[Scope | Key] = []
-        for scope in SCOPES:
+        for scope in scopes():
             found = [key for key in scope.keys if all(word in _haystack(scope, key) for word in wanted)]
             rows += [scope, *found] if found else []
         self._rows = rows
