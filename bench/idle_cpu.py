@@ -23,7 +23,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app.app import AppOptions
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.store.rows import NewJob
@@ -37,7 +37,7 @@ if sys.argv[1] == "busy":
     store.add(NewJob(ReferenceToVideo(prompt="a", ref_imgs=(sys.argv[2],), resolution="720P"), "corridor-A"))
     store.close()
 executor = FakeExecutor(Script(num_steps=200, step_s=5.0, preview=True))
-run_app(AppOptions(folders, Settings(), folders.state / "result", lambda: executor), print)
+run_app(Services(folders, Settings(), folders.state / "result", lambda: executor), print)
 """
 SAMPLE = Path(__file__).parents[1] / "pipelines" / "demo" / "samples" / "astronaut.jpg"
 SETTLE_S = 8.0

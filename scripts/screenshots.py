@@ -25,7 +25,8 @@ import skyreels_tui
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
@@ -177,7 +178,7 @@ async def draw(home: Path) -> dict[str, str]:
     """Return file name -> SVG of the home screen, one a size."""
     folders = find_folders({"SKYREELS_TUI_HOME": str(home)})
     executor = HeldExecutor(folders)
-    app = StillApp(AppOptions(folders, Settings(result_dir="result"), home / "result", lambda: executor))
+    app = StillApp(Services(folders, Settings(result_dir="result"), home / "result", lambda: executor))
     svgs = {}
     async with app.run_test(size=SIZES[0]) as pilot:
         await run_to_step(app, pilot)

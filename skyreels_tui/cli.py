@@ -16,6 +16,7 @@ from pipelines.front import language
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
 from pipelines.front.language import tr
 from skyreels_tui import __version__
+from skyreels_tui.app.services import Services
 from skyreels_tui.commands import COMMANDS, Command, command_named
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -25,8 +26,7 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.settings.settings import load
 
 if TYPE_CHECKING:
-    from skyreels_tui.commands.shared.context import ExecutorFactory
-    from skyreels_tui.queue.engine.executor import Executor
+    from skyreels_tui.app.services import ExecutorFactory
 
 
 def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None = None) -> int:
@@ -109,20 +109,7 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     if any("\ud800" <= char <= "\udfff" for char in str(results)):
         raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 
-    def local() -> Executor:
-        # The only road to torch: taken when a job is about to run.
-        from skyreels_tui.executors.local import LocalExecutor
-
-        settings = loaded.settings
-        return LocalExecutor(
-            folders,
-            # Read when a job begins: a folder may be chosen while this process runs the queue.
-            own_models=lambda: load(folders.settings_file).settings.models,
-            keep_warm=settings.keep_warm,
-            memory_floor_bytes=int(settings.memory_floor_gib * 2**30),
-        )
-
-    return Context(folders, loaded.settings, results, executor or local)
+    return Context(Services(folders, loaded.settings, results, executor))
 
 
 def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from textual import events, on
 from textual.app import ComposeResult
 
-from skyreels_tui.app.sensors import build_monitor
+from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
-from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.queue.watching.follower import Follower
-from skyreels_tui.ui.drawing.glyphs import ASCII
-from skyreels_tui.ui.drawing.pictures import Drawing, choose_drawing
+from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
+from skyreels_tui.ui.drawing.pictures import choose_drawing
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
 from skyreels_tui.ui.panels import panel_named
@@ -36,27 +34,24 @@ class AloneApp(HubApp):
     def __init__(
         self,
         name: str,
-        folders: Folders,
-        result_dir: Path,
+        services: Services,
         *,
         ascii_only: bool = False,
         monitor: MonitorFactory | None = None,
     ) -> None:
         """`name` is that of one of PANELS; `monitor` replaces the sensors of this machine."""
-        self.follower = Follower(folders, self.publish_event)
+        self.follower = Follower(services.folders, self.publish_event)
         super().__init__(jobs=lambda: self.follower.jobs)
-        self.drawing: Drawing = "cells"
+        self.services = services
         self.title = f"skyreels-tui {name}"
         self._panel: Panel = panel_named(name).load()()
-        if ascii_only:
-            self.glyphs = ASCII
-        self._folders, self._result_dir = folders, result_dir
+        settings = services.settings.now
+        self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
+        self.use_theme(settings.theme)
         self._monitor = monitor(self) if monitor is not None else self._own_monitor()
 
     def _own_monitor(self) -> Monitor:
-        return build_monitor(
-            self._folders,
-            self._result_dir,
+        return self.services.monitor(
             self.publish_sample,
             jobs=lambda: self.follower.jobs,
             progress=lambda: self.follower.progress,
@@ -87,18 +82,11 @@ class AloneApp(HubApp):
         self.follower.want_preview()
 
 
-def run_panel(
-    name: str,
-    folders: Folders,
-    *,
-    result_dir: Path | None = None,
-    ascii_only: bool = False,
-    preview: str = "auto",
-) -> int:
-    """Show the panel `name` until q is pressed; returns the exit status. `preview` is the setting of that name."""
-    log_to_file(folders, "panel.log")
-    app = AloneApp(name, folders, result_dir or Path("result"), ascii_only=ascii_only)
+def run_panel(name: str, services: Services, *, ascii_only: bool = False) -> int:
+    """Show the panel `name` until q is pressed; returns the exit status."""
+    log_to_file(services.folders, "panel.log")
+    app = AloneApp(name, services, ascii_only=ascii_only)
     if name == "preview":
-        app.drawing = choose_drawing(preview, os.environ, is_tty=sys.stdout.isatty())
+        app.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
     app.run()
     return app.return_code or 0

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import on
 from textual.app import SystemCommand
 from textual.screen import Screen
 
 from pipelines.front import language
 from pipelines.front.language import tr
-from skyreels_tui.app.controller import QueueApp
-from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.events import Event, QueueChanged, QueueStatus
-from skyreels_tui.requests.drafts import DRAFTS_FILE, load_drafts
-from skyreels_tui.settings.settings import Settings, save
+from skyreels_tui.app.controller import Controller
+from skyreels_tui.app.quitting import Quitting
+from skyreels_tui.app.screens import make_screen
+from skyreels_tui.app.services import Services
+from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.store.listing import first_page
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
+from skyreels_tui.ui.hub import EngineEvent, HubApp
 from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
@@ -31,46 +31,17 @@ from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from pipelines.front.plan import Plan
-    from pipelines.tasks.spec import TaskSpec
-    from skyreels_tui.downloads.elsewhere import TransferFile
-    from skyreels_tui.downloads.transfers import Transfer, Transfers
-    from skyreels_tui.eta.time_left import TimeLeft
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.notify.others import OthersNews
-    from skyreels_tui.queue.engine.executor import Executor
-    from skyreels_tui.queue.errors import DatabaseUnusable
-    from skyreels_tui.queue.model import Job
+    from skyreels_tui.queue.service import QueueService
     from skyreels_tui.requests.forms import Machine
-    from skyreels_tui.ui.drawing.pictures import Drawing
 
-SCREEN_CLASSES = {
-    "results": "skyreels_tui.ui.screens.results.results:ResultsScreen",
-    "models": "skyreels_tui.ui.screens.models.models:ModelsScreen",
-    "doctor": "skyreels_tui.ui.screens.system.doctor:DoctorScreen",
-    "settings": "skyreels_tui.ui.screens.system.settings:SettingsScreen",
-    "help": "skyreels_tui.ui.screens.system.help:HelpScreen",
-    "themes": "skyreels_tui.ui.screens.system.themes:ThemeScreen",
-    "commands": "skyreels_tui.ui.screens.system.commands:CommandScreen",
-}
-"""Screens that are imported when they are first opened, so that the first paint does not pay for them."""
+FIRST_PAGE = 200
+"""Jobs that are listed for the first paint: more than any terminal shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppOptions:
-    """What the command line and the settings file say about this run."""
-
-    folders: Folders
-    settings: Settings
-    result_dir: Path
-    executor: Callable[[], Executor]
-    theme: str = ""
-    ascii: bool = False
-    auto_resume: bool = False
-
-
-class SkyreelsApp(QueueApp):
+class SkyreelsApp(HubApp):
     """Home, forms, results and the rest over one queue."""
 
     TITLE = "skyreels-tui"
@@ -79,49 +50,30 @@ class SkyreelsApp(QueueApp):
     ENABLE_COMMAND_PALETTE = True
     SCREENS: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, options: AppOptions) -> None:
-        super().__init__()
-        self.options = options
-        self.settings = options.settings
-        self.folders = options.folders
-        self.result_dir = options.result_dir
-        self.drafts = load_drafts(options.folders.state / DRAFTS_FILE)
+    def __init__(
+        self, services: Services, *, theme: str = "", ascii_only: bool = False, auto_resume: bool = False
+    ) -> None:
+        """`theme`, `ascii_only` and `auto_resume` are what the command line wants for this time."""
+        super().__init__(jobs=self._list_jobs)
+        self.services = services
+        self.controller = Controller(self)
+        self.quitting = Quitting(self, services, self.controller)
+        self._ascii_only, self._auto_resume = ascii_only, auto_resume
+        self._listed: int | None = FIRST_PAGE
         self.monitor: Monitor | None = None
-        self.drawing: Drawing = "cells"
-        """How previews are drawn; `run_app` asks the terminal."""
         self.notifier: Notifier | None = None
         self._others: OthersNews | None = None
-        self.leave_choice = ""
-        """'finish' when the running job is to end without a screen."""
-        self.glyphs = ASCII if options.ascii or options.settings.ascii else UNICODE
-        self.use_theme(options.theme or options.settings.theme)
+        settings = services.settings.now
+        services.settings.follow(self._use_settings)
+        services.gpu_name = lambda: self.gpu_name
+        services.tell_transfers = self.publish_transfers
+        self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
+        self.use_theme(theme or settings.theme)
 
-    @cached_property
-    def time_left(self) -> TimeLeft:
-        """What this machine has learned about job times; read when it is first asked for."""
-        from skyreels_tui.eta.rates import RATES_FILE, EtaBook
-        from skyreels_tui.eta.time_left import TimeLeft
-
-        return TimeLeft(EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name))
-
-    @cached_property
-    def transfers(self) -> Transfers:
-        """Downloads and checks of models; they outlive the screen that asked for them."""
-        from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
-        from skyreels_tui.downloads.transfers import Transfers
-
-        return Transfers(DamageBook(self.folders.state / DAMAGE_FILE), self._tell_transfers)
-
-    @cached_property
-    def elsewhere(self) -> TransferFile:
-        """Downloads and checks of other windows, which see those of this one."""
-        from skyreels_tui.downloads.elsewhere import TransferFile
-
-        return TransferFile(self.folders.live)
-
-    def _tell_transfers(self, transfers: tuple[Transfer, ...]) -> None:
-        self.elsewhere.write(transfers)
-        self.publish_transfers(transfers)
+    @property
+    def service(self) -> QueueService | None:
+        """The queue, once it is open."""
+        return self.controller.service
 
     # Life
 
@@ -131,61 +83,27 @@ class SkyreelsApp(QueueApp):
         self.push_screen(HomeScreen())
         self.call_after_refresh(self._open_queue)
 
+    def _list_jobs(self) -> list[Job]:
+        if self.service is not None:
+            return self.service.jobs(limit=self._listed)
+        return first_page(self.services.folders, FIRST_PAGE)
+
     def _open_queue(self) -> None:
         # Imported after the first paint: a third of all that a start would load before it.
-        from pipelines.front.host_memory import memory_floor
         from skyreels_tui.queue.errors import DatabaseUnusable
-        from skyreels_tui.queue.service import QueueOptions, QueueService
 
-        folders, options = self.folders, self.options
-        folders.create()
+        options = self.services.queue_options(auto_resume=self._auto_resume or self.services.settings.now.auto_resume)
         try:
-            self.service = QueueService(
-                folders,
-                options.result_dir,
-                self._take_event,
-                executor=options.executor,
-                options=QueueOptions(
-                    auto_resume=options.auto_resume or self.settings.auto_resume,
-                    on_hang_up=self.settings.hang_up,  # type: ignore[arg-type]  # checked when the file is read
-                    memory_floor_bytes=memory_floor(self.settings.memory_floor_gib),
-                    group_by_model=self.settings.group_by_model,
-                    inbox=self.settings.inbox_folder,
-                ),
-                time_left=lambda *report: self.time_left(*report),
-            )
+            self.controller.service = self.services.open_queue(self._take_event, runs=True, options=options)
         except DatabaseUnusable as error:
-            self._ask_about(error)
+            from skyreels_tui.app.damaged_queue import ask_about
+
+            ask_about(self, error, self._open_queue)
             return
-        self.board.apply(self.service.status())
+        self.board.apply(self.controller.service.status())
         # The first page is read by this event, the rest of a long queue once it has been painted.
         self.publish_event(QueueChanged())
         self.call_after_refresh(self._start_engine)
-
-    def _ask_about(self, error: DatabaseUnusable) -> None:
-        """The file stays as it is until a person has answered."""
-        from skyreels_tui.queue.store import opening
-        from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
-
-        def answered(choice: str | None) -> None:
-            if choice == "restore":
-                kept = opening.restore(error, error.backups[0])
-            elif choice == "new":
-                kept = opening.start_new(error)
-            else:
-                self.exit(return_code=1)
-                return
-            words = tr("The file that could not be read is kept as {name}", name=kept.name)
-            self.notify(words, markup=False, timeout=20)
-            self._open_queue()
-
-        detail = error.detail
-        if error.kind == "corrupt":
-            what = tr("It is damaged: {detail}.", detail=detail)
-        else:
-            what = tr("It is no queue of this program: {detail}.", detail=detail)
-        backup = error.backups[0].name if error.backups else ""
-        self.push_screen(UnusableScreen(str(error.path), what, backup), answered)
 
     def _start_engine(self) -> None:
         if self.service is None:
@@ -196,28 +114,22 @@ class SkyreelsApp(QueueApp):
 
         # The loop shares the interpreter with the inference thread: short turns keep keys quick.
         sys.setswitchinterval(0.0005)
-        self.list_whole_queue()
+        self._listed = None
+        self.board.refresh()
         self._others = OthersNews(self._unfinished, self.service.job)
-        self.notifier = screen_notifier(self, lambda: self.settings, self._is_owner, self._tells)
+        self.notifier = screen_notifier(self, lambda: self.services.settings.now, self._is_owner, self._tells)
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
         self._others.changes()
         # The service speaks from here on; what changed since the first listing is taken over now.
         self.publish_event(QueueChanged())
         # The sensors load drivers' libraries: after the first paint too.
-        from skyreels_tui.app.sensors import build_monitor
-
-        self.monitor = build_monitor(
-            self.folders,
-            self.result_dir,
+        self.monitor = self.services.monitor(
             self.publish_sample,
             jobs=self._unfinished,
             progress=lambda: self.board.progress,
-            book=self.time_left.book,
             engine=self.service.engine_memory,
             owner_pid=self._owner_pid,
-            model_folders=self.settings.models,
-            memory_floor_bytes=round(self.settings.memory_floor_gib * 2**30),
         )
         self.monitor.start()
 
@@ -245,13 +157,14 @@ class SkyreelsApp(QueueApp):
             self.service.hide_window()
         if self.monitor is not None:
             self.monitor.stop(0.2)
-        if not self.leave_choice:
+        if not self.quitting.choice:
             # Where the engine goes on without a screen, so do they: until `session` ends them.
-            self.transfers.close()
-            self.elsewhere.write(())
+            self.services.transfers.close()
+            self.services.elsewhere.write(())
+
+    # Events of the queue
 
     def _take_event(self, event: Event) -> None:
-        self.time_left.learn(event)
         if self.notifier is not None:
             self.notifier.take(event)
         self._follow_others(event)
@@ -268,49 +181,31 @@ class SkyreelsApp(QueueApp):
             for change in self._others.changes():
                 self.notifier.take(change)
 
+    @on(EngineEvent)
+    def _on_background_trouble(self, message: EngineEvent) -> None:
+        """A warning that belongs to no job would otherwise stand in the log alone."""
+        match message.event:
+            case LogLine(level="warning" | "error", text=text, job_id=None):
+                self.tell(text, "warning")
+
+    # Changes of the queue, and leaving
+
+    @on(intents.QueueIntent)
+    def _on_queue_intent(self, message: intents.QueueIntent) -> None:
+        self.controller.take(message)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether this window deleted a row."""
+        return self.controller.can_undo
+
     async def action_quit(self) -> None:
-        """Leave at once when nothing runs here; else ask about downloads, then what becomes of the running job."""
-        if not any(transfer.is_busy for transfer in self.transfers.all):
-            self._quit_queue()
-            return
-        from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
-
-        def answered(sure: bool | None) -> None:
-            if sure:
-                self._quit_queue()
-
-        question = ConfirmScreen(
-            tr("A model is being fetched or checked"),
-            tr("Leaving stops it. What came stays: w on the Models screen goes on where it was."),
-            yes=tr("Stop it and leave"),
-        )
-        self.push_screen(question, answered)
-
-    def _quit_queue(self) -> None:
-        service, running = self.service, self.board.running
-        if service is None or running is None or not service.is_owner:
-            self.exit()
-            return
-        from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen
-
-        self.push_screen(LeaveScreen(running), self._leave)
-
-    def _leave(self, choice: str | None) -> None:
-        if choice == "finish":
-            self.leave_choice = choice
-        if choice:
-            self.exit()
+        """Ask what has to be asked, then leave."""
+        self.quitting.ask()
 
     def on_stop_and_leave(self) -> None:
         """Stop at the step edge, then exit."""
-        self._stop_and_exit()
-
-    @work(thread=True, exclusive=True, group="leave")
-    def _stop_and_exit(self) -> None:
-        """Wait for the step edge with the screen still alive, so that a person sees what is waited for."""
-        if self.service is not None:
-            self.service.close()
-        self.call_from_thread(self.exit)
+        self.quitting.stop_and_leave()
 
     # Panels
 
@@ -322,12 +217,10 @@ class SkyreelsApp(QueueApp):
     # Screens
 
     def open_screen(self, name: str) -> None:
-        """Push one of `SCREEN_CLASSES`, importing it first."""
-        module, cls = SCREEN_CLASSES[name].split(":")
-        if any(type(screen).__name__ == cls for screen in self.screen_stack):
-            return
-        screen: Screen[Any] = getattr(importlib.import_module(module), cls)()
-        self.push_screen(screen)
+        """Push a screen by its name, unless it is open already."""
+        screen = make_screen(name, self.services)
+        if not any(type(one) is type(screen) for one in self.screen_stack):
+            self.push_screen(screen)
 
     def action_help(self) -> None:
         """Every key, searchable."""
@@ -357,9 +250,12 @@ class SkyreelsApp(QueueApp):
         """Open the form of a task."""
         from pipelines.tasks import TASKS
         from skyreels_tui.ui.screens.form.form import FormScreen
+        from skyreels_tui.ui.screens.form.services import FormServices
 
-        task = message.task_type or self.drafts.task or TASKS[0].name
-        self.push_screen(FormScreen(task, message.values, message.label, edit_job_id=message.edit_job_id))
+        mine = self.services
+        services = FormServices(mine.folders, mine.settings, mine.drafts, mine.rates, self._machine, self._show_job)
+        task = message.task_type or mine.drafts.task or TASKS[0].name
+        self.push_screen(FormScreen(services, task, message.values, message.label, edit_job_id=message.edit_job_id))
 
     def on_open_job(self, message: intents.OpenJob) -> None:
         """Show one job."""
@@ -373,20 +269,12 @@ class SkyreelsApp(QueueApp):
 
         self.push_screen(BrowseScreen(message.start, message.media, several=message.several), message.answer)
 
-    @property
-    def settings_file(self) -> Path:
-        """The TOML file with a person's settings."""
-        return self.folders.settings_file
-
-    def save_settings(self, settings: Settings) -> None:
-        """Write the file and use the new values; raises SettingsError or OSError."""
-        save(self.settings_file, settings)
-        if settings.theme != self.settings.theme:
-            self.use_theme(settings.theme)
-        if settings.language != self.settings.language:
-            self._speak(settings.language)
-        self.settings = settings
-        self.glyphs = ASCII if self.options.ascii or settings.ascii else UNICODE
+    def _use_settings(self, before: Settings, now: Settings) -> None:
+        if now.theme != before.theme:
+            self.use_theme(now.theme)
+        if now.language != before.language:
+            self._speak(now.language)
+        self.glyphs = ASCII if self._ascii_only or now.ascii else UNICODE
 
     def _speak(self, wanted: str) -> None:
         """Screens opened from here on speak the language; those below are drawn again."""
@@ -399,32 +287,14 @@ class SkyreelsApp(QueueApp):
 
     # What a form asks for
 
-    @property
-    def cache_dir(self) -> Path:
-        """Where demo models and embeddings are kept."""
-        return self.folders.cache
-
-    def own_model(self, family: str) -> str:
-        """The checkpoint folder that the settings name for a family, or ''."""
-        return self.settings.models.get(family, "")
-
-    def task_defaults(self, task: str) -> Mapping[str, Any]:
-        """Field values that the settings file gives a new form."""
-        return self.settings.defaults.get(task, {})
-
-    def estimate(self, task: TaskSpec, plan: Plan) -> tuple[float | None, bool]:
-        """Predicted seconds of a plan, and whether this machine has done such a job before."""
-        found = self.time_left.book.estimate(task.name, plan)
-        return found.total_s, found.learned
-
-    def machine(self) -> Machine:
+    def _machine(self) -> Machine:
         """Memory as last read, disk as it is now."""
         from skyreels_tui.requests.forms import Machine, free_bytes
 
         memory = self.last_sample.memory if self.last_sample is not None else None
-        return Machine(memory.available_bytes if memory is not None else None, free_bytes(self.result_dir))
+        return Machine(memory.available_bytes if memory is not None else None, free_bytes(self.services.result_dir))
 
-    def show_job(self, job_id: int) -> None:
+    def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""
         for panel in self.screen_stack[1].query(QueuePanel):
             panel.select(job_id)

@@ -1,4 +1,4 @@
-"""What the keys of the screens do to the queue: one handler an intent."""
+"""What the keys of the screens do to the queue: one method an intent; draws nothing but its questions."""
 
 from __future__ import annotations
 
@@ -7,48 +7,59 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from textual import on, work
-
 from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import tr
-from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.events import LogLine
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.states import Action, again, hold_or_release
-from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.ui import intents
-from skyreels_tui.ui.drawing.safe import safe
-from skyreels_tui.ui.hub import EngineEvent, HubApp
+from skyreels_tui.ui.hub import HubApp
 
 if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
     from skyreels_tui.queue.store.rows import NewJob
 
 
-FIRST_PAGE = 200
-"""Jobs that are listed for the first paint: more than any terminal shows."""
+class Controller:
+    """Changes an open queue for an app; every change is short and durable, every refusal is said in words."""
 
-
-class QueueApp(HubApp):
-    """An app over an open queue; every change is short and durable, every refusal is said in words."""
-
-    service: QueueService | None = None
-    folders: Folders
-
-    def __init__(self) -> None:
-        super().__init__(jobs=self._list_jobs)
+    def __init__(self, app: HubApp) -> None:
+        self._app = app
+        self.service: QueueService | None = None
+        """The open queue; None until it has been opened, and nothing can be changed before."""
         self._deleted: list[int] = []
-        self._listed: int | None = FIRST_PAGE
 
-    def _list_jobs(self) -> list[Job]:
-        if self.service is not None:
-            return self.service.jobs(limit=self._listed)
-        return first_page(self.folders, FIRST_PAGE)
+    @property
+    def can_undo(self) -> bool:
+        """Whether this window deleted a row."""
+        return bool(self._deleted)
 
-    def list_whole_queue(self) -> None:
-        """From now on list every job: until then the first page, so that it is on the screen at once."""
-        self._listed = None
-        self.board.refresh()
+    def take(self, intent: intents.QueueIntent) -> None:
+        """Do what a screen asks for."""
+        match intent:
+            case intents.SubmitJob():
+                self._on_worker(lambda: self._submit(intent))
+            case intents.EditJob():
+                self._on_worker(lambda: self._edit(intent))
+            case intents.CancelJob(job_id=job_id):
+                self._cancel(job_id)
+            case intents.ToggleHold(job_id=job_id):
+                self._toggle_hold(job_id)
+            case intents.RetryJob(job_id=job_id):
+                self._retry(job_id)
+            case intents.DeleteJob(job_id=job_id):
+                self._delete(job_id)
+            case intents.UndoDelete():
+                self._undo_delete()
+            case intents.MoveJob(job_id=job_id, offset=offset):
+                self._change(lambda service: service.move(job_id, offset))
+            case intents.RunNext(job_id=job_id):
+                self._change(lambda service: service.run_next(job_id), tr("job {id} runs next", id=job_id))
+            case intents.TogglePause():
+                self._toggle_pause()
+            case intents.AgainJob(job_id=job_id, new_seed=new_seed):
+                self._again(job_id, new_seed=new_seed)
+            case intents.ChangeJob(job_id=job_id):
+                self._open_for_change(job_id)
 
     def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
         """Do one short, durable change; say in words what the queue refused."""
@@ -57,143 +68,113 @@ class QueueApp(HubApp):
         try:
             change(self.service)
         except PipelineError as error:
-            self.tell(str(error), "error")
+            self._app.tell(str(error), "error")
             return False
         if done:
-            self.tell(done)
+            self._app.tell(done)
         return True
 
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Show a short message; never parsed as markup."""
-        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
+    # Adding and changing: the queue opens the input files again before it takes a job, so on a worker
 
-    @on(EngineEvent)
-    def _on_background_trouble(self, message: EngineEvent) -> None:
-        """A warning that belongs to no job would otherwise stand in the log alone."""
-        match message.event:
-            case LogLine(level="warning" | "error", text=text, job_id=None):
-                self.tell(text, "warning")
+    def _on_worker(self, work: Callable[[], None]) -> None:
+        self._app.run_worker(work, thread=True, group="submit")
 
-    @work(thread=True, group="submit")
-    def on_submit_job(self, message: intents.SubmitJob) -> None:
-        """Add the job on a worker: the queue opens its input files again before it takes it."""
-        service = self.service
-        if service is None:
+    def _submit(self, intent: intents.SubmitJob) -> None:
+        self._answer(intent.answer, lambda service: service.add_many(_copies(intent))[-1])
+
+    def _edit(self, intent: intents.EditJob) -> None:
+        self._answer(intent.answer, lambda service: service.edit(intent.job_id, intent.request, label=intent.label))
+
+    def _answer(self, answer: intents.Answer, change: Callable[[QueueService], Job]) -> None:
+        if self.service is None:
             return
+        to_screen = self._app.call_from_thread
         try:
-            added = service.add_many(_copies(message))
+            job = change(self.service)
         except InvalidRequest as error:
-            self.call_from_thread(message.answer, None, error.problems)
-            return
+            to_screen(answer, None, error.problems)
         except PipelineError as error:
-            self.call_from_thread(self.tell, str(error), "error")
-            self.call_from_thread(message.answer, None, ())
-            return
-        self.call_from_thread(message.answer, added[-1], ())
-
-    @work(thread=True, group="submit")
-    def on_edit_job(self, message: intents.EditJob) -> None:
-        """Change the job in place, on a worker for the same reason."""
-        service = self.service
-        if service is None:
-            return
-        try:
-            job = service.edit(message.job_id, message.request, label=message.label)
-        except InvalidRequest as error:
-            self.call_from_thread(message.answer, None, error.problems)
-        except PipelineError as error:
-            self.call_from_thread(self.tell, str(error), "error")
-            self.call_from_thread(message.answer, None, ())
+            to_screen(self._app.tell, str(error), "error")
+            to_screen(answer, None, ())
         else:
-            self.call_from_thread(message.answer, job, ())
+            to_screen(answer, job, ())
 
-    def on_cancel_job(self, message: intents.CancelJob) -> None:
+    # One job
+
+    def _cancel(self, job_id: int) -> None:
         """Cancel; a job that has spent time running asks first, because that cannot be undone."""
-        job = self.board.get(message.job_id)
+        job = self._app.board.get(job_id)
         if job is None:
             return
         if job.state is not JobState.RUNNING and not job.run_seconds:
-            self._change(lambda service: service.cancel(job.id), tr("job {id} cancelled", id=job.id))
+            self._change(lambda service: service.cancel(job_id), tr("job {id} cancelled", id=job_id))
             return
         from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 
-        question = tr("Cancel job {id}?", id=job.id)
+        question = tr("Cancel job {id}?", id=job_id)
         spent = tr("it stops at its next step and its finished steps are lost")
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self._change(lambda service: service.cancel(job.id))
+                self._change(lambda service: service.cancel(job_id))
 
-        self.push_screen(ConfirmScreen(question, spent, yes=tr("Cancel the job")), answered)
+        self._app.push_screen(ConfirmScreen(question, spent, yes=tr("Cancel the job")), answered)
 
-    def on_toggle_hold(self, message: intents.ToggleHold) -> None:
-        """Hold or release."""
-        job = self.board.get(message.job_id)
+    def _toggle_hold(self, job_id: int) -> None:
+        job = self._app.board.get(job_id)
         if job is not None:
             held = hold_or_release(job) is Action.RELEASE
-            self._change(lambda service: service.release(job.id) if held else service.hold(job.id))
+            self._change(lambda service: service.release(job_id) if held else service.hold(job_id))
 
-    def on_retry_job(self, message: intents.RetryJob) -> None:
+    def _retry(self, job_id: int) -> None:
         """Resume an interrupted job; add a new row for a finished one; answer 'restart' to a question."""
-        job = self.board.get(message.job_id)
+        job = self._app.board.get(job_id)
         if job is None:
             return
         done = {
-            Action.RETRY: tr("job {id} queued again as a new row", id=job.id),
-            Action.RESTART: tr("job {id} starts again from step 0", id=job.id),
+            Action.RETRY: tr("job {id} queued again as a new row", id=job_id),
+            Action.RESTART: tr("job {id} starts again from step 0", id=job_id),
         }
-        self._change(lambda service: service.again(job.id), done.get(again(job), ""))
+        self._change(lambda service: service.again(job_id), done.get(again(job), ""))
 
-    def on_delete_job(self, message: intents.DeleteJob) -> None:
+    def _delete(self, job_id: int) -> None:
         """Hide a row; undo brings it back."""
-        done = tr("job {id} deleted: u brings it back", id=message.job_id)
-        if self._change(lambda service: service.delete(message.job_id), done):
-            self._deleted.append(message.job_id)
-            self.screen.refresh_bindings()
+        done = tr("job {id} deleted: u brings it back", id=job_id)
+        if self._change(lambda service: service.delete(job_id), done):
+            self._deleted.append(job_id)
+            self._app.screen.refresh_bindings()
 
-    def on_undo_delete(self) -> None:
+    def _undo_delete(self) -> None:
         """Bring back the row deleted last."""
         if self._deleted:
             job_id = self._deleted.pop()
             self._change(lambda service: service.undelete(job_id), tr("job {id} is back", id=job_id))
-            self.screen.refresh_bindings()
+            self._app.screen.refresh_bindings()
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether this window deleted a row."""
-        return bool(self._deleted)
-
-    def on_move_job(self, message: intents.MoveJob) -> None:
-        """Move a waiting job."""
-        self._change(lambda service: service.move(message.job_id, message.offset))
-
-    def on_run_next(self, message: intents.RunNext) -> None:
-        """Put a job before all others that wait."""
-        done = tr("job {id} runs next", id=message.job_id)
-        self._change(lambda service: service.run_next(message.job_id), done)
-
-    def on_toggle_pause(self) -> None:
-        """Pause after the running job, or go on."""
-        if self.board.status.pause:
-            self._change(lambda service: service.unpause(), tr("the queue goes on"))
-        else:
-            self._change(lambda service: service.pause(), tr("paused: no further job starts; p goes on"))
-
-    def on_again_job(self, message: intents.AgainJob) -> None:
+    def _again(self, job_id: int, *, new_seed: bool) -> None:
         """Open the form with a job's request."""
-        job = self.board.get(message.job_id)
+        job = self._app.board.get(job_id)
         if job is None:
             return
         values = asdict(job.request)
-        if message.new_seed:
+        if new_seed:
             values["seed"] = random.randrange(2**31)
-        self.post_message(intents.OpenForm(job.task_type, values, job.label))
+        self._app.post_message(intents.OpenForm(job.task_type, values, job.label))
 
-    def on_change_job(self, message: intents.ChangeJob) -> None:
+    def _open_for_change(self, job_id: int) -> None:
         """Open the form over a waiting job."""
-        job = self.board.get(message.job_id)
+        job = self._app.board.get(job_id)
         if job is not None:
-            self.post_message(intents.OpenForm(job.task_type, asdict(job.request), job.label, edit_job_id=job.id))
+            self._app.post_message(intents.OpenForm(job.task_type, asdict(job.request), job.label, edit_job_id=job.id))
+
+    # The whole queue
+
+    def _toggle_pause(self) -> None:
+        """Pause after the running job, or go on."""
+        if self._app.board.status.pause:
+            self._change(lambda service: service.unpause(), tr("the queue goes on"))
+        else:
+            self._change(lambda service: service.pause(), tr("paused: no further job starts; p goes on"))
 
 
 def _copies(message: intents.SubmitJob) -> list[NewJob]:

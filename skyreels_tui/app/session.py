@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.front.language import tr
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
 from skyreels_tui.ui.drawing.pictures import choose_drawing
@@ -18,28 +19,33 @@ if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
 
 
-def run_app(options: AppOptions, note: Callable[[str], None]) -> int:
+def run_app(
+    services: Services,
+    note: Callable[[str], None],
+    *,
+    theme: str = "",
+    ascii_only: bool = False,
+    auto_resume: bool = False,
+) -> int:
     """Run the app until it is left, then wait for the engine; returns the exit code.
 
-    `note` writes a line for the person once the screen has gone.
+    `note` writes a line for the person once the screen has gone; the options are those of `SkyreelsApp`.
 
     SIGHUP lets go of the terminal and does what the settings say; SIGTERM stops at the step edge, a second
     one at once.
     """
-    log_to_file(options.folders)
-    app = SkyreelsApp(options)
+    log_to_file(services.folders)
+    app = SkyreelsApp(services, theme=theme, ascii_only=ascii_only, auto_resume=auto_resume)
 
     def leave() -> None:
         if app._loop is not None and app.is_running:
             app._loop.call_soon_threadsafe(app.exit)
         elif app.service is not None:
-            app.transfers.close()
+            app.services.transfers.close()
             app.service.close(timeout_s=0)
 
     def hang_up() -> None:
-        app.leave_choice = "hang up"
-        if app.service is not None:
-            app.service.hang_up()
+        app.quitting.hang_up()
         leave()
 
     def at_once() -> None:
@@ -48,7 +54,7 @@ def run_app(options: AppOptions, note: Callable[[str], None]) -> int:
 
     with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
         try:
-            app.drawing = choose_drawing(options.settings.preview, os.environ, is_tty=sys.stdout.isatty())
+            app.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
             app.run()
         finally:
             if app.service is not None:
@@ -59,16 +65,16 @@ def run_app(options: AppOptions, note: Callable[[str], None]) -> int:
 
 
 def _end(app: SkyreelsApp, service: QueueService, note: Callable[[str], None]) -> None:
-    if app.leave_choice == "finish":
+    if app.quitting.choice == "finish":
         note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
         service.options = replace(service.options, on_hang_up="finish_job")
         service.hang_up()
-    if app.leave_choice:
+    if app.quitting.choice:
         service.wait_ended()
-        if app.leave_choice == "hang up" and app.settings.hang_up != "stop":
+        if app.quitting.choice == "hang up" and app.services.settings.now.hang_up != "stop":
             # A lost line must not cost a night's download.
-            app.transfers.wait_ended()
-        app.transfers.close()
+            app.services.transfers.wait_ended()
+        app.services.transfers.close()
     elif service.is_owner and not service.close(timeout_s=0.5):
         note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
     service.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.dom import DOMNode
@@ -19,12 +19,13 @@ from skyreels_tui.queue.model import Job
 from skyreels_tui.ui.drawing.ascii import AsciiFilter
 from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
-from skyreels_tui.ui.drawing.safe import ControlFilter
+from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.palette import DEFAULT, SIXTEEN, load_theme
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
     from skyreels_tui.monitors.sample import Sample
+    from skyreels_tui.ui.drawing.pictures import Drawing
 
 
 class EngineEvent(Message):
@@ -98,6 +99,8 @@ class HubApp(App[None]):
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
         self.glyphs = UNICODE
+        self.drawing: Drawing = "cells"
+        """How previews are drawn; who runs the app asks the terminal first."""
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
@@ -115,6 +118,10 @@ class HubApp(App[None]):
         self._filters[:] = [one for one in self._filters if not isinstance(one, AsciiFilter)]
         if glyphs is ASCII:
             self._filters.append(AsciiFilter())
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Show a short message; never parsed as markup."""
+        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
@@ -209,4 +216,7 @@ class HubApp(App[None]):
 
 def hub(node: DOMNode) -> HubApp:
     """Return the app of a mounted node, typed, so that panels can subscribe to its signals."""
-    return cast(HubApp, node.app)
+    app = node.app
+    if not isinstance(app, HubApp):
+        raise TypeError(f"{type(app).__name__} publishes nothing that {type(node).__name__} could follow")
+    return app

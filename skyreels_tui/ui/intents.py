@@ -16,7 +16,11 @@ Answer = Callable[["Job | None", Sequence["Problem"]], None]
 """Called on the UI thread with the added job, or with None and what was refused."""
 
 
-class SubmitJob(Message):
+class QueueIntent(Message):
+    """An intent that changes the queue, or begins to."""
+
+
+class SubmitJob(QueueIntent):
     """Add a job to the queue, or `copies` of it with rising seeds."""
 
     def __init__(self, request: Request, label: str, answer: Answer, *, copies: int = 1) -> None:
@@ -24,7 +28,7 @@ class SubmitJob(Message):
         super().__init__()
 
 
-class EditJob(Message):
+class EditJob(QueueIntent):
     """Give a waiting job another request and label; it keeps its number and place."""
 
     def __init__(self, job_id: int, request: Request, label: str, answer: Answer) -> None:
@@ -32,7 +36,7 @@ class EditJob(Message):
         super().__init__()
 
 
-class JobIntent(Message):
+class JobIntent(QueueIntent):
     """An intent about one job."""
 
     def __init__(self, job_id: int) -> None:
@@ -56,7 +60,7 @@ class DeleteJob(JobIntent):
     """Hide a job from the lists; `UndoDelete` brings it back."""
 
 
-class UndoDelete(Message):
+class UndoDelete(QueueIntent):
     """Bring back the job deleted last."""
 
 
@@ -72,12 +76,16 @@ class RunNext(JobIntent):
     """Put a job before all others that wait; a held or interrupted one is queued."""
 
 
-class TogglePause(Message):
+class TogglePause(QueueIntent):
     """Start no further job after the running one, or go on."""
 
 
-class OpenJob(JobIntent):
-    """Show the job's detail screen."""
+class OpenJob(Message):
+    """Show a job's detail screen."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        super().__init__()
 
 
 class AgainJob(JobIntent):

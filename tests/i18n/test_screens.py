@@ -25,12 +25,14 @@ from pipelines.front.errors import MediaError
 from pipelines.front.progress import Stage
 from pipelines.tasks import TASKS
 from skyreels_tui.app.alone import AloneApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue import reasons
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
@@ -213,7 +215,7 @@ def data(s: Session) -> list[str]:
     known = [str(names.names) for names in screen.query(ThemeList)]
     known += [f"skyreels-tui models download {models.models}" for models in screen.query(ModelList)]
     if screen.query(CheckList):
-        known.append(str(gather(s.app.folders, s.app.settings, s.app.result_dir)))
+        known.append(str(gather(s.app.services.folders, s.app.services.settings.now, s.app.services.result_dir)))
     return latin_words(" ".join(known))
 
 
@@ -328,7 +330,7 @@ async def test_a_queue_that_cannot_be_read(tmp_path, pseudo, monkeypatch, has_co
 async def test_each_panel_alone(begin, tmp_path, folders, name):  # noqa: F811
     executor = FakeExecutor(gated=True)
     owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
-    app = AloneApp(name, folders, tmp_path / "result")
+    app = AloneApp(name, Services(folders, Settings(), tmp_path / "result"))
     try:
         async with app.run_test(size=(80, 14)) as pilot:
             s = Session(app, pilot, executor)

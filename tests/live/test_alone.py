@@ -18,12 +18,14 @@ import pytest
 from pipelines.front.progress import Stage
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app.alone import AloneApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.watching.follower import Follower
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.panels import PANELS, panel_named
 
 WAIT_S = 20.0
@@ -205,7 +207,7 @@ async def until(pilot: Any, condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("name", [panel.name for panel in PANELS])
 async def test_every_panel_stands_alone(name: str, folders: Folders, tmp_path: Path) -> None:
-    app = AloneApp(name, folders, tmp_path, monitor=lambda _: NoMonitor())  # type: ignore[arg-type, return-value]
+    app = AloneApp(name, Services(folders, Settings(), tmp_path), monitor=lambda _: NoMonitor())  # type: ignore[arg-type, return-value]
     async with app.run_test(size=(38, 6)) as pilot:
         await pilot.pause()
         assert app.query_one(panel_named(name).load()).size.width > 30
@@ -218,7 +220,7 @@ async def test_the_lone_preview_asks_the_owner_for_pictures(owner: Owner, folder
     service.add(request(photo))
     executor.advance(1)
     mine.wait_for(at_step(1))
-    app = AloneApp("preview", folders, folders.state, monitor=lambda _: NoMonitor())  # type: ignore[arg-type, return-value]
+    app = AloneApp("preview", Services(folders, Settings(), folders.state), monitor=lambda _: NoMonitor())  # type: ignore[arg-type, return-value]
     async with app.run_test(size=(60, 10)) as pilot:
         panel = app.query_one(panel_named("preview").load())
         await until(pilot, lambda: app.board.running is not None)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.notify.notice import Notice
@@ -18,7 +19,7 @@ async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
     folders: Folders, photo: str, tmp_path: Path
 ) -> None:
     executor = FakeExecutor(Script(num_steps=2), gated=True)
-    app = SkyreelsApp(AppOptions(folders, Settings(hook="true"), tmp_path / "result", lambda: executor))
+    app = SkyreelsApp(Services(folders, Settings(hook="true"), tmp_path / "result", lambda: executor))
     sent: list[Notice] = []
     async with app.run_test(size=(120, 40)) as pilot:
 
@@ -51,7 +52,7 @@ async def test_a_viewer_tells_only_when_the_owner_has_no_window(folders: Folders
     executor = FakeExecutor(Script(num_steps=2), gated=True)
     owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
     owner.start()
-    app = SkyreelsApp(AppOptions(folders, Settings(), tmp_path / "result", FakeExecutor))
+    app = SkyreelsApp(Services(folders, Settings(), tmp_path / "result", FakeExecutor))
     written: list[str] = []
     async with app.run_test(size=(120, 40)) as pilot:
 

@@ -53,7 +53,7 @@ def fast(hub: FakeHub) -> None:
 
 
 def state(s, family: str = "r2v") -> State | None:
-    return next((one.state for one in s.app.transfers.all if one.family == family), None)
+    return next((one.state for one in s.app.services.transfers.all if one.family == family), None)
 
 
 async def test_a_download_goes_on_on_other_screens(start, hub):  # noqa: F811
@@ -88,7 +88,7 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
     hub.repos[PUBLIC] = Repo(r2v_files(LARGE))
     slow(hub)
     async with start() as s:
-        there = Transfers(DamageBook(tmp_path / "damaged.json"), TransferFile(s.app.folders.live).write)
+        there = Transfers(DamageBook(tmp_path / "damaged.json"), TransferFile(s.app.services.folders.live).write)
         there.add(Transfer(Kind.DOWNLOAD, "r2v"))
         await s.press("M")
         await s.shows("SkyReels-V3-A2V-19B")
@@ -98,7 +98,7 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
         assert "coder/model.safetensors" in s.text
         assert not any(key in s.footer for key in ("w Fetch", "v Verify", "p Pause", "c Cancel", "X Delete"))
         await s.press("p", "c", "w", "v")
-        assert isinstance(s.app.screen, ModelsScreen) and s.app.transfers.all == ()
+        assert isinstance(s.app.screen, ModelsScreen) and s.app.services.transfers.all == ()
         assert [one.state for one in there.all] == [State.RUNNING]
         await s.press("down")
         await s.until(lambda: "w Fetch" in s.footer, "other models can be fetched here")
@@ -228,7 +228,7 @@ async def test_what_the_hub_refuses_is_said_and_nothing_begins(start, hub, statu
         await s.press("w")
         await s.until(lambda: words in " ".join(s.text.split()), words)
         assert isinstance(s.app.screen, ModelsScreen)
-        assert s.app.transfers.all == ()
+        assert s.app.services.transfers.all == ()
 
 
 async def test_offline_mode_is_said_at_once(start, hub, monkeypatch):  # noqa: F811
@@ -256,7 +256,7 @@ async def test_a_disk_without_room_blocks_the_key(start, hub):  # noqa: F811
         await s.press("y")
         await s.press("escape")
         await s.until(lambda: isinstance(s.app.screen, ModelsScreen))
-        assert s.app.transfers.all == ()
+        assert s.app.services.transfers.all == ()
 
 
 async def test_a_line_that_is_down_says_that_it_tries_again(start, hub):  # noqa: F811
@@ -324,7 +324,9 @@ async def test_a_folder_of_ones_own_and_back(start, hub, tmp_path):  # noqa: F81
         await s.press("tab", "enter")
         await s.until(lambda: isinstance(s.app.screen, ModelsScreen))
         await s.until(lambda: "present" in row(s))
-        assert s.app.settings.models == {"r2v": str(mine) + "/"} or s.app.settings.models == {"r2v": str(mine)}
+        assert {family: folder.rstrip("/") for family, folder in s.app.services.settings.now.models.items()} == {
+            "r2v": str(mine)
+        }
         assert "your own folder" in s.text
         assert "w Fetch" not in s.footer
         await s.press("escape", "n")
@@ -335,7 +337,7 @@ async def test_a_folder_of_ones_own_and_back(start, hub, tmp_path):  # noqa: F81
         await opened(s)
         await s.press("U")
         await s.until(lambda: "missing" in row(s))
-        assert s.app.settings.models == {}
+        assert s.app.services.settings.now.models == {}
         await s.press("escape", "n")
         await s.shows("no checkpoint for")
         assert (mine / WEIGHTS).is_file()
@@ -372,7 +374,7 @@ async def test_leaving_the_app_asks_and_the_next_one_goes_on(start, hub):  # noq
         await s.shows("What came stays")
         await s.press("y")
         await s.until(lambda: not s.app.is_running)
-    assert s.app.transfers.wait_ended(20)
+    assert s.app.services.transfers.wait_ended(20)
     assert state(s) is State.PAUSED
     fast(hub)
     asked = len(hub.requests)

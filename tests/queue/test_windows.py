@@ -29,7 +29,7 @@ LINES, COLUMNS = 40, 120
 PROGRAM = """
 import sys
 from pathlib import Path
-from skyreels_tui.app.app import AppOptions
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.app.session import run_app
 from skyreels_tui.settings.settings import Settings
@@ -38,8 +38,8 @@ from tests.queue.harness import home_of
 root = Path(sys.argv[1])
 script = Script(num_steps=int(sys.argv[2]), step_s=0.02, preview=True)
 folders = home_of(root)
-options = AppOptions(folders, Settings(), root / "result", lambda: FakeExecutor(script), auto_resume=True)
-sys.exit(run_app(options, print))
+services = Services(folders, Settings(), root / "result", lambda: FakeExecutor(script))
+sys.exit(run_app(services, print, auto_resume=True))
 """
 
 

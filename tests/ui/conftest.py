@@ -14,7 +14,8 @@ from textual.containers import Vertical
 from textual.pilot import Pilot
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
@@ -107,15 +108,13 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
         ascii: bool = False,
     ) -> AsyncIterator[Session]:
         executor = FakeExecutor(script, gated=gated)
-        options = AppOptions(
+        services = Services(
             folders=find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "home")}),
             settings=settings or Settings(),
             result_dir=tmp_path / "result",
             executor=lambda: executor,
-            theme=theme,
-            ascii=ascii,
         )
-        app = SkyreelsApp(options)
+        app = SkyreelsApp(services, theme=theme, ascii_only=ascii)
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot, executor)
             await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")

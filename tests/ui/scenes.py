@@ -34,7 +34,8 @@ from pipelines.tasks.reference_to_video import ReferenceToVideo
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension
 from pipelines.tasks.talking_avatar import TalkingAvatar
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.downloads.transfers import Kind, State, Transfer
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.executors.fake import FakeExecutor
@@ -311,14 +312,13 @@ async def open_app(
 ) -> AsyncIterator[Session]:
     """Run the app in `folder`, where `make_files` and `still` have been."""
     home = Path("home")
-    options = AppOptions(
+    services = Services(
         folders=Folders(home / "config", home / "state", home / "cache", home / "logs"),
         settings=Settings(),
         result_dir=RESULT,
         executor=FakeExecutor,
-        theme=theme,
     )
-    app = (EmptyApp if empty else SceneApp)(options)
+    app = (EmptyApp if empty else SceneApp)(services, theme=theme)
     async with app.run_test(size=size, notifications=True) as pilot:
         session = Session(app, pilot, FakeExecutor())
         await session.until(lambda: empty or app.last_sample is not None, "the sensors")

@@ -171,7 +171,7 @@ async def test_a_waiting_job_is_changed_in_place_through_the_form(start):
         assert (changed.request.prompt, changed.request.seed, changed.label) == ("a walk uphill", 7, "close-up")
         assert [j.label for j in s.app.board.jobs] == ["first", "close-up", "third"], "same row, same place"
         assert changed.state is JobState.HELD
-        assert not s.app.drafts.forms, "the job that was edited is no draft of a new one"
+        assert not s.app.services.drafts.forms, "the job that was edited is no draft of a new one"
 
 
 async def test_editing_survives_the_switch_of_models_and_an_emptied_form(start):
@@ -188,11 +188,11 @@ async def test_editing_survives_the_switch_of_models_and_an_emptied_form(start):
         await s.press("ctrl+r")
         await s.until(lambda: s.app.screen.query_one("PromptArea").text == "keep me")
         await s.press("ctrl+o")
-        await s.until(lambda: s.app.drafts.profile == "full")
+        await s.until(lambda: s.app.services.drafts.profile == "full")
         await s.shows(f"Edit job {job.id}")
         await s.press("escape")
         await s.shows("1 Queue")
-        assert s.job(job.id).request.prompt == "keep me" and not s.app.drafts.forms
+        assert s.job(job.id).request.prompt == "keep me" and not s.app.services.drafts.forms
 
 
 async def test_a_job_that_has_begun_meanwhile_is_not_changed(start):

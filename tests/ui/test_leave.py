@@ -42,7 +42,7 @@ async def test_finishing_without_a_screen_leaves_the_job_running(start):
         await s.shows("finish the job in this terminal")
         await s.press("f")
         await s.until(lambda: not s.app.is_running)
-        assert s.app.leave_choice == "finish"
+        assert s.app.quitting.choice == "finish"
         assert s.state(1) is JobState.RUNNING
 
 

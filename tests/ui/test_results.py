@@ -350,7 +350,7 @@ async def test_settings_come_from_the_mp4_alone(start, result):
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         values = s.app.screen.values()
         assert (values["prompt"], values["seed"], values["resolution"]) == ("a street", 7, "128P")
-        assert s.app.drafts.profile == "demo"
+        assert s.app.services.drafts.profile == "demo"
 
 
 # Elsewhere

@@ -74,7 +74,7 @@ async def test_the_picker_previews_keeps_and_goes_back(start, tmp_path):
         await s.press("ctrl+t")
         await s.shows("High contrast")
         await s.press("G", "enter")
-        await s.until(lambda: s.app.settings.theme == s.app.theme != "night")
+        await s.until(lambda: s.app.services.settings.now.theme == s.app.theme != "night")
     assert "theme" in (tmp_path / "home/config/settings.toml").read_text()
 
 

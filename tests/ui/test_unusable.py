@@ -3,7 +3,8 @@
 import pytest
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
-from skyreels_tui.app.app import AppOptions, SkyreelsApp
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.store.opening import open_store
@@ -23,7 +24,7 @@ def folders(tmp_path):
 
 def app_over(folders, tmp_path):
     executor = FakeExecutor()
-    return SkyreelsApp(AppOptions(folders, Settings(), tmp_path / "result", lambda: executor)), executor
+    return SkyreelsApp(Services(folders, Settings(), tmp_path / "result", lambda: executor)), executor
 
 
 def shown(app):

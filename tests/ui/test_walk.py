@@ -74,7 +74,7 @@ async def go(s, name: str) -> None:
     await s.shows("● ")
     if name == "BrowseScreen":
         # The file field is empty, so nothing is listed above the line that takes the keys.
-        s.app.drafts.forms.clear()
+        s.app.services.drafts.forms.clear()
     for place, key in enumerate(WAYS[name]):
         before = s.app.screen
         if place:

@@ -32,18 +32,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
     # and costs nothing while nothing changes. A slow line keeps the usual rate.
     os.environ.setdefault("TEXTUAL_FPS", "60" if os.environ.get("SSH_CONNECTION") else "120")
     # Textual is loaded only by commands that draw.
-    from skyreels_tui.app.app import AppOptions
     from skyreels_tui.app.session import run_app
 
     return run_app(
-        AppOptions(
-            folders=context.folders,
-            settings=context.settings,
-            result_dir=context.result_dir,
-            executor=context.executor,
-            theme=args.theme or "",
-            ascii=args.ascii,
-            auto_resume=args.resume,
-        ),
-        output.note,
+        context.services, output.note, theme=args.theme or "", ascii_only=args.ascii, auto_resume=args.resume
     )

@@ -22,6 +22,4 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     # Textual is loaded only by commands that draw.
     from skyreels_tui.app.alone import run_panel
 
-    return run_panel(
-        args.panel, context.folders, result_dir=context.result_dir, ascii_only=args.ascii or context.settings.ascii
-    )
+    return run_panel(args.panel, context.services, ascii_only=args.ascii)

@@ -25,12 +25,13 @@ from skyreels_tui.requests.drafts import Draft
 from skyreels_tui.requests.history import HISTORY_FILE, History
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import plain, safe
-from skyreels_tui.ui.form_host import FormHost, form_host
+from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import form_scope
 from skyreels_tui.ui.keys import bindings, printed
 from skyreels_tui.ui.screens.form.history import HistoryScreen
 from skyreels_tui.ui.screens.form.presets import PresetsScreen
 from skyreels_tui.ui.screens.form.seeds import SeedsScreen
+from skyreels_tui.ui.screens.form.services import FormServices
 from skyreels_tui.ui.widgets.fact_lines import FactLines
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
@@ -51,6 +52,7 @@ class FormScreen(Screen[None]):
 
     def __init__(
         self,
+        services: FormServices,
         task_name: str,
         values: dict[str, object] | None = None,
         label: str = "",
@@ -59,6 +61,7 @@ class FormScreen(Screen[None]):
     ) -> None:
         """With `edit_job_id` that job is changed in place, and no draft is kept."""
         super().__init__()
+        self._services = services
         self.form_task = task_named(task_name)
         self._edits = edit_job_id
         self._given, self._given_label = values, label
@@ -73,21 +76,16 @@ class FormScreen(Screen[None]):
         self._forgotten: Draft | None = None
         """What Ctrl+R brings back."""
 
-    @property
-    def host(self) -> FormHost:
-        """What the app lends a form."""
-        return form_host(self)
-
     # Drawing
 
     def compose(self) -> ComposeResult:
         """Title, fields, one line of help, the estimate, the keys."""
-        host = self.host
-        draft = host.drafts.forms.get(self.form_task.name, Draft())
+        drafts, settings = self._services.drafts, self._services.settings.now
+        draft = drafts.forms.get(self.form_task.name, Draft())
         if self._given is not None:
-            host.drafts.profile = "demo" if self._given.get("profile") == "demo" else "full"
+            drafts.profile = "demo" if self._given.get("profile") == "demo" else "full"
             draft = Draft(dict(self._given), self._given_label)
-        values = forms.initial_values(self.form_task, host.task_defaults(self.form_task.name), draft.values)
+        values = forms.initial_values(self.form_task, settings.defaults.get(self.form_task.name, {}), draft.values)
         if "resolution" not in (self._given or {}):
             values = forms.fit_to_profile(self.form_task, values, self._profile)
         yield Static(self._title(), id="form-title")
@@ -95,7 +93,8 @@ class FormScreen(Screen[None]):
             yield Static(Content(""), id="form-checkpoint")
             advanced = []
             for name, spec in forms.ordered_specs(self.form_task.request_type):
-                field = make_field(name, spec, values[name], demo=self._profile == "demo")
+                demo, downloads = self._profile == "demo", self._services.folders.downloads
+                field = make_field(name, spec, values[name], demo=demo, downloads=downloads)
                 if spec.advanced:
                     advanced.append(field)
                 else:
@@ -108,12 +107,12 @@ class FormScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Start in the first field, with what is known about the draft."""
-        self.host.drafts.task = self.form_task.name
+        self._services.drafts.task = self.form_task.name
         self.call_after_refresh(self._check)
 
     @property
     def _profile(self) -> Any:
-        return self.host.drafts.profile
+        return self._services.drafts.profile
 
     def _title(self) -> Content:
         parts: list[tuple[str, str] | str] = [(tr(self.form_task.title), "bold $primary")]
@@ -165,9 +164,8 @@ class FormScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="check")
     def _check_on_worker(self, values: dict[str, Any], profile: Any) -> None:
         request = forms.build_request(self.form_task, values, profile)
-        checked = forms.check_form(
-            self.form_task, request, self.host.cache_dir, self.host.own_model(self.form_task.family)
-        )
+        own_model = self._services.settings.now.models.get(self.form_task.family, "")
+        checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
         self.app.call_from_thread(self._take_checked, values, checked)
 
     def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
@@ -218,8 +216,10 @@ class FormScreen(Screen[None]):
             names = ", ".join(dict.fromkeys(wanted))
             box.show(([tr("An estimate comes with: {fields}", fields=names)] if names else [], "$text-muted"))
             return
-        seconds, learned = self.host.estimate(self.form_task, plan)
-        made, takes = forms.estimate_facts(plan, seconds, learned, self.host.machine(), datetime.now().astimezone())
+        found = self._services.rates.estimate(self.form_task.name, plan)
+        made, takes = forms.estimate_facts(
+            plan, found.total_s, found.learned, self._services.machine(), datetime.now().astimezone()
+        )
         box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""))
 
     @on(Field.Focused)
@@ -277,11 +277,11 @@ class FormScreen(Screen[None]):
                 "Not queued: {count} fields to mend, marked below",
                 len({problem.field for problem in checked.problems}),
             )
-            self.host.tell(words, "error")
+            hub(self).tell(words, "error")
             return
         if checked.checkpoint:
             self._submitting = False
-            self.host.tell(
+            hub(self).tell(
                 tr(
                     "Not queued: this model is not on the machine. Ctrl+O uses the demo models, M on the home screen "
                     "shows the download"
@@ -302,15 +302,15 @@ class FormScreen(Screen[None]):
             return
         self._history.add(job.request)
         if self._edits is not None:
-            self.host.tell(tr("Job {id} changed", id=job.id))
+            hub(self).tell(tr("Job {id} changed", id=job.id))
         else:
-            self.host.drafts.forms.pop(self.form_task.name, None)
-            self.host.drafts.save()
+            self._services.drafts.forms.pop(self.form_task.name, None)
+            self._services.drafts.save()
             one = tr("Job {id} queued", id=job.id)
             many = tr("{count} jobs queued", count=self._copies)
-            self.host.tell(one if self._copies == 1 else many)
+            hub(self).tell(one if self._copies == 1 else many)
         self.dismiss()
-        self.host.show_job(job.id)
+        self._services.show_job(job.id)
 
     def _go_to(self, name: str) -> None:
         field = self._fields.get(name)
@@ -327,7 +327,7 @@ class FormScreen(Screen[None]):
         """Go to the form of another task; this one is kept as a draft."""
         if name != self.form_task.name:
             self._keep_draft(self.values())
-            self.app.switch_screen(FormScreen(name))
+            self.app.switch_screen(FormScreen(self._services, name))
 
     def action_next_task(self) -> None:
         """Go round the tasks."""
@@ -336,7 +336,7 @@ class FormScreen(Screen[None]):
     def action_profile(self) -> None:
         """Switch between the real models and the built-in tiny ones."""
         values, label = self.values(), self._label
-        self.host.drafts.profile = "full" if self._profile == "demo" else "demo"
+        self._services.drafts.profile = "full" if self._profile == "demo" else "demo"
         values = forms.fit_to_profile(self.form_task, values, self._profile)
         self._keep_draft(values, label)
         self._start_over({**values, "profile": self._profile}, label)
@@ -346,7 +346,7 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, self.values(), self._profile)
         command = forms.shell_command(self.form_task, request, self._label)
         self.app.copy_to_clipboard(command)
-        self.host.tell(tr("Copied: {command}", command=safe(command, 200)))
+        hub(self).tell(tr("Copied: {command}", command=safe(command, 200)))
 
     def action_reset(self) -> None:
         """Empty the form; the second time bring back what was there."""
@@ -355,11 +355,11 @@ class FormScreen(Screen[None]):
         screen = self._start_over({**back.values, "profile": self._profile}, back.label)
         screen._forgotten = None if self._forgotten else before
         emptied = tr("Form emptied: Ctrl+R brings it back")
-        self.host.tell(emptied if screen._forgotten else tr("The form is back"))
+        hub(self).tell(emptied if screen._forgotten else tr("The form is back"))
 
     @property
     def _history(self) -> History:
-        return History(self.host.folders.state / HISTORY_FILE)
+        return History(self._services.folders.state / HISTORY_FILE)
 
     def action_history(self) -> None:
         """Pick an earlier file in a file field, else an earlier prompt."""
@@ -385,7 +385,7 @@ class FormScreen(Screen[None]):
 
     def action_presets(self) -> None:
         """Forms kept under a name."""
-        self.app.push_screen(PresetsScreen(self.form_task, self.values()), self._load_preset)
+        self.app.push_screen(PresetsScreen(self._services, self.form_task, self.values()), self._load_preset)
 
     def _load_preset(self, preset: dict[str, Any] | None) -> None:
         if preset is None:
@@ -394,10 +394,10 @@ class FormScreen(Screen[None]):
         for name, value in forms.fit_to_profile(self.form_task, preset, self._profile).items():
             self._fields[name].set_value(tuple(value) if isinstance(value, list) else value)
         self._on_field_changed()
-        self.host.tell(tr("Loaded: Ctrl+R brings back what was there"))
+        hub(self).tell(tr("Loaded: Ctrl+R brings back what was there"))
 
     def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
-        screen = FormScreen(self.form_task.name, values, label, edit_job_id=self._edits)
+        screen = FormScreen(self._services, self.form_task.name, values, label, edit_job_id=self._edits)
         self.app.switch_screen(screen)
         return screen
 
@@ -409,7 +409,7 @@ class FormScreen(Screen[None]):
     def _keep_draft(self, values: dict[str, Any], label: str | None = None) -> None:
         if self._edits is not None:
             return
-        drafts = self.host.drafts
+        drafts = self._services.drafts
         kept = Draft(values, self._label if label is None else label)
         if drafts.forms.get(self.form_task.name) != kept:
             drafts.forms[self.form_task.name] = kept

@@ -21,7 +21,7 @@ from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.safe import cut, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import PRESETS, bindings
-from skyreels_tui.ui.settings_host import settings_host
+from skyreels_tui.ui.screens.form.services import FormServices
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -74,10 +74,10 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
 
     BINDINGS = bindings(PRESETS)
 
-    def __init__(self, task: TaskSpec, values: Mapping[str, Any]) -> None:
+    def __init__(self, services: FormServices, task: TaskSpec, values: Mapping[str, Any]) -> None:
         """`values` is what stands in the form."""
         super().__init__()
-        self._form_task, self._values = task, dict(values)
+        self._services, self._form_task, self._values = services, task, dict(values)
         self._undo: list[Callable[[], object]] = []
 
     def compose(self) -> ComposeResult:
@@ -98,7 +98,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
 
     @property
     def _presets(self) -> Presets:
-        return Presets(settings_host(self).folders.presets)
+        return Presets(self._services.folders.presets)
 
     @property
     def _list(self) -> PresetList:
@@ -122,7 +122,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         try:
             change()
         except (PipelineError, SettingsError, OSError) as error:
-            settings_host(self).tell(str(error), "error")
+            hub(self).tell(str(error), "error")
             return False
         return True
 
@@ -166,7 +166,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
             self._remember(name, before)
             self._close_line()
             self._show(name)
-            settings_host(self).tell(tr("Saved as {name}", name=safe(name)))
+            hub(self).tell(tr("Saved as {name}", name=safe(name)))
 
     def action_delete(self) -> None:
         """Forget the preset under the cursor; undo brings it back."""
@@ -175,7 +175,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         if before is not None and self._do(lambda: self._presets.delete(task, name)):
             self._remember(name, before)
             self._show()
-            settings_host(self).tell(tr("{name} deleted: u brings it back", name=safe(name)))
+            hub(self).tell(tr("{name} deleted: u brings it back", name=safe(name)))
 
     def _remember(self, name: str, before: dict[str, Any] | None) -> None:
         """Undo puts back what stood under a name, or takes away what did not."""
@@ -188,19 +188,19 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     def action_undo(self) -> None:
         """Take back the last change."""
         if self._undo and self._do(self._undo.pop()):
-            settings_host(self).tell(tr("Taken back"))
+            hub(self).tell(tr("Taken back"))
         self._show()
 
     def action_defaults(self) -> None:
         """Make the form's options those of new forms; prompt and files are no options."""
-        host, task = settings_host(self), self._form_task
-        before = host.settings
+        live, task = self._services.settings, self._form_task
+        before = live.now
         fields = forms.default_fields(task, self._values)
         settings = dataclasses.replace(before, defaults={**before.defaults, task.name: fields})
-        if self._do(lambda: host.save_settings(settings)):
-            self._undo.append(lambda: host.save_settings(before))
+        if self._do(lambda: live.change(settings)):
+            self._undo.append(lambda: live.change(before))
             words = forms.summary(task, fields) or tr("the program's own")
-            host.tell(tr("New forms of this task start with: {values}", values=safe(words, 200)))
+            hub(self).tell(tr("New forms of this task start with: {values}", values=safe(words, 200)))
             self.refresh_bindings()
 
     def _close_line(self) -> None:

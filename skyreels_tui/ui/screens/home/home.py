@@ -145,7 +145,8 @@ class HomeScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Show the selected job."""
-        self._post(intents.OpenJob)
+        if self._job is not None:
+            self.app.post_message(intents.OpenJob(self._job.id))
 
     def action_cancel(self) -> None:
         """Cancel the selected job."""

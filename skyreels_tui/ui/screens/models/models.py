@@ -19,13 +19,15 @@ from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
 from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.tasks import TASKS
-from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.downloads.elsewhere import TransferFile
+from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.model import FINISHED, Job
+from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import MODELS, bindings
-from skyreels_tui.ui.models_host import models_host
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
 from skyreels_tui.ui.screens.models.files import ModelFilesScreen
@@ -91,8 +93,11 @@ class ModelsScreen(Screen[None]):
 
     BINDINGS = bindings(MODELS)
 
-    def __init__(self) -> None:
+    def __init__(self, folders: Folders, settings: LiveSettings, transfers: Transfers, elsewhere: TransferFile) -> None:
+        """`transfers` are those of this window, `elsewhere` tells those of others."""
         super().__init__()
+        self._book = DamageBook(folders.state / DAMAGE_FILE)
+        self._settings, self._transfers, self._others = settings, transfers, elsewhere
         self._asking = ""
         """What the hub is being asked, or what it refused."""
         self._states: dict[str, State] = {}
@@ -119,16 +124,13 @@ class ModelsScreen(Screen[None]):
 
     # What is here
 
-    def _book(self) -> DamageBook:
-        return DamageBook(models_host(self).folders.state / DAMAGE_FILE)
-
     def _look(self) -> None:
         self._looks += 1
         self._read_shelf(self._looks)
 
     @work(thread=True, exclusive=True, group="shelf")
     def _read_shelf(self, number: int) -> None:
-        found = shelf(models_host(self).settings.models, damaged=self._book().damaged())
+        found = shelf(self._settings.now.models, damaged=self._book.damaged())
         cache = hub_cache()
         above = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
         self.app.call_from_thread(self._show, number, found, shutil.disk_usage(above).free)
@@ -147,7 +149,7 @@ class ModelsScreen(Screen[None]):
         self._explain()
 
     def _look_elsewhere(self) -> None:
-        self._elsewhere = models_host(self).elsewhere.others()
+        self._elsewhere = self._others.others()
         self._on_transfers(hub(self).moving)
 
     def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
@@ -251,7 +253,7 @@ class ModelsScreen(Screen[None]):
         if model is None:
             return
         if transfer is not None and transfer.kind is Kind.DOWNLOAD and transfer.state is State.PAUSED:
-            models_host(self).transfers.go_on(transfer.family)
+            self._transfers.go_on(transfer.family)
             return
         self._say(tr("Asking the hub what is missing …"))
         self._plan(model)
@@ -259,7 +261,7 @@ class ModelsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="plan")
     def _plan(self, model: Shelved) -> None:
         try:
-            plan = plan_download(model.checkpoint, damaged=self._book().damaged())
+            plan = plan_download(model.checkpoint, damaged=self._book.damaged())
         except PipelineError as error:
             self.app.call_from_thread(self._say, str(error))
             return
@@ -283,7 +285,7 @@ class ModelsScreen(Screen[None]):
 
         def answered(tasks: tuple[str, ...] | None) -> None:
             if tasks is not None:
-                models_host(self).transfers.add(Transfer(Kind.DOWNLOAD, question.checkpoint.family, tasks))
+                self._transfers.add(Transfer(Kind.DOWNLOAD, question.checkpoint.family, tasks))
 
         self.app.push_screen(question, answered)
 
@@ -292,19 +294,19 @@ class ModelsScreen(Screen[None]):
         model = self._model
         if model is not None and model.folder is not None:
             self._say("")
-            models_host(self).transfers.add(Transfer(Kind.VERIFY, model.checkpoint.family, folder=model.folder))
+            self._transfers.add(Transfer(Kind.VERIFY, model.checkpoint.family, folder=model.folder))
 
     def action_pause(self) -> None:
         """Stop, and keep what came."""
         if self._transfer is not None:
-            models_host(self).transfers.pause(self._transfer.family)
+            self._transfers.pause(self._transfer.family)
 
     def action_cancel(self) -> None:
         """Take it off the list; a begun download is asked about, because what came of unfinished files goes."""
         transfer, model = self._transfer, self._model
         if transfer is None or model is None:
             return
-        transfers = models_host(self).transfers
+        transfers = self._transfers
         begun = transfer.kind is Kind.DOWNLOAD and transfer.moved is not None
         if not begun:
             transfers.cancel(transfer.family)
@@ -324,7 +326,7 @@ class ModelsScreen(Screen[None]):
     def action_files(self) -> None:
         """Show every file."""
         if self._model is not None:
-            self.app.push_screen(ModelFilesScreen(self._model, self._book()))
+            self.app.push_screen(ModelFilesScreen(self._model, self._book))
 
     def action_use(self) -> None:
         """Ask for a folder of one's own."""
@@ -342,10 +344,10 @@ class ModelsScreen(Screen[None]):
             self._save(self._model.checkpoint.family, "")
 
     def _save(self, family: str, path: str) -> None:
-        host = models_host(self)
-        kept = {name: folder for name, folder in host.settings.models.items() if name != family}
+        before = self._settings.now
+        kept = {name: folder for name, folder in before.models.items() if name != family}
         try:
-            host.save_settings(replace(host.settings, models={**kept, family: path} if path else kept))
+            self._settings.change(replace(before, models={**kept, family: path} if path else kept))
         except (SettingsError, OSError) as error:
             self._say(str(error))
             return
@@ -389,7 +391,7 @@ class ModelsScreen(Screen[None]):
         self.app.call_from_thread(self._removed, model.checkpoint.family, words)
 
     def _removed(self, family: str, words: str) -> None:
-        models_host(self).transfers.cancel(family)
+        self._transfers.cancel(family)
         self._say(words)
         if self.is_mounted:
             self._look()

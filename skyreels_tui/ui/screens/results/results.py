@@ -33,7 +33,6 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import RESULTS, bindings
 from skyreels_tui.ui.screens.results.joining import Joining
 from skyreels_tui.ui.screens.results.rename import RenameScreen
-from skyreels_tui.ui.settings_host import settings_host
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -53,8 +52,9 @@ class ResultsScreen(Screen[None]):
 
     BINDINGS = bindings(RESULTS)
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
+        self._folder = folder
         self._videos: list[Video] = []
         self._words = ""
         self._only = ""
@@ -86,10 +86,6 @@ class ResultsScreen(Screen[None]):
         self._joining.leave()
 
     @property
-    def _folder(self) -> Path:
-        return settings_host(self).result_dir
-
-    @property
     def _listing(self) -> VideoList:
         return self.query_one(VideoList)
 
@@ -113,7 +109,7 @@ class ResultsScreen(Screen[None]):
         return self._marked or ([self._video] if self._video is not None else [])
 
     def _tell(self, text: str, severity: str = "information") -> None:
-        settings_host(self).tell(text, severity)
+        hub(self).tell(text, severity)
 
     # The folder
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
@@ -11,10 +13,11 @@ from textual.widgets import Static
 from pipelines.front.language import tr
 from skyreels_tui.doctor.checks import Check, State, run_checks
 from skyreels_tui.doctor.gather import gather
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.ui.drawing.safe import cut, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import DOCTOR, bindings
-from skyreels_tui.ui.settings_host import settings_host
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 
@@ -60,6 +63,10 @@ class DoctorScreen(Screen[None]):
 
     BINDINGS = bindings(DOCTOR)
 
+    def __init__(self, folders: Folders, settings: LiveSettings, result_dir: Path) -> None:
+        super().__init__()
+        self._folders, self._settings, self._result_dir = folders, settings, result_dir
+
     def compose(self) -> ComposeResult:
         """Title, findings, explanation."""
         yield Static(Content.styled(tr("Doctor"), "bold $primary"), classes="bar")
@@ -74,8 +81,7 @@ class DoctorScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="doctor")
     def _examine(self) -> None:
-        host = settings_host(self)
-        facts = gather(host.folders, host.settings, host.result_dir, pictures=getattr(self.app, "drawing", ""))
+        facts = gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing)
         self.app.call_from_thread(self._show, run_checks(facts))
 
     def _show(self, checks: list[Check]) -> None:

@@ -14,11 +14,12 @@ from textual.widgets import Static
 
 from pipelines.front.language import tr
 from pipelines.front.request import Number, field_problem
+from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import SettingsError, setting_specs
 from skyreels_tui.ui.drawing.safe import plain
+from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import SETTINGS, bindings
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
-from skyreels_tui.ui.settings_host import settings_host
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -29,16 +30,19 @@ class SettingsScreen(Screen[None]):
 
     BINDINGS = bindings(SETTINGS)
 
+    def __init__(self, settings: LiveSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
     def compose(self) -> ComposeResult:
         """Title, fields, one line of help."""
-        host = settings_host(self)
         yield Static(
-            Content.assemble((tr("Settings"), "bold $primary"), "  ", plain(str(host.settings_file), "$text-muted")),
+            Content.assemble((tr("Settings"), "bold $primary"), "  ", plain(str(self._settings.path), "$text-muted")),
             id="form-title",
         )
         with VerticalScroll(id="form-fields", can_focus=False):
             for name, spec in setting_specs():
-                yield make_field(name, spec, getattr(host.settings, name))
+                yield make_field(name, spec, getattr(self._settings.now, name))
         yield Static(Content(""), id="form-help")
         yield KeyBar()
 
@@ -69,21 +73,20 @@ class SettingsScreen(Screen[None]):
 
     @property
     def _changed(self) -> bool:
-        settings = settings_host(self).settings
+        settings = self._settings.now
         return any(getattr(settings, name) != value for name, value in self._values().items())
 
     def action_save(self) -> None:
         """Write the file."""
-        host = settings_host(self)
         if not self._check():
-            host.tell(tr("Not saved: mend the marked fields"), "error")
+            hub(self).tell(tr("Not saved: mend the marked fields"), "error")
             return
         try:
-            host.save_settings(dataclasses.replace(host.settings, **self._values()))
+            self._settings.change(dataclasses.replace(self._settings.now, **self._values()))
         except (SettingsError, OSError) as error:
-            host.tell(tr("Not saved: {error}", error=error), "error")
+            hub(self).tell(tr("Not saved: {error}", error=error), "error")
             return
-        host.tell(tr("Saved. What the engine does changes with the next start"))
+        hub(self).tell(tr("Saved. What the engine does changes with the next start"))
         self.dismiss()
 
     def action_back(self) -> None:

@@ -11,13 +11,13 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.language import tr
+from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.bars import bar
 from skyreels_tui.ui.drawing.glyphs import Glyphs
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import THEMES, bindings
 from skyreels_tui.ui.palette import theme_names, title_of
-from skyreels_tui.ui.settings_host import settings_host
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 
@@ -46,6 +46,10 @@ class ThemeScreen(Screen[None]):
 
     BINDINGS = bindings(THEMES)
 
+    def __init__(self, settings: LiveSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
     def compose(self) -> ComposeResult:
         """The list above a sample of every colour."""
         yield Static(Content.styled(tr("Theme"), "bold $primary"), id="theme-title")
@@ -68,11 +72,10 @@ class ThemeScreen(Screen[None]):
 
     def action_keep(self) -> None:
         """Keep it, for the next start too."""
-        host = settings_host(self)
         try:
-            host.save_settings(dataclasses.replace(host.settings, theme=self.app.theme))
+            self._settings.change(dataclasses.replace(self._settings.now, theme=self.app.theme))
         except (SettingsError, OSError) as error:
-            host.tell(tr("The theme is kept for now only: {error}", error=error), "warning")
+            hub(self).tell(tr("The theme is kept for now only: {error}", error=error), "warning")
         self.dismiss()
 
     def action_back(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Text
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.choice import ChoiceField, FlagField
@@ -10,11 +12,14 @@ from skyreels_tui.ui.widgets.fields.number import NumberField
 from skyreels_tui.ui.widgets.fields.text import LineField, PromptField
 
 
-def make_field(name: str, spec: FieldSpec, value: object, *, demo: bool = False) -> Field:
-    """Return the widget for a spec; `demo` offers the demo models' choices besides."""
+def make_field(name: str, spec: FieldSpec, value: object, *, demo: bool = False, downloads: Path = Path()) -> Field:
+    """Return the widget for a spec; `demo` offers the demo models' choices besides.
+
+    `downloads` is where files from the web are kept.
+    """
     match spec:
         case Files():
-            return FilesField(name, spec, value)
+            return FilesField(name, spec, value, downloads)
         case Number():
             return NumberField(name, spec, value)
         case Choice():

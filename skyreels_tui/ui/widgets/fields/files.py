@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -19,7 +21,6 @@ from skyreels_tui.requests import typed_paths
 from skyreels_tui.requests.references import token_name
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, safe
-from skyreels_tui.ui.form_host import form_host
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.intents import BrowseFiles
 from skyreels_tui.ui.keys import FILES, bindings
@@ -147,9 +148,10 @@ class FilesField(Field):
 
     BINDINGS = bindings(FILES, "browse", "stop_fetch")
 
-    def __init__(self, name: str, spec: FieldSpec, value: object) -> None:
+    def __init__(self, name: str, spec: FieldSpec, value: object, downloads: Path) -> None:
         super().__init__(name, spec, value)
         assert isinstance(spec, Files)
+        self._downloads = downloads
         self.files_spec = spec
         self.whole = False
         """Count what is still being typed: set when the form is sent."""
@@ -164,7 +166,7 @@ class FilesField(Field):
             with Vertical(classes="list"):
                 yield FileRows(tuple(files))
                 yield PathInput(media, " ".join(addresses))
-                yield FetchLine(media, form_host(self).folders.downloads)
+                yield FetchLine(media, self._downloads)
             yield Static(Content(""), classes="view")
 
     def on_mount(self) -> None:

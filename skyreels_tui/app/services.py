@@ -1,0 +1,194 @@
+"""The composition root: what app, shell and lone panels are put together from; draws nothing and starts nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.settings.live import LiveSettings
+from skyreels_tui.settings.settings import Settings, load
+
+if TYPE_CHECKING:
+    from skyreels_tui.downloads.elsewhere import TransferFile
+    from skyreels_tui.downloads.transfers import Transfer, Transfers
+    from skyreels_tui.eta.rates import EtaBook
+    from skyreels_tui.eta.time_left import TimeLeft
+    from skyreels_tui.monitors.monitor import Monitor
+    from skyreels_tui.monitors.sample import Sample
+    from skyreels_tui.notify.notifier import Notifier
+    from skyreels_tui.queue.engine.executor import Executor
+    from skyreels_tui.queue.events import EngineMemory, Event, JobProgress
+    from skyreels_tui.queue.model import Job
+    from skyreels_tui.queue.service import HangUp, QueueOptions, QueueService
+    from skyreels_tui.requests.drafts import Drafts
+
+ExecutorFactory = Callable[[], "Executor"]
+
+
+class Services:
+    """Everything that a run of the program needs, made from its folders and settings when it is first asked for.
+
+    What is loaded late costs the first paint, or a command that reads one row, nothing.
+    """
+
+    def __init__(
+        self, folders: Folders, settings: Settings, result_dir: Path, executor: ExecutorFactory | None = None
+    ) -> None:
+        """`executor` makes what runs jobs; None means the one that runs them on this machine."""
+        self.folders, self.result_dir = folders, result_dir
+        self.settings = LiveSettings(folders.settings_file, settings)
+        self.executor: ExecutorFactory = executor or self._local_executor
+        self.gpu_name: Callable[[], str] = _gpu_name
+        """Name of the first GPU, or ''; the app answers from its sensors, which have asked already."""
+        self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
+        """Hears where downloads and checks stand, from their thread."""
+
+    # What is kept in files
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        """Forms that were begun."""
+        from skyreels_tui.requests.drafts import DRAFTS_FILE, load_drafts
+
+        return load_drafts(self.folders.state / DRAFTS_FILE)
+
+    @cached_property
+    def rates(self) -> EtaBook:
+        """What this machine has learned about job times."""
+        from skyreels_tui.eta.rates import RATES_FILE, EtaBook
+
+        return EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name())
+
+    @cached_property
+    def time_left(self) -> TimeLeft:
+        """Learns from the events of the queue, and tells it how long a job will still take."""
+        from skyreels_tui.eta.time_left import TimeLeft
+
+        return TimeLeft(self.rates)
+
+    # Models
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """Downloads and checks of models; they outlive the screen that asked for them."""
+        from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
+        from skyreels_tui.downloads.transfers import Transfers
+
+        return Transfers(DamageBook(self.folders.state / DAMAGE_FILE), self._transfers_moved)
+
+    @cached_property
+    def elsewhere(self) -> TransferFile:
+        """Downloads and checks of other windows, which see those of this one."""
+        from skyreels_tui.downloads.elsewhere import TransferFile
+
+        return TransferFile(self.folders.live)
+
+    def _transfers_moved(self, transfers: tuple[Transfer, ...]) -> None:
+        self.elsewhere.write(transfers)
+        self.tell_transfers(transfers)
+
+    # The queue and what runs it
+
+    @property
+    def memory_floor_bytes(self) -> int:
+        """What must stay available while a job runs, never more than this machine can spare."""
+        from pipelines.front.host_memory import memory_floor
+
+        return memory_floor(self.settings.now.memory_floor_gib)
+
+    def queue_options(self, *, auto_resume: bool = False) -> QueueOptions:
+        """Return what the settings say about running jobs."""
+        from skyreels_tui.queue.service import QueueOptions
+
+        settings = self.settings.now
+        return QueueOptions(
+            auto_resume=auto_resume,
+            on_hang_up=cast("HangUp", settings.hang_up),
+            memory_floor_bytes=self.memory_floor_bytes,
+            group_by_model=settings.group_by_model,
+            inbox=settings.inbox_folder,
+        )
+
+    def open_queue(
+        self, publish: Callable[[Event], None], *, runs: bool, options: QueueOptions | None = None
+    ) -> QueueService:
+        """Open the queue, and learn from what it publishes; `runs` lets this process run jobs.
+
+        Raises DatabaseUnusable. No thread runs before the queue's `start`.
+        """
+        from skyreels_tui.queue.service import QueueService
+
+        def tell(event: Event) -> None:
+            self.time_left.learn(event)
+            publish(event)
+
+        self.folders.create()
+        return QueueService(
+            self.folders,
+            self.result_dir,
+            tell,
+            executor=self.executor if runs else None,
+            options=options,
+            time_left=lambda *report: self.time_left(*report),
+        )
+
+    def _local_executor(self) -> Executor:
+        # The only road to torch: taken when a job is about to run.
+        from skyreels_tui.executors.local import LocalExecutor
+
+        settings = self.settings.now
+        return LocalExecutor(
+            self.folders,
+            # Read when a job begins: a folder may be chosen while this process runs the queue.
+            own_models=lambda: load(self.folders.settings_file).settings.models,
+            keep_warm=settings.keep_warm,
+            memory_floor_bytes=int(settings.memory_floor_gib * 2**30),
+        )
+
+    # Who watches
+
+    def headless_notifier(self) -> Notifier:
+        """Return what tells hook and webhook of jobs that end in a process without a screen."""
+        from skyreels_tui.notify.attach import headless_notifier
+
+        return headless_notifier(lambda: self.settings.now)
+
+    def monitor(
+        self,
+        publish: Callable[[Sample], None],
+        *,
+        jobs: Callable[[], Sequence[Job]],
+        progress: Callable[[], JobProgress | None],
+        engine: Callable[[], EngineMemory | None],
+        owner_pid: Callable[[], int | None] = os.getpid,
+    ) -> Monitor:
+        """Return the sensors of this machine, not started; every callable is called on their thread."""
+        from skyreels_tui.app.sensors import build_monitor
+
+        return build_monitor(
+            self.folders,
+            self.result_dir,
+            publish,
+            jobs=jobs,
+            progress=progress,
+            book=self.rates,
+            engine=engine,
+            owner_pid=owner_pid,
+            model_folders=self.settings.now.models,
+            memory_floor_bytes=self.memory_floor_bytes,
+        )
+
+
+@cache
+def _gpu_name() -> str:
+    from skyreels_tui.monitors.gpu import GpuSensor
+
+    return GpuSensor().read().name
+
+
+def _tell_nobody(_: object) -> None:
+    """Nobody follows the transfers of a command that makes none."""

@@ -1,0 +1,27 @@
+"""What a form works with; knows nothing of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.files.folders import Folders
+from skyreels_tui.requests.drafts import Drafts
+from skyreels_tui.requests.forms import Machine
+from skyreels_tui.settings.live import LiveSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FormServices:
+    """The same for every form of a run."""
+
+    folders: Folders
+    settings: LiveSettings
+    drafts: Drafts
+    rates: EtaBook
+    """Predicts how long a job takes."""
+    machine: Callable[[], Machine]
+    """Memory and disk that are free now."""
+    show_job: Callable[[int], None]
+    """Puts the cursor of the queue on a job."""

@@ -1,0 +1,97 @@
+"""How the house is built, where import contracts cannot say it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pipelines
+import skyreels_tui
+
+ROOTS = [Path(str(package.__file__)).parent for package in (skyreels_tui, pipelines)]
+SHARED = ("skyreels_tui/ui/widgets/", "skyreels_tui/ui/panels/")
+"""Folders whose classes are made to be inherited: a frame or a list that others fill."""
+ALLOWED = {
+    "Request": "every task is one",
+    "ExtensionRequest": "two tasks share their fields",
+    "FieldSpec": "every kind of field is one",
+    "Message": "what a screen asks for",
+    "QueueIntent": "what a screen asks of the queue",
+    "JobIntent": "what a screen asks about one job",
+    "Dialog": "the frame of every question",
+    "HubApp": "Textual hands widgets their app: the whole one and a lone panel's publish the same signals",
+    "TwoLinears": "two embedders of one shape",
+    "CheckpointNetworks": "a family with networks of its own besides",
+    "_Punctual": "two kinds of connection with one clock",
+    "QueueActions": "the service of the queue",
+    "Database": "the store of the queue",
+    "AttemptStore": "the store of the queue",
+}
+"""Bases of ours that hand their code down elsewhere, and why."""
+EXCEPTIONS = {"Exception", "ValueError", "RuntimeError", "OSError", "KeyError", "BaseException"}
+PURE = {"Protocol", "Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict"}
+
+
+class House:
+    """Every class of some files, by name."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self.classes: dict[str, tuple[str, list[str]]] = {}
+        self._all: list[tuple[str, str, list[str]]] = []
+        for path, text in files.items():
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ClassDef):
+                    bases = [_last_name(base) for base in node.bases]
+                    self.classes[node.name] = (path, bases)
+                    self._all.append((path, node.name, bases))
+
+    def heirs(self) -> Iterator[str]:
+        """Classes that inherit code which nobody allowed."""
+        for path, name, bases in self._all:
+            for base in bases:
+                if base in self.classes and not self._may_be_inherited(base):
+                    yield f"{path}: {name} inherits the code of {base}: let it have one instead"
+
+    def _may_be_inherited(self, base: str) -> bool:
+        path = self.classes[base][0]
+        if base in ALLOWED or path.startswith(SHARED):
+            return True
+        return bool((EXCEPTIONS | PURE) & self._line(base))
+
+    def _line(self, name: str) -> set[str]:
+        _, bases = self.classes.get(name, ("", []))
+        return {name, *bases}.union(*(self._line(base) for base in bases if base != name))
+
+
+def _last_name(base: ast.expr) -> str:
+    return ast.unparse(base).split("[")[0].split(".")[-1]
+
+
+def _ours() -> dict[str, str]:
+    return {
+        str(path.relative_to(root.parent)): path.read_text(encoding="utf-8")
+        for root in ROOTS
+        for path in root.rglob("*.py")
+    }
+
+
+def test_no_class_inherits_the_code_of_another():
+    assert list(House(_ours()).heirs()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("class A: ...\nclass B(A): ...", 1),
+        ("class A: ...\nclass B(A): ...\nclass C(B): ...", 2),
+        ("class A(Generic[T]): ...\nclass B(A[int], Other): ...", 1),
+        ("class A(Exception): ...\nclass B(A): ...\nclass C(B): ...", 0),
+        ("class A(Protocol): ...\nclass B(A): ...", 0),
+        ("class B(Screen[None]): ...", 0),
+    ],
+)
+def test_an_heir_is_found(text, found):
+    assert len(list(House({"skyreels_tui/app/new.py": text}).heirs())) == found
