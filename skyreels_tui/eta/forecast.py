@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.front.errors import PipelineError
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.requests.planning import known_plan
 
 WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
 """States whose jobs run without a further key press; held ones do not."""
@@ -121,11 +121,7 @@ class Forecast:
         """Return the plan of a job; None when its inputs cannot be read."""
         key = (job.task_type, job.request_json)
         if key not in self._plans:
-            try:
-                self._plans[key] = job.task.plan(job.request)
-            except (PipelineError, OSError, ValueError, KeyError, IndexError):
-                # A picture moved away, an input that another job has yet to make, a newer version's request.
-                self._plans[key] = None
+            self._plans[key] = known_plan(job)
         return self._plans[key]
 
     def _forget(self, jobs: Sequence[Job]) -> None:

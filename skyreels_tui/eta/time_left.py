@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from pipelines.front.errors import PipelineError
 from pipelines.front.progress import Progress
 from skyreels_tui.eta.model import JobEta
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.queue.events import Event, JobChanged
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.requests.planning import known_plan
 
 
 class TimeLeft:
@@ -42,9 +42,5 @@ class TimeLeft:
                 self._eta = None
 
     def _follow(self, job: Job) -> JobEta | None:
-        try:
-            plan = job.task.plan(job.request)
-            return self.book.follow(job.task_type, plan, goes_on_at=(job.segment, job.step))
-        except (PipelineError, ValueError):
-            # An input that cannot be read fails the job in its own words; the clock just stays silent.
-            return None
+        plan = known_plan(job)
+        return None if plan is None else self.book.follow(job.task_type, plan, goes_on_at=(job.segment, job.step))

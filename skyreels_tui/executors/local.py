@@ -26,6 +26,7 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
+from skyreels_tui.requests.planning import Asked, plan_of
 
 if TYPE_CHECKING:
     from pipelines.running.pool import ModelPool
@@ -72,7 +73,7 @@ class LocalExecutor:
         self._warm_pool()
         try:
             decision = self._decide(job, job.request)
-        except (PipelineError, OSError, ValueError, LookupError):
+        except PipelineError:
             # The attempt itself will say what is wrong with the request.
             return ""
         self._admitted = (job.id, decision)
@@ -110,7 +111,7 @@ class LocalExecutor:
                     load = leaner
                 # Only here, after the handler: the error's traceback held the tensors of the failed call.
                 pool.release()
-            if line := keeper.end(request, context.job.task.plan(request), load):
+            if line := keeper.end(request, plan_of(Asked(context.job.task, request)), load):
                 context.log(line)
         finally:
             if not self._keep_warm:
@@ -178,7 +179,7 @@ class LocalExecutor:
         return self._keeper
 
     def _decide(self, job: Job, request: Request) -> Decision:
-        return self._memory().decide(request, job.task.plan(request), self._pool)
+        return self._memory().decide(request, plan_of(Asked(job.task, request)), self._pool)
 
     def _checkpoint(self, family: str, task: str, request: Request) -> Path:
         if request.profile == "demo":

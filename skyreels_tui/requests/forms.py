@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.errors import CheckpointMissing, MediaError, Problem
+from pipelines.front.errors import CheckpointMissing, PipelineError, Problem
 from pipelines.front.language import tr, trn
 from pipelines.front.plan import Plan
 from pipelines.front.request import (
@@ -26,6 +26,7 @@ from pipelines.front.request import (
     field_specs,
 )
 from pipelines.tasks.spec import TaskSpec
+from skyreels_tui.requests.planning import Asked, plan_of
 from skyreels_tui.requests.references import check_request, references
 from skyreels_tui.requests.typed_paths import address_fields
 from skyreels_tui.words.shell_words import shell_line
@@ -104,8 +105,8 @@ def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str
     plan = None
     if all(problem.field == "prompt" for problem in problems) and not references(request):
         try:
-            plan = task.plan(request)
-        except MediaError as error:
+            plan = plan_of(Asked(task, request))
+        except PipelineError as error:
             first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
             problems = (*problems, Problem(first, str(error)))
     tokenizer, missing = _checkpoint(task, request, cache_dir, own_model)

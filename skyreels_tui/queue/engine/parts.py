@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.front.errors import PipelineError
 from pipelines.front.progress import Progress
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.space import FreeBytes, Need, free_bytes
 from skyreels_tui.queue.events import Publish
 from skyreels_tui.queue.model import Job
+from skyreels_tui.requests.planning import known_plan
 
 TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
 """(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
@@ -26,10 +26,8 @@ def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapse
 
 def planned_needs(job: Job, work_dir: Path, result_dir: Path) -> list[Need]:
     """Disk that the job will fill, from its plan; nothing when the plan cannot be made."""
-    try:
-        plan = job.task.plan(job.request)
-    except (PipelineError, OSError, ValueError, KeyError, IndexError):
-        # The attempt itself will say what is wrong with the request.
+    plan = known_plan(job)
+    if plan is None:
         return []
     return [Need(result_dir, plan.output_bytes), Need(work_dir, plan.work_bytes)]
 

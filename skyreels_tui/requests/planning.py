@@ -1,0 +1,53 @@
+"""The one road from a request to its plan; opens input files, so it belongs on no event loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipelines.front.errors import MediaError, PipelineError
+from pipelines.front.language import tr
+
+if TYPE_CHECKING:
+    from pipelines.front.plan import Plan
+    from pipelines.front.request import Request
+    from pipelines.tasks.spec import TaskSpec
+
+
+class Planned(Protocol):
+    """A job, or a form that is about to be one."""
+
+    @property
+    def task(self) -> TaskSpec:
+        """Its task; KeyError for one that this program does not know."""
+
+    @property
+    def request(self) -> Request:
+        """Its request; ValueError for one that this program cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a form asks for, or an attempt whose inputs another job has made."""
+
+    task: TaskSpec
+    request: Request
+
+
+def plan_of(job: Planned) -> Plan:
+    """What the job will take. Raises PipelineError in words, whatever it is that cannot be read."""
+    try:
+        return job.task.plan(job.request)
+    except PipelineError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        # A picture moved away, an input that another job has yet to make, a newer version's request.
+        raise MediaError(tr("what the job will take is not known: {error}", error=error)) from error
+
+
+def known_plan(job: Planned) -> Plan | None:
+    """What the job will take; None while its inputs cannot be read, which is for its attempt to say."""
+    try:
+        return plan_of(job)
+    except PipelineError:
+        return None
