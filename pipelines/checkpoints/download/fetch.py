@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.checkpoints.download.errors import DownloadError, Interrupted, disk_error, explained
-from pipelines.checkpoints.download.hub import PART, DownloadPlan, RemoteFile
+from pipelines.checkpoints.download.client import SILENCE_S, Answer, asked
+from pipelines.checkpoints.download.errors import Changed, DownloadError, Interrupted, disk_error
+from pipelines.checkpoints.download.hub import PART, DownloadPlan, RemoteFile, is_whole
 from pipelines.checkpoints.download.meter import Meter, Moved
 from pipelines.checkpoints.locate import repo_folder
 from pipelines.front.durable import make_folder, write_whole
@@ -27,8 +28,8 @@ GIVE_UP_S = 600.0
 """Without a single new byte a file is given up after this long: a router that restarts is no reason."""
 PAUSE_S = 15.0
 """Longest wait before a broken line is tried again."""
-SILENCE_S = 10.0
-"""A line on which nothing comes for this long counts as broken."""
+LEAST_BYTES = 1 << 16
+"""A line that brings less than this in `GIVE_UP_S` is given up as well."""
 TELL_S = 0.25
 
 Tell = Callable[[Moved], None]
@@ -36,9 +37,10 @@ Tell = Callable[[Moved], None]
 
 
 def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> Path:
-    """Fetch what is missing and return the snapshot folder.
+    """Fetch what is missing and return the snapshot folder: the plan's files and bytes, whatever the hub sends.
 
-    Raises DownloadError in words; running the same plan again goes on where it stopped.
+    Raises DownloadError in words, Changed when the hub no longer gives what was planned; running the same plan
+    again goes on where it stopped.
     """
     try:
         make_folder(plan.blobs, private=False)
@@ -51,9 +53,12 @@ def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = tim
     )
     fetcher = _Fetcher(plan, meter)
     crew = _Crew(fetcher, [planned.file for planned in plan.contents])
+    pace = _Pace(plan.endpoint)
     try:
         while crew.is_busy(TELL_S):
-            tell(meter.read())
+            moved = meter.read()
+            pace.check(moved)
+            tell(moved)
         tell(meter.read())
     finally:
         # Whatever ended the wait, no thread may go on filling the disk or hold a file that is wanted again.
@@ -61,6 +66,21 @@ def download(plan: DownloadPlan, tell: Tell, *, clock: Callable[[], float] = tim
         crew.join()
     _name_branch(plan)
     return plan.folder
+
+
+class _Pace:
+    """Gives up a line that is not silent, and brings nothing all the same."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint, self._since, self._bytes = endpoint, time.monotonic(), 0
+
+    def check(self, moved: Moved) -> None:
+        """Raise Interrupted when hardly anything came for longer than a silent line is waited for."""
+        now = time.monotonic()
+        if moved.checking or moved.done_bytes - self._bytes >= LEAST_BYTES:
+            self._since, self._bytes = now, moved.done_bytes
+        elif now - self._since > GIVE_UP_S + 2 * SILENCE_S:
+            raise Interrupted(tr("{endpoint} sends hardly anything: try again later", endpoint=self._endpoint))
 
 
 class _Crew:
@@ -87,9 +107,10 @@ class _Crew:
             return self._working > 0
 
     def join(self) -> None:
-        """Wait until every thread has left its file."""
+        """Wait until every thread has left its file; one whose line says nothing ends at its next byte."""
+        until = time.monotonic() + 2 * SILENCE_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _next(self) -> RemoteFile | None:
         with self._changed:
@@ -126,10 +147,10 @@ class _Fetcher:
         target = self._plan.blobs / file.etag
         part = self._plan.blobs / f"{file.etag}{PART}"
         try:
-            if not target.exists():
+            if not is_whole(self._plan.blobs, file):
                 with _locked(part) as stream:
                     # Another process may have finished it before it gave the lock away.
-                    if not target.exists():
+                    if not is_whole(self._plan.blobs, file):
                         self._receive(file, stream)
                         self._check(file, stream, part)
                         part.replace(target)
@@ -164,31 +185,19 @@ class _Fetcher:
             self._go_on()
 
     def _receive_once(self, file: RemoteFile, stream: BinaryIO, have: int) -> int:
-        """One connection; returns the bytes that are here when it ends."""
-        # Documented names that the package does not mark as exported.
+        """One connection; returns the bytes that are here when it ends, never more than the file has."""
+        # A documented name that the package does not mark as exported.
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # re-exported untyped
-            build_hf_headers,
-            get_session,
-            hf_raise_for_status,
-        )
 
         plan = self._plan
         url = hf_hub_url(plan.repo_id, file.path, revision=plan.revision, endpoint=plan.endpoint)
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
-        with (
-            explained(plan.repo_id, plan.endpoint),
-            get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=SILENCE_S) as response,
-        ):
-            hf_raise_for_status(response)
-            if have and response.status_code != 206:
-                # The server starts over instead of going on.
-                have = 0
-                stream.truncate(0)
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with asked(url, plan.repo_id, plan.endpoint, headers) as answer:
+            self._check_head(file, answer, stream, have)
             # Pieces as they arrive: what is gathered first is lost when the process is killed.
-            for chunk in response.iter_bytes():
+            for chunk in answer.iter_raw():
+                if have + len(chunk) > file.num_bytes:
+                    raise _changed(file, tr("more bytes"))
                 stream.write(chunk)
                 have += len(chunk)
                 self._meter.at(file.path, have)
@@ -204,6 +213,20 @@ class _Fetcher:
             )
         return have
 
+    def _check_head(self, file: RemoteFile, answer: Answer, stream: BinaryIO, have: int) -> None:
+        """Raise Changed before the first byte when what comes is not the rest of the file."""
+        if have and answer.status_code != 206:
+            # To start over would fetch more than was agreed to.
+            stream.truncate(0)
+            raise _changed(file, tr("everything from the start, where only the rest was wanted"))
+        claimed = answer.headers.get("Content-Range", "")
+        whole = {f"bytes {have}-{file.num_bytes - 1}/{size}" for size in (file.num_bytes, "*")}
+        if answer.status_code == 206 and claimed and claimed not in whole:
+            raise _changed(file, tr("another part of it"))
+        length = answer.headers.get("Content-Length", "")
+        if length and length != str(file.num_bytes - have):
+            raise _changed(file, tr("{sent} bytes, where {due} were to come", sent=length, due=file.num_bytes - have))
+
     def _check(self, file: RemoteFile, stream: BinaryIO, part: Path) -> None:
         """Compare size and checksum with the hub's; a damaged file is removed."""
         self._meter.check(file.path)
@@ -216,6 +239,12 @@ class _Fetcher:
     def _go_on(self) -> None:
         if self.stop.is_set():
             raise Cancelled
+
+
+def _changed(file: RemoteFile, what: str) -> Changed:
+    return Changed(
+        tr("the hub gives {file} differently from what was agreed ({what}): ask it again", file=file.path, what=what)
+    )
 
 
 @contextmanager

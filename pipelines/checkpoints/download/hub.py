@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pipelines.checkpoints.download.errors import DownloadError, NotHere, explained
+from pipelines.checkpoints.download.client import listed
+from pipelines.checkpoints.download.errors import NotHere, nonsense
 from pipelines.checkpoints.locate import hub_cache, repo_folder
 from pipelines.checkpoints.registry import Checkpoint, Component
 from pipelines.front.errors import CheckpointMissing, DiskFull
@@ -25,7 +26,14 @@ SPARE = 1.1
 
 PART = ".skyreels.part"
 
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+MOST_FILES = 1000
+"""Needed files of one checkpoint; the largest has some thirty."""
+MOST_BYTES = 1 << 44
+"""Of one file: no disk that we know holds more."""
+_NAME_BYTES = 200
+"""Of one folder or file; file systems take 255, and a temporary name may be longer."""
+
+_COMMIT, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,12 @@ class DownloadPlan:
     def missing_bytes(self) -> int:
         """Bytes still to come."""
         return sum(planned.missing_bytes for planned in self.contents)
+
+    def as_here(self) -> DownloadPlan:
+        """The same plan, with what of its files is here at this moment."""
+        blobs = repo_folder(self.repo_id, self.cache).resolve() / "blobs"
+        files = tuple(replace(entry, have_bytes=present_bytes(blobs, entry.file)) for entry in self.files)
+        return replace(self, files=files)
 
     def only(self, components: Sequence[Component]) -> DownloadPlan:
         """The part of the plan that fetches these components alone."""
@@ -142,60 +156,93 @@ def plan_download(
     attempts: list[str] = []
     for repo_id in checkpoint.repo_ids:
         try:
-            revision, remote = list_files(repo_id, endpoint)
+            revision, needed = list_files(repo_id, endpoint, components)
         except NotHere as error:
             attempts.append(str(error))
             continue
-        needed = [file for file in remote if is_needed(file.path, components)]
         if not needed:
             attempts.append(tr("{repo} holds none of the files that are needed", repo=repo_id))
             continue
         blobs = repo_folder(repo_id, cache).resolve() / "blobs"
-        files = tuple(
-            PlannedFile(file, 0 if blobs / file.etag in damaged else present_bytes(blobs, file)) for file in needed
-        )
+        files = tuple(PlannedFile(file, present_bytes(blobs, file, damaged)) for file in needed)
         return DownloadPlan(repo_id, revision, cache, endpoint, files, tuple(attempts))
     tried = "; ".join(attempts)
     raise CheckpointMissing(tr("{tried}. Use a folder you have: skyreels-tui models use PATH", tried=tried))
 
 
-def list_files(repo_id: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
-    """Return commit and files of a repository's main branch; raises NotHere or DownloadError."""
-    # The client takes a moment to import and is needed only to talk to the hub.
-    from huggingface_hub import HfApi
+def list_files(repo_id: str, endpoint: str, components: Sequence[Component]) -> tuple[str, list[RemoteFile]]:
+    """Return the commit of a repository's main branch and its files that `components` need.
 
-    with explained(repo_id, endpoint):
-        info = HfApi(endpoint=endpoint).model_info(repo_id, files_metadata=True)
-    files = [
-        RemoteFile(
-            path=entry.rfilename,
-            num_bytes=int(entry.lfs.size if entry.lfs else entry.size or 0),
-            etag=str(entry.lfs.sha256 if entry.lfs else entry.blob_id),
-        )
-        for entry in info.siblings or ()
-    ]
-    # These become names of files and folders.
-    if not all(_HASH.fullmatch(text) for text in (info.sha or "", *(file.etag for file in files))):
-        raise DownloadError(
-            tr(
-                "{endpoint} gave no proper revision or checksum of {repo}: is it a hub?",
-                endpoint=endpoint,
-                repo=repo_id,
-            )
-        )
-    return str(info.sha), files
+    Raises NotHere or DownloadError, also for whatever a hub would not say.
+    """
+    info = listed(f"{endpoint}/api/models/{repo_id}?blobs=true", repo_id, endpoint)
+    siblings = info.get("siblings") if isinstance(info, dict) else None
+    commit = info.get("sha") if isinstance(info, dict) else None
+    if not isinstance(siblings, list) or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        raise nonsense(endpoint, repo_id, tr("no list of files, or no revision"))
+    files: dict[str, RemoteFile] = {}
+    contents: dict[str, int] = {}
+    for entry in siblings:
+        name = entry.get("rfilename") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            raise nonsense(endpoint, repo_id, tr("a file without a name"))
+        if not is_needed(name, components):
+            continue
+        file = _file(entry, name, repo_id, endpoint)
+        # A name with two contents, or a content with two sizes: one of them is not true.
+        if files.setdefault(name, file) != file or contents.setdefault(file.etag, file.num_bytes) != file.num_bytes:
+            raise nonsense(endpoint, repo_id, tr("{file} twice, and not the same", file=_shown(name)))
+    if len(files) > MOST_FILES:
+        raise nonsense(endpoint, repo_id, tr("{count} files for one checkpoint", count=len(files)))
+    return commit, list(files.values())
 
 
-def present_bytes(blobs: Path, file: RemoteFile) -> int:
-    """Return how much of a file is in the cache, finished or begun."""
+def _file(entry: dict[str, object], name: str, repo_id: str, endpoint: str) -> RemoteFile:
+    """Read one entry of the list; its name and its checksum become names of files and folders here."""
+    if not _is_file_name(name):
+        raise nonsense(endpoint, repo_id, tr("a file called {file}", file=_shown(name)))
+    large = entry.get("lfs")
+    size, etag = entry.get("size"), entry.get("blobId")
+    if large is not None:
+        size, etag = (large.get("size"), large.get("sha256")) if isinstance(large, dict) else (None, None)
+    if type(size) is not int or not 0 <= size <= MOST_BYTES:
+        raise nonsense(endpoint, repo_id, tr("no possible size of {file}", file=_shown(name)))
+    if not isinstance(etag, str) or not (_COMMIT if large is None else _SHA256).fullmatch(etag):
+        raise nonsense(endpoint, repo_id, tr("no proper checksum of {file}", file=_shown(name)))
+    return RemoteFile(name, size, etag)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a file of this name would lie inside the checkpoint's folder, on any file system, and could be typed."""
+    pieces = name.split("/")
+    return (
+        name.isprintable()
+        and "\\" not in name
+        and not any(piece in ("", ".", "..") or len(piece.encode()) > _NAME_BYTES for piece in pieces)
+    )
+
+
+def _shown(name: str) -> str:
+    return ascii(name) if len(name) <= 80 else ascii(name[:80]) + "…"
+
+
+def present_bytes(blobs: Path, file: RemoteFile, damaged: Collection[Path] = ()) -> int:
+    """Return how much of a file is in the cache, finished or begun; more than it has is none of it."""
+    if is_whole(blobs, file) and blobs / file.etag not in damaged:
+        return file.num_bytes
     try:
-        return (blobs / file.etag).stat().st_size
-    except OSError:
-        pass
-    try:
-        return min((blobs / f"{file.etag}{PART}").stat().st_size, file.num_bytes)
+        begun = (blobs / f"{file.etag}{PART}").stat().st_size
     except OSError:
         return 0
+    return begun if begun <= file.num_bytes else 0
+
+
+def is_whole(blobs: Path, file: RemoteFile) -> bool:
+    """Whether a file was finished and nobody has cut it since."""
+    try:
+        return (blobs / file.etag).stat().st_size == file.num_bytes
+    except OSError:
+        return False
 
 
 def check_room(plan: DownloadPlan, free_bytes: Callable[[Path], int] | None = None) -> None:

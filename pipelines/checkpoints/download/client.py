@@ -1,0 +1,127 @@
+"""Asks the hub, and lets in no more of an answer than was asked for; knows nothing of checkpoints or folders."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from pipelines.checkpoints.download.errors import DownloadError, Interrupted, nonsense, refusal
+from pipelines.front.language import tr
+
+SILENCE_S = 10.0
+"""A line on which nothing comes for this long counts as broken."""
+LIST_BYTES = 16 << 20
+"""Most that is read of a list of files; one of ours takes a few kilobytes."""
+LIST_S = 60.0
+"""Longest wait for a whole list of files, however lively its line is."""
+HOPS = 5
+"""Addresses that an answer may be passed on to: the hub keeps its large files elsewhere."""
+
+
+class Answer(Protocol):
+    """An answer that has begun: its head is here, its body is read by the piece, as it was sent."""
+
+    status_code: int
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of its head, in any case."""
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """Yield the body in pieces of at most some 64 KiB."""
+
+
+@contextmanager
+def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | None = None) -> Iterator[Answer]:
+    """Ask for `url` and hand over the answer once it has begun and its head is one of a hub.
+
+    The token goes to the endpoint alone. Raises DownloadError in words, NotHere or Interrupted; also for a line
+    that breaks while the caller reads.
+    """
+    # The client takes a moment to import and is needed only to talk to the hub.
+    from huggingface_hub import errors
+    from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]  # untyped
+
+    _check(endpoint)
+    # Bytes are counted as they arrive: what must first be unpacked could be of any size.
+    sent = {**build_hf_headers(), "Accept-Encoding": "identity", **(headers or {})}
+    session = get_session()
+    try:
+        with ExitStack() as kept:
+            request = session.build_request("GET", url, headers=sent, timeout=SILENCE_S)
+            for _ in range(HOPS):
+                answer = session.send(request, stream=True, follow_redirects=False)
+                kept.callback(answer.close)
+                if answer.next_request is None:
+                    break
+                request = answer.next_request
+                if request.url.scheme != "https" and request.url.scheme != urlsplit(endpoint).scheme:
+                    raise nonsense(endpoint, repo_id, tr("passed on to {scheme}", scheme=request.url.scheme))
+            else:
+                raise nonsense(endpoint, repo_id, tr("passed on without an end"))
+            if answer.status_code not in (200, 206):
+                raise refusal(repo_id, endpoint, answer.status_code, answer.headers.get("X-Error-Code", ""))
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise nonsense(endpoint, repo_id, tr("packed, though it was asked not to be"))
+            yield answer
+    except errors.OfflineModeIsEnabled:
+        raise DownloadError(tr("offline mode is on (HF_HUB_OFFLINE): unset it to download")) from None
+    except errors.HTTPError as error:  # type: ignore[attr-defined]  # re-exported untyped
+        kind = type(error).__name__
+        raise Interrupted(
+            tr("{endpoint} does not answer ({kind}): check the network", endpoint=endpoint, kind=kind)
+        ) from error
+    except UnicodeError as error:
+        # An address that it passed us on to names no possible host.
+        raise nonsense(endpoint, repo_id, tr("passed on to no address")) from error
+
+
+def listed(url: str, repo_id: str, endpoint: str) -> object:
+    """Return the JSON value at `url`; raises DownloadError in words when it is too long, too slow or no JSON."""
+    late = Interrupted(tr("{endpoint} takes too long to list the files of {repo}", endpoint=endpoint, repo=repo_id))
+    found: list[bytes] = []
+    ended: list[DownloadError] = [late]
+
+    def read() -> None:
+        try:
+            with asked(url, repo_id, endpoint) as answer:
+                found.append(_whole(answer, repo_id, endpoint, time.monotonic() + LIST_S, late))
+        except DownloadError as error:
+            ended[0] = error
+
+    # A head that comes letter by letter never counts as silent: the thread is left to itself then.
+    thread = threading.Thread(target=read, name="hub-list", daemon=True)
+    thread.start()
+    thread.join(LIST_S)
+    if not found:
+        raise ended[0]
+    try:
+        return json.loads(found[0])
+    except (ValueError, RecursionError) as error:
+        raise nonsense(endpoint, repo_id, tr("no JSON")) from error
+
+
+def _whole(answer: Answer, repo_id: str, endpoint: str, until: float, late: DownloadError) -> bytes:
+    body = bytearray()
+    for piece in answer.iter_raw():
+        body += piece
+        if len(body) > LIST_BYTES:
+            raise nonsense(endpoint, repo_id, tr("a list of files without an end"))
+        if time.monotonic() > until:
+            raise late
+    return bytes(body)
+
+
+def _check(endpoint: str) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and endpoint.isprintable()
+    except ValueError:
+        good = False
+    if not good:
+        raise DownloadError(tr("HF_ENDPOINT is no address of a hub: {endpoint}", endpoint=endpoint))
