@@ -1,4 +1,4 @@
-"""One small file a window, by which other windows see the transfers it carries out; losing it loses nothing."""
+"""One small file a process, by which windows and shells see each other's transfers; losing it loses nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from skyreels_tui.downloads.transfers import Kind, State, Transfer
 EVERY_S = 1.0
 """Figures are written so often at most; what begins or ends at once."""
 SILENT_S = 15.0
-"""A window that has written nothing for this long is gone: one that fetches or checks tells several times a second."""
+"""Who has written nothing for this long is gone: one that fetches or checks tells several times a second."""
 _NAMES = "transfers-*.json"
 
 
 class TransferFile:
-    """Writes the busy transfers of one window, and reads those of the others in the same folder."""
+    """Writes the busy transfers of this process, and reads those of the others in the same folder."""
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self._folder, self._now = folder, now
@@ -33,7 +33,7 @@ class TransferFile:
         self._written_s = 0.0
 
     def write(self, transfers: Sequence[Transfer]) -> None:
-        """Tell other windows; a full disk keeps it from them, and stops nothing."""
+        """Tell the others; a full disk keeps it from them, and stops nothing."""
         busy = [transfer for transfer in transfers if transfer.is_busy]
         states = [(transfer.family, transfer.state) for transfer in busy]
         if states == self._states and abs(self._now() - self._written_s) < EVERY_S:
@@ -47,14 +47,14 @@ class TransferFile:
                 self._path.unlink(missing_ok=True)
 
     def others(self) -> tuple[Transfer, ...]:
-        """What other windows fetch or check now."""
+        """What others fetch or check now."""
         found: list[Transfer] = []
         for path in sorted(self._folder.glob(_NAMES)):
             # A file that goes meanwhile, or that another version wrote, says nothing.
             with suppress(OSError, ValueError, TypeError, KeyError):
                 if path == self._path:
                     continue
-                if self._now() - path.stat().st_mtime > SILENT_S:
+                if abs(self._now() - path.stat().st_mtime) > SILENT_S:
                     path.unlink()
                 else:
                     found += [_transfer(values) for values in json.loads(path.read_bytes())]
@@ -62,7 +62,7 @@ class TransferFile:
 
 
 def _values(transfer: Transfer) -> dict[str, Any]:
-    return asdict(replace(transfer, folder=None))
+    return asdict(replace(transfer, folder=None, plan=None))
 
 
 def _transfer(values: dict[str, Any]) -> Transfer:

@@ -10,15 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.checkpoints.damage import DamageBook
-from pipelines.checkpoints.download.fetch import TELL_S, download
-from pipelines.checkpoints.download.hub import check_room, plan_download
+from pipelines.checkpoints.download.fetch import TELL_S
+from pipelines.checkpoints.download.hub import DownloadPlan
 from pipelines.checkpoints.download.meter import Meter, Moved
 from pipelines.checkpoints.inventory import inspect
 from pipelines.checkpoints.registry import CHECKPOINTS
-from pipelines.checkpoints.shelf import remove_damaged, remove_unfinished
+from pipelines.checkpoints.shelf import remove_unfinished
 from pipelines.checkpoints.verify import FileCheck, Finding, verify
 from pipelines.front.errors import Cancelled, PipelineError
 from pipelines.front.language import reason_of, tr, trn
+from skyreels_tui.downloads.agreed import fetch_agreed
 
 
 class Kind(StrEnum):
@@ -48,6 +49,8 @@ class Transfer:
     family: str
     tasks: tuple[str, ...] = ()
     """Download only what these need; all for none."""
+    plan: DownloadPlan | None = None
+    """What a person agreed to fetch; every download that begins here has one."""
     folder: Path | None = None
     """Check this."""
     state: State = State.WAITING
@@ -202,13 +205,11 @@ class Transfers:
         self._tell(tuple(self._all.values()))
 
     def _download(self, transfer: Transfer) -> tuple[State, str]:
-        checkpoint = CHECKPOINTS[transfer.family]
-        remove_damaged(checkpoint, self._book.damaged())
-        plan = plan_download(checkpoint, transfer.tasks)
-        check_room(plan)
+        plan = transfer.plan
+        assert plan is not None
         tried = "; ".join(plan.attempts)
-        self._hear(transfer.family, Moved(plan.num_bytes - plan.missing_bytes, plan.num_bytes), tried)
-        download(plan, lambda moved: self._hear(transfer.family, moved, tried))
+        checkpoint = CHECKPOINTS[transfer.family]
+        fetch_agreed(plan, checkpoint, self._book, lambda moved: self._hear(transfer.family, moved, tried))
         return State.DONE, trn("{count} file is here", "{count} files are here", len(plan.files))
 
     def _verify(self, transfer: Transfer) -> tuple[State, str]:

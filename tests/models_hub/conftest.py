@@ -45,6 +45,10 @@ class FakeHub:
     """From so many bytes in all the line all but stops; 0 never."""
     answers: threading.Event = field(default_factory=threading.Event)
     """Cleared: the list of files is not given before it is set."""
+    nonsense: bytes = b""
+    """What is given instead of a list of files."""
+    flows: threading.Event = field(default_factory=threading.Event)
+    """Cleared: no byte of a file is given before it is set."""
     cut_after: int = 0
     """Bytes after which the connection breaks, once for each entry of `cuts`."""
     cuts: int = 0
@@ -82,7 +86,9 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             if api or file:
                 hub.tokens.add(self.headers.get("Authorization", ""))
             repo = hub.repos.get(api[1] if api else file[1] if file else "")
-            if repo is None:
+            if api and hub.nonsense:
+                self._body(hub.nonsense)
+            elif repo is None:
                 self._refuse(404, "RepoNotFound")
             elif repo.status != 200:
                 self._refuse(repo.status, repo.error_code)
@@ -104,7 +110,9 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _json(self, value: object) -> None:
-            body = json.dumps(value).encode()
+            self._body(json.dumps(value).encode())
+
+        def _body(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -114,6 +122,7 @@ def make_handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def _file(self, name: str, content: bytes) -> None:
             wanted = self.headers.get("Range", "")
             hub.requests.append((name, wanted))
+            hub.flows.wait(30)
             start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
             if name in hub.corrupt:
                 content = content[:-1] + bytes((content[-1] ^ 1,))
@@ -163,6 +172,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A running hub that commands and functions find through the environment, and a cache of its own."""
     fake = FakeHub()
     fake.answers.set()
+    fake.flows.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), make_handler(fake))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
 from skyreels_tui.ui.screens.models.models import ModelsScreen
+from skyreels_tui.words.times import size
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 from tests.ui.conftest import start  # noqa: F401 - a fixture
 
@@ -89,7 +93,7 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
     slow(hub)
     async with start() as s:
         there = Transfers(DamageBook(tmp_path / "damaged.json"), TransferFile(s.app.services.folders.live).write)
-        there.add(Transfer(Kind.DOWNLOAD, "r2v"))
+        there.add(Transfer(Kind.DOWNLOAD, "r2v", plan=plan_download(CHECKPOINTS["r2v"])))
         await s.press("M")
         await s.shows("SkyReels-V3-A2V-19B")
         await s.until(lambda: "fetching" in row(s) and " %" in row(s), "the percent")
@@ -105,6 +109,58 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
         fast(hub)
         await s.until(lambda: "present" in row(s))
         assert "another window" not in s.text
+
+
+async def test_a_hub_that_grew_between_question_and_answer(start, hub, tmp_path):  # noqa: F811
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    async with start() as s:
+        await opened(s)
+        await s.press("w")
+        agreed = plan_download(CHECKPOINTS["r2v"]).missing_bytes
+        await s.shows(f"everything: {size(agreed)} to fetch")
+        hub.repos[PUBLIC] = Repo({**r2v_files(), WEIGHTS: r2v_files()[WEIGHTS] * 40})
+        await s.press("y")
+        await s.shows("differently from what was agreed")
+        kept = [path.lstat().st_size for path in (tmp_path / "cache").glob("*/blobs/*")]
+        assert sum(kept) <= agreed
+        await s.press("w")
+        await s.shows(f"everything: {size(plan_download(CHECKPOINTS['r2v']).missing_bytes)} to fetch")
+        await s.press("y")
+        await s.until(lambda: "present" in row(s))
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"id": 5, "siblings": "no", "sha": null}', b"[" * 200_000, b"\xff", b'{"siblings": [{}]}']
+)
+async def test_a_hub_that_makes_no_sense_ends_nothing(start, hub, answer):  # noqa: F811
+    hub.nonsense = answer
+    async with start() as s:
+        await opened(s)
+        await s.press("w")
+        await s.shows("gave nonsense about")
+        await s.press("enter")
+        await s.shows("gave nonsense about")
+        assert s.app.is_running
+
+
+async def test_a_download_in_a_shell_is_seen_here(start, hub, tmp_path):  # noqa: F811
+    hub.repos[PUBLIC] = Repo(r2v_files(LARGE))
+    slow(hub)
+    async with start() as s:
+        home = {"SKYREELS_TUI_HOME": str(s.app.services.folders.state.parent)}
+        command = [sys.executable, "-m", "skyreels_tui", "models"]
+        shell = await asyncio.create_subprocess_exec(
+            *command, "download", "r2v", env={**os.environ, **home}, stdout=-1, stderr=-1
+        )
+        await s.press("M")
+        await s.until(lambda: "fetching" in row(s) and " %" in row(s), "the percent")
+        listed = await asyncio.create_subprocess_exec(*command, "list", env={**os.environ, **home}, stdout=-1)
+        out, _ = await listed.communicate()
+        assert b"is being fetched: " in out
+        fast(hub)
+        await s.until(lambda: "present" in row(s))
+        out, err = await shell.communicate()
+        assert shell.returncode == 0, err
 
 
 async def test_pause_and_go_on(start, hub):  # noqa: F811

@@ -25,6 +25,11 @@ WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
 R2V = Transfer(Kind.DOWNLOAD, "r2v")
 
 
+def agreed(family: str = "r2v", *tasks: str) -> Transfer:
+    """A download whose plan somebody has said yes to."""
+    return Transfer(Kind.DOWNLOAD, family, tasks, plan_download(CHECKPOINTS[family], tasks))
+
+
 class Service:
     """Transfers and everything that they told."""
 
@@ -65,7 +70,7 @@ def fetched(hub: FakeHub) -> Path:
 
 def test_a_download_tells_its_bytes_and_ends_done(service: Service, hub: FakeHub) -> None:
     hub.repos[PUBLIC] = Repo(r2v_files())
-    done = service.ended(R2V)
+    done = service.ended(agreed())
     assert (done.state, done.said) == (State.DONE, "9 files are here")
     assert done.moved is not None
     assert done.moved.percent == 100
@@ -75,11 +80,11 @@ def test_a_download_tells_its_bytes_and_ends_done(service: Service, hub: FakeHub
 
 def test_one_after_the_other_in_the_order_of_asking(service: Service, hub: FakeHub) -> None:
     hub.repos[PUBLIC], hub.repos[V2V] = Repo(r2v_files()), Repo(V2V_FILES)
-    hub.answers.clear()
-    service.transfers.add(R2V)
-    service.transfers.add(Transfer(Kind.DOWNLOAD, "v2v", ("single_shot_extension",)))
+    hub.flows.clear()
+    service.transfers.add(agreed())
+    service.transfers.add(agreed("v2v", "single_shot_extension"))
     service.until(lambda told: [one.state for one in told] == [State.RUNNING, State.WAITING])
-    hub.answers.set()
+    hub.flows.set()
     assert service.transfers.wait_ended(20)
     assert not any(sum(one.state is State.RUNNING for one in told) > 1 for told in service.told)
     assert [one.state for one in service.transfers.all] == [State.DONE] * 2
@@ -88,20 +93,73 @@ def test_one_after_the_other_in_the_order_of_asking(service: Service, hub: FakeH
 
 def test_a_busy_one_is_not_begun_twice(service: Service, hub: FakeHub) -> None:
     hub.repos[PUBLIC] = Repo(r2v_files())
-    hub.answers.clear()
-    service.transfers.add(R2V)
+    hub.flows.clear()
+    transfer = agreed()
+    service.transfers.add(transfer)
     service.until(lambda told: told[0].state is State.RUNNING)
-    service.transfers.add(R2V)
+    service.transfers.add(transfer)
     assert service.of("r2v").state is State.RUNNING
-    hub.answers.set()
+    hub.flows.set()
     assert service.transfers.wait_ended(20)
 
 
 def test_what_failed_can_go_on(service: Service, hub: FakeHub) -> None:
-    failed = service.ended(R2V)
-    assert failed.state is State.FAILED
-    assert failed.said.count("does not exist on the hub (404)") == 2
     hub.repos[PUBLIC] = Repo(r2v_files())
+    plan = agreed()
+    hub.repos.clear()
+    failed = service.ended(plan)
+    assert failed.state is State.FAILED
+    assert "does not exist on the hub (404)" in failed.said
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    service.transfers.go_on("r2v")
+    assert service.transfers.wait_ended(20)
+    assert service.of("r2v").state is State.DONE
+
+
+def test_the_plan_that_was_agreed_is_what_is_fetched(service: Service, hub: FakeHub, tmp_path: Path) -> None:
+    """Files that came to the repository after the yes are nobody's wish."""
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    transfer = agreed()
+    hub.repos[PUBLIC] = Repo({**r2v_files(), "vae/more.safetensors": bytes(90_000)})
+    assert service.ended(transfer).state is State.DONE
+    assert transfer.plan is not None
+    assert {name for name, _ in hub.requests} == {entry.file.path for entry in transfer.plan.files}
+
+
+def test_a_hub_whose_files_grew_since_the_yes_is_asked_again(service: Service, hub: FakeHub, tmp_path: Path) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
+    transfer = agreed()
+    hub.repos[PUBLIC] = Repo({name: content * 40 for name, content in r2v_files().items()})
+    failed = service.ended(transfer)
+    assert failed.state is State.FAILED
+    assert "differently from what was agreed" in failed.said and "ask it again" in failed.said
+    kept = sum(path.stat().st_size for path in (tmp_path / "cache").glob("*/blobs/*"))
+    assert transfer.plan is not None and kept <= transfer.plan.missing_bytes
+    hub.requests.clear()
+    assert service.ended(agreed()).state is State.DONE
+
+
+def test_files_that_go_after_the_yes_are_not_fetched_unasked(service: Service, hub: FakeHub) -> None:
+    folder = fetched(hub)
+    (folder / "vae/config.json").resolve().unlink()
+    transfer = agreed()
+    (folder / WEIGHTS).resolve().unlink()
+    hub.requests.clear()
+    failed = service.ended(transfer)
+    assert failed.state is State.FAILED
+    assert "would have to be fetched where 4 B were agreed" in failed.said
+    assert hub.requests == []
+
+
+def test_what_was_paused_goes_on_with_its_plan_and_asks_the_hub_for_no_other(service: Service, hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files(200_000))
+    hub.chunk, hub.trickle_from = 1 << 13, 100_000
+    service.transfers.add(agreed())
+    service.until(lambda told: told[0].moved is not None and told[0].moved.done_bytes > 50_000)
+    service.transfers.pause("r2v")
+    assert service.transfers.wait_ended(20)
+    hub.trickle_from = 0
+    hub.answers.clear()
     service.transfers.go_on("r2v")
     assert service.transfers.wait_ended(20)
     assert service.of("r2v").state is State.DONE
@@ -143,8 +201,9 @@ def test_a_check_can_be_stopped_and_begun_again(service: Service, hub: FakeHub) 
 
 
 def test_nothing_begins_after_the_end(service: Service, hub: FakeHub) -> None:
+    hub.repos[PUBLIC] = Repo(r2v_files())
     service.transfers.close()
-    service.transfers.add(R2V)
+    service.transfers.add(agreed())
     assert service.transfers.all == ()
     assert hub.requests == []
 

@@ -44,12 +44,15 @@ def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | No
     that breaks while the caller reads.
     """
     # The client takes a moment to import and is needed only to talk to the hub.
-    from huggingface_hub import errors
-    from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]  # untyped
+    from huggingface_hub import errors, get_token
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # re-exported untyped
 
     _check(endpoint)
-    # Bytes are counted as they arrive: what must first be unpacked could be of any size.
-    sent = {**build_hf_headers(), "Accept-Encoding": "identity", **(headers or {})}
+    # Bytes are counted as they arrive: what must first be unpacked could be of any size. The client's own headers
+    # would ask the hub for more than a person did, to tell it which program runs.
+    sent = {"User-Agent": "skyreels-tui", "Accept-Encoding": "identity", **(headers or {})}
+    if token := get_token():
+        sent["Authorization"] = f"Bearer {token}"
     session = get_session()
     try:
         with ExitStack() as kept:

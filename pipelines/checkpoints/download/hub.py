@@ -28,8 +28,8 @@ PART = ".skyreels.part"
 
 MOST_FILES = 1000
 """Needed files of one checkpoint; the largest has some thirty."""
-MOST_BYTES = 1 << 44
-"""Of one file: no disk that we know holds more."""
+MOST_BYTES = 1 << 60
+"""Of one file: no file system that we know takes a larger one."""
 _NAME_BYTES = 200
 """Of one folder or file; file systems take 255, and a temporary name may be longer."""
 
@@ -189,9 +189,10 @@ def list_files(repo_id: str, endpoint: str, components: Sequence[Component]) -> 
         if not is_needed(name, components):
             continue
         file = _file(entry, name, repo_id, endpoint)
-        # A name with two contents, or a content with two sizes: one of them is not true.
-        if files.setdefault(name, file) != file or contents.setdefault(file.etag, file.num_bytes) != file.num_bytes:
+        if files.setdefault(name, file) != file:
             raise nonsense(endpoint, repo_id, tr("{file} twice, and not the same", file=_shown(name)))
+        if contents.setdefault(file.etag, file.num_bytes) != file.num_bytes:
+            raise nonsense(endpoint, repo_id, tr("two sizes of one content, {file}", file=_shown(name)))
     if len(files) > MOST_FILES:
         raise nonsense(endpoint, repo_id, tr("{count} files for one checkpoint", count=len(files)))
     return commit, list(files.values())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
-from pipelines.checkpoints.download.fetch import download
+from pipelines.checkpoints.download.fetch import TELL_S
 from pipelines.checkpoints.download.hub import DownloadPlan, check_room, needed_components, plan_download
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.inventory import PRESENCE_WORDS
@@ -16,7 +18,6 @@ from pipelines.checkpoints.locate import as_folder, hub_cache
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
-from pipelines.front.errors import Cancelled
 from pipelines.front.language import tr, trn
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
@@ -25,11 +26,13 @@ from skyreels_tui.commands.shared.describe import bytes_words, duration_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.commands.shared.stopping import Stop
+from skyreels_tui.downloads.elsewhere import TransferFile
+from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
 from skyreels_tui.settings.settings import SettingsError, save
 
 ACTIONS = "list | download | verify | path | purge | use"
-TELL_EVERY = 4
-"""Progress comes about four times a second; stderr gets a line a second."""
+TELL_EVERY_S = 1.0
+"""Between two lines of progress on stderr."""
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -96,14 +99,17 @@ def _shelved(checkpoint: Checkpoint, context: Context) -> Shelved:
 
 def _list(args: argparse.Namespace, context: Context) -> int:
     found = _shelf(context)
+    moving = {transfer.family: transfer for transfer in TransferFile(context.folders.live).others()}
     if args.json:
-        output.data([shelved_data(shelved) for shelved in found])
+        output.data([{**shelved_data(one), "transfer": _transfer_data(moving, one)} for one in found])
         return Exit.OK
     rows = []
     for shelved in found:
         checkpoint = shelved.checkpoint
         where = str(shelved.folder or f"skyreels-tui models download {checkpoint.family}")
         rows.append((checkpoint.family, tr(PRESENCE_WORDS[shelved.presence]), _of(shelved), where))
+        if checkpoint.family in moving:
+            rows.append((_transfer_line(moving[checkpoint.family]), "", "", ""))
         for part in shelved.parts:
             needed_by = ", ".join(part.component.tasks)
             size = bytes_words(part.num_bytes or part.component.num_bytes)
@@ -112,6 +118,27 @@ def _list(args: argparse.Namespace, context: Context) -> int:
         rows.append((tr("  licence: {name}", name=checkpoint.licence), "", "", checkpoint.licence_url))
     output.table(rows, (tr("model"), tr("state"), tr("size"), tr("where / needed by")))
     return Exit.OK
+
+
+def _transfer_line(transfer: Transfer) -> str:
+    moved = progress_line(replace(transfer.moved, files=())) if transfer.moved is not None else tr("waits")
+    if transfer.kind is Kind.DOWNLOAD:
+        return tr("  is being fetched: {progress}", progress=moved)
+    return tr("  is being checked: {progress}", progress=moved)
+
+
+def _transfer_data(moving: Mapping[str, Transfer], shelved: Shelved) -> dict[str, Any] | None:
+    transfer = moving.get(shelved.checkpoint.family)
+    if transfer is None:
+        return None
+    moved = transfer.moved or Moved(0, 0)
+    return {
+        "kind": str(transfer.kind),
+        "state": str(transfer.state),
+        "done_bytes": moved.done_bytes,
+        "total_bytes": moved.total_bytes,
+        "left_s": None if moved.left_s is None else round(moved.left_s, 1),
+    }
 
 
 def _of(shelved: Shelved) -> str:
@@ -167,7 +194,7 @@ def _download(args: argparse.Namespace, context: Context) -> int:
         removed = len(remove_damaged(checkpoint, _book(context).damaged()))
         if removed:
             output.note(trn("{count} damaged file removed", "{count} damaged files removed", removed))
-    plan = plan_download(checkpoint, tasks)
+    plan = plan_download(checkpoint, tasks, damaged=_book(context).damaged())
     for attempt in plan.attempts:
         output.note(tr("{attempt}; trying {repo}", attempt=attempt, repo=plan.repo_id))
     if args.plan:
@@ -186,30 +213,49 @@ def _download(args: argparse.Namespace, context: Context) -> int:
             link=checkpoint.licence_url,
         )
     )
-    with Stop() as stop:
-        try:
-            folder = download(plan, _Tell(stop))
-        except Cancelled:
-            raise CommandError(tr("paused; run the same command to go on"), Exit.CANCELLED) from None
+    _fetch(Transfer(Kind.DOWNLOAD, checkpoint.family, tuple(tasks), plan), context)
     if args.json:
-        output.data({"model": checkpoint.family, "repo_id": plan.repo_id, "path": str(folder)})
+        output.data({"model": checkpoint.family, "repo_id": plan.repo_id, "path": str(plan.folder)})
     else:
-        output.path(str(folder))
+        output.path(str(plan.folder))
     return Exit.OK
 
 
+def _fetch(transfer: Transfer, context: Context) -> None:
+    """Carry out a download that windows can see, with lines of progress; raises CommandError unless it is done."""
+    context.folders.create()
+    windows, tell = TransferFile(context.folders.live), _Tell()
+
+    def hear(transfers: tuple[Transfer, ...]) -> None:
+        windows.write(transfers)
+        tell(transfers)
+
+    transfers = Transfers(_book(context), hear)
+    with Stop() as stop:
+        transfers.add(transfer)
+        while not transfers.wait_ended(TELL_S):
+            if stop.over:
+                transfers.pause(transfer.family)
+    transfers.close()
+    [ended] = transfers.all
+    if ended.state is State.PAUSED:
+        raise CommandError(tr("paused; run the same command to go on"), Exit.CANCELLED)
+    if ended.state is not State.DONE:
+        raise CommandError(ended.said, Exit.FAILED)
+
+
 class _Tell:
-    """Says once a second how far a download is; stops it when asked."""
+    """Says once a second how far a download is."""
 
-    def __init__(self, stop: Stop) -> None:
-        self._stop, self._calls = stop, 0
+    def __init__(self) -> None:
+        self._last_s = float("-inf")
 
-    def __call__(self, progress: Moved) -> None:
-        if self._stop.over:
-            raise Cancelled
-        self._calls += 1
-        if self._calls % TELL_EVERY == 1 and progress.done_bytes < progress.total_bytes:
-            output.note(progress_line(progress))
+    def __call__(self, transfers: tuple[Transfer, ...]) -> None:
+        moved = transfers[0].moved if transfers and transfers[0].state is State.RUNNING else None
+        now = time.monotonic()
+        if moved is not None and now - self._last_s >= TELL_EVERY_S and moved.done_bytes < moved.total_bytes:
+            self._last_s = now
+            output.note(progress_line(moved))
 
 
 def progress_line(progress: Moved) -> str:
@@ -323,7 +369,7 @@ def _use(args: argparse.Namespace, context: Context) -> int:
     kept = {name: value for name, value in context.settings.models.items() if name != family}
     models = {**kept, family: folder} if folder else kept
     try:
-        save(context.folders.settings_file, dataclasses.replace(context.settings, models=models))
+        save(context.folders.settings_file, replace(context.settings, models=models))
     except SettingsError as error:
         raise CommandError(str(error)) from None
     output.note(f"{family}: {folder}" if folder else tr("{family}: back to the shared cache", family=family))

@@ -33,8 +33,8 @@ class Offer:
         return not self.problem and self.plan.missing_bytes > 0
 
 
-class FetchScreen(Dialog[tuple[str, ...] | None]):
-    """Answers with the tasks whose parts are wanted, () for everything, None for nothing."""
+class FetchScreen(Dialog[Offer | None]):
+    """Answers with the offer that is taken, None for none."""
 
     BINDINGS = bindings(FETCH)
     DEFAULT_CSS = "FetchScreen > Vertical { width: 78; }"
@@ -73,7 +73,7 @@ class FetchScreen(Dialog[tuple[str, ...] | None]):
 
     def action_take(self, place: int) -> None:
         """Fetch that."""
-        self.dismiss(self._offers[place].tasks)
+        self.dismiss(self._offers[place])
 
     def action_no(self) -> None:
         """Fetch nothing."""

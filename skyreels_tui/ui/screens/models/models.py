@@ -265,7 +265,7 @@ class ModelsScreen(Screen[None]):
         except PipelineError as error:
             self.app.call_from_thread(self._say, str(error))
             return
-        offers = []
+        offers: list[Offer] = []
         choices: list[tuple[str, ...]] = [(), *((task,) for task in model.checkpoint.tasks)]
         for tasks in choices if len(choices) > 2 else choices[:1]:
             part = plan.only(model.checkpoint.components_for(*tasks)) if tasks else plan
@@ -283,9 +283,10 @@ class ModelsScreen(Screen[None]):
             return
         self._say("")
 
-        def answered(tasks: tuple[str, ...] | None) -> None:
-            if tasks is not None:
-                self._transfers.add(Transfer(Kind.DOWNLOAD, question.checkpoint.family, tasks))
+        def answered(offer: Offer | None) -> None:
+            if offer is not None:
+                family = question.checkpoint.family
+                self._transfers.add(Transfer(Kind.DOWNLOAD, family, offer.tasks, offer.plan))
 
         self.app.push_screen(question, answered)
 
