@@ -75,7 +75,7 @@ async def test_a_download_goes_on_on_other_screens(start, hub):  # noqa: F811
         await s.press("y")
         await s.shows("fetching")
         await s.until(lambda: "KiB/s" in s.text or "MiB/s" in s.text, "a rate")
-        assert "coder/model.safetensors" in s.text
+        await s.until(lambda: "coder/model.safetensors" in s.text, "a file in flight")
         await s.press("escape")
         await s.until(lambda: isinstance(s.app.screen, HomeScreen))
         await s.until(lambda: "model " in s.text.splitlines()[0] and " % · " in s.text.splitlines()[0], "the percent")
