@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.files.folders import find_folders
+from skyreels_tui.settings.served import is_served
 from skyreels_tui.settings.settings import load
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     if any("\ud800" <= char <= "\udfff" for char in str(results)):
         raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 
-    return Context(Services(folders, loaded.settings, results, executor))
+    return Context(Services(folders, loaded.settings, results, executor, served=is_served(os.environ)))
 
 
 def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:

@@ -17,7 +17,7 @@ def make_screen(name: str, services: Services) -> Screen[Any]:
         case "results":
             from skyreels_tui.ui.screens.results.results import ResultsScreen
 
-            return ResultsScreen(services.result_dir)
+            return ResultsScreen(services.result_dir, served=services.settings.served)
         case "models":
             from skyreels_tui.ui.screens.models.models import ModelsScreen
 

@@ -36,11 +36,17 @@ class Services:
     """
 
     def __init__(
-        self, folders: Folders, settings: Settings, result_dir: Path, executor: ExecutorFactory | None = None
+        self,
+        folders: Folders,
+        settings: Settings,
+        result_dir: Path,
+        executor: ExecutorFactory | None = None,
+        *,
+        served: bool = False,
     ) -> None:
-        """`executor` makes what runs jobs; None means the one that runs them on this machine."""
+        """`executor` makes what runs jobs, None is this machine's own; `served` when a browser shows the app."""
         self.folders, self.result_dir = folders, result_dir
-        self.settings = LiveSettings(folders.settings_file, settings)
+        self.settings = LiveSettings(folders.settings_file, settings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor
         self.gpu_name: Callable[[], str] = _gpu_name
         """Name of the first GPU, or ''; the app answers from its sensors, which have asked already."""

@@ -248,3 +248,19 @@ def test_serve_stays_on_this_machine_unless_told(cli: Cli) -> None:
     assert (call.code, call.out) == (2, "")
     assert "--public" in call.err
     assert cli("serve", "--port", "99999").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--host", "0.0.0.0", "--public"), "plain text"),
+        (("--host", "::", "--public"), "--yes"),
+        (("--cert", "x.pem"), "--key"),
+        (("--key", "x.pem"), "--cert"),
+        (("--cert", "none.pem", "--key", "none.pem"), "none.pem"),
+    ],
+)
+def test_serve_asks_before_it_speaks_in_plain_text(cli: Cli, words: tuple[str, ...], told: str) -> None:
+    """Nobody sits at the terminal here, so nobody says yes."""
+    call = cli("serve", *words)
+    assert (call.code, call.out) == (2, "") and told in call.err

@@ -106,6 +106,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
         settings: Settings | None = None,
         theme: str = "night",
         ascii: bool = False,
+        served: bool = False,
     ) -> AsyncIterator[Session]:
         executor = FakeExecutor(script, gated=gated)
         services = Services(
@@ -113,6 +114,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
             settings=settings or Settings(),
             result_dir=tmp_path / "result",
             executor=lambda: executor,
+            served=served,
         )
         app = SkyreelsApp(services, theme=theme, ascii_only=ascii)
         async with app.run_test(size=size, notifications=True) as pilot:

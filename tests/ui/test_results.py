@@ -382,3 +382,17 @@ async def test_the_system_s_player_gets_the_file(start, result, tmp_path, monkey
         player.chmod(player.stat().st_mode | stat.S_IXUSR)
         await s.press("o")
         await s.until(lambda: (tmp_path / "played").exists() and (tmp_path / "played").read_text() == str(path))
+
+
+async def test_a_browser_starts_no_player_on_this_machine(start, result, tmp_path, monkeypatch):
+    put(result, "clip")
+    player = tmp_path / "bin" / "xdg-open"
+    player.parent.mkdir()
+    player.write_text(f"#!/bin/sh\ntouch {tmp_path}/played\n")
+    player.chmod(player.stat().st_mode | stat.S_IXUSR)
+    async with start(served=True) as s:
+        await opened(s)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        await s.press("o")
+        await told(s, "starts no player")
+    assert not (tmp_path / "played").exists()

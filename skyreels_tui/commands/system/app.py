@@ -18,10 +18,10 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         from skyreels_tui.commands.jobs.plain import run_plain
 
         return run_plain(args, context)
-    # A browser's stand-in for the terminal names its own driver.
-    served = "TEXTUAL_DRIVER" in os.environ
-    # Textual draws to stderr.
-    if not served and not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    # Textual draws to stderr; a browser's stand-in for the terminal names its own driver.
+    if not context.services.settings.served and not all(
+        stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
+    ):
         raise CommandError(
             tr(
                 "the app needs a terminal; here skyreels-tui generate, add and run do the work, "

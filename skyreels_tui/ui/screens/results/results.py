@@ -52,9 +52,10 @@ class ResultsScreen(Screen[None]):
 
     BINDINGS = bindings(RESULTS)
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, served: bool = False) -> None:
+        """`served`: a browser shows the screen, so it starts no program here."""
         super().__init__()
-        self._folder = folder
+        self._folder, self._served = folder, served
         self._videos: list[Video] = []
         self._words = ""
         self._only = ""
@@ -328,6 +329,9 @@ class ResultsScreen(Screen[None]):
         """Open with the system's player, where there is one."""
         opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
         video = self._video
+        if self._served:
+            self._tell(tr("A browser starts no player on this machine; Enter plays it here"), "warning")
+            return
         if opener is None or video is None:
             self._tell(tr("This machine has no player to open it with; Enter plays it here"), "warning")
             return

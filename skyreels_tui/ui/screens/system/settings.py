@@ -15,6 +15,7 @@ from textual.widgets import Static
 from pipelines.front.language import tr
 from pipelines.front.request import Number, field_problem
 from skyreels_tui.settings.live import LiveSettings
+from skyreels_tui.settings.served import why_locked
 from skyreels_tui.settings.settings import SettingsError, setting_specs
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
@@ -46,6 +47,13 @@ class SettingsScreen(Screen[None]):
         yield Static(Content(""), id="form-help")
         yield KeyBar()
 
+    def on_mount(self) -> None:
+        """A browser shows some settings only."""
+        if self._settings.served:
+            for field in self.query(Field):
+                if reason := why_locked(field.field_name):
+                    field.show_only(reason)
+
     def _values(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for field in self.query(Field):
@@ -67,7 +75,8 @@ class SettingsScreen(Screen[None]):
         fine = True
         for field in self.query(Field):
             problem = field_problem(field.spec, values[field.field_name])
-            field.show_problem(problem)
+            if not field.disabled:
+                field.show_problem(problem)
             fine = fine and not problem
         return fine
 

@@ -28,6 +28,7 @@ class Field(Widget):
         & > Vertical { height: auto; width: 1fr; }
         & .problem { display: none; color: $text-error; width: 1fr; }
         &.-wrong .problem { display: block; }
+        &.-locked .problem { display: block; color: $text-muted; }
     }
     """
 
@@ -82,6 +83,12 @@ class Field(Widget):
         cross = mark.cross if mark is not None else "!"
         self.query_one(".problem", Static).update(Content(f"{cross} {safe(message, 300)}" if message else ""))
         self.set_class(bool(message), "-wrong")
+
+    def show_only(self, reason: str) -> None:
+        """Show the value with the reason why it cannot be changed here."""
+        self.disabled = True
+        self.query_one(".problem", Static).update(Content(safe(reason, 300)))
+        self.add_class("-locked")
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
         """Tell the form, which shows this field's help."""
