@@ -10,12 +10,12 @@ from pathlib import Path
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
 from pipelines.front.request import Request
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.cancel import Why
 from skyreels_tui.queue.engine.runner import Runner
 from skyreels_tui.queue.errors import NotAllowed
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.states import Action, again, why_not
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.queue.store.store import Store
@@ -196,7 +196,7 @@ class QueueActions:
     def stop_job(self) -> None:
         """Interrupt the running job of this process at its next step edge; the queue goes on."""
         if self._runner is not None:
-            self._runner.stop_job(Why.STOP, reason=reasons.STOPPED_BY_HAND)
+            self._runner.stop_job(Why.STOP, reason=because(Code.STOPPED_BY_HAND))
 
     def _woken(self, job: Job) -> Job:
         self._wake()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pipelines.front.language import mark
+from skyreels_tui.queue.reasons import NONE, Reason
 
 if TYPE_CHECKING:
     from pipelines.front.request import Request
@@ -62,8 +63,8 @@ class Job:
     error: str = ""
     """What went wrong, in one sentence for a person."""
     traceback: str = ""
-    reason: str = ""
-    """Why it is held, blocked or interrupted: 'memory', 'waits for job 12', 'died twice at step 3'."""
+    reason: Reason = NONE
+    """Why it is held, blocked or interrupted, or does not start."""
     batch: str = ""
     retry_of: int | None = None
     cancel_requested: bool = False

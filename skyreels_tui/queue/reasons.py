@@ -1,32 +1,67 @@
-"""Why a job waits, is held or was interrupted: kept in English, which the program matches on, said in any language."""
+"""Why a job waits, is held or was interrupted: a code and values, which the row keeps; words only at the edge."""
 
 from __future__ import annotations
 
-import functools
-import re
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 from pipelines.front.errors import INPUT_CHANGED
 from pipelines.front.language import mark, tr
 
-WAITS_FOR_JOB = mark("waits for job {id}")
-JOB_FAILED = mark("job {id} failed")
-JOB_CANCELLED = mark("job {id} was cancelled")
-JOB_DELETED = mark("job {id} was deleted")
-WAITS_FOR_MEMORY = mark("waits for memory: {why}")
-WAITS_FOR_DISK = mark("waits: disk full, needs {size}")
-DISK_FULL = mark("waits: disk full")
-DISK_STAYS_FULL = mark("disk full {tries} times with {free} free, a quota? ({error})")
-DIED_TWICE = mark(
-    "the program died twice {where}: release it to try again, restart it from step 0, or cancel it",
-)
-INTERRUPTED = mark("interrupted {where}")
-MEMORY = mark("memory")
-PAUSED = mark("paused")
-STOPPED = mark("stopped")
-STOPPED_BY_HAND = mark("stopped by hand")
-STOPPED_AT_ONCE = mark("stopped at once")
-PROGRAM_CLOSED = mark("the program was closed")
-OWNER_GONE = mark("the program that ran it has ended")
+
+class Code(StrEnum):
+    """What a reason is; the value stands in the row and in `--json`, so none is ever renamed."""
+
+    NONE = ""
+    WAITS_FOR_JOB = "waits_for_job"
+    JOB_FAILED = "job_failed"
+    JOB_CANCELLED = "job_cancelled"
+    JOB_DELETED = "job_deleted"
+    WAITS_FOR_MEMORY = "waits_for_memory"
+    WAITS_FOR_DISK = "waits_for_disk"
+    DISK_FULL = "disk_full"
+    NO_INODES = "no_inodes"
+    DISK_STAYS_FULL = "disk_stays_full"
+    DIED_TWICE = "died_twice"
+    INPUT_CHANGED = "input_changed"
+    INTERRUPTED = "interrupted"
+    MEMORY = "memory"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    STOPPED_BY_HAND = "stopped_by_hand"
+    STOPPED_AT_ONCE = "stopped_at_once"
+    PROGRAM_CLOSED = "program_closed"
+    OWNER_GONE = "owner_gone"
+    WORDS = "words"
+    """A sentence of an older version that is none of these; kept and shown as it is."""
+
+
+SENTENCES: Mapping[Code, str] = {
+    Code.WAITS_FOR_JOB: mark("waits for job {id}"),
+    Code.JOB_FAILED: mark("job {id} failed"),
+    Code.JOB_CANCELLED: mark("job {id} was cancelled"),
+    Code.JOB_DELETED: mark("job {id} was deleted"),
+    Code.WAITS_FOR_MEMORY: mark("waits for memory: {why}"),
+    Code.WAITS_FOR_DISK: mark("waits: disk full, needs {size}"),
+    Code.DISK_FULL: mark("waits: disk full"),
+    Code.NO_INODES: mark("waits: no room for more files"),
+    Code.DISK_STAYS_FULL: mark("disk full {tries} times with {free} free, a quota? ({error})"),
+    Code.DIED_TWICE: mark(
+        "the program died twice {where}: release it to try again, restart it from step 0, or cancel it",
+    ),
+    Code.INPUT_CHANGED: INPUT_CHANGED,
+    Code.INTERRUPTED: mark("interrupted {where}"),
+    Code.MEMORY: mark("memory"),
+    Code.PAUSED: mark("paused"),
+    Code.STOPPED: mark("stopped"),
+    Code.STOPPED_BY_HAND: mark("stopped by hand"),
+    Code.STOPPED_AT_ONCE: mark("stopped at once"),
+    Code.PROGRAM_CLOSED: mark("the program was closed"),
+    Code.OWNER_GONE: mark("the program that ran it has ended"),
+    Code.WORDS: "{text}",
+}
 
 IN_STAGE = mark("while in stage {stage}")
 BEFORE_FIRST_STEP = mark("before its first step")
@@ -35,48 +70,79 @@ AT_STEP_OF_PART = mark("at step {step} of {num_steps}, part {part} of {num_parts
 AT_STEP_IN_STAGE = mark("at step {step} of {num_steps} ({stage})")
 AT_STEP_OF_PART_IN_STAGE = mark("at step {step} of {num_steps}, part {part} of {num_parts} ({stage})")
 
-_REASONS = (
-    WAITS_FOR_JOB, JOB_FAILED, JOB_CANCELLED, JOB_DELETED, WAITS_FOR_MEMORY, WAITS_FOR_DISK, DISK_FULL,
-    DISK_STAYS_FULL, DIED_TWICE, INTERRUPTED, MEMORY, PAUSED, STOPPED, STOPPED_BY_HAND, STOPPED_AT_ONCE,
-    PROGRAM_CLOSED, OWNER_GONE, INPUT_CHANGED,
-)  # fmt: skip
-_PLACES = (
-    IN_STAGE, BEFORE_FIRST_STEP, AT_STEP_OF_PART_IN_STAGE, AT_STEP_OF_PART, AT_STEP_IN_STAGE, AT_STEP,
-)  # fmt: skip
+Value = str | int
+Say = Callable[..., str]
 
 
-def reason_words(reason: str) -> str:
-    """Return a stored reason in the chosen language; one that no sentence here made comes back as it is."""
-    return _said(reason, _REASONS)
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code with its values, in order of their names; false where there is nothing to say."""
+
+    code: Code = Code.NONE
+    values: tuple[tuple[str, Value], ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.code is not Code.NONE
+
+    def __str__(self) -> str:
+        """In English: for logs and for other programs."""
+        return _said(self, str.format)
+
+    def get(self, name: str) -> Value | None:
+        """A value by its name."""
+        return dict(self.values).get(name)
+
+    def to_json(self) -> str:
+        """As the row keeps it: one flat object, '' for none."""
+        return json.dumps({"code": self.code} | dict(self.values), ensure_ascii=False) if self else ""
+
+    @classmethod
+    def from_json(cls, text: str) -> Reason:
+        """Read a row's text back; what is no reason of this version stays readable as words."""
+        if not text:
+            return NONE
+        try:
+            values = json.loads(text)
+            return because(Code(values.pop("code")), **values)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return because(Code.WORDS, text=text)
 
 
-def interruption_place(reason: str) -> str:
+NONE = Reason()
+
+
+def because(code: Code, /, **values: Value) -> Reason:
+    """Make a reason."""
+    return Reason(code, tuple(sorted(values.items())))
+
+
+def reason_words(reason: Reason) -> str:
+    """Return a reason in the chosen language."""
+    return _said(reason, tr)
+
+
+def interruption_place(reason: Reason) -> str:
     """Return where a job was interrupted in the chosen language, to stand behind that word; '' for other reasons."""
-    match = _pattern(INTERRUPTED).fullmatch(reason)
-    return _said(match["where"], _PLACES) if match else ""
+    return _place(dict(reason.values), tr) if reason.code is Code.INTERRUPTED else ""
 
 
-def _said(text: str, templates: tuple[str, ...]) -> str:
-    for template in templates:
-        match = _pattern(template).fullmatch(text)
-        if match:
-            values = match.groupdict()
-            if "where" in values:
-                values["where"] = _said(values["where"], _PLACES)
-            if "stage" in values:
-                values["stage"] = tr(values["stage"])
-            return tr(template, **values)
-    return text
+def _said(reason: Reason, say: Say) -> str:
+    if not reason:
+        return ""
+    values = dict(reason.values)
+    sentence = SENTENCES[reason.code]
+    try:
+        return say(sentence, **(values | {"where": _place(values, say)} if "{where}" in sentence else values))
+    except (KeyError, IndexError, ValueError):
+        # A row that somebody has edited: what is there is shown.
+        return reason.to_json()
 
 
-@functools.cache
-def _pattern(template: str) -> re.Pattern[str]:
-    """Match what `template.format(...)` gives, each field as a group."""
-    parts = re.split(r"\{(\w+)\}", template)
-    literals, names = parts[::2], [*parts[1::2], ""]
-    return re.compile(
-        "".join(
-            re.escape(text) + (f"(?P<{name}>.*)" if name else "") for text, name in zip(literals, names, strict=True)
-        ),
-        re.DOTALL,
-    )
+def _place(values: Mapping[str, Value], say: Say) -> str:
+    """Where a job stood: 'at step 5 of 8, part 2 of 3'; "stage" is '' while it denoises."""
+    stage = say(str(values.get("stage", "")))
+    if not values.get("num_steps"):
+        return say(IN_STAGE, stage=stage) if stage else say(BEFORE_FIRST_STEP)
+    if values.get("num_parts", 1) == 1:
+        return say(AT_STEP_IN_STAGE if stage else AT_STEP, **(dict(values) | {"stage": stage}))
+    return say(AT_STEP_OF_PART_IN_STAGE if stage else AT_STEP_OF_PART, **(dict(values) | {"stage": stage}))

@@ -14,7 +14,6 @@ from typing import Literal
 from pipelines.front.host_memory import available_bytes
 from pipelines.front.language import tr
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.actions import QueueActions
 from skyreels_tui.queue.batches.inbox import Inbox
 from skyreels_tui.queue.engine import sweep
@@ -28,6 +27,7 @@ from skyreels_tui.queue.engine.space import free_bytes
 from skyreels_tui.queue.engine.watchdog import AvailableBytes, Watchdog
 from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.database import default_stem
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.opening import open_store
@@ -165,7 +165,7 @@ class QueueService(QueueActions):
         runner = self._runner
         if runner is not None and runner.running_job is not None:
             # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
-            self._store.give_up(runner.running_job, reason=reasons.STOPPED_AT_ONCE)
+            self._store.give_up(runner.running_job, reason=because(Code.STOPPED_AT_ONCE))
 
     @property
     def is_open(self) -> bool:

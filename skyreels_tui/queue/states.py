@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pipelines.front.language import mark
 from skyreels_tui.queue.model import FINISHED, PENDING, Job, JobState
+from skyreels_tui.queue.reasons import Code
 
 
 class Action(StrEnum):
@@ -110,6 +111,13 @@ TABLE: Mapping[Action, Leads] = {
 }
 """Action -> the states in which it applies, each with the states that it may lead to. A retry is a new row."""
 
+ANSWERS: Mapping[Code, tuple[Action, ...]] = {
+    Code.DIED_TWICE: (Action.RESTART, Action.RELEASE, Action.CANCEL),
+    Code.INPUT_CHANGED: (Action.RESTART, Action.RELEASE, Action.CANCEL),
+    Code.DISK_STAYS_FULL: (Action.RELEASE, Action.CANCEL),
+}
+"""Reason of a held job that is a question -> what answers it; 'run it again' means the first."""
+
 _NEEDS_RUNNING = frozenset(action for action, leads in TABLE.items() if set(leads) == _RUNNING)
 
 
@@ -147,7 +155,7 @@ def again(job: Job) -> Action:
         case JobState.INTERRUPTED:
             return Action.RESUME
         case JobState.HELD:
-            return Action.RESTART if "restart" in job.reason else Action.RELEASE
+            return ANSWERS.get(job.reason.code, (Action.RELEASE,))[0]
         case _:
             return Action.RETRY
 

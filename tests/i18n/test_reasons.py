@@ -1,4 +1,4 @@
-"""Reasons are kept in English, whoever stored them, and said in the language of whoever reads them."""
+"""Reasons are kept as codes, whoever stored them, and said in the language of whoever reads them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.front import language
 from pipelines.front.progress import Stage
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.model import Job, JobState
-from skyreels_tui.queue.reasons import reason_words
-from skyreels_tui.queue.store.attempts import describe_place
+from skyreels_tui.queue.reasons import Code, Reason, because, reason_words
+from skyreels_tui.queue.store.attempts import place_values
+from skyreels_tui.queue.store.old_reasons import read_old_reason
 
 
 @pytest.fixture
@@ -42,27 +42,55 @@ PLACES = {
 @pytest.mark.usefixtures("portuguese")
 @pytest.mark.parametrize("place", PLACES)
 def test_every_place_is_said(place: str) -> None:
-    stored = describe_place(PLACES[place])
-    said = reason_words(reasons.INTERRUPTED.format(where=stored))
+    said = reason_words(because(Code.INTERRUPTED, **place_values(PLACES[place])))
     assert said.startswith("interrompido ")
     assert not {"at", "step", "of", "part", "stage", "while", "before", "decode", "text"} & set(said.split())
 
 
 @pytest.mark.usefixtures("portuguese")
 def test_values_are_kept() -> None:
-    assert reason_words("waits for job 12") == "espera o trabalho 12"
-    assert reason_words("waits for memory: {a} 100 %\nx") == "espera memória: {a} 100 %\nx"
-    stored = reasons.DIED_TWICE.format(where=reasons.AT_STEP.format(step=3, num_steps=8))
-    assert "no passo 3 de 8" in reason_words(stored)
+    assert reason_words(because(Code.WAITS_FOR_JOB, id=12)) == "espera o trabalho 12"
+    assert reason_words(because(Code.WAITS_FOR_MEMORY, why="{a} 100 %\nx")) == "espera memória: {a} 100 %\nx"
+    assert "no passo 3 de 8" in reason_words(because(Code.DIED_TWICE, step=3, num_steps=8))
 
 
-@pytest.mark.usefixtures("portuguese")
-def test_what_no_sentence_made_stays() -> None:
-    assert reason_words("somebody else's words") == "somebody else's words"
-    assert reason_words("") == ""
+@pytest.mark.parametrize(
+    "text", ["somebody else's words", "restart", "{}", "[1]", '{"code": "of tomorrow"}', '{"id": 3}']
+)
+def test_what_is_no_reason_stays_readable(text: str) -> None:
+    kept = Reason.from_json(text)
+    assert (kept.code, reason_words(kept)) == (Code.WORDS, text)
+    assert Reason.from_json(kept.to_json()) == kept
+    assert reason_words(Reason.from_json("")) == ""
 
 
+@pytest.mark.parametrize("row", ['{"code": "waits_for_job"}', '{"code": "died_twice", "step": "x"}'])
+def test_a_row_with_the_wrong_values_is_shown_and_ends_nothing(row: str) -> None:
+    assert reason_words(Reason.from_json(row))
+
+
+EXAMPLES = {code: because(code) for code in Code if code} | {
+    Code.WAITS_FOR_JOB: because(Code.WAITS_FOR_JOB, id=12),
+    Code.JOB_FAILED: because(Code.JOB_FAILED, id=3),
+    Code.JOB_CANCELLED: because(Code.JOB_CANCELLED, id=3),
+    Code.JOB_DELETED: because(Code.JOB_DELETED, id=3),
+    Code.WAITS_FOR_MEMORY: because(Code.WAITS_FOR_MEMORY, why="needs 61 GiB, 48 available: (close) programs"),
+    Code.WAITS_FOR_DISK: because(Code.WAITS_FOR_DISK, size="1.20 GiB"),
+    Code.DISK_STAYS_FULL: because(
+        Code.DISK_STAYS_FULL, tries=4, free="9.00 GiB", error="[Errno 28] /restart-test/a (b) free, a quota? (x)"
+    ),
+    Code.INPUT_CHANGED: because(Code.INPUT_CHANGED, path="/data/restart: released (died twice)\n/a.jpg"),
+    Code.WORDS: because(Code.WORDS, text="what nobody here ever wrote"),
+}
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
 @pytest.mark.parametrize("place", PLACES)
-def test_english_is_what_was_stored(place: str) -> None:
-    stored = reasons.DIED_TWICE.format(where=describe_place(PLACES[place]))
-    assert reason_words(stored) == stored
+def test_an_old_sentence_becomes_its_code_with_all_its_values(code: Code, place: str) -> None:
+    reason = EXAMPLES[code]
+    if code in (Code.INTERRUPTED, Code.DIED_TWICE):
+        reason = because(code, **place_values(PLACES[place]))
+    if code is Code.NO_INODES:
+        return
+    assert read_old_reason(str(reason)) == reason
+    assert Reason.from_json(reason.to_json()) == reason

@@ -29,7 +29,7 @@ from skyreels_tui.app.services import Services
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue import reasons
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.settings.settings import Settings
@@ -82,12 +82,11 @@ def begin(start, tmp_path, picture, folders, pseudo) -> Callable[..., object]:  
     from pipelines.tasks.reference_to_video import ReferenceToVideo
 
     request = ReferenceToVideo(prompt=PROMPT, ref_imgs=(picture,), resolution="128P", profile="demo")
-    place = reasons.AT_STEP.format(step=3, num_steps=8)
     rows = [
         {"state": "queued"},
         {"state": "held"},
-        {"state": "held", "attempts": 2, "reason": reasons.DIED_TWICE.format(where=place)},
-        {"state": "interrupted", "step": 3, "num_steps": 8, "reason": reasons.PROGRAM_CLOSED},
+        {"state": "held", "attempts": 2, "reason": because(Code.DIED_TWICE, step=3, num_steps=8).to_json()},
+        {"state": "interrupted", "step": 3, "num_steps": 8, "reason": because(Code.PROGRAM_CLOSED).to_json()},
         {"state": "done", "run_seconds": 61, "output": str(tmp_path / "result/a.mp4")},
         {"state": "done", "run_seconds": 61, "output": str(tmp_path / "result/b.mp4"), "suspect": "чёрный"},
         {"state": "failed", "stage": "denoise", "step": 2, "num_steps": 8, "segment": 1, "num_segments": 3,

@@ -23,6 +23,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.watching.follower import Follower
 from skyreels_tui.settings.settings import Settings
@@ -146,7 +147,7 @@ def test_a_row_that_says_running_without_a_living_owner_is_not_believed(
     follower = Follower(folders, Heard())
     follower.poll()
     (job,) = follower.jobs
-    assert (job.state, job.reason) == (JobState.INTERRUPTED, "the program that ran it has ended")
+    assert (job.state, job.reason.code) == (JobState.INTERRUPTED, Code.OWNER_GONE)
     assert follower.progress is None
     folders.lock.write_text(f"{os.getpid()}\n")
     follower.poll()

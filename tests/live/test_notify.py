@@ -20,6 +20,7 @@ from skyreels_tui.notify.notifier import Notifier, NotifyOptions
 from skyreels_tui.notify.terminal import Terminal, find_terminal
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from tests.live.conftest import job_of
 
 NOTICE = Notice("done", "corridor-A is done", "/data/a.mp4", job_of("hero.png", state=JobState.DONE))
@@ -83,8 +84,8 @@ def test_what_is_worth_telling() -> None:
     assert (told.kind, told.title, told.text) == ("done", "corridor-A is done", "/data/a.mp4")
     kinds = {
         JobState.FAILED: ("failed", {"error": "no room"}),
-        JobState.HELD: ("attention", {"reason": "died twice"}),
-        JobState.INTERRUPTED: ("attention", {"reason": "memory"}),
+        JobState.HELD: ("attention", {"reason": because(Code.DIED_TWICE)}),
+        JobState.INTERRUPTED: ("attention", {"reason": because(Code.MEMORY)}),
     }
     for state, (kind, changes) in kinds.items():
         found = notice_for(JobState.RUNNING, replace(job, state=state, **changes))  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from skyreels_tui.monitors.sample import (
 )
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.ui.drawing.glyphs import ASCII
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.panels.disk import DiskPanel
@@ -264,7 +265,10 @@ async def test_windows_and_loading_are_counted() -> None:
     [
         ({"state": JobState.FAILED, "error": "disk full while writing " * 9}, "✗ failed: disk full while"),
         (
-            {"state": JobState.INTERRUPTED, "reason": "interrupted at step 20 of 20, part 3 of 4 (condition)"},
+            {
+                "state": JobState.INTERRUPTED,
+                "reason": because(Code.INTERRUPTED, step=20, num_steps=20, part=3, num_parts=4, stage="condition"),
+            },
             "◌ interrupted at step 20 of 20, part 3 of 4",
         ),
     ],

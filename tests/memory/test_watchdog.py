@@ -9,6 +9,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.engine.cancel import CancelToken, Why
 from skyreels_tui.queue.engine.watchdog import Watchdog
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code, because
 from tests.queue.conftest import Events, folders, make_request, open_service  # noqa: F401
 
 GIB = 2**30
@@ -19,7 +20,7 @@ class Stops:
         self.seen = []
 
     def __call__(self, reason, urgent):
-        self.seen.append((reason, urgent))
+        self.seen.append((reason.code, urgent))
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,9 @@ def test_only_what_is_not_wanted_stops_inside_a_step():
 
     token = CancelToken()
     token.check_inside_step()
-    token.stop(Why.STOP, "closing")
+    token.stop(Why.STOP, because(Code.PROGRAM_CLOSED))
     token.check_inside_step()
-    token.stop(Why.STOP, "memory", urgent=True)
+    token.stop(Why.STOP, because(Code.MEMORY), urgent=True)
     with pytest.raises(Cancelled):
         token.check_inside_step()
     cancelled = CancelToken()
@@ -80,7 +81,7 @@ def test_a_job_stops_at_the_floor_and_goes_on_later(open_service):  # noqa: F811
     reading[0] = 6 * GIB
     until(lambda: service.job(job.id).state is JobState.INTERRUPTED)
     stopped = service.job(job.id)
-    assert "memory" in stopped.reason
+    assert "memory" in str(stopped.reason)
     assert stopped.step == 2
     assert executor.freed.wait(10)
     reading[0] = 20 * GIB
@@ -98,13 +99,13 @@ def test_a_job_waits_for_memory_with_words_and_starts_when_there_is_some(open_se
     job = service.add(make_request())
     until(lambda: service.status().pause == "memory")
     assert "needs 61 GiB, 48 available" in service.status().message
-    assert "needs 61 GiB, 48 available" in service.job(job.id).reason
+    assert "needs 61 GiB, 48 available" in str(service.job(job.id).reason)
     assert service.job(job.id).state is JobState.QUEUED
     assert executor.began == []
     executor.waits_for = ""
     done = service.wait(job.id, 20)
     assert done.state is JobState.DONE
-    assert "waits" not in done.reason
+    assert "waits" not in str(done.reason)
     assert service.status().pause == ""
 
 

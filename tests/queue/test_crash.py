@@ -75,5 +75,5 @@ def test_two_kills_at_the_same_step_ask_a_person(points, tmp_path, open_service,
     assert again.killed
     service = open_service(start=False, auto_resume=True)
     held, other = service.jobs()
-    assert held.state == JobState.HELD and "died twice at step 2 of 3" in held.reason
+    assert held.state == JobState.HELD and "died twice at step 2 of 3" in str(held.reason)
     assert other.state == JobState.QUEUED

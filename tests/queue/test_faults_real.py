@@ -92,7 +92,7 @@ def test_a_quota_is_asked_about_after_some_tries(open_service, monkeypatch, word
     service = open_service(executor)
     job, other = service.add(make_request()), service.add(make_request())
     held = service.wait(job.id, LONG_S)
-    assert held.state == JobState.HELD and "quota" in held.reason and words in held.reason
+    assert held.state == JobState.HELD and "quota" in str(held.reason) and words in str(held.reason)
     executor.spent = False
     service.release(job.id)
     assert service.wait(job.id, LONG_S).state == JobState.DONE

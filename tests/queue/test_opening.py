@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from skyreels_tui.queue.errors import DatabaseUnusable, ReadOnlyQueue
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store import migrations
 from skyreels_tui.queue.store.opening import backups, open_store, restore, start_new
 from tests.queue.conftest import entry
@@ -115,17 +116,18 @@ def test_a_migration_is_preceded_by_a_backup_and_undone_when_it_fails(tmp_path, 
     def works(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE jobs ADD COLUMN mood TEXT")
 
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr("skyreels_tui.queue.store.opening.SCHEMA_VERSION", 2)
+    now = migrations.SCHEMA_VERSION
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", now + 1)
+    monkeypatch.setattr("skyreels_tui.queue.store.opening.SCHEMA_VERSION", now + 1)
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, broken))
     with pytest.raises(RuntimeError):
         open_store(path)
     with closing(sqlite3.connect(path)) as raw:
-        assert raw.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert raw.execute("PRAGMA user_version").fetchone()[0] == now
         assert "mood" not in raw.execute("SELECT sql FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS[:1], works))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS[:now], works))
     assert labels(path) == ["a"]
-    assert any("before-v2" in one.name for one in backups(path))
+    assert any(f"before-v{now + 1}" in one.name for one in backups(path))
 
 
 def test_many_processes_may_open_a_new_queue_at_once(tmp_path):
@@ -152,3 +154,30 @@ def test_the_queue_belongs_to_its_owner_alone(tmp_path):
     path = tmp_path / "queue.db"
     fill(path, "a")
     assert path.stat().st_mode & 0o077 == 0
+
+
+OLD_REASONS = {
+    "waits for job 12": because(Code.WAITS_FOR_JOB, id=12),
+    "interrupted at step 20 of 20, part 3 of 4 (condition)": because(
+        Code.INTERRUPTED, step=20, num_steps=20, part=3, num_parts=4, stage="condition"
+    ),
+    "disk full 4 times with 9.00 GiB free, a quota? (disk full at /restart-test)": because(
+        Code.DISK_STAYS_FULL, tries=4, free="9.00 GiB", error="disk full at /restart-test"
+    ),
+    "a sentence of somebody: restart it": because(Code.WORDS, text="a sentence of somebody: restart it"),
+    "": because(Code.NONE),
+}
+
+
+def test_a_queue_of_version_1_keeps_its_reasons_as_codes(tmp_path):
+    path = tmp_path / "queue.db"
+    fill(path, *map(str, range(len(OLD_REASONS))))
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA user_version = 1")
+        for job_id, text in enumerate(OLD_REASONS, 1):
+            raw.execute("UPDATE jobs SET reason = ?, step = 7 WHERE id = ?", (text, job_id))
+        raw.commit()
+    with closing(open_store(path)) as store:
+        assert [(job.reason, job.step) for job in store.list()] == [(reason, 7) for reason in OLD_REASONS.values()]
+    with closing(open_store(path)) as store:
+        assert [job.reason for job in store.list()] == list(OLD_REASONS.values()), "once is enough"

@@ -16,6 +16,7 @@ from pipelines.front.progress import Stage
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.events import JobChanged, JobProgress, LogLine, QueueStatus
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.rows import NewJob
 from tests.queue.conftest import PICTURE, WAIT_S, Events, make_request
@@ -130,7 +131,7 @@ def test_pause_now_requeues_at_the_step_and_goes_on_there(open_service):
     events.wait_for(at_step(job.id, 2))
     service.pause(now=True)
     events.wait_for(in_state(job.id, JobState.QUEUED))
-    paused = events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason == "paused")
+    paused = events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason.code is Code.PAUSED)
     assert paused.job.step == 2
     events.wait_for(lambda e: isinstance(e, QueueStatus) and e.engine == "idle" and e.pause == "now")
     service.unpause()
@@ -207,7 +208,7 @@ def test_a_changed_input_stops_the_resume_with_a_question(open_service, tmp_path
     picture.write_bytes((Path(PICTURE).parent / "coffee.jpg").read_bytes())
     service.resume(job.id)
     held = service.wait(job.id, WAIT_S)
-    assert held.state == JobState.HELD and str(picture) in held.reason and "restart" in held.reason
+    assert held.state == JobState.HELD and str(picture) in str(held.reason) and "restart" in str(held.reason)
     service.release(job.id)
     assert service.wait(job.id, WAIT_S).state == JobState.HELD, "going on with another picture is no option"
     executor.open_gate()
@@ -224,7 +225,7 @@ def test_edited_while_paused_starts_from_the_beginning(open_service):
     executor.advance(2)
     events.wait_for(at_step(job.id, 2))
     service.pause(now=True)
-    events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason == "paused")
+    events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason.code is Code.PAUSED)
     service.edit(job.id, make_request(seed=9))
     events.all.clear()
     service.unpause()
@@ -243,7 +244,7 @@ def test_the_estimate_of_a_second_attempt_knows_which_steps_are_stored(open_serv
     executor.advance(2)
     events.wait_for(at_step(job.id, 2))
     service.pause(now=True)
-    events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason == "paused")
+    events.wait_for(lambda e: isinstance(e, JobChanged) and e.job.reason.code is Code.PAUSED)
     if edited:
         service.edit(job.id, make_request(seed=9))
     service.unpause()
@@ -442,7 +443,7 @@ def test_full_disk_in_the_middle_pauses_and_goes_on_at_the_step(open_service, mo
     job = service.add(make_request())
     events.wait_for(lambda e: isinstance(e, QueueStatus) and e.pause == "disk")
     waiting = service.job(job.id)
-    assert waiting.state == JobState.QUEUED and waiting.step == 2 and "disk full" in waiting.reason
+    assert waiting.state == JobState.QUEUED and waiting.step == 2 and "disk full" in str(waiting.reason)
     free["bytes"] = 2**41
     done = service.wait(job.id, WAIT_S)
     assert done.state == JobState.DONE and executor.began == [job.id, job.id]
@@ -452,7 +453,7 @@ def test_an_input_error_of_the_executor_holds_the_job(open_service):
     changed = InputChanged(Path("/data/a.jpg"))
     service = open_service(FakeExecutor(Script(failures={(Stage.CONDITION, 0): changed})))
     job = service.wait(service.add(make_request()).id, WAIT_S)
-    assert job.state == JobState.HELD and "/data/a.jpg" in job.reason
+    assert job.state == JobState.HELD and "/data/a.jpg" in str(job.reason)
 
 
 def test_cancelled_without_anybody_asking_counts_as_a_stop(open_service):

@@ -15,6 +15,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.engine.signals import AT_ONCE_CODE, StopSignals, handled
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from tests.queue.conftest import WAIT_S, make_request
 from tests.queue.harness import home_of, jobs_left
@@ -89,7 +90,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_keeps_the_steps(tmp_path):
         os.kill(child, signal.SIGINT)
     assert exit_code(child) == AT_ONCE_CODE
     one = jobs_left(tmp_path)[0]
-    assert one.state == JobState.INTERRUPTED and one.step == 1 and one.reason == "stopped at once"
+    assert one.state == JobState.INTERRUPTED and one.step == 1 and one.reason.code is Code.STOPPED_AT_ONCE
 
 
 class SlowSecondStep:

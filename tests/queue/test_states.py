@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from skyreels_tui.queue import states
 from skyreels_tui.queue.errors import NotAllowed
 from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.states import Action, WhyNot
 from skyreels_tui.queue.store.store import Store
 from skyreels_tui.ui.keys import HOME, JOB
@@ -75,9 +79,9 @@ def do(store: Store, action: Action, job: int) -> None:
         case Action.STOP:
             store.cancelled(job, run_seconds=1)
         case Action.INTERRUPT | Action.REQUEUE | Action.SET_ASIDE:
-            getattr(store, action.name.lower())(job, reason="r", run_seconds=1)
+            getattr(store, action.name.lower())(job, reason=because(Code.STOPPED), run_seconds=1)
         case Action.NOTE:
-            store.note(job, "r")
+            store.note(job, because(Code.STOPPED))
         case Action.MOVE:
             store.move(job, 1)
         case _:
@@ -104,7 +108,7 @@ def bring_to(store: Store, state: JobState) -> int:
         elif state == JobState.FAILED:
             store.fail(job, error="e", run_seconds=1)
         elif state == JobState.INTERRUPTED:
-            store.interrupt(job, reason="r", run_seconds=1)
+            store.interrupt(job, reason=because(Code.STOPPED), run_seconds=1)
     assert store.get(job).state == state
     return job
 
@@ -183,3 +187,30 @@ def test_a_key_does_exactly_what_the_table_allows_and_else_says_why(store, scope
 def test_other_keys_are_never_refused(store):
     job: Job = store.get(bring_to(store, JobState.RUNNING))
     assert [refusal_of(HOME, key, job) for key in ("n", "p", "M", "question_mark", "z", "enter")] == [""] * 6
+
+
+HELD = {
+    "a folder called restart-test": (because(Code.DISK_STAYS_FULL, error="disk full at /restart-test"), Action.RELEASE),
+    "a picture called restart.jpg": (because(Code.INPUT_CHANGED, path="/a/restart.jpg"), Action.RESTART),
+    "old words with restart in them": (because(Code.WORDS, text="restart it from step 0"), Action.RELEASE),
+    "waits for restart": (because(Code.WAITS_FOR_MEMORY, why="restart the machine"), Action.RELEASE),
+    "held by hand": (because(Code.NONE), Action.RELEASE),
+    "died twice": (because(Code.DIED_TWICE, step=3, num_steps=8), Action.RESTART),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_only_the_code_of_a_reason_decides_what_again_means(open_service, folders, name):
+    reason, wanted = HELD[name]
+    service = open_service(start=False)
+    job = service.add(make_request())
+    with closing(sqlite3.connect(folders.database)) as raw:
+        raw.execute("UPDATE jobs SET state = 'held', step = 3, num_steps = 8, reason = ?", (reason.to_json(),))
+        raw.commit()
+    steps = folders.jobs / str(job.id) / "step"
+    steps.parent.mkdir()
+    steps.touch()
+    assert states.again(service.job(job.id)) is wanted
+    kept = service.again(job.id)
+    assert kept.state is JobState.QUEUED
+    assert (kept.step == 3) == steps.exists() == (wanted is Action.RELEASE), "only a restart throws steps away"

@@ -9,6 +9,7 @@ import pytest
 from pipelines.front.errors import InvalidRequest
 from skyreels_tui.queue.errors import NoSuchJob, NotAllowed
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.queue.store.rows import NewJob
 from tests.queue.conftest import entry, make_request
@@ -113,7 +114,7 @@ def test_run_next_goes_before_all_and_is_released(store):
 def test_a_paused_job_is_first_again(store):
     store.add_many([entry("a"), entry("b")])
     job = store.claim()
-    store.requeue(job.id, reason="paused", run_seconds=3.0)
+    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
     assert labels(store) == ["a", "b"]
 
 
@@ -122,7 +123,7 @@ def test_a_paused_job_is_first_again_whatever_was_moved_behind_it_meanwhile(stor
     job = store.claim()
     for label in "bcbc":
         store.run_next(next(row.id for row in store.list() if row.label == label))
-    store.requeue(job.id, reason="paused", run_seconds=3.0)
+    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
     assert labels(store) == ["a", "c", "b"]
 
 
@@ -131,10 +132,10 @@ def test_a_paused_job_is_first_again_whatever_was_moved_behind_it_meanwhile(stor
 
 def test_a_reference_takes_the_other_jobs_output(store):
     first, second = store.add_many([entry("one"), entry("two", ref_imgs=("{{prev}}",))])
-    assert second.state == JobState.BLOCKED and str(first.id) in second.reason
+    assert second.state == JobState.BLOCKED and str(first.id) in str(second.reason)
     finish(store, first.id, "/r/one.mp4")
     ready = store.get(second.id)
-    assert ready.state == JobState.QUEUED and ready.reason == ""
+    assert ready.state == JobState.QUEUED and not ready.reason
     assert store.resolved(ready).request.ref_imgs == ("/r/one.mp4",)
     assert ready.request.ref_imgs == ("{{prev}}",)
 
@@ -152,7 +153,7 @@ def test_a_failed_target_blocks_only_those_that_need_it(store):
     bad, needs, free = store.add_many([entry("bad"), entry("needs", ref_imgs=("{{job:bad}}",)), entry("free")])
     fail(store, bad.id)
     assert store.get(needs.id).state == JobState.BLOCKED
-    assert store.get(needs.id).reason == f"job {bad.id} failed"
+    assert store.get(needs.id).reason == because(Code.JOB_FAILED, id=bad.id)
     assert store.claim().id == free.id
 
 
@@ -162,7 +163,7 @@ def test_a_retry_takes_over_what_waited_for_the_failed_job(store):
     again = store.retry(bad.id)
     assert again.retry_of == bad.id and again.id != bad.id
     assert store.get(bad.id).state == JobState.FAILED
-    assert str(again.id) in store.get(needs.id).reason
+    assert str(again.id) in str(store.get(needs.id).reason)
     finish(store, again.id, "/r/again.mp4")
     assert store.resolved(store.get(needs.id)).request.ref_imgs == ("/r/again.mp4",)
 
@@ -199,9 +200,9 @@ def test_holding_and_releasing_a_blocked_job_blocks_it_again(store):
 def test_a_deleted_target_is_named_and_comes_back(store):
     first, second = store.add_many([entry("a"), entry("b", ref_imgs=("{{prev}}",))])
     store.delete(first.id)
-    assert "deleted" in store.get(second.id).reason
+    assert "deleted" in str(store.get(second.id).reason)
     store.undelete(first.id)
-    assert store.get(second.id).reason == f"waits for job {first.id}"
+    assert store.get(second.id).reason == because(Code.WAITS_FOR_JOB, id=first.id)
 
 
 # Copies, edits, deletion
@@ -211,7 +212,7 @@ def test_editing_forgets_the_steps_of_the_old_request(store):
     job = store.add(entry())
     store.claim()
     store.update_step(job.id, stage="denoise", step=3, num_steps=8, segment=0, num_segments=1, run_seconds=2.0)
-    store.requeue(job.id, reason="paused", run_seconds=2.0)
+    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=2.0)
     assert store.edit(job.id, store.get(job.id).request, "only the label").step == 3
     edited = store.edit(job.id, make_request(seed=7))
     assert (edited.step, edited.request.seed, edited.label) == (0, 7, "only the label")
@@ -263,7 +264,7 @@ def test_a_running_job_of_a_dead_owner_is_interrupted_at_its_step(store):
     die_at(store, job.id, 5)
     store.recover(auto_resume=False)
     left = store.get(job.id)
-    assert left.state == JobState.INTERRUPTED and "step 5 of 8" in left.reason
+    assert left.state == JobState.INTERRUPTED and "step 5 of 8" in str(left.reason)
     assert store.claim() is None
     store.resume(job.id)
     assert store.claim().id == job.id
@@ -282,7 +283,7 @@ def test_dying_twice_at_the_same_step_is_held_with_an_explanation(store):
         die_at(store, job.id, 3)
         store.recover(auto_resume=True)
     held = store.get(job.id)
-    assert held.state == JobState.HELD and "died twice" in held.reason and "step 3 of 8" in held.reason
+    assert held.state == JobState.HELD and "died twice" in str(held.reason) and "step 3 of 8" in str(held.reason)
     store.release(job.id)
     die_at(store, job.id, 3)
     store.recover(auto_resume=True)

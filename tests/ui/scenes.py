@@ -49,9 +49,9 @@ from skyreels_tui.monitors.sample import (
     Pool,
     Sample,
 )
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.events import JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.panels.live import LivePanel
@@ -117,10 +117,10 @@ JOBS = (
     RUNNING,
     _job(13, JobState.QUEUED, "line-03", AVATAR),
     _job(14, JobState.BLOCKED, "corridor-B", SingleShotExtension(prompt="It goes on", **_CLIP),  # type: ignore[arg-type]
-         reason=reasons.WAITS_FOR_JOB.format(id=12)),
+         reason=because(Code.WAITS_FOR_JOB, id=12)),
     _job(15, JobState.HELD, "close-up", ShotSwitchingExtension(prompt="Closer", cut="[ZOOM_IN_CUT]", **_CLIP)),  # type: ignore[arg-type]
     _job(16, JobState.INTERRUPTED, "night", step=3, num_steps=8, stage="denoise", attempts=1,
-         reason=reasons.INTERRUPTED.format(where=reasons.AT_STEP.format(step=3, num_steps=8))),
+         reason=because(Code.INTERRUPTED, step=3, num_steps=8)),
     _job(11, JobState.DONE, "corridor-0", **_DONE, output="result/reference_to_video/corridor-0.mp4"),
     _job(9, JobState.DONE, "test-cut", **_DONE, output="result/reference_to_video/test-cut.mp4",
          suspect="every frame looked at is black"),

@@ -73,7 +73,7 @@ async def test_a_changed_input_asks_and_one_key_starts_from_step_0(start, tmp_pa
         mine.write_bytes((Path(PICTURE).parent / "coffee.jpg").read_bytes())
         await s.press("r")
         await s.until(lambda: s.state(job.id) is JobState.HELD)
-        assert "has changed" in s.app.service.job(job.id).reason
+        assert "has changed" in str(s.app.service.job(job.id).reason)
         s.executor.open_gate()
         await s.until(lambda: s.app.board.get(job.id).state is JobState.HELD)
         await s.press("r")

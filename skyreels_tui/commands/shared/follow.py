@@ -15,6 +15,7 @@ from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code
 
 if TYPE_CHECKING:
     from skyreels_tui.commands.shared.stopping import Stop
@@ -178,5 +179,5 @@ def follow(
 def has_ended(job: Job) -> bool:
     """True when waiting for a job is over; a job that waits for another one goes on being waited for."""
     if job.state is JobState.BLOCKED:
-        return not job.reason.startswith("waits")
+        return job.reason.code is not Code.WAITS_FOR_JOB
     return job.state in ENDS

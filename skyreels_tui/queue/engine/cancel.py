@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pipelines.front.errors import Cancelled
 from pipelines.front.language import mark
+from skyreels_tui.queue.reasons import NONE, Reason
 
 
 class Why(StrEnum):
@@ -28,7 +29,7 @@ class CancelToken:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._why: Why | None = None
-        self.reason = ""
+        self.reason = NONE
         self._urgent = False
 
     @property
@@ -36,7 +37,7 @@ class CancelToken:
         """The strongest wish so far."""
         return self._why
 
-    def stop(self, why: Why, reason: str = "", *, urgent: bool = False) -> None:
+    def stop(self, why: Why, reason: Reason = NONE, *, urgent: bool = False) -> None:
         """Ask the attempt to stop at its next edge; `reason` is kept with the row. An urgent stop gives up the step."""
         with self._lock:
             self._urgent = self._urgent or urgent

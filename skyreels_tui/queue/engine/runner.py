@@ -11,11 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipelines.front.errors import INPUT_CHANGED, Cancelled, InputChanged, PipelineError
+from pipelines.front.errors import Cancelled, InputChanged, PipelineError
 from pipelines.front.language import tr
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.attempt_clock import AttemptClock
 from skyreels_tui.queue.engine.cancel import CancelToken, Why
@@ -25,6 +24,7 @@ from skyreels_tui.queue.engine.priority import compute_in_background
 from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, gib, shortage
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.store.store import Store
 
 SWITCH_INTERVAL_S = 0.0005
@@ -106,7 +106,7 @@ class Runner:
         """Look at the queue again."""
         self._wake.set()
 
-    def stop_job(self, why: Why, job_id: int | None = None, reason: str = "", *, urgent: bool = False) -> None:
+    def stop_job(self, why: Why, job_id: int | None = None, reason: Reason = NONE, *, urgent: bool = False) -> None:
         """Stop the running job (or only if it is `job_id`) at its next edge; an urgent stop gives up its step."""
         attempt = self._attempt
         if attempt is not None and job_id in (None, attempt.job.id):
@@ -116,7 +116,7 @@ class Runner:
         """End the thread after the running job, or at its next edge; returns at once."""
         self._closing = True
         if not finish_job:
-            self.stop_job(Why.STOP, reason=reasons.PROGRAM_CLOSED)
+            self.stop_job(Why.STOP, reason=because(Code.PROGRAM_CLOSED))
         self._wake.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -219,14 +219,14 @@ class Runner:
         if self.waiting_for != text:
             self._parts.log.write(tr("queue waits, {text}", text=text), level="warning", job_id=job.id)
             self._show("idle", text)
-        reason = reasons.WAITS_FOR_DISK.format(size=gib(short.needed_bytes))
+        reason = because(Code.WAITS_FOR_DISK, size=gib(short.needed_bytes))
         if job.reason != reason:
             self._store.note(job.id, reason)
 
     def _wait_for_memory(self, job: Job, why: str) -> None:
-        if not job.reason.startswith(reasons.WAITS_FOR_MEMORY.format(why="")):
+        if job.reason.code is not Code.WAITS_FOR_MEMORY:
             self._parts.log.write(tr("job {id} waits: {why}", id=job.id, why=why), level="warning", job_id=job.id)
-        reason = reasons.WAITS_FOR_MEMORY.format(why=why)
+        reason = because(Code.WAITS_FOR_MEMORY, why=why)
         if job.reason != reason:
             self._store.note(job.id, reason)
         self._show("idle", tr("memory: {why}", why=why), "memory")
@@ -386,13 +386,13 @@ class Runner:
             case Why.CANCEL:
                 self._write(lambda: self._store.cancelled(job.id, run_seconds=seconds))
             case Why.PAUSE:
-                reason = token.reason or reasons.PAUSED
+                reason = token.reason or because(Code.PAUSED)
                 self._write(lambda: self._store.requeue(job.id, reason=reason, run_seconds=seconds))
             case _:
-                reason = token.reason or reasons.STOPPED
+                reason = token.reason or because(Code.STOPPED)
                 self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
         self._parts.log.write(tr("job {id} stopped: {why}", id=job.id, why=tr(token.why or Why.STOP)), job_id=job.id)
-        if token.reason == reasons.MEMORY:
+        if token.reason.code is Code.MEMORY:
             self._executor.free()
 
     def _failed(self, attempt: _Attempt, error: Exception) -> None:
@@ -402,7 +402,7 @@ class Runner:
             self._disk_was_full(attempt, error)
         elif isinstance(error, InputChanged):
             self._parts.log.write(str(error), level="warning", job_id=job.id)
-            reason = INPUT_CHANGED.format(path=error.path)
+            reason = because(Code.INPUT_CHANGED, path=str(error.path))
             self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
         else:
             known = isinstance(error, PipelineError)
@@ -421,12 +421,12 @@ class Runner:
         tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)
         self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
         if tries >= _TRIES_ON_FULL_DISK:
-            reason = reasons.DISK_STAYS_FULL.format(tries=tries, free=gib(free), error=error)
+            reason = because(Code.DISK_STAYS_FULL, tries=tries, free=gib(free), error=str(error))
             self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
-        self._write(lambda: self._store.requeue(job.id, reason=reasons.DISK_FULL, run_seconds=seconds))
+        self._write(lambda: self._store.requeue(job.id, reason=because(Code.DISK_FULL), run_seconds=seconds))
         self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=gib(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from skyreels_tui.queue import reasons
+from skyreels_tui.queue.reasons import Code, Reason, because
 
 PERIOD_S = 0.5
 
@@ -21,7 +21,7 @@ class Watchdog:
         available: AvailableBytes,
         floor_bytes: int,
         is_running: Callable[[], bool],
-        stop: Callable[[str, bool], None],
+        stop: Callable[[Reason, bool], None],
         *,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Watchdog:
             return
         available = self._available()
         if available is not None and available < self._floor_bytes:
-            self._stop(reasons.MEMORY, available < self._floor_bytes // 2)
+            self._stop(because(Code.MEMORY), available < self._floor_bytes // 2)
 
     def _main(self) -> None:
         while not self._wait(PERIOD_S):

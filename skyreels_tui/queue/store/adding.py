@@ -9,8 +9,8 @@ from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
 from pipelines.front.request import Request
 from pipelines.tasks import task_named
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.ordering import GAP, next_position
 from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, task_of, utc_now, where_allowed
@@ -92,17 +92,17 @@ def link(
 
 
 def settle(connection: sqlite3.Connection, job_id: int) -> None:
-    """Set a queued or blocked job to what its references allow, with the reason in words."""
+    """Set a queued or blocked job to what its references allow, with the reason."""
     reason = waiting_reason(connection, job_id)
     state = JobState.BLOCKED if reason else JobState.QUEUED
     connection.execute(
         f"UPDATE jobs SET state = ?, reason = ? WHERE id = ? AND {where_allowed(Action.SETTLE)}",
-        (state, reason, job_id),
+        (state, reason.to_json(), job_id),
     )
 
 
-def waiting_reason(connection: sqlite3.Connection, job_id: int) -> str:
-    """Why a job must wait for another one, as the row keeps it, or ''."""
+def waiting_reason(connection: sqlite3.Connection, job_id: int) -> Reason:
+    """Why a job must wait for another one, if it must."""
     rows = connection.execute(
         "SELECT jobs.id, jobs.state, jobs.deleted FROM refs JOIN jobs ON jobs.id = refs.target_id"
         " WHERE refs.job_id = ? AND jobs.state != 'done'"
@@ -110,13 +110,13 @@ def waiting_reason(connection: sqlite3.Connection, job_id: int) -> str:
         (job_id,),
     ).fetchall()
     if not rows:
-        return ""
+        return NONE
     target, state, deleted = rows[0]
     if state == JobState.FAILED:
-        return reasons.JOB_FAILED.format(id=target)
+        return because(Code.JOB_FAILED, id=target)
     if state == JobState.CANCELLED:
-        return reasons.JOB_CANCELLED.format(id=target)
-    return (reasons.JOB_DELETED if deleted else reasons.WAITS_FOR_JOB).format(id=target)
+        return because(Code.JOB_CANCELLED, id=target)
+    return because(Code.JOB_DELETED if deleted else Code.WAITS_FOR_JOB, id=target)
 
 
 def outputs_of_references(connection: sqlite3.Connection, job_id: int) -> Mapping[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.reasons import Code, Reason, Value, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.database import Database
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
@@ -68,12 +68,12 @@ class AttemptStore(Database):
         assignments = "state = 'cancelled', run_seconds = ?, finished_at = ?"
         return self._end(job_id, assignments, Action.STOP, (run_seconds, utc_now()))
 
-    def interrupt(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+    def interrupt(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
         """running -> interrupted: stopped in order, its steps are kept."""
         assignments = "state = 'interrupted', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.INTERRUPT, (reason, run_seconds))
+        return self._end(job_id, assignments, Action.INTERRUPT, (reason.to_json(), run_seconds))
 
-    def give_up(self, job_id: int, *, reason: str) -> None:
+    def give_up(self, job_id: int, *, reason: Reason) -> None:
         """running -> interrupted without waiting for the connection; does nothing when it is busy."""
         if not self._lock.acquire(timeout=1.0):
             return
@@ -82,25 +82,25 @@ class AttemptStore(Database):
                 self._connection.execute(
                     "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?"
                     f" AND {where_allowed(Action.INTERRUPT)}",
-                    (reason, job_id),
+                    (reason.to_json(), job_id),
                 )
         finally:
             self._lock.release()
 
-    def requeue(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+    def requeue(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
         """running -> queued: it goes on at its stored step as soon as the queue does."""
         assignments = "state = 'queued', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.REQUEUE, (reason, run_seconds))
+        return self._end(job_id, assignments, Action.REQUEUE, (reason.to_json(), run_seconds))
 
-    def set_aside(self, job_id: int, *, reason: str, run_seconds: float) -> Job:
+    def set_aside(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
         """running -> held: a person has to decide; `reason` asks the question."""
         assignments = "state = 'held', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.SET_ASIDE, (reason, run_seconds))
+        return self._end(job_id, assignments, Action.SET_ASIDE, (reason.to_json(), run_seconds))
 
-    def note(self, job_id: int, reason: str) -> None:
+    def note(self, job_id: int, reason: Reason) -> None:
         """Say at a queued job why it does not start."""
         with self._transaction():
-            job = self._update(job_id, "reason = ?", Action.NOTE, (reason,))
+            job = self._update(job_id, "reason = ?", Action.NOTE, (reason.to_json(),))
         self.changed([job])
 
     def recover(self, *, auto_resume: bool) -> list[Job]:
@@ -137,15 +137,15 @@ class AttemptStore(Database):
             connection.execute("UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", values)
             self._settle_dependents(connection, job.id)
             return self.get(job.id)
-        where = describe_place(job)
+        place_of = place_values(job)
         connection.execute(
             "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?",
-            (reasons.INTERRUPTED.format(where=where), job.id),
+            (because(Code.INTERRUPTED, **place_of).to_json(), job.id),
         )
         deaths = connection.execute("SELECT deaths FROM jobs WHERE id = ?", (job.id,)).fetchone()[0]
         if deaths >= 2:
-            reason = reasons.DIED_TWICE.format(where=where)
-            connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason, job.id))
+            reason = because(Code.DIED_TWICE, **place_of)
+            connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason.to_json(), job.id))
         return self.get(job.id)
 
     def _end(
@@ -164,13 +164,13 @@ class AttemptStore(Database):
         return job
 
 
-def describe_place(job: Job) -> str:
-    """Where a job stands, as a reason keeps it: 'at step 5 of 8, part 2 of 3'."""
-    if job.num_steps == 0:
-        return reasons.IN_STAGE.format(stage=job.stage) if job.stage else reasons.BEFORE_FIRST_STEP
-    steps = {"step": job.step, "num_steps": job.num_steps, "part": job.segment + 1, "num_parts": job.num_segments}
-    if job.stage in ("", "denoise"):
-        template = reasons.AT_STEP_OF_PART if job.num_segments > 1 else reasons.AT_STEP
-    else:
-        template = reasons.AT_STEP_OF_PART_IN_STAGE if job.num_segments > 1 else reasons.AT_STEP_IN_STAGE
-    return template.format(stage=job.stage, **steps)
+def place_values(job: Job) -> dict[str, Value]:
+    """Where a job stands, as the values of a reason."""
+    values: dict[str, Value] = {}
+    if job.stage and (job.stage != "denoise" or not job.num_steps):
+        values["stage"] = job.stage
+    if job.num_steps:
+        values |= {"step": job.step, "num_steps": job.num_steps}
+        if job.num_segments > 1:
+            values |= {"part": job.segment + 1, "num_parts": job.num_segments}
+    return values

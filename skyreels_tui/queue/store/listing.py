@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import replace
 
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue import reasons
 from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, schema_version
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, quoted
@@ -51,4 +51,4 @@ def without_owner(job: Job) -> Job:
     """The job as it stands while nobody runs jobs: a row says 'running' until the next owner has sorted it out."""
     if job.state is not JobState.RUNNING:
         return job
-    return replace(job, state=JobState.INTERRUPTED, reason=reasons.OWNER_GONE)
+    return replace(job, state=JobState.INTERRUPTED, reason=because(Code.OWNER_GONE))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from skyreels_tui.queue.store.old_reasons import read_old_reason
+
 APPLICATION_ID = 0x534B5233
 """'SKR3' in the file's header: tells our queue from any other SQLite file."""
 
@@ -58,7 +60,15 @@ def _m001_jobs(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE control (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001_jobs,)
+def _m002_reasons(connection: sqlite3.Connection) -> None:
+    """A reason is a code with values, where version 1 kept an English sentence."""
+    rows = connection.execute("SELECT id, reason FROM jobs WHERE reason != ''").fetchall()
+    connection.executemany(
+        "UPDATE jobs SET reason = ? WHERE id = ?", [(read_old_reason(text).to_json(), job_id) for job_id, text in rows]
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001_jobs, _m002_reasons)
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Reason
 from skyreels_tui.queue.states import Action, states_for
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Job))
 COLUMNS = ", ".join(_FIELDS)
 """Columns of `jobs` in the order of Job's fields."""
 
-_STATE = _FIELDS.index("state")
+_STATE, _REASON = _FIELDS.index("state"), _FIELDS.index("reason")
 _FLAGS = tuple(_FIELDS.index(name) for name in ("cancel_requested", "deleted"))
 
 
@@ -38,6 +39,7 @@ def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
     """Build a Job from a row that was selected with COLUMNS."""
     values: list[object] = list(row)
     values[_STATE] = JobState(str(values[_STATE]))
+    values[_REASON] = Reason.from_json(str(values[_REASON]))
     for index in _FLAGS:
         values[index] = bool(values[index])
     return Job(*values)  # type: ignore[arg-type]

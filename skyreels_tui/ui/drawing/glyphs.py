@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,6 @@ class StateMark:
         return f"{self.glyph} {self.word}"
 
 
-_WAITS_FOR = "waits for job "
-"""Beginning of the stored reason that names the other job."""
-
 _STYLES = {
     JobState.RUNNING: "bold $primary",
     JobState.QUEUED: "$foreground",
@@ -113,6 +111,6 @@ def _word(job: Job) -> str:
         if job.cancel_requested:
             return tr(STOPPING)
         return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else tr(RUNNING)
-    if job.state is JobState.BLOCKED and job.reason.startswith(_WAITS_FOR):
-        return tr("after {job}", job=job.reason.removeprefix(_WAITS_FOR))
+    if job.state is JobState.BLOCKED and job.reason.code is Code.WAITS_FOR_JOB:
+        return tr("after {job}", job=job.reason.get("id"))
     return tr(_WORDS[job.state])
