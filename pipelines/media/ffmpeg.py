@@ -43,6 +43,7 @@ class Traits:
     path: Path
     libavutil: int
     has_soxr: bool
+    has_zscale: bool = True
 
     @property
     def keep_frames(self) -> dict[str, Any]:
@@ -65,7 +66,12 @@ def traits() -> Traits:
             ).stdout.decode("utf-8", "replace")
             version = re.search(r"libavutil\s+(\d+)\.", banner)
             if version and "--enable-libx264" in banner:
-                return Traits(Path(path), int(version.group(1)), "--enable-libsoxr" in banner)
+                return Traits(
+                    Path(path),
+                    int(version.group(1)),
+                    has_soxr="--enable-libsoxr" in banner,
+                    has_zscale="--enable-libzimg" in banner,
+                )
     raise MediaError(tr("no ffmpeg with libx264 found: install ffmpeg, or the Python package imageio-ffmpeg"))
 
 

@@ -37,6 +37,8 @@ from pipelines.front.shapes import (
     reference_frames,
     single_shot_pieces,
 )
+from pipelines.media.read.colours import colour_warning
+from pipelines.media.read.probe import probe_video
 from pipelines.media.video import VideoWriter, read_tail
 from pipelines.media.write.publish import publish
 from pipelines.models.encoders.text import cut_warning
@@ -159,7 +161,8 @@ def extend(
 
     # 5. Write.
     report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
-    too_long = cut_warning(prompt, models.tokenizer_folder)
+    video = probe_video(request.input_video[0])
+    said = (cut_warning(prompt, models.tokenizer_folder), colour_warning(video.path, video.look))
     return publish(
         work.pieces()[: len(pieces)],
         runtime,
@@ -168,7 +171,7 @@ def extend(
         fps=MODEL_FPS,
         num_frames=sum(new_frames(kind, piece) for piece in pieces),
         before=request.input_video[0] if request.output == "joined" else None,
-        warnings=[too_long] if too_long else [],
+        warnings=[*filter(None, said)],
     )
 
 

@@ -48,7 +48,7 @@ def video_problem(path: str | Path, frames_needed: int, raw_frames: bool = False
         )
     if problem:
         return tr("{name}: the video is {problem}", name=shown(path), problem=problem)
-    frames = info.num_frames if raw_frames else frames_within(info.span_s, MODEL_FPS)
+    frames = info.num_frames if raw_frames else frames_within(info.duration_s, MODEL_FPS)
     if frames >= frames_needed:
         return ""
     facts = {"name": shown(path), "needed": frames_needed, "frames": frames, "seconds": info.duration_s}

@@ -14,10 +14,13 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.ffmpeg import Process, arguments, failure, run, source, traits
 from pipelines.media.files import shown
-from pipelines.media.read.probe import VideoInfo, listing
+from pipelines.media.read.colours import to_rgb, whole_pictures
+from pipelines.media.read.probe import VideoInfo, listing, probe_video
 
 SEEK_MARGIN_S = 2.0
 """Extra seconds decoded before the wanted ones, so that rounding at the seek never costs a frame."""
+STAMP_ERROR_S = 0.0025
+"""What containers that store milliseconds may be off; a picture never comes earlier than this."""
 ROUNDING = 0.25
 """Frames by which time stamps may be off (containers store milliseconds) without a frame being missed."""
 DECODE_LIMIT_S = 6 * 3600.0
@@ -25,20 +28,25 @@ MAX_RUNS = 64
 """Runs of frames in one select expression: a command line and its evaluation have limits."""
 
 
-def frames_within(span_s: float, fps: float) -> int:
-    """Return how many frames at `fps` fit between a first and a last frame `span_s` apart."""
-    return int(span_s * fps + ROUNDING) + 1
+def last_moment(last_s: float, held_s: float, fps: float) -> float:
+    """Return the time of the last frame at `fps` of a video whose last picture comes at `last_s` and stays `held_s`."""
+    return max(last_s, last_s + held_s - 1 / fps)
 
 
-def nearest(times_s: Sequence[float], fps: float, count: int) -> list[int]:
-    """Return the indices of the frames nearest to t_end - i / fps, oldest first; `times_s` ascends."""
+def frames_within(duration_s: float, fps: float) -> int:
+    """Return how many frames at `fps` show a video whose last picture ends after `duration_s`."""
+    return max(1, int(duration_s * fps + ROUNDING))
+
+
+def shown_at(times_s: Sequence[float], held_s: float, fps: float, count: int) -> list[int]:
+    """Return the indices of the pictures that a player shows at the last `count` moments at `fps`, oldest first.
+
+    A picture stays until the next one comes. `times_s` ascends.
+    """
     stamps = np.asarray(times_s, dtype=np.float64)
-    wanted = stamps[-1] - np.arange(count - 1, -1, -1) / fps
-    after = np.clip(np.searchsorted(stamps, wanted), 1, max(1, len(stamps) - 1))
-    if len(stamps) == 1:
-        return [0] * count
-    closer = (stamps[after] - wanted) <= (wanted - stamps[after - 1])
-    return [int(index) for index in np.where(closer, after, after - 1)]
+    moments = last_moment(stamps[-1], held_s, fps) - np.arange(count - 1, -1, -1) / fps
+    current = np.searchsorted(stamps, moments + STAMP_ERROR_S, side="right") - 1
+    return [int(index) for index in np.maximum(current, 0)]
 
 
 def frame_times(path: Path, from_s: float = 0.0) -> list[float]:
@@ -74,11 +82,14 @@ def read_frames(
     size; with the video's facts in `keep_shape` it is fitted into it, on black.
     """
     inner_width, inner_height = fitted(keep_shape, width, height) if keep_shape else (width, height)
-    scale = f"scale={inner_width}:{inner_height}:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24,setsar=1"
+    look = probe_video(path).look
+    pictures = to_rgb(path, look, inner_width, inner_height, "bicubic+accurate_rnd+full_chroma_int")
     if (inner_width, inner_height) != (width, height):
-        scale += f",pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
+        pictures += f",pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
     sent = _sent(sorted(set(indices)))
-    filters = f"select='{'+'.join(f'between(n,{run[0]},{run[-1]})' for run in sent)}',{scale}"
+    chosen = f"select='{'+'.join(f'between(n,{run[0]},{run[-1]})' for run in sent)}'"
+    # Whole pictures first: they are made of their neighbours, which are left out next.
+    filters = ",".join(filter(None, [whole_pictures(path, look), chosen, pictures]))
     stream = _open(path, from_s).output(
         "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": sum(map(len, sent))}, **traits().keep_frames
     )

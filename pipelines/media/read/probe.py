@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.ffmpeg import Finished, run, source
 from pipelines.media.files import per_file, shown
+from pipelines.media.read.colours import Look, look_of
 from pipelines.media.read.headers import (
     channels,
     header_duration,
@@ -23,8 +24,12 @@ from pipelines.media.read.headers import (
 )
 from pipelines.media.read.images import UNREADABLE, open_image, upright_size
 
-FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.8, 1.2, 3.5
+FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.6, 1.1, 3.5
 """Together below the 5 seconds within which every file is accepted or refused."""
+DISCARD = 4
+"""ffmpeg's flag of a packet that is decoded but not shown."""
+MAX_HELD_S = 60.0
+"""A last frame said to stay longer is taken for a mistake of the header."""
 UNKNOWN_TIME = -(2**63)
 """How ffmpeg lists a time stamp that a packet does not have."""
 SOUND_MEASURED_S = 240.0
@@ -51,7 +56,7 @@ class VideoInfo:
     fps: float
     duration_s: float
     num_frames: int
-    """Frames as stored, whatever their rate."""
+    """Frames as a player shows them, whatever their rate: those that an edit list hides do not count."""
     has_audio: bool
     rotation: int
     """Degrees clockwise that a player turns the stored picture by: 0, 90, 180 or 270."""
@@ -60,6 +65,9 @@ class VideoInfo:
     """Seconds from the first frame's time stamp to the last one's."""
     start_s: float = 0.0
     """Time stamp of the first frame."""
+    held_s: float = 0.0
+    """Seconds that the last frame is shown."""
+    look: Look = field(default_factory=Look)
     coding: str = ""
     """Codec, stored size and parameter sets: files with equal codings can be joined without encoding."""
 
@@ -82,6 +90,8 @@ class Packet:
 
     time_s: float
     duration_s: float
+    hidden: bool = False
+    """Decoded because others need it, but never shown: an edit list has cut it away."""
 
 
 def probe_image(path: str | Path) -> ImageInfo:
@@ -120,10 +130,20 @@ def listing(output: bytes) -> tuple[dict[str, str], list[Packet]]:
 def _packets(lines: list[str], tick: Fraction) -> list[Packet]:
     """Read the packets' lines; some formats stamp only every few pictures, but then decoding times are whole."""
     rows = [
-        [int(cell) for cell in line.split(",")[1:4]] for line in lines if re.match(r"\d+, *-?\d+, *-?\d+, *\d+, ", line)
+        ([int(cell) for cell in line.split(",")[1:4]], _is_hidden(line))
+        for line in lines
+        if re.match(r"\d+, *-?\d+, *-?\d+, *\d+, ", line)
     ]
-    column = next((column for column in (1, 0) if all(row[column] != UNKNOWN_TIME for row in rows)), None)
-    return [Packet(float(row[column] * tick) if column is not None else 0.0, float(row[2] * tick)) for row in rows]
+    column = next((column for column in (1, 0) if all(row[column] != UNKNOWN_TIME for row, _ in rows)), None)
+    return [
+        Packet(float(row[column] * tick) if column is not None else 0.0, float(row[2] * tick), hidden)
+        for row, hidden in rows
+    ]
+
+
+def _is_hidden(line: str) -> bool:
+    flags = re.search(r", F=0x([0-9A-Fa-f]+)", line)
+    return flags is not None and bool(int(flags.group(1), 16) & DISCARD)
 
 
 @per_file
@@ -141,25 +161,26 @@ def _probe_image(path: Path) -> tuple[ImageInfo, bool]:
 @per_file
 def _probe_video(path: Path) -> VideoInfo:
     name = shown(path)
-    first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", **{"frames:v": 1})
+    first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", vf="showinfo", **{"frames:v": 1})
     done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
     facts, frames = listing(done.stdout)
     if not frames:
         raise MediaError(f"{name}: {_no_video(path, done)}")
-    stored_width, _, stored_height = facts["dimensions"].partition("x")
+    across, _, down = facts["dimensions"].partition("x")
+    stored = int(across), int(down)
     aspect = pixel_aspect(facts.get("sar", ""))
     line = next(iter(stream_lines(done.messages, "Video")), "")
     whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
     packets_done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
     copied, packets = listing(packets_done.stdout)
-    timing = _timing(packets, header_rate(line))
-    if packets_done.timed_out or not packets:
+    timing = _timing([packet for packet in packets if not packet.hidden], header_rate(line))
+    if packets_done.timed_out or not timing.num_frames:
         timing = _estimate(header_duration(done.messages), header_rate(line))
     turn = re.search(r"rotation of (-?[\d.]+) degrees", done.messages)
     return VideoInfo(
         path,
-        width=max(1, round(int(stored_width) * aspect)),
-        height=int(stored_height),
+        width=max(1, round(stored[0] * aspect)),
+        height=stored[1],
         fps=timing.fps,
         duration_s=timing.duration_s,
         num_frames=timing.num_frames,
@@ -168,6 +189,8 @@ def _probe_video(path: Path) -> VideoInfo:
         pixel_format=pixel_format(line),
         span_s=timing.span_s,
         start_s=timing.start_s,
+        held_s=timing.held_s,
+        look=look_of(done.messages, line, stored, pixel_format(line), timing.fps),
         coding=" ".join(copied.get(key, "") for key in ("codec_id", "dimensions", "extradata", "tb")),
     )
 
@@ -179,23 +202,25 @@ class _Timing:
     duration_s: float
     span_s: float
     start_s: float
+    held_s: float
 
 
 def _timing(packets: list[Packet], stated_fps: float) -> _Timing:
     """Measure rate and length from packet times; the header's rate serves where there are no times."""
     if not packets:
-        return _Timing(0, stated_fps, 0.0, 0.0, 0.0)
+        return _Timing(0, stated_fps, 0.0, 0.0, 0.0, 0.0)
     count, first, last = len(packets), packets[0], packets[-1]
     span = last.time_s - first.time_s
     if count > 1 and not 0.01 < (count - 1) / (span or 1e-9) < 1000:
         span = (count - 1) / stated_fps
     fps = round((count - 1) / span, 6) if count > 1 else stated_fps
-    return _Timing(count, fps, span + (last.duration_s or 1 / fps), span, first.time_s)
+    held = last.duration_s if 0 < last.duration_s <= MAX_HELD_S else 1 / fps
+    return _Timing(count, fps, span + held, span, first.time_s, held)
 
 
 def _estimate(duration_s: float, rate: float) -> _Timing:
     count = max(1, round(duration_s * rate))
-    return _Timing(count, rate, count / rate, (count - 1) / rate, 0.0)
+    return _Timing(count, rate, count / rate, (count - 1) / rate, 0.0, 1 / rate)
 
 
 @per_file

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from pipelines.front.errors import MediaError
 from pipelines.media.ffmpeg import Process, arguments, run, source
+from pipelines.media.read.colours import to_rgb, whole_pictures
 from pipelines.media.read.frames import fitted
 from pipelines.media.read.images import UNREADABLE, load_image, open_image
 from pipelines.media.read.probe import VideoInfo, probe_video
@@ -39,7 +40,8 @@ def frames_at(path: str | Path, times: Sequence[float], width: int, height: int)
 def play(path: str | Path, width: int, height: int, fps: float = 4.0) -> Iterator[bytes]:
     """Yield a video's frames small at `fps`, as fast as they are taken; closing the iterator stops ffmpeg."""
     info = probe_video(path)
-    filters = f"fps={fps:g},{_fit(info, width, height)}"
+    whole = whole_pictures(info.path, info.look)
+    filters = ",".join(filter(None, [whole, f"fps={fps:g}", _fit(info, width, height)]))
     stream = source(info.path).output("pipe:1", map="0:V:0", f="rawvideo", vf=filters)
     size = width * height * 3
     with Process(arguments(stream), time_limit_s=PLAY_LIMIT_S) as process:
@@ -49,10 +51,11 @@ def play(path: str | Path, width: int, height: int, fps: float = 4.0) -> Iterato
 
 def _frame(info: VideoInfo, time_s: float, width: int, height: int) -> bytes:
     size = width * height * 3
+    filters = ",".join(filter(None, [whole_pictures(info.path, info.look), _fit(info, width, height)]))
     # Half a frame early: a seek takes the first frame at or after its time.
     for seek in (max(0.0, info.start_s + time_s - 0.5 / info.fps), 0.0):
         stream = source(info.path, ss=f"{seek:.6f}").output(
-            "pipe:1", map="0:V:0", f="rawvideo", vf=_fit(info, width, height), **{"frames:v": 1}
+            "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": 1}
         )
         picture = run(stream, time_limit_s=FRAME_LIMIT_S, max_bytes=size, check=False).stdout
         if len(picture) == size:
@@ -65,7 +68,7 @@ def _fit(info: VideoInfo, width: int, height: int) -> str:
     inner_width, inner_height = fitted(info, width, height)
     # RGB first: padding in YUV would round offsets to whole chroma samples.
     return (
-        f"scale={inner_width}:{inner_height}:flags=area,format=rgb24,setsar=1,"
+        f"{to_rgb(info.path, info.look, inner_width, inner_height, 'area')},"
         f"pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
     )
 

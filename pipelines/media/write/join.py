@@ -16,7 +16,7 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.ffmpeg import file_url, run, source
 from pipelines.media.files import need_room, shown
-from pipelines.media.read.frames import frame_times, frames_within, nearest, read_frames
+from pipelines.media.read.frames import frame_times, frames_within, read_frames, shown_at
 from pipelines.media.read.probe import VideoInfo, probe_audio, probe_video
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.mux import Sound, join_by_copy
@@ -81,9 +81,11 @@ def _encode_alike(
     for index, clip in enumerate(clips):
         piece = bench / f"encoded-{index:05d}.mp4"
         times = frame_times(clip.path)
-        count = frames_within(times[-1] - times[0], fps)
+        count = frames_within(times[-1] - times[0] + clip.held_s, fps)
         with VideoWriter(piece, width, height, fps) as writer:
-            for frame in read_frames(clip.path, nearest(times, fps, count), width, height, keep_shape=clip):
+            for frame in read_frames(
+                clip.path, shown_at(times, clip.held_s, fps, count), width, height, keep_shape=clip
+            ):
                 writer.write(frame[None])
                 tell(index)
         pieces.append(piece)

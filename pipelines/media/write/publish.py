@@ -17,7 +17,7 @@ from pipelines.front.request import Request
 from pipelines.front.runtime import Output, Runtime
 from pipelines.media.ffmpeg import run, source
 from pipelines.media.files import need_room, plain, shown
-from pipelines.media.read.frames import frame_times, frames_within, nearest, read_frames
+from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.mux import Sound, join_by_copy
@@ -129,13 +129,13 @@ def write_opening(video: Path, path: Path, width: int, height: int, fps: float) 
 
     Returns its number of frames and the time in the input at which the first of them is shown.
     """
-    times = frame_times(video)
-    count = frames_within(times[-1] - times[0], fps)
-    indices = nearest(times, fps, count)
+    times, held_s = frame_times(video), probe_video(video).held_s
+    count = frames_within(times[-1] - times[0] + held_s, fps)
+    indices = shown_at(times, held_s, fps, count)
     with VideoWriter(path, width, height, fps) as writer:
         for frame in read_frames(video, indices, width, height):
             writer.write(frame[None])
-    return count, times[-1] - (count - 1) / fps
+    return count, last_moment(times[-1], held_s, fps) - (count - 1) / fps
 
 
 def _own_stem(folder: Path, runtime: Runtime) -> str:
