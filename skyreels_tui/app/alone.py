@@ -48,13 +48,16 @@ class AloneApp(HubApp):
         settings = services.settings.now
         self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
         self.use_theme(settings.theme)
+        self._forecaster = services.forecaster(
+            self.publish_forecast, jobs=lambda: self.follower.jobs, progress=lambda: self.follower.progress
+        )
         self._monitor = monitor(self) if monitor is not None else self._own_monitor()
 
     def _own_monitor(self) -> Monitor:
         return self.services.monitor(
             self.publish_sample,
-            jobs=lambda: self.follower.jobs,
             progress=lambda: self.follower.progress,
+            usual_step_s=self._forecaster.forecast.usual_step_s,
             engine=self.follower.engine_memory,
             owner_pid=self.follower.owner_pid,
         )
@@ -70,11 +73,13 @@ class AloneApp(HubApp):
 
     def _follow(self) -> None:
         self.follower.start()
+        self._forecaster.start()
         self._monitor.start()
 
     def on_unmount(self, _: events.Unmount) -> None:
         """End the threads."""
         self.follower.stop()
+        self._forecaster.stop()
         self._monitor.stop()
 
     @on(PreviewPanel.Looking)

@@ -31,6 +31,7 @@ from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from skyreels_tui.eta.forecaster import Forecaster
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.notify.others import OthersNews
@@ -61,11 +62,11 @@ class SkyreelsApp(HubApp):
         self._ascii_only, self._auto_resume = ascii_only, auto_resume
         self._listed: int | None = FIRST_PAGE
         self.monitor: Monitor | None = None
+        self.forecaster: Forecaster | None = None
         self.notifier: Notifier | None = None
         self._others: OthersNews | None = None
         settings = services.settings.now
         services.settings.follow(self._use_settings)
-        services.gpu_name = lambda: self.gpu_name
         services.tell_transfers = self.publish_transfers
         self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
         self.use_theme(theme or settings.theme)
@@ -124,17 +125,21 @@ class SkyreelsApp(HubApp):
         # The service speaks from here on; what changed since the first listing is taken over now.
         self.publish_event(QueueChanged())
         # The sensors load drivers' libraries: after the first paint too.
+        self.forecaster = self.services.forecaster(
+            self.publish_forecast, jobs=self._unfinished, progress=lambda: self.board.progress
+        )
         self.monitor = self.services.monitor(
             self.publish_sample,
-            jobs=self._unfinished,
             progress=lambda: self.board.progress,
+            usual_step_s=self.forecaster.forecast.usual_step_s,
             engine=self.service.engine_memory,
             owner_pid=self._owner_pid,
         )
+        self.forecaster.start()
         self.monitor.start()
 
     def _unfinished(self) -> Sequence[Job]:
-        """For the monitor's thread, which must not touch the board: that belongs to the screen's."""
+        """For the forecaster's thread, which must not touch the board: that belongs to the screen's."""
         service = self.service
         return service.plannable() if service is not None and service.is_open else ()
 
@@ -155,8 +160,9 @@ class SkyreelsApp(HubApp):
             self.notifier.leave_terminal()
         if self.service is not None:
             self.service.hide_window()
-        if self.monitor is not None:
-            self.monitor.stop(0.2)
+        for thread in (self.forecaster, self.monitor):
+            if thread is not None:
+                thread.stop(0.2)
         if not self.quitting.choice:
             # Where the engine goes on without a screen, so do they: until `session` ends them.
             self.services.transfers.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,8 @@ from skyreels_tui.settings.settings import Settings, load
 if TYPE_CHECKING:
     from skyreels_tui.downloads.elsewhere import TransferFile
     from skyreels_tui.downloads.transfers import Transfer, Transfers
+    from skyreels_tui.eta.forecast import QueueForecast
+    from skyreels_tui.eta.forecaster import Forecaster
     from skyreels_tui.eta.rates import EtaBook
     from skyreels_tui.eta.time_left import TimeLeft
     from skyreels_tui.monitors.monitor import Monitor
@@ -48,8 +50,6 @@ class Services:
         self.folders, self.result_dir = folders, result_dir
         self.settings = LiveSettings(folders.settings_file, settings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor
-        self.gpu_name: Callable[[], str] = _gpu_name
-        """Name of the first GPU, or ''; the app answers from its sensors, which have asked already."""
         self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
         """Hears where downloads and checks stand, from their thread."""
 
@@ -67,7 +67,7 @@ class Services:
         """What this machine has learned about job times."""
         from skyreels_tui.eta.rates import RATES_FILE, EtaBook
 
-        return EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name())
+        return EtaBook(self.folders.state / RATES_FILE, _gpu_name)
 
     @cached_property
     def time_left(self) -> TimeLeft:
@@ -163,37 +163,53 @@ class Services:
 
         return headless_notifier(lambda: self.settings.now)
 
+    def forecaster(
+        self,
+        publish: Callable[[QueueForecast], None],
+        *,
+        jobs: Callable[[], Sequence[Job]],
+        progress: Callable[[], JobProgress | None],
+    ) -> Forecaster:
+        """Return what forecasts the queue, not started; every callable is called on its thread."""
+        from skyreels_tui.eta.forecast import Forecast
+        from skyreels_tui.eta.forecaster import Forecaster
+
+        return Forecaster(Forecast(jobs, self.rates, progress), publish)
+
     def monitor(
         self,
         publish: Callable[[Sample], None],
         *,
-        jobs: Callable[[], Sequence[Job]],
         progress: Callable[[], JobProgress | None],
+        usual_step_s: Callable[[], float | None],
         engine: Callable[[], EngineMemory | None],
         owner_pid: Callable[[], int | None] = os.getpid,
     ) -> Monitor:
         """Return the sensors of this machine, not started; every callable is called on their thread."""
         from skyreels_tui.app.sensors import build_monitor
+        from skyreels_tui.monitors.surroundings import Surroundings
 
+        surroundings = Surroundings(
+            owner_pid=owner_pid,
+            engine=engine,
+            memory_floor_bytes=self.memory_floor_bytes,
+            progress=progress,
+            usual_step_s=usual_step_s,
+        )
         return build_monitor(
             self.folders,
             self.result_dir,
             publish,
-            jobs=jobs,
-            progress=progress,
-            book=self.rates,
-            engine=engine,
-            owner_pid=owner_pid,
             model_folders=self.settings.now.models,
-            memory_floor_bytes=self.memory_floor_bytes,
+            surroundings=surroundings,
         )
 
 
-@cache
 def _gpu_name() -> str:
-    from skyreels_tui.monitors.gpu import GpuSensor
+    # Drivers' libraries load when a time is first asked for.
+    from skyreels_tui.monitors.gpu import gpu_name
 
-    return GpuSensor().read().name
+    return gpu_name()
 
 
 def _tell_nobody(_: object) -> None:

@@ -48,7 +48,7 @@ class QueueForecast:
 class Forecast:
     """Forecasts a queue; `jobs` lists unfinished jobs, `progress` is the running job's latest report.
 
-    Planning opens input files, so this belongs on the monitor thread and never on the UI's.
+    Planning opens input files, so this belongs on a thread of its own and never on the UI's.
     """
 
     def __init__(
@@ -61,6 +61,10 @@ class Forecast:
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
         self._readings = 0
+
+    def warm_up(self) -> str:
+        """Have the book ask for the GPU's name on this thread, so that no form waits for a driver; returns it."""
+        return self._book.gpu
 
     def read(self) -> QueueForecast:
         """Return the forecast of this moment."""

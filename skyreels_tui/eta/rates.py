@@ -28,6 +28,11 @@ class EtaBook:
         self._lock = threading.Lock()
         self._rates = _read(path)
 
+    @property
+    def gpu(self) -> str:
+        """Name of the GPU, '' when there is none."""
+        return self._gpu()
+
     def rates(self, task: str, plan: Plan) -> Rates:
         """The learned figures of this task and size, else those of the nearest size, else a guess."""
         with self._lock:
@@ -36,7 +41,7 @@ class EtaBook:
         if exact is not None:
             return exact
         relative = [(key, rates) for key, rates in known.items() if key.split()[0] == task]
-        guess = prior_rates(self._gpu(), plan)
+        guess = prior_rates(self.gpu, plan)
         if not relative:
             return guess
         _, near = min(relative, key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))

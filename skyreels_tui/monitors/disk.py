@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from skyreels_tui.monitors.sample import DiskReading, FileSystem
+from skyreels_tui.monitors.sample import DiskReading, FileSystem, Read
+from skyreels_tui.monitors.surroundings import Surroundings
 
 WALK_INTERVAL_S = 60.0
 
@@ -61,6 +62,12 @@ class DiskSensor:
             first = found[device].path if device in found else str(path)
             found[device] = FileSystem(roles, first, usage.total, usage.free)
         return tuple(found.values())
+
+
+def sensor(of: Surroundings) -> Read:
+    """Read the folders of the installation."""
+    disk = DiskSensor(of.roles, of.jobs_dir, of.models)
+    return lambda _: disk.read()
 
 
 def nearest_existing(path: Path) -> Path:

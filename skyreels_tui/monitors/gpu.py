@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pipelines.front.language import tr
-from skyreels_tui.monitors.sample import GpuReading
+from skyreels_tui.monitors.sample import GpuReading, Read
+from skyreels_tui.monitors.surroundings import Surroundings
 
 UNIFIED_NAMES = ("GB10", "Thor", "Orin", "Tegra")
 """Parts of the names of devices that share one pool of memory with the CPU."""
@@ -147,6 +148,13 @@ class GpuSensor:
             # The name of the same call in drivers before 535.
             bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons", self._handle)
         return None if bits is None else int(bits)
+
+
+def sensor(of: Surroundings) -> Read:
+    """Read the GPU; memory of the process with the engine counts as ours."""
+    gpu = GpuSensor(owner_pid=of.owner_pid)
+    of.closing.callback(gpu.close)
+    return lambda _: gpu.read()
 
 
 @functools.cache

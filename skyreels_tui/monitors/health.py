@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from pipelines.front.language import mark, tr
-from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading
+from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading, Read, Sample
+from skyreels_tui.monitors.surroundings import MEMORY_FLOOR_BYTES, Surroundings
 
 GIB = 2**30
 
@@ -28,7 +29,6 @@ FAULT_READINGS = 10
 """Seconds of load at a low clock before we call it a fault: clocks ramp up within one or two."""
 
 PRESSURE_PERCENT = 10.0
-MEMORY_FLOOR_BYTES = 8 * GIB
 SLOW_FACTOR = 1.25
 
 
@@ -87,6 +87,19 @@ class HealthSensor:
         if memory.pressure_percent is not None and memory.pressure_percent >= PRESSURE_PERCENT:
             words.append((tr("memory pressure {percent:.0f} %", percent=memory.pressure_percent), True))
         return words
+
+
+def sensor(of: Surroundings) -> Read:
+    """Judge what was read of GPU and memory, and how the running job goes."""
+    health = HealthSensor(of.memory_floor_bytes)
+
+    def read(before: Sample) -> HealthReading:
+        progress = of.progress()
+        if progress is None:
+            return health.judge(before.gpu, before.memory)
+        return health.judge(before.gpu, before.memory, progress.step_seconds, of.usual_step_s())
+
+    return read
 
 
 def slow_words(step_seconds: Sequence[float], usual_step_s: float | None) -> str:

@@ -7,15 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.front.host_memory import resident_bytes
-from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Read
+from skyreels_tui.monitors.surroundings import Surroundings, no_engine
 from skyreels_tui.queue.events import EngineMemory
 
 KIB = 1024
-
-
-def no_engine() -> EngineMemory | None:
-    """The engine's figures of a process without an engine."""
-    return None
 
 
 class MemorySensor:
@@ -90,6 +86,12 @@ class MemorySensor:
                 values = dict(part.split("=", 1) for part in line.split()[1:])
                 return float(values["avg10"])
         return None
+
+
+def sensor(of: Surroundings) -> Read:
+    """Read the memory of the pool that the GPU of the same round names."""
+    memory = MemorySensor(owner_pid=of.owner_pid, engine=of.engine)
+    return lambda before: memory.read(before.gpu)
 
 
 def _pool(gpu: GpuReading | None) -> Pool:

@@ -5,20 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
-from skyreels_tui.eta.forecast import Forecast
-from skyreels_tui.monitors.cpu import CpuSensor
-from skyreels_tui.monitors.disk import DiskSensor
-from skyreels_tui.monitors.gpu import GpuSensor
-from skyreels_tui.monitors.health import HealthSensor
-from skyreels_tui.monitors.memory import MemorySensor
-from skyreels_tui.monitors.sample import Sample
-from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.monitors.sample import Read, Sample
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
@@ -26,35 +17,24 @@ IDLE_FACTOR = 3
 """How much rarer samples are while no job runs: an idle program should cost nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sensors:
-    """The sensors of one monitor, in the order they are read."""
-
-    gpu: GpuSensor
-    memory: MemorySensor
-    disk: DiskSensor
-    cpu: CpuSensor
-    health: HealthSensor
-    forecast: Forecast | None = None
-
-
 class Monitor:
-    """Reads `sensors` on its own daemon thread from `start` to `stop`.
+    """Reads sensors on its own daemon thread from `start` to `stop`.
 
-    `publish` is called on that thread and must not block. `progress` gives the running job's latest report.
+    `publish` is called on that thread and must not block; `busy` says whether a job runs; `closing` is closed at the
+    thread's end.
     """
 
     def __init__(
         self,
-        sensors: Sensors,
+        sensors: Sequence[tuple[str, Read]],
         publish: Callable[[Sample], None],
-        progress: Callable[[], JobProgress | None] = lambda: None,
-        usual_step_s: Callable[[], float | None] = lambda: None,
+        busy: Callable[[], bool] = lambda: False,
         interval_s: float = INTERVAL_S,
         clock: Callable[[], float] = time.time,
+        closing: ExitStack | None = None,
     ) -> None:
-        self._sensors, self._publish, self._progress = sensors, publish, progress
-        self._usual_step_s, self._interval_s, self._clock = usual_step_s, interval_s, clock
+        self._sensors, self._publish, self._busy = tuple(sensors), publish, busy
+        self._interval_s, self._clock, self._closing = interval_s, clock, closing or ExitStack()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failed: set[str] = set()
@@ -72,36 +52,26 @@ class Monitor:
 
     def sample(self) -> Sample:
         """Read every sensor once, on the calling thread."""
-        sensors, errors = self._sensors, []
-        progress = self._progress()
-
-        def guard(name: str, read: Callable[[], T]) -> T | None:
+        readings: dict[str, object] = {}
+        errors: dict[str, str] = {}
+        sample = Sample(self._clock(), readings, errors)
+        for name, read in self._sensors:
             # The sensor boundary: whatever a driver or a kernel file does, the panels go on without it.
             try:
-                reading = read()
+                readings[name] = read(sample)
             except Exception as error:
                 if name not in self._failed:
                     self._failed.add(name)
                     log.exception("the %s sensor failed", name)
-                errors.append(f"{name}: {error or type(error).__name__}")
-                return None
-            self._failed.discard(name)
-            return reading
-
-        gpu = guard("gpu", sensors.gpu.read)
-        memory = guard("memory", lambda: sensors.memory.read(gpu))
-        disk = guard("disk", sensors.disk.read)
-        cpu = guard("cpu", sensors.cpu.read)
-        steps = progress.step_seconds if progress else ()
-        usual = self._usual_step_s() if progress else None
-        health = guard("health", lambda: sensors.health.judge(gpu, memory, steps, usual))
-        queue = guard("queue", sensors.forecast.read) if sensors.forecast else None
-        return Sample(self._clock(), gpu, memory, disk, cpu, health, queue, tuple(errors))
+                errors[name] = str(error) or type(error).__name__
+            else:
+                self._failed.discard(name)
+        return sample
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            began = time.monotonic()
-            self._publish(self.sample())
-            interval_s = self._interval_s * (1 if self._progress() else IDLE_FACTOR)
-            self._stop.wait(max(0.05, interval_s - (time.monotonic() - began)))
-        self._sensors.gpu.close()
+        with self._closing:
+            while not self._stop.is_set():
+                began = time.monotonic()
+                self._publish(self.sample())
+                interval_s = self._interval_s * (1 if self._busy() else IDLE_FACTOR)
+                self._stop.wait(max(0.05, interval_s - (time.monotonic() - began)))

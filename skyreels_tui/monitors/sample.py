@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-from skyreels_tui.eta.forecast import QueueForecast
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,6 @@ class DiskReading:
 
 
 @dataclass(frozen=True, slots=True)
-class CpuReading:
-    """Processor load of the whole machine."""
-
-    util_percent: float | None = None
-    """0..100 over all cores since the reading before; None at the first reading."""
-    load1: float | None = None
-    cores: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class HealthReading:
     """What is wrong or noteworthy now; empty when all is well."""
 
@@ -134,15 +124,35 @@ class HealthReading:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All sensors at one moment; a sensor that failed is None."""
+    """All sensors at one moment; the properties are the readings that the program itself knows."""
 
     at: float
     """Seconds since the epoch."""
-    gpu: GpuReading | None = None
-    memory: MemoryReading | None = None
-    disk: DiskReading | None = None
-    cpu: CpuReading | None = None
-    health: HealthReading | None = None
-    queue: QueueForecast | None = None
-    errors: tuple[str, ...] = ()
-    """One sentence for each sensor that failed."""
+    readings: Mapping[str, Any] = field(default_factory=dict)
+    """Name of a sensor -> what it read; one that failed has none."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """Name of a sensor that failed -> why, in its own words."""
+
+    @property
+    def gpu(self) -> GpuReading | None:
+        """The GPU."""
+        return self.readings.get("gpu")
+
+    @property
+    def memory(self) -> MemoryReading | None:
+        """The pool that the model lives in."""
+        return self.readings.get("memory")
+
+    @property
+    def disk(self) -> DiskReading | None:
+        """Room, and what we keep."""
+        return self.readings.get("disk")
+
+    @property
+    def health(self) -> HealthReading | None:
+        """What is wrong with the machine."""
+        return self.readings.get("health")
+
+
+Read = Callable[[Sample], object]
+"""Takes what was read before it in this round and returns a frozen reading; may raise, which is kept and said."""

@@ -24,6 +24,7 @@ from skyreels_tui.ui.palette import DEFAULT, SIXTEEN, load_theme
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
+    from skyreels_tui.eta.forecast import QueueForecast
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.ui.drawing.pictures import Drawing
 
@@ -60,6 +61,18 @@ class Sampled(Message):
         return isinstance(message, Sampled)
 
 
+class Forecasted(Message):
+    """What the queue will take, from the forecaster's thread."""
+
+    def __init__(self, queue: QueueForecast) -> None:
+        self.queue = queue
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """A forecast gives way to a newer one."""
+        return isinstance(message, Forecasted)
+
+
 class TransfersChanged(Message):
     """Where every download and check of models stands, from their thread."""
 
@@ -91,6 +104,8 @@ class HubApp(App[None]):
         self.log_line: Signal[LogLine] = Signal(self, "log_line")
         self.sample: Signal[Sample] = Signal(self, "sample")
         """Readings of the monitor thread, a second apart."""
+        self.forecast: Signal[QueueForecast] = Signal(self, "forecast")
+        """What the queue will take, a second apart while a job runs."""
         self.queue_status: Signal[QueueStatus] = Signal(self, "queue_status")
         self.transfers_changed: Signal[tuple[Transfer, ...]] = Signal(self, "transfers_changed")
         """Downloads and checks of models."""
@@ -104,6 +119,7 @@ class HubApp(App[None]):
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
+        self.last_forecast: QueueForecast | None = None
         self._job_seconds: dict[int, float] = {}
         self._unreadable: frozenset[int] = frozenset()
 
@@ -158,7 +174,7 @@ class HubApp(App[None]):
 
     def queue_left_s(self) -> float | None:
         """Predicted seconds until the queue is empty; None while a part of it is unknown."""
-        forecast = self.last_sample.queue if self.last_sample is not None else None
+        forecast = self.last_forecast
         return forecast.total_seconds if forecast is not None and not forecast.unknown else None
 
     def publish_event(self, event: Event) -> None:
@@ -173,6 +189,13 @@ class HubApp(App[None]):
         """Hand over a sensor reading from any thread."""
         try:
             self.post_message(Sampled(sample))
+        except RuntimeError:
+            return
+
+    def publish_forecast(self, queue: QueueForecast) -> None:
+        """Hand over a forecast from any thread."""
+        try:
+            self.post_message(Forecasted(queue))
         except RuntimeError:
             return
 
@@ -207,11 +230,14 @@ class HubApp(App[None]):
     def on_sampled(self, message: Sampled) -> None:
         """Fan a sensor reading out."""
         self.last_sample = message.sample
-        if message.sample.queue is not None:
-            queue = message.sample.queue
-            self._job_seconds = dict(queue.job_seconds + queue.held_seconds)
-            self._unreadable = queue.unreadable
         self.sample.publish(message.sample)
+
+    def on_forecasted(self, message: Forecasted) -> None:
+        """Keep what it says of each job, then fan it out."""
+        queue = self.last_forecast = message.queue
+        self._job_seconds = dict(queue.job_seconds + queue.held_seconds)
+        self._unreadable = queue.unreadable
+        self.forecast.publish(queue)
 
 
 def hub(node: DOMNode) -> HubApp:

@@ -226,9 +226,8 @@ async def test_the_lone_preview_asks_the_owner_for_pictures(owner: Owner, folder
         panel = app.query_one(panel_named("preview").load())
         await until(pilot, lambda: app.board.running is not None)
         from skyreels_tui.eta.forecast import QueueForecast, RunningJob
-        from skyreels_tui.monitors.sample import Sample
 
-        app.publish_sample(Sample(at=0.0, queue=QueueForecast(running=RunningJob(app.board.running))))  # type: ignore[arg-type]
+        app.publish_forecast(QueueForecast(running=RunningJob(app.board.running)))  # type: ignore[arg-type]
         await until(pilot, lambda: (folders.live / "preview.want").exists())
         executor.advance(1)
         await until(pilot, lambda: "▀" in panel.render().plain)  # type: ignore[attr-defined]

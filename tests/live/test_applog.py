@@ -7,12 +7,8 @@ import pytest
 
 from skyreels_tui.files.app_log import MAX_BYTES, PACKAGE, log_to_file
 from skyreels_tui.files.folders import find_folders
-from skyreels_tui.monitors.cpu import CpuSensor
-from skyreels_tui.monitors.disk import DiskSensor
-from skyreels_tui.monitors.gpu import GpuSensor
-from skyreels_tui.monitors.health import HealthSensor
-from skyreels_tui.monitors.memory import MemorySensor
-from skyreels_tui.monitors.monitor import Monitor, Sensors
+from skyreels_tui.monitors.monitor import Monitor
+from skyreels_tui.monitors.sample import Sample
 
 
 @pytest.fixture
@@ -28,14 +24,13 @@ def handler(tmp_path: Path):
 def test_a_sensor_that_breaks_leaves_its_traceback_in_the_file_and_nothing_on_the_terminal(
     handler, tmp_path: Path, capfd
 ) -> None:
-    class Broken(CpuSensor):
-        def read(self):
-            raise ArithmeticError("the kernel said nonsense")
+    def broken(_: Sample) -> object:
+        raise ArithmeticError("the kernel said nonsense")
 
-    sensors = Sensors(GpuSensor(), MemorySensor(), DiskSensor({}), Broken(), HealthSensor())
-    assert Monitor(sensors, lambda sample: None).sample().cpu is None
+    sample = Monitor([("weather", broken)], lambda sample: None).sample()
+    assert (sample.readings, sample.errors) == ({}, {"weather": "the kernel said nonsense"})
     text = (tmp_path / "logs" / "app.log").read_text()
-    assert "the cpu sensor failed" in text and "ArithmeticError: the kernel said nonsense" in text
+    assert "the weather sensor failed" in text and "ArithmeticError: the kernel said nonsense" in text
     assert capfd.readouterr() == ("", "")
 
 

@@ -10,12 +10,12 @@ import pynvml
 import pytest
 from textual.app import ComposeResult
 
-from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import DiskSensor
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import HealthSensor
 from skyreels_tui.monitors.memory import MemorySensor
-from skyreels_tui.monitors.monitor import Monitor, Sensors
+from skyreels_tui.monitors.monitor import Monitor
+from skyreels_tui.monitors.sample import Read
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.panels.disk import DiskPanel
@@ -100,13 +100,15 @@ async def test_every_panel_speaks_true_words_whatever_nvml_does(proc: Path, size
         panels = list(app.query(LivePanel))
         for name, (loader, expected) in CASES.items():
             fake = library_missing if loader is library_missing else partial(_same, loader())
-            sensors = Sensors(
-                GpuSensor(fake, owner_pid=lambda: 4321),
-                MemorySensor(proc, lambda: 4321, lambda: ENGINE),
-                DiskSensor({"results": proc}),
-                CpuSensor(proc),
-                HealthSensor(),
-            )
+            gpu = GpuSensor(fake, owner_pid=lambda: 4321)
+            memory = MemorySensor(proc, lambda: 4321, lambda: ENGINE)
+            disk, health = DiskSensor({"results": proc}), HealthSensor()
+            sensors: list[tuple[str, Read]] = [
+                ("gpu", lambda _, gpu=gpu: gpu.read()),  # type: ignore[misc]
+                ("memory", lambda before, memory=memory: memory.read(before.gpu)),  # type: ignore[misc]
+                ("disk", lambda _, disk=disk: disk.read()),  # type: ignore[misc]
+                ("health", lambda before, health=health: health.judge(before.gpu, before.memory)),  # type: ignore[misc]
+            ]
             monitor = Monitor(sensors, app.publish_sample)
             for _ in range(3):
                 reading = monitor.sample()

@@ -102,6 +102,8 @@ async def shown(
         for event in events:
             if isinstance(event, Sample):
                 app.publish_sample(event)
+            elif isinstance(event, QueueForecast):
+                app.publish_forecast(event)
             else:
                 app.publish_event(event)
             await pilot.pause()
@@ -115,8 +117,8 @@ def clocks(panel: ProgressPanel, now: Callable[[], float] = lambda: 0.0) -> Prog
     return panel
 
 
-def sample(**changes: Any) -> Sample:
-    return replace(Sample(at=1000.0), **changes)
+def sample(at: float = 1000.0, errors: dict[str, str] | None = None, **readings: Any) -> Sample:
+    return Sample(at, readings, errors or {})
 
 
 async def test_memory_of_a_spark_names_every_part() -> None:
@@ -185,13 +187,13 @@ async def test_gpu_health_words_and_their_weight() -> None:
 
 
 async def test_a_failed_sensor_is_named() -> None:
-    events: list[object] = [sample(errors=("gpu: the driver hung",))]
+    events: list[object] = [sample(errors={"gpu": "the driver hung"})]
     assert "not readable: the driver hung" in "\n".join(await shown(GpuPanel(), events))
 
 
 async def test_disk_says_whether_the_queue_fits() -> None:
     fits = QueueForecast(needs_bytes=3 * GIB)
-    text = "\n".join(await shown(DiskPanel(), [sample(disk=DISK, queue=fits)], (60, 10)))
+    text = "\n".join(await shown(DiskPanel(), [sample(disk=DISK), fits], (60, 10)))
     for words in (
         "result 41 GiB",
         "models 94 GiB",
@@ -202,7 +204,7 @@ async def test_disk_says_whether_the_queue_fits() -> None:
     ):
         assert words in text, words
     full = replace(DISK, file_systems=(FileSystem(("results",), "/data", 4 * 2**40, GIB),))
-    text = "\n".join(await shown(DiskPanel(), [sample(disk=full, queue=fits)], (60, 10)))
+    text = "\n".join(await shown(DiskPanel(), [sample(disk=full), fits], (60, 10)))
     assert "✗ the queue needs 3 GiB, 1 GiB free on /data" in text
     assert "too little" in text
 
@@ -213,7 +215,7 @@ async def test_progress_has_stages_bar_speed_and_times() -> None:
         JobChanged(running()),
         progress(progress=Progress(Stage.TEXT, detail="cached"), left_s=None),
         progress(),
-        sample(queue=queue),
+        queue,
     ]
     text = "\n".join(await shown(clocks(ProgressPanel()), events, (60, 12)))
     for words in ("2 Progress · 12 corridor-A", "reference_to_video  540P  720x1280  121 frames", "load ✓ 6.1 s",
@@ -342,12 +344,12 @@ async def test_preview_is_asked_for_only_while_it_is_seen() -> None:
     now = [0.0]
     panel = PreviewPanel(clock=lambda: now[0])
     app = Listening(panel)
-    busy = sample(queue=QueueForecast(running=RunningJob(running())))
+    busy = QueueForecast(running=RunningJob(running()))
 
-    async def tick(pilot: Any, reading: Sample = busy) -> int:
+    async def tick(pilot: Any, queue: QueueForecast = busy) -> int:
         before = app.asked
         now[0] += 10.0
-        app.publish_sample(reading)
+        app.publish_forecast(queue)
         await pilot.pause()
         return app.asked - before
 
@@ -355,7 +357,7 @@ async def test_preview_is_asked_for_only_while_it_is_seen() -> None:
         assert await tick(pilot) == 1
         now[0] -= 10.0
         assert await tick(pilot) == 0, "not again within two seconds"
-        assert await tick(pilot, sample(queue=QueueForecast())) == 0, "nothing runs"
+        assert await tick(pilot, QueueForecast()) == 0, "nothing runs"
         panel.display = False
         await pilot.pause()
         assert await tick(pilot) == 0, "hidden"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.monitors.cpu import CpuSensor
 from skyreels_tui.monitors.disk import WALK_INTERVAL_S, DiskSensor, folder_bytes
 from skyreels_tui.monitors.health import FAULT_READINGS, HealthSensor, clock_event_words, slow_words
 from skyreels_tui.monitors.memory import MemorySensor
@@ -81,19 +80,6 @@ def test_a_system_without_proc_gives_none_and_no_error(tmp_path: Path) -> None:
     assert reading.total_bytes is None
     assert reading.pressure_percent is None
     assert reading.others_bytes is None
-    cpu = CpuSensor(tmp_path, cores=4).read()
-    assert (cpu.util_percent, cpu.load1) == (None, None)
-
-
-def test_processor_use_is_the_share_since_the_reading_before(tmp_path: Path) -> None:
-    (tmp_path / "loadavg").write_text("1.25 0.5 0.1 1/100 1234\n")
-    (tmp_path / "stat").write_text("cpu  100 0 100 700 100 0 0 0 0 0\n")
-    sensor = CpuSensor(tmp_path, cores=4)
-    assert sensor.read().util_percent is None
-    (tmp_path / "stat").write_text("cpu  150 0 125 760 115 0 0 0 0 0\n")
-    second = sensor.read()
-    assert second.util_percent == pytest.approx(50.0)
-    assert second.load1 == 1.25
 
 
 def test_disk_sums_folders_once_a_minute_and_free_space_always(tmp_path: Path) -> None:

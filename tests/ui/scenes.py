@@ -145,10 +145,7 @@ LOG = (
 
 def reading() -> Sample:
     """What the sensors say."""
-    waiting = ((13, 450.0), (14, 5340.0))
-    plan = RUNNING.task.plan(RUNNING.request)
-    return Sample(
-        at=NOW.timestamp(),
+    return Sample(NOW.timestamp(), dict(
         gpu=GpuReading(
             name="NVIDIA GB10", util_percent=98, sm_clock_mhz=2412, max_sm_clock_mhz=3003, temperature_c=71,
             power_w=92.0, unified=True,
@@ -164,10 +161,16 @@ def reading() -> Sample:
             result_bytes=41 * GIB, models=(("SkyReels-V3-R2V-14B", 52 * GIB), ("SkyReels-V3-A2V-19B", 42 * GIB)),
         ),
         health=HealthReading(),
-        queue=QueueForecast(
-            waiting, 6632.0, 3 * plan.output_bytes, held_seconds=((15, 1160.0),), running=RunningJob(RUNNING, plan)
-        ),
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def forecast() -> QueueForecast:
+    """What the queue will take."""
+    waiting = ((13, 450.0), (14, 5340.0))
+    plan = RUNNING.task.plan(RUNNING.request)
+    return QueueForecast(
+        waiting, 6632.0, 3 * plan.output_bytes, held_seconds=((15, 1160.0),), running=RunningJob(RUNNING, plan)
+    )
 
 
 class SceneApp(SkyreelsApp):
@@ -193,6 +196,7 @@ class SceneApp(SkyreelsApp):
         if self.jobs:
             self.publish_event(PROGRESS)
             self.publish_sample(reading())
+            self.publish_forecast(forecast())
 
 
 class EmptyApp(SceneApp):
@@ -321,7 +325,9 @@ async def open_app(
     app = (EmptyApp if empty else SceneApp)(services, theme=theme)
     async with app.run_test(size=size, notifications=True) as pilot:
         session = Session(app, pilot, FakeExecutor())
-        await session.until(lambda: empty or app.last_sample is not None, "the sensors")
+        await session.until(
+            lambda: empty or (app.last_sample is not None and app.last_forecast is not None), "sensors and forecast"
+        )
         for panel in app.screen.query(ProgressPanel):
             panel.clock, panel.wall_clock = (lambda panel=panel: panel._received_s), FixedTime.now  # type: ignore[misc]
             panel.redraw()

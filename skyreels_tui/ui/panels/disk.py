@@ -35,8 +35,13 @@ class DiskPanel(LivePanel):
         self._queue = QueueForecast()
 
     def take_sample(self, sample: Sample) -> None:
-        """Keep the reading and the forecast."""
-        self._disk, self._queue = sample.disk, sample.queue or QueueForecast()
+        """Keep the reading."""
+        self._disk = sample.disk
+        self.redraw()
+
+    def take_forecast(self, queue: QueueForecast) -> None:
+        """Keep what the queue will need."""
+        self._queue = queue
         self.redraw()
 
     def line(self, width: int) -> Content:

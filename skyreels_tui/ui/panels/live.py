@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.geometry import Size
 
 from pipelines.front.language import tr
+from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.ui.drawing.glyphs import UNICODE, Glyphs
 from skyreels_tui.ui.hub import hub
@@ -34,12 +35,15 @@ class LivePanel(Panel):
         self._titled: str | None = None
 
     def on_mount(self) -> None:
-        """Subscribe to the sensors and start with the newest reading."""
+        """Subscribe to sensors and forecast, and start with the newest of both."""
         super().on_mount()
         app = hub(self)
         app.sample.subscribe(self, self.take_sample)
-        if isinstance(app.last_sample, Sample):
+        app.forecast.subscribe(self, self.take_forecast)
+        if app.last_sample is not None:
             self.take_sample(app.last_sample)
+        if app.last_forecast is not None:
+            self.take_forecast(app.last_forecast)
 
     @property
     def glyphs(self) -> Glyphs:
@@ -60,7 +64,9 @@ class LivePanel(Panel):
 
     def take_sample(self, sample: Sample) -> None:
         """Keep what this panel shows of a reading, then `redraw`."""
-        raise NotImplementedError
+
+    def take_forecast(self, queue: QueueForecast) -> None:
+        """Keep what this panel shows of the queue's times, then `redraw`."""
 
     def redraw(self) -> None:
         """Refresh if the content differs from what was drawn last, and lay out if its height does."""
@@ -90,11 +96,10 @@ class LivePanel(Panel):
     def no_reading(self, sensor: str) -> Content:
         """Say why there is no reading: none has come yet, or the sensor failed."""
         sample = hub(self).last_sample
-        errors = sample.errors if isinstance(sample, Sample) else ()
-        said = next((error for error in errors if error.startswith(f"{sensor}: ")), "")
+        said = sample.errors.get(sensor, "") if sample is not None else ""
         if not said:
             return self.words(tr("reading …"))
-        return self.words(tr("not readable: {error}", error=safe(said.partition(": ")[2], 120)))
+        return self.words(tr("not readable: {error}", error=safe(said, 120)))
 
     def words(self, text: str, style: str = "$text-muted") -> Content:
         """A part of a line in one style."""

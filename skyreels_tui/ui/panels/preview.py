@@ -10,7 +10,7 @@ from textual.message import Message
 
 from pipelines.front.language import mark, tr
 from pipelines.front.progress import PreviewStrip
-from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.pictures import as_picture, picture_widget, shown_pictures
@@ -83,12 +83,12 @@ class PreviewPanel(LivePanel):
             return False
         return self.screen is self.app.screen and self.content_size.area > 0
 
-    def take_sample(self, sample: Sample) -> None:
+    def take_forecast(self, queue: QueueForecast) -> None:
         """Say again that somebody looks, while something runs."""
-        if sample.queue is not None and self._job_runs != (sample.queue.running is not None):
-            self._job_runs = sample.queue.running is not None
+        if self._job_runs != (queue.running is not None):
+            self._job_runs = queue.running is not None
             self.redraw()
-        if (self._job_runs or sample.queue is None) and self.is_watched:
+        if self._job_runs and self.is_watched:
             now = self.clock()
             if self._said_at is None or now - self._said_at >= LOOKING_EVERY_S:
                 self._said_at = now

@@ -11,7 +11,6 @@ from pipelines.front.language import tr, trn
 from pipelines.front.plan import Plan
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast
-from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
@@ -59,10 +58,10 @@ class ProgressPanel(LivePanel):
         if app.last_progress is not None:
             self.take_progress(app.last_progress)
 
-    def take_sample(self, sample: Sample) -> None:
+    def take_forecast(self, queue: QueueForecast) -> None:
         """A second has passed: the times move on."""
-        self._queue = sample.queue or QueueForecast()
-        running = self._queue.running
+        self._queue = queue
+        running = queue.running
         if running is not None:
             self._plan = running.plan
             if self._job is None or self._job.id != running.job.id or self._job.state is not JobState.RUNNING:

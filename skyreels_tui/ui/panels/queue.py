@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.geometry import Region
 
 from pipelines.front.language import tr, trn
-from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
@@ -46,7 +46,7 @@ class QueuePanel(RowList):
         app.job_changed.subscribe(self, self._on_job_changed)
         app.queue_changed.subscribe(self, self._on_queue_changed)
         app.job_progress.subscribe(self, self._on_progress)
-        app.sample.subscribe(self, self._on_sample)
+        app.forecast.subscribe(self, self._on_forecast)
         self._heard_s = time.monotonic()
         self.reload()
 
@@ -97,7 +97,7 @@ class QueuePanel(RowList):
         self._heard_s = time.monotonic()
         self.refresh()
 
-    def _on_sample(self, _: Sample) -> None:
+    def _on_forecast(self, _: QueueForecast) -> None:
         """A second has passed: draw the rows again whose time has changed."""
         top, head = self._top, self.header(1) is not None
         times = tuple(self._time(job) for job in self._jobs[top : top + self.page_rows])

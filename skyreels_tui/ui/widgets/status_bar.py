@@ -37,7 +37,8 @@ class StatusBar(Widget):
         app = hub(self)
         for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
             signal.subscribe(self, self._redraw)
-        app.sample.subscribe(self, self._on_sample)
+        app.sample.subscribe(self, self._on_reading)
+        app.forecast.subscribe(self, self._on_reading)
         app.transfers_changed.subscribe(self, self._on_transfers)
         now = datetime.now()
         self.set_timer(60 - now.second, self._start_clock)
@@ -46,8 +47,8 @@ class StatusBar(Widget):
         self.refresh()
         self.set_interval(60, self.refresh)
 
-    def _on_sample(self, _: object) -> None:
-        """Draw again when a reading has changed the GPU's name or the end of the queue."""
+    def _on_reading(self, _: object) -> None:
+        """Draw again when a reading or a forecast has changed the GPU's name or the end of the queue."""
         drawn = self.render().plain
         if drawn != self._drawn:
             self._drawn = drawn
