@@ -32,26 +32,18 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             )
         )
     checkpoint = CHECKPOINTS[family]
-    if model_id:
-        folder = as_folder(model_id)
-        if folder.is_dir():
-            return _complete(folder.absolute(), checkpoint, task)
-        if not _REPO_ID.fullmatch(model_id):
-            raise CheckpointMissing(
-                tr(
-                    "{model_id} is no folder on this machine and no repository id (owner/name): "
-                    "see skyreels-tui models list",
-                    model_id=model_id,
-                )
-            )
+    if model_id and is_folder(model_id):
+        return _complete(as_folder(model_id).absolute(), checkpoint, task)
+    if model_id and not is_repo_id(model_id):
+        raise CheckpointMissing(neither(model_id))
     repo_ids = (model_id,) if model_id else checkpoint.repo_ids
     cache = hub_cache()
-    snapshots = [folder for folder in (snapshot_folder(repo_id, cache) for repo_id in repo_ids) if folder]
-    for folder in snapshots:
+    found = [folder for repo_id in repo_ids for folder in snapshots(repo_id, cache)]
+    for folder in found:
         if not absent_parts(folder, checkpoint, task):
             return folder
-    if snapshots:
-        return _complete(snapshots[0], checkpoint, task)
+    if found:
+        return _complete(found[0], checkpoint, task)
     size = sum(component.num_bytes for component in checkpoint.components_for(task))
     raise CheckpointMissing(
         tr(
@@ -64,6 +56,27 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             size_gb=size / 1e9,
             model=model_id or family,
         )
+    )
+
+
+def is_folder(text: str) -> bool:
+    """Whether a path as typed leads to a folder; no name of a file at all is none."""
+    try:
+        return as_folder(text).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_repo_id(text: str) -> bool:
+    """Whether this could name a repository: owner/name."""
+    return _REPO_ID.fullmatch(text) is not None
+
+
+def neither(model_id: str) -> str:
+    """Say that this names no model in any way."""
+    return tr(
+        "{model_id} is no folder on this machine and no repository id (owner/name): see skyreels-tui models list",
+        model_id=model_id if len(model_id) <= 100 else f"{model_id[:100]}…",
     )
 
 
@@ -89,18 +102,19 @@ def repo_folder(repo_id: str, cache: Path) -> Path:
     return cache / f"models--{repo_id.replace('/', '--')}"
 
 
-def snapshot_folder(repo_id: str, cache: Path) -> Path | None:
-    """Return the downloaded snapshot of a repository: its main branch, else the newest; None without any."""
+def snapshots(repo_id: str, cache: Path) -> list[Path]:
+    """Return the downloaded snapshots of a repository: its main branch first, then the newest.
+
+    Another tool that asks for one small file moves the branch to a revision that holds nothing else: an older
+    one may be whole.
+    """
     repo = repo_folder(repo_id, cache)
     try:
         revision = (repo / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
+    except (OSError, ValueError):
         revision = ""
-    main = repo / "snapshots" / revision
-    if revision and main.is_dir():
-        return main
-    others = [path for path in (repo / "snapshots").glob("*") if path.is_dir()]
-    return max(others, key=lambda path: path.stat().st_mtime) if others else None
+    found = [path for path in (repo / "snapshots").glob("*") if path.is_dir()]
+    return sorted(found, key=lambda path: (path.name != revision, -path.stat().st_mtime, path.name))
 
 
 def absent_parts(folder: Path, checkpoint: Checkpoint, task: str) -> list[Part]:
@@ -109,10 +123,11 @@ def absent_parts(folder: Path, checkpoint: Checkpoint, task: str) -> list[Part]:
     return [part for part in parts if part.presence is not Presence.PRESENT]
 
 
-def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
+def lacks(folder: Path, checkpoint: Checkpoint, task: str) -> str:
+    """Say what `task` needs and `folder` lacks, and how to get it; '' when it is all there."""
     absent = absent_parts(folder, checkpoint, task)
     if not absent:
-        return folder
+        return ""
     facts = {
         "folder": folder,
         "names": ", ".join(f"{part.component.name} ({', '.join(part.absent[:2])})" for part in absent),
@@ -120,9 +135,13 @@ def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
         "task": task,
     }
     if presence_of(absent) is Presence.MISSING:
-        words = tr("{folder} holds no {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts)
-    else:
-        words = tr(
-            "{folder} is incomplete: {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts
-        )
-    raise CheckpointMissing(words)
+        return tr("{folder} holds no {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts)
+    return tr(
+        "{folder} is incomplete: {names}. Finish it: skyreels-tui models download {family} --task {task}", **facts
+    )
+
+
+def _complete(folder: Path, checkpoint: Checkpoint, task: str) -> Path:
+    if words := lacks(folder, checkpoint, task):
+        raise CheckpointMissing(words)
+    return folder

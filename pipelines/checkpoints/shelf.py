@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.checkpoints.download.hub import PART
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
-from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshot_folder
+from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshots
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 
 
@@ -119,14 +119,18 @@ def _look(checkpoint: Checkpoint, own: str, cache: Path, damaged: Collection[Pat
     best: Shelved | None = None
     for repo_id in checkpoint.repo_ids:
         unfinished = sum(_size(part) for part in _unfinished(repo_folder(repo_id, cache)))
-        found = snapshot_folder(repo_id, cache)
-        if found is None and not unfinished:
-            continue
-        parts = inspect(found or cache / "nowhere", checkpoint.components, damaged)
-        shelved = Shelved(checkpoint, found, repo_id, parts, unfinished)
-        if best is None or shelved.num_bytes > best.num_bytes:
-            best = shelved
+        begun = [None] if unfinished else []
+        for snapshot in (*snapshots(repo_id, cache), *begun):
+            parts = inspect(snapshot or cache / "nowhere", checkpoint.components, damaged)
+            shelved = Shelved(checkpoint, snapshot, repo_id, parts, unfinished)
+            if best is None or _use(shelved) > _use(best):
+                best = shelved
     return best or Shelved(checkpoint, None, "", inspect(cache / "nowhere", checkpoint.components), 0)
+
+
+def _use(shelved: Shelved) -> tuple[int, int]:
+    """How much of a checkpoint this is: the tasks that it serves, then its bytes."""
+    return sum(shelved.ready_for(task) for task in shelved.checkpoint.tasks), shelved.num_bytes
 
 
 def _serves_a_task(folder: Path, checkpoint: Checkpoint) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.front.admission import Decision, added, next_leaner
 from pipelines.front.durable import write_whole
-from pipelines.front.errors import InvalidRequest, OutOfMemory, PipelineError
+from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemory, PipelineError
 from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan
 from pipelines.front.progress import Progress, Stage
@@ -187,8 +187,11 @@ class LocalExecutor:
 
             return demo_checkpoint(family, self._cache_dir)
         from pipelines.checkpoints.locate import locate
+        from pipelines.checkpoints.usable import why_unusable
 
         model = request.model_id or self._own_models().get(family, "")
+        if model and (why := why_unusable(family, model, task)):
+            raise CheckpointMissing(why)
         return locate(family, model, request.profile, self._cache_dir, task)
 
 

@@ -27,7 +27,7 @@ from pipelines.front.request import (
 )
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.requests.planning import Asked, plan_of
-from skyreels_tui.requests.references import check_request, references
+from skyreels_tui.requests.references import check_request, model_problems, references
 from skyreels_tui.requests.typed_paths import address_fields
 from skyreels_tui.words.shell_words import shell_line
 from skyreels_tui.words.times import count, ends_at, size, words
@@ -134,6 +134,8 @@ def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path, own_model: st
     from pipelines.checkpoints.locate import locate
     from pipelines.checkpoints.registry import CHECKPOINTS
 
+    if own_model and (unusable := model_problems(request, own_model)):
+        return None, unusable[0].message
     try:
         folder = locate(task.family, request.model_id or own_model, request.profile, cache_dir, task.name)
     except CheckpointMissing as error:

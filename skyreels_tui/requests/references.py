@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.checkpoints.locate import as_folder, is_folder
 from pipelines.front.errors import Problem
 from pipelines.front.request import Files, Request, check_fields, field_specs
+from pipelines.tasks import TASKS
 
 PREVIOUS = "{{prev}}"
 _TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")
@@ -55,11 +57,30 @@ def with_absolute_paths(request: Request) -> Request:
             changes[name] = tuple(
                 str(Path(path).expanduser().absolute()) if path and token_name(path) is None else path for path in paths
             )
+    if isinstance(request.model_id, str) and request.model_id and is_folder(request.model_id):
+        changes["model_id"] = str(as_folder(request.model_id).absolute())
     return dataclasses.replace(request, **changes)
 
 
 def check_request(request: Request) -> list[Problem]:
-    """`request.check()`, without opening the outputs that do not exist yet."""
+    """`request.check()` and the model it names, without opening the outputs that do not exist yet."""
+    return [*_check_inputs(request), *model_problems(request)]
+
+
+def model_problems(request: Request, own_folder: str = "") -> list[Problem]:
+    """Why a job could only fail with the model that it names, or else with the folder that the settings name."""
+    model = request.model_id or own_folder
+    if request.profile == "demo" or not isinstance(model, str) or not model:
+        return []
+    # Folders are read only for those who name one.
+    from pipelines.checkpoints.usable import why_unusable
+
+    task = next(task for task in TASKS if task.request_type is type(request))
+    why = why_unusable(task.family, model, task.name)
+    return [Problem("model_id", why)] if why else []
+
+
+def _check_inputs(request: Request) -> list[Problem]:
     fields = reference_fields(request)
     if not fields:
         return request.check()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache, locate
 from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.checkpoints.shelf import shelf
 from pipelines.front.errors import CheckpointMissing
 from tests.models_hub.conftest import V2V_FILES, r2v_files
 
@@ -63,6 +65,27 @@ def test_without_a_branch_the_newest_snapshot_counts(cache: Path) -> None:
     new = snapshot(cache, PUBLIC, r2v_files(), "c" * 40, main=False)
     os.utime(old, (1, 1))
     assert find() == new
+
+
+@pytest.mark.parametrize("main", ["b" * 40, "c" * 40, "", "gone"])
+def test_a_whole_older_revision_is_used(cache: Path, main: str) -> None:
+    """Another tool that asks for one small file moves the branch to a revision that holds nothing else."""
+    whole = snapshot(cache, PUBLIC, r2v_files(), "a" * 40, main=False)
+    snapshot(cache, PUBLIC, {"model_index.json": b"{}"}, "b" * 40, main=False)
+    snapshot(cache, PUBLIC, {"vae/config.json": b"{}"}, "c" * 40, main=False)
+    put(cache / f"models--{PUBLIC.replace('/', '--')}", {"refs/main": main.encode()})
+    assert find() == whole
+    assert find(PUBLIC) == whole
+    [found] = [one for one in shelf() if one.checkpoint.family == "r2v"]
+    assert (found.folder, found.presence) == (whole, Presence.PRESENT)
+
+
+def test_each_task_takes_the_revision_that_serves_it(cache: Path) -> None:
+    repo_id = CHECKPOINTS["v2v"].repo_ids[0]
+    single = snapshot(cache, repo_id, {n: c for n, c in V2V_FILES.items() if not n.startswith("shot_")}, "a" * 40)
+    shot = snapshot(cache, repo_id, {n: c for n, c in V2V_FILES.items() if not n.startswith("transf")}, "b" * 40)
+    assert find(task="single_shot_extension", family="v2v") == single
+    assert find(task="shot_switching_extension", family="v2v") == shot
 
 
 def test_what_lacks_is_named_with_the_command(cache: Path) -> None:

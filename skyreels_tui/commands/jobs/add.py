@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -14,6 +15,7 @@ from skyreels_tui.commands.shared.fields import add_task_options, build_request
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests.presets import Presets
+from skyreels_tui.requests.references import model_problems
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -43,7 +45,9 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -> Job:
     """Queue what the options ask for; raises CommandError or InvalidRequest with nothing queued."""
-    _, request = build_request(args, context.settings, Presets(context.folders.presets))
+    task, request = build_request(args, context.settings, Presets(context.folders.presets))
+    if unusable := model_problems(request, context.settings.models.get(task.family, "")):
+        raise InvalidRequest(unusable)
     request = fetch_inputs(request, context.folders.downloads)
     with context.queue() as queue:
         job = queue.add(request, label=args.label, batch=args.batch, held=held)
