@@ -12,6 +12,7 @@ from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.request import Profile
+from pipelines.front.sizes import size
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -44,16 +45,16 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             return folder
     if found:
         return _complete(found[0], checkpoint, task)
-    size = sum(component.num_bytes for component in checkpoint.components_for(task))
+    num_bytes = sum(component.num_bytes for component in checkpoint.components_for(task))
     raise CheckpointMissing(
         tr(
             "no checkpoint for {task} on this machine ({names} is not in {cache}). "
-            "Download {size_gb:.0f} GB: skyreels-tui models download {model} --task {task}. "
+            "Download {size}: skyreels-tui models download {model} --task {task}. "
             "Or try the tiny built-in models: --profile demo",
             task=task,
             names=" / ".join(repo_ids),
             cache=cache,
-            size_gb=size / 1e9,
+            size=size(num_bytes),
             model=model_id or family,
         )
     )

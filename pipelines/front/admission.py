@@ -9,8 +9,7 @@ from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan, leaner_plans
 from pipelines.front.plan import Plan
 from pipelines.front.progress import Stage
-
-GIB = 2**30
+from pipelines.front.sizes import size
 
 FLOAT8_SHARE = 0.52
 """Weights that remain when matrices are stored in 8 bits; norms, embeddings and the VAE stay what they are."""
@@ -125,19 +124,19 @@ def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, 
             return Decision(rungs[i], needs[i], _announced(load, rungs[i]), room_bytes=room)
     leanest = min((needs[i] for i in candidates), default=needs[-1])
     available = memory.available_bytes + memory.reclaimable_bytes - floor
-    figures = {"needed": _gib(leanest), "available": _gib(available)}
+    figures = {"needed": size(leanest), "available": size(available)}
     if leanest > idle:
         words = tr(
-            "needs {needed} GiB, {available} available, more than this machine's {total} GiB can give: "
+            "needs {needed}, {available} available, more than this machine's {total} can give: "
             "choose a lower resolution or a shorter video",
             **figures,
-            total=_gib(memory.total_bytes),
+            total=size(memory.total_bytes),
         )
         return Decision(None, leanest, words, never=True)
     if can_be_same and not load.float8_weights:
-        cure = tr("needs {needed} GiB, {available} available: close other programs or choose fp8 (Low VRAM)", **figures)
+        cure = tr("needs {needed}, {available} available: close other programs or choose fp8 (Low VRAM)", **figures)
     else:
-        cure = tr("needs {needed} GiB, {available} available: close other programs", **figures)
+        cure = tr("needs {needed}, {available} available: close other programs", **figures)
     return Decision(None, leanest, cure)
 
 
@@ -158,8 +157,3 @@ def _announced(asked: LoadPlan, chosen: LoadPlan) -> str:
     if chosen.is_approximate and not asked.is_approximate:
         return tr("memory is short: runs with {measures} (approximate)", measures=measures)
     return tr("memory is short: runs with {measures}", measures=measures)
-
-
-def _gib(num_bytes: int) -> str:
-    value = max(num_bytes, 0) / GIB
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.request import Profile
 
-GIB = 2**30
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkSize:

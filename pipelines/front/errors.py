@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.language import mark, tr
+from pipelines.front.sizes import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,10 @@ class DiskFull(PipelineError):
         self.path, self.needed_bytes, self.free_bytes = path, needed_bytes, free_bytes
         super().__init__(
             tr(
-                "disk full at {path}: needs {needed_gib:.2f} GiB, {free_gib:.2f} GiB free",
+                "disk full at {path}: needs {needed}, {free} free",
                 path=path,
-                needed_gib=needed_bytes / 2**30,
-                free_gib=free_bytes / 2**30,
+                needed=size(needed_bytes),
+                free=size(free_bytes),
             )
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.front.admission import GIB, Memory, floor_bytes
+from pipelines.front.admission import Memory, floor_bytes
+from pipelines.front.sizes import GIB
 
 _MEMINFO = Path("/proc/meminfo")
 

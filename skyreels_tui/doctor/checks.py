@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.doctor.facts import DiskFacts, Facts
+from skyreels_tui.words.sizes import GIB, size
 
-GIB = 2**30
 TITLES = (
     mark("python"), mark("packages"), mark("torch"), mark("gpu"), mark("cudnn"), mark("attention"), mark("triton"),
     mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("pictures"), mark("tmux"),
@@ -25,6 +25,8 @@ WORKING_ROOM = 2 * GIB
 SPARE = 1.1
 REAL_MODELS = 64 * GIB
 """Memory below which the released models fit only with fp8 weights and offload."""
+NEEDED = 60 * GIB
+"""About what they take without either."""
 ROOM_TO_RUN = 8 * GIB
 
 
@@ -215,18 +217,25 @@ def check_ffmpeg(facts: Facts) -> Iterator[Check]:
 def check_memory(facts: Facts) -> Iterator[Check]:
     """Room for the models."""
     found = tr(
-        "{available:.1f} of {total:.1f} GiB available, swap {swap:.1f} GiB",
-        available=facts.available_bytes / GIB,
-        total=facts.memory_bytes / GIB,
-        swap=facts.swap_bytes / GIB,
+        "{available} of {total} available, swap {swap}",
+        available=size(facts.available_bytes),
+        total=size(facts.memory_bytes),
+        swap=size(facts.swap_bytes),
     )
     if facts.is_spark:
         found = tr("{found}, shared by CPU and GPU", found=found)
     if facts.available_bytes < ROOM_TO_RUN:
-        why = tr("a job stops itself below 8 GiB, before the machine freezes: close other programs")
+        why = tr(
+            "a job stops itself below {room}, before the machine freezes: close other programs", room=size(ROOM_TO_RUN)
+        )
         yield Check("memory", State.WARN, found, why, "ps aux --sort=-rss | head")
     elif facts.is_spark and facts.memory_bytes < REAL_MODELS:
-        yield Check("memory", State.WARN, found, tr("the released models need about 60 GiB: use --low_vram"))
+        yield Check(
+            "memory",
+            State.WARN,
+            found,
+            tr("the released models need about {room}: use --low_vram", room=size(60 * GIB)),
+        )
     else:
         yield Check("memory", State.OK, found)
 
@@ -242,8 +251,8 @@ def check_disks(facts: Facts) -> Iterator[Check]:
 def _disk(disk: DiskFacts, missing_models: int) -> Check:
     name = f"disk: {disk.purpose}"
     found = tr(
-        "{free:.1f} GiB free, {file_system}, {path}",
-        free=disk.free_bytes / GIB,
+        "{free} free, {file_system}, {path}",
+        free=size(disk.free_bytes),
         file_system=disk.file_system or tr("unknown file system"),
         path=disk.path,
     )
@@ -255,7 +264,7 @@ def _disk(disk: DiskFacts, missing_models: int) -> Check:
     if disk.purpose == "models":
         needed = int(missing_models * SPARE)
         if needed and disk.free_bytes < needed:
-            why = tr("downloading every model takes {needed:.0f} GiB; one needs less", needed=needed / GIB)
+            why = tr("downloading every model takes {needed}; one needs less", needed=size(needed))
             return Check(name, State.WARN, found, why, "export HF_HOME=/a/larger/disk")
     elif disk.free_bytes < (RESULT_ROOM if disk.purpose == "results" else WORKING_ROOM):
         return Check(
@@ -268,20 +277,20 @@ def check_models(facts: Facts) -> Iterator[Check]:
     """The released checkpoints."""
     for model in facts.models:
         name, fix = f"model {model.model}", f"skyreels-tui models download {model.model}"
-        size = tr("{there:.1f} of {wanted:.1f} GB", there=model.num_bytes / 1e9, wanted=model.expected_bytes / 1e9)
+        part = tr("{part} of {whole}", part=size(model.num_bytes), whole=size(model.expected_bytes))
         if model.state == "present":
-            yield Check(name, State.OK, tr("here, {size:.1f} GB", size=model.num_bytes / 1e9))
+            yield Check(name, State.OK, tr("here, {size}", size=size(model.num_bytes)))
         elif model.state == "corrupt":
             why = tr("a check found damaged files; a download fetches them again")
             yield Check(name, State.BAD, tr("damaged: {names}", names=", ".join(model.missing)), why, fix)
         elif model.state == "partial":
             why = tr("not here: {names}; tasks that need it do not run", names=", ".join(model.missing))
-            yield Check(name, State.WARN, tr("in part, {size}", size=size), why, fix)
+            yield Check(name, State.WARN, tr("in part, {size}", size=part), why, fix)
         elif facts.has_gpu:
-            yield Check(name, State.NOTE, tr("not here, {size}", size=size), tr("its tasks run in the demo only"), fix)
+            yield Check(name, State.NOTE, tr("not here, {size}", size=part), tr("its tasks run in the demo only"), fix)
         else:
             yield Check(
-                name, State.NOTE, tr("not here, {size}", size=size), tr("nothing to do: it would not run without a GPU")
+                name, State.NOTE, tr("not here, {size}", size=part), tr("nothing to do: it would not run without a GPU")
             )
 
 

@@ -10,7 +10,7 @@ from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.registry import Checkpoint
 from pipelines.checkpoints.shelf import remove_damaged
 from pipelines.front.language import tr
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 
 def fetch_agreed(plan: DownloadPlan, checkpoint: Checkpoint, book: DamageBook, tell: Tell) -> None:

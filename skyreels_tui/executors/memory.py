@@ -25,6 +25,7 @@ from pipelines.front.peaks import PeakBook
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
 from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
     from pipelines.running.pool import ModelPool
@@ -93,9 +94,9 @@ class MemoryKeeper:
         if request.profile == "full":
             self._book.note(self._kind(request), predicted, measured)
         return tr(
-            "peak memory {measured:.1f} GiB, predicted {predicted:.1f} GiB",
-            measured=measured / 2**30,
-            predicted=predicted / 2**30,
+            "peak memory {measured}, predicted {predicted}",
+            measured=size(measured),
+            predicted=size(predicted),
         )
 
     def limit_allocator(self) -> None:

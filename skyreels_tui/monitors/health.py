@@ -8,8 +8,7 @@ from statistics import median
 from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading, Read, Sample
 from skyreels_tui.monitors.surroundings import MEMORY_FLOOR_BYTES, Surroundings
-
-GIB = 2**30
+from skyreels_tui.words.sizes import size
 
 THERMAL, BRAKE, HARDWARE = 0x40, 0x80, 0x8
 
@@ -83,7 +82,7 @@ class HealthSensor:
         words = []
         available, total = memory.system_available_bytes, memory.total_bytes
         if available is not None and total is not None and available < min(self._floor_bytes, total // 8):
-            words.append((tr("memory low: {free:.1f} GiB left", free=available / GIB), True))
+            words.append((tr("memory low: {free} left", free=size(available)), True))
         if memory.pressure_percent is not None and memory.pressure_percent >= PRESSURE_PERCENT:
             words.append((tr("memory pressure {percent:.0f} %", percent=memory.pressure_percent), True))
         return words

@@ -30,7 +30,8 @@ from skyreels_tui.requests.planning import Asked, plan_of
 from skyreels_tui.requests.references import check_request, model_problems, references
 from skyreels_tui.requests.typed_paths import address_fields
 from skyreels_tui.words.shell_words import shell_line
-from skyreels_tui.words.times import count, ends_at, size, words
+from skyreels_tui.words.sizes import count, size
+from skyreels_tui.words.times import ends_at, words
 
 Values = Mapping[str, Any]
 

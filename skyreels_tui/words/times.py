@@ -1,4 +1,4 @@
-"""Durations, clock times and sizes in the words of the screens; knows nothing about jobs."""
+"""Durations and clock times in the words of the screens and of the shell; knows nothing about jobs."""
 
 from __future__ import annotations
 
@@ -65,22 +65,7 @@ def ago(iso: str, now: datetime) -> str:
     seconds = (now - local(iso)).total_seconds()
     if seconds < 60:
         return tr("now")
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
     return tr("now")
-
-
-def size(num_bytes: float) -> str:
-    """`512 B`, `3.1 MiB`, `61 GiB`, `1.7 TiB`: three figures are enough for a decision."""
-    amount = float(num_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1000 or unit == "TiB":
-            return f"{amount:.0f} {unit}" if amount >= 100 or unit == "B" else f"{amount:.3g} {unit}"
-        amount /= 1024
-    raise AssertionError("unreachable")
-
-
-def count(number: int) -> str:
-    """A whole number with thin groups: `126 000`."""
-    return f"{number:,}".replace(",", " ")

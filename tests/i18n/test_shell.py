@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("pseudo")
 
 COMMAND_WORDS = "get set path download verify purge use lines none markdown json bash zsh fish"
 VALUES = "full exact fast joined new up down first last next"
-UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"
+UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps TiB ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"
 DATA = frozenset(
     [
         *(command.name for command in COMMANDS),

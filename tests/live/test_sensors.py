@@ -145,7 +145,7 @@ def test_memory_near_the_floor_and_under_pressure_is_serious() -> None:
     memory = MemoryReading(Pool.UNIFIED, total_bytes=120 * GIB, system_available_bytes=6 * GIB, pressure_percent=22.0)
     reading = HealthSensor().judge(None, memory)
     assert reading.serious
-    assert reading.words == ("memory low: 6.0 GiB left", "memory pressure 22 %")
+    assert reading.words == ("memory low: 6 GiB left", "memory pressure 22 %")
 
 
 def test_steps_are_compared_with_this_machines_own_history() -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.front.admission import GIB, Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
+from pipelines.front.admission import Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
 from pipelines.front.host_memory import host_memory
 from pipelines.front.memory import LoadPlan, leaner_plans, requested_plan
 from pipelines.front.peaks import PeakBook
 from pipelines.front.progress import Stage
+from pipelines.front.sizes import GIB, size
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
 
 PICTURE = str(Path(__file__).parents[2] / "pipelines" / "demo" / "samples" / "astronaut.jpg")
@@ -56,7 +57,7 @@ def test_it_waits_with_words_rather_than_becoming_approximate(plan):
     assert decision.plan is None
     assert not decision.never
     assert 36 < decision.needed_bytes / GIB < 46
-    assert decision.words.startswith(f"needs {decision.needed_bytes / GIB:.0f} GiB, 32 available: ")
+    assert decision.words.startswith(f"needs {size(decision.needed_bytes)}, 32 GiB available: ")
     assert "close other programs or choose fp8 (Low VRAM)" in decision.words
 
 

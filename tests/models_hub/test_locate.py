@@ -121,7 +121,7 @@ def test_nothing_here_says_how_much_and_how(cache: Path) -> None:
     with pytest.raises(CheckpointMissing) as refusal:
         find()
     assert PUBLIC in str(refusal.value)
-    assert f"Download 52 GB: skyreels-tui models download r2v --task {TASK}" in str(refusal.value)
+    assert f"Download 48.3 GiB: skyreels-tui models download r2v --task {TASK}" in str(refusal.value)
     assert "--profile demo" in str(refusal.value)
 
 

@@ -158,7 +158,7 @@ def test_refused_words(models: Cli) -> None:
 def test_list_shows_parts_bytes_and_licence(models: Cli) -> None:
     text = models("list").out
     assert "audio_encoder" in text
-    assert "28.6 GB" in text
+    assert "26.6 GiB" in text
     assert "licence: Skywork Community License" in text
     assert "skyreels-tui models download a2v" in text
 

@@ -415,7 +415,7 @@ def test_full_disk_before_the_start_waits_with_the_exact_need(open_service, monk
     service = open_service(executor, events=events)
     job = service.add(make_request())
     status = events.wait_for(lambda e: isinstance(e, QueueStatus) and e.pause == "disk")
-    assert "needs 3" in status.message and "5.0 MiB free" in status.message
+    assert "needs 3" in status.message and "5 MiB free" in status.message
     assert service.job(job.id).state == JobState.QUEUED and executor.began == []
     assert service.add(make_request()).id == job.id + 1, "adding still works"
     free["bytes"] = 2**40

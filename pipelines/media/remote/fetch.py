@@ -20,6 +20,7 @@ from typing import IO
 from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
+from pipelines.front.sizes import size
 from pipelines.media.files import need_room, plain
 from pipelines.media.read import probe
 from pipelines.media.remote.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, kept_name
@@ -117,7 +118,7 @@ def _receive(
     """Write the answer to `stream`, at most `limit` bytes of it; returns its sha256."""
     promised = response.headers.get("Content-Length", "")
     total = int(promised) if promised.isascii() and promised.isdigit() else None
-    too_big = tr("{host}: the file is larger than {size} MiB", host=host_of(address), size=limit >> 20)
+    too_big = tr("{host}: the file is larger than {size}", host=host_of(address), size=size(limit))
     if total is not None:
         if total > limit:
             raise MediaError(too_big)

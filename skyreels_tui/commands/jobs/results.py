@@ -11,10 +11,10 @@ from typing import Any
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import bytes_words
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.results import gallery
+from skyreels_tui.words.sizes import size
 
 SHOWN = 50
 """Rows of the table unless --all."""
@@ -54,7 +54,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
-        [(r.finished_at[:16].replace("T", " "), bytes_words(r.num_bytes), r.label, r.output) for r in shown],
+        [(r.finished_at[:16].replace("T", " "), size(r.num_bytes), r.label, r.output) for r in shown],
         (tr("finished (UTC)"), tr("size"), tr("label"), tr("path")),
     )
     if len(shown) < len(found):

@@ -8,11 +8,12 @@ import json
 from pipelines.front.language import tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import duration_words, job_data, state_words, why_words
+from skyreels_tui.commands.shared.describe import job_data, state_words, why_words
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.words.times import duration
 
 SHOWN_FINISHED = 20
 """Finished jobs in the table unless --all; JSON always has all."""
@@ -72,7 +73,7 @@ def show_job(job: Job, *, as_json: bool) -> None:
 
 
 def _row(job: Job) -> tuple[str, ...]:
-    time = duration_words(job.run_seconds) if job.run_seconds else "-"
+    time = duration(job.run_seconds) if job.run_seconds else "-"
     return (
         str(job.id),
         state_words(job),

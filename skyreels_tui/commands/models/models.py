@@ -22,13 +22,14 @@ from pipelines.front.language import tr, trn
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import bytes_words, duration_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.commands.shared.stopping import Stop
 from skyreels_tui.downloads.elsewhere import TransferFile
 from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
 from skyreels_tui.settings.settings import SettingsError, save
+from skyreels_tui.words.sizes import size
+from skyreels_tui.words.times import duration
 
 ACTIONS = "list | download | verify | path | purge | use"
 TELL_EVERY_S = 1.0
@@ -112,8 +113,8 @@ def _list(args: argparse.Namespace, context: Context) -> int:
             rows.append((_transfer_line(moving[checkpoint.family]), "", "", ""))
         for part in shelved.parts:
             needed_by = ", ".join(part.component.tasks)
-            size = bytes_words(part.num_bytes or part.component.num_bytes)
-            rows.append((f"  {part.component.name}", tr(PRESENCE_WORDS[part.presence]), size, needed_by))
+            length = size(part.num_bytes or part.component.num_bytes)
+            rows.append((f"  {part.component.name}", tr(PRESENCE_WORDS[part.presence]), length, needed_by))
             rows += [(tr("  damaged: {file}", file=file), "", "", "") for file in part.corrupt]
         rows.append((tr("  licence: {name}", name=checkpoint.licence), "", "", checkpoint.licence_url))
     output.table(rows, (tr("model"), tr("state"), tr("size"), tr("where / needed by")))
@@ -142,8 +143,8 @@ def _transfer_data(moving: Mapping[str, Transfer], shelved: Shelved) -> dict[str
 
 
 def _of(shelved: Shelved) -> str:
-    whole = bytes_words(shelved.checkpoint.num_bytes)
-    return tr("{part} of {whole}", part=bytes_words(shelved.num_bytes), whole=whole)
+    whole = size(shelved.checkpoint.num_bytes)
+    return tr("{part} of {whole}", part=size(shelved.num_bytes), whole=whole)
 
 
 def shelved_data(shelved: Shelved) -> dict[str, Any]:
@@ -207,8 +208,8 @@ def _download(args: argparse.Namespace, context: Context) -> int:
             "{repo}: {files}, {size}, {missing} to fetch; {licence}: {link}",
             repo=plan.repo_id,
             files=files,
-            size=bytes_words(plan.num_bytes),
-            missing=bytes_words(plan.missing_bytes),
+            size=size(plan.num_bytes),
+            missing=size(plan.missing_bytes),
             licence=checkpoint.licence,
             link=checkpoint.licence_url,
         )
@@ -259,17 +260,17 @@ class _Tell:
 
 
 def progress_line(progress: Moved) -> str:
-    """Return '1.2 GB of 52.0 GB  85.3 MB/s  left 10:02  model-00001.safetensors 12 %'."""
-    parts = [tr("{part} of {whole}", part=bytes_words(progress.done_bytes), whole=bytes_words(progress.total_bytes))]
+    """Return '1.2 GiB of 48.3 GiB  81.3 MiB/s  left 10:02  model-00001.safetensors 12 %'."""
+    parts = [tr("{part} of {whole}", part=size(progress.done_bytes), whole=size(progress.total_bytes))]
     if progress.trouble:
         return "  ".join([*parts, tr("tries again: {trouble}", trouble=progress.trouble)])
     if progress.checking:
         parts.append(tr("checking"))
     if progress.rate:
-        parts.append(f"{bytes_words(int(progress.rate))}/s")
+        parts.append(f"{size(int(progress.rate))}/s")
     if progress.left_s is not None:
-        parts.append(tr("left {time}", time=duration_words(progress.left_s)))
-    parts += [f"{path} {100 * have // max(size, 1)} %" for path, have, size in progress.files]
+        parts.append(tr("left {time}", time=duration(progress.left_s)))
+    parts += [f"{path} {100 * have // max(whole, 1)} %" for path, have, whole in progress.files]
     return "  ".join(parts)
 
 
@@ -290,11 +291,9 @@ def _show_plan(plan: DownloadPlan, *, as_json: bool) -> None:
             }
         )
         return
-    rows = [
-        (entry.file.path, bytes_words(entry.file.num_bytes), bytes_words(entry.missing_bytes)) for entry in plan.files
-    ]
+    rows = [(entry.file.path, size(entry.file.num_bytes), size(entry.missing_bytes)) for entry in plan.files]
     output.table(rows, (tr("file"), tr("size"), tr("to fetch")))
-    output.line(tr("{size} to fetch into {folder}", size=bytes_words(plan.missing_bytes), folder=plan.folder))
+    output.line(tr("{size} to fetch into {folder}", size=size(plan.missing_bytes), folder=plan.folder))
 
 
 def _verify(args: argparse.Namespace, context: Context) -> int:
@@ -346,11 +345,11 @@ def _purge(args: argparse.Namespace, _context: Context) -> int:
         words = tr("nothing of {model} is in {cache}", model=checkpoint.family, cache=hub_cache())
         raise CommandError(words, Exit.NOT_FOUND)
     for folder, num_bytes in folders:
-        output.note(f"{bytes_words(num_bytes)}  {folder}")
+        output.note(f"{size(num_bytes)}  {folder}")
     if not args.yes and not output.confirm(tr("Remove this for good?")):
         raise CommandError(tr("nothing was removed; --yes removes without a question"), Exit.CANCELLED)
     freed = remove(checkpoint)
-    output.note(tr("{size} freed", size=bytes_words(freed)))
+    output.note(tr("{size} freed", size=size(freed)))
     if args.json:
         output.data({"model": checkpoint.family, "freed_bytes": freed})
     return Exit.OK

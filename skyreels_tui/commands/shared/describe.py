@@ -10,6 +10,7 @@ from pipelines.front.progress import Stage
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.words.times import duration
 
 JOB_KEYS: dict[str, tuple[str, str]] = {
     "id": ("number", "stays the same for life"),
@@ -99,7 +100,7 @@ def progress_words(event: JobProgress) -> str:
     if progress.detail:
         parts.append(progress.detail)
     if event.left_s is not None:
-        parts.append(tr("left {time}", time=duration_words(event.left_s)))
+        parts.append(tr("left {time}", time=duration(event.left_s)))
     return " ".join(parts)
 
 
@@ -120,18 +121,3 @@ def job_line(job: Job) -> str:
 def why_words(job: Job) -> str:
     """Return what a person should know about a job beside its state, or ''."""
     return job.error or reason_words(job.reason) or job.suspect
-
-
-def bytes_words(num_bytes: int) -> str:
-    """Return '52.0 GB', '1.5 MB' or '12 kB'."""
-    if num_bytes >= 1e8:
-        return f"{num_bytes / 1e9:.1f} GB"
-    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:.0f} kB"
-
-
-def duration_words(seconds: float) -> str:
-    """Return 'mm:ss' below an hour, '1h29' above."""
-    whole = max(round(seconds), 0)
-    if whole < 3600:
-        return f"{whole // 60:02d}:{whole % 60:02d}"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}"

@@ -14,7 +14,7 @@ from pipelines.front.request import Request, check_fields
 from pipelines.media.remote.address import host_of, is_address
 from skyreels_tui.commands.shared import output
 from skyreels_tui.requests.typed_paths import address_fields
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 EVERY_S = 1.0
 """Between two lines about one transfer."""

@@ -13,6 +13,7 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.words.sizes import size
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -125,7 +126,7 @@ def show(report: dict[str, Any]) -> None:
             case["name"],
             f"{case['step_s']:.2f} s",
             f"{case['tflops']:.0f}",
-            f"{case['peak_bytes'] / 2**30:.1f} GiB",
+            size(case["peak_bytes"]),
             f"{case['decode_s']:.2f} s",
             f"{case['projected_s'] / 60:.1f} min",
         )

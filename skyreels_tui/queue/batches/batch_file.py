@@ -16,6 +16,7 @@ from pipelines.tasks import TASKS, task_named
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.requests.references import check_request, token_name
+from skyreels_tui.words.sizes import size
 
 _YES = frozenset({"true", "yes", "sim", "on", "1"})
 _NO = frozenset({"false", "no", "não", "nao", "off", "0"})
@@ -43,7 +44,7 @@ def read_text(path: Path) -> str:
             data = file.read(LIMIT_BYTES + 1)
         if len(data) > LIMIT_BYTES:
             raise InvalidRequest(
-                [Problem("file", tr("{path} is larger than {limit} MiB: no batch", path=path, limit=LIMIT_BYTES >> 20))]
+                [Problem("file", tr("{path} is larger than {limit}: no batch", path=path, limit=size(LIMIT_BYTES)))]
             )
         return data.decode("utf-8-sig")
     except OSError as error:

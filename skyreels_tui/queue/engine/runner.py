@@ -21,11 +21,12 @@ from skyreels_tui.queue.engine.cancel import CancelToken, Why
 from skyreels_tui.queue.engine.executor import Executor, JobContext
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
-from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, gib, shortage
+from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, shortage
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.store.store import Store
+from skyreels_tui.words.sizes import size
 
 SWITCH_INTERVAL_S = 0.0005
 """While a job runs, the screen's thread gets the interpreter this soon."""
@@ -219,7 +220,7 @@ class Runner:
         if self.waiting_for != text:
             self._parts.log.write(tr("queue waits, {text}", text=text), level="warning", job_id=job.id)
             self._show("idle", text)
-        reason = because(Code.WAITS_FOR_DISK, size=gib(short.needed_bytes))
+        reason = because(Code.WAITS_FOR_DISK, size=size(short.needed_bytes))
         if job.reason != reason:
             self._store.note(job.id, reason)
 
@@ -421,13 +422,13 @@ class Runner:
         tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)
         self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
         if tries >= _TRIES_ON_FULL_DISK:
-            reason = because(Code.DISK_STAYS_FULL, tries=tries, free=gib(free), error=str(error))
+            reason = because(Code.DISK_STAYS_FULL, tries=tries, free=size(free), error=str(error))
             self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
         self._write(lambda: self._store.requeue(job.id, reason=because(Code.DISK_FULL), run_seconds=seconds))
-        self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=gib(free)))
+        self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=size(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:
         """Write how an attempt ended, however long the database cannot take it.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import tr
+from skyreels_tui.words.sizes import size
 
 RESERVE_BYTES = 32 * 2**20
 """Stays free for the queue itself, logs and sidecars."""
@@ -40,15 +41,10 @@ class Shortage:
     def __str__(self) -> str:
         return tr(
             "disk full: needs {needed} on {path}, {free} free",
-            needed=gib(self.needed_bytes),
+            needed=size(self.needed_bytes),
             path=self.path,
-            free=gib(self.free_bytes),
+            free=size(self.free_bytes),
         )
-
-
-def gib(num_bytes: int) -> str:
-    """Bytes for people: '1.20 GiB', small ones in MiB."""
-    return f"{num_bytes / 2**30:.2f} GiB" if num_bytes >= 2**29 else f"{num_bytes / 2**20:.1f} MiB"
 
 
 def free_bytes(path: Path) -> int:

@@ -8,15 +8,7 @@ from textual.content import Content
 
 from skyreels_tui.ui.drawing.glyphs import UNICODE, Glyphs
 
-GIB = 2**30
 GAP = "   "
-
-
-def gib(num_bytes: float | None) -> str:
-    """Bytes in GiB with one decimal and no unit; a dash when unknown, and never 0.0 for something."""
-    if num_bytes is None:
-        return "-"
-    return "<0.1" if 0 < num_bytes < 0.05 * GIB else f"{num_bytes / GIB:.1f}"
 
 
 def bar(fraction: float, width: int, glyphs: Glyphs = UNICODE, style: str = "$primary") -> Content:

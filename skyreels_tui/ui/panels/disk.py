@@ -14,7 +14,8 @@ from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
-from skyreels_tui.words.times import UNKNOWN, size
+from skyreels_tui.words.sizes import size
+from skyreels_tui.words.times import UNKNOWN
 
 ROLES = (mark("results"), mark("cache"), mark("state"))
 """What the folders on a disk are for, as the sensor names them."""

@@ -13,7 +13,7 @@ from skyreels_tui.ui.drawing.bars import flow, sparkline, stack
 from skyreels_tui.ui.drawing.safe import cells, column
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
-from skyreels_tui.words.times import count
+from skyreels_tui.words.sizes import count
 
 HISTORY = 300
 HOT_C = 85

@@ -9,9 +9,10 @@ from textual.content import Content
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
-from skyreels_tui.ui.drawing.bars import GIB, flow, gib, plot, stack, stacked
+from skyreels_tui.ui.drawing.bars import flow, plot, stack, stacked
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.words.sizes import GIB, gib
 
 HISTORY_S = 600
 LOW_BYTES = 8 * GIB

@@ -21,7 +21,8 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
-from skyreels_tui.words.times import clock, duration, size
+from skyreels_tui.words.sizes import size
+from skyreels_tui.words.times import clock, duration
 
 BAR_CELLS = 34
 """Room for stage, bar, count and window in the folded line."""

@@ -11,7 +11,8 @@ from pipelines.front.language import tr
 from skyreels_tui.downloads.transfers import Kind, State, Transfer
 from skyreels_tui.ui.drawing.glyphs import Glyphs
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
-from skyreels_tui.words.times import duration, size, words
+from skyreels_tui.words.sizes import size
+from skyreels_tui.words.times import duration, words
 
 BAR_WIDTH = 20
 

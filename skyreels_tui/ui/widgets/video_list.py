@@ -12,7 +12,8 @@ from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import ago, duration, size
+from skyreels_tui.words.sizes import size
+from skyreels_tui.words.times import ago, duration
 
 SIZE_FROM, LENGTH_FROM = 46, 54
 """Columns from which size and length are listed too."""

@@ -23,7 +23,7 @@ from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.halfblocks import fit, picture
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
     from pipelines.media.read.probe import VideoInfo

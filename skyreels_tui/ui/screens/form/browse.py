@@ -24,7 +24,7 @@ from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.media_facts import Picture, Sound, facts, look
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 VIEW = (36, 14)
 

@@ -13,7 +13,7 @@ from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.keys import FETCH, bindings
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from skyreels_tui.ui.drawing.safe import cells, column, cut_path, plain
 from skyreels_tui.ui.keys import MODEL_FILES, bindings
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import GIB, size
 
 _STYLES = {
     Presence.PRESENT: "$text-success",
@@ -57,7 +57,7 @@ class FileRows(RowList):
         """Part, path, bytes, whether it is here."""
         file = self.files[index]
         about = tr("about {size}", size=size(file.num_bytes)) if file.is_pattern else size(file.num_bytes)
-        about_width = cells(tr("about {size}", size="99.9 GiB"))
+        about_width = cells(tr("about {size}", size=size(99.9 * GIB)))
         room = max(12, width - PART_WIDTH - about_width - cells(*map(tr, PRESENCE_WORDS.values())) - 1)
         return Content.assemble(
             (column(file.part, PART_WIDTH), "$text-muted"),

@@ -35,7 +35,7 @@ from skyreels_tui.ui.screens.models.folder import FolderScreen
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.transfer_words import status, transfer_lines
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 _LOOKS = {
     Presence.PRESENT: ("check", "$text-success"),

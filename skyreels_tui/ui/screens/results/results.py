@@ -39,7 +39,7 @@ from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.video_list import VideoList
 from skyreels_tui.ui.widgets.video_view import VideoView
 from skyreels_tui.words.shell_words import shell_word
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 POLL_S = 2.0
 """Between two looks at the folder where the system does not tell of changes."""

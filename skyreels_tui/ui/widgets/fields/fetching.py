@@ -14,7 +14,7 @@ from pipelines.front.errors import Cancelled, PipelineError
 from pipelines.front.language import tr
 from pipelines.media.remote.address import Media, host_of
 from skyreels_tui.ui.drawing.safe import safe
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 
 
 class FetchLine(Static):
