@@ -7,41 +7,48 @@ from pathlib import Path
 from pipelines.front.admission import Memory, floor_bytes
 from pipelines.front.sizes import GIB
 
-_MEMINFO = Path("/proc/meminfo")
+PROC = Path("/proc")
 
 
-def host_memory(meminfo: Path = _MEMINFO) -> Memory | None:
+def meminfo(proc: Path = PROC) -> dict[str, int]:
+    """Name -> bytes of every line of the kernel's table; empty where it cannot be read."""
+    return _sizes(proc / "meminfo")
+
+
+def host_memory(proc: Path = PROC) -> Memory | None:
     """Available and total bytes; None where the kernel does not say."""
-    figures = {}
+    figures = meminfo(proc)
     try:
-        for line in meminfo.read_text("ascii", "replace").splitlines():
-            name, _, rest = line.partition(":")
-            if name in ("MemAvailable", "MemTotal"):
-                figures[name] = int(rest.split()[0]) * 1024
-    except (OSError, ValueError, IndexError):
+        return Memory(figures["MemAvailable"], figures["MemTotal"])
+    except KeyError:
         return None
-    if len(figures) < 2:
-        return None
-    return Memory(figures["MemAvailable"], figures["MemTotal"])
 
 
-def resident_bytes(pid: int | str = "self", proc: Path = Path("/proc")) -> int | None:
+def resident_bytes(pid: int | str = "self", proc: Path = PROC) -> int | None:
     """Memory of a process that nobody could take away: file pages, which the kernel can drop, do not count."""
-    figures = []
-    try:
-        for line in (proc / str(pid) / "status").read_text("ascii", "replace").splitlines():
-            name, _, rest = line.partition(":")
-            if name in ("RssAnon", "RssShmem"):
-                figures.append(int(rest.split()[0]) * 1024)
-    except (OSError, ValueError, IndexError):
-        return None
-    return sum(figures) if figures else None
+    figures = _sizes(proc / str(pid) / "status")
+    held = [figures[name] for name in ("RssAnon", "RssShmem") if name in figures]
+    return sum(held) if held else None
 
 
 def available_bytes() -> int | None:
     """Available memory of the machine."""
     memory = host_memory()
     return None if memory is None else memory.available_bytes
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Lines `Name:   123 kB` of a kernel file, in bytes; other lines are none of its sizes."""
+    figures = {}
+    try:
+        for line in path.read_text("ascii", "replace").splitlines():
+            name, _, rest = line.partition(":")
+            words = rest.split()
+            if len(words) == 2 and words[0].isdigit() and words[1] == "kB":
+                figures[name] = int(words[0]) * 1024
+    except OSError:
+        return {}
+    return figures
 
 
 def memory_floor(wanted_gib: float) -> int:

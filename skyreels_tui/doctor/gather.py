@@ -18,6 +18,7 @@ from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
 from pipelines.front.errors import MediaError
+from pipelines.front.host_memory import meminfo
 from pipelines.front.language import reason_of, tr
 from pipelines.media.ffmpeg import ffmpeg_path
 from skyreels_tui import __version__
@@ -64,7 +65,7 @@ def gather(
     `pictures` is how the terminal shows pictures: only who holds the terminal can ask it.
     """
     environ = os.environ if environ is None else environ
-    meminfo = _meminfo()
+    memory = meminfo()
     return Facts(
         app_version=__version__,
         python=platform.python_version(),
@@ -72,9 +73,9 @@ def gather(
         machine=platform.machine(),
         system=f"{platform.system()} {platform.release()}, {_distribution()}",
         product=_read("/sys/class/dmi/id/product_name"),
-        memory_bytes=meminfo.get("MemTotal", 0),
-        available_bytes=meminfo.get("MemAvailable", 0),
-        swap_bytes=meminfo.get("SwapTotal", 0),
+        memory_bytes=memory.get("MemTotal", 0),
+        available_bytes=memory.get("MemAvailable", 0),
+        swap_bytes=memory.get("SwapTotal", 0),
         cpus=os.cpu_count() or 1,
         packages=tuple((name, _version(name)) for name in PACKAGES),
         settings_warnings=load(folders.settings_file).warnings,
@@ -228,15 +229,6 @@ def _output(words: Sequence[str | Path], timeout_s: float = 20) -> tuple[str, st
 def _root() -> Path:
     """The folder that holds the packages, so that a child finds them when nothing is installed."""
     return Path(__file__).parents[2]
-
-
-def _meminfo() -> dict[str, int]:
-    values = {}
-    for line in _read("/proc/meminfo").splitlines():
-        key, _, rest = line.partition(":")
-        if rest.strip().endswith("kB"):
-            values[key] = int(rest.split()[0]) * 1024
-    return values
 
 
 def _distribution() -> str:

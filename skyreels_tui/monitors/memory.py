@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.front.host_memory import resident_bytes
+from pipelines.front.host_memory import meminfo, resident_bytes
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Read
 from skyreels_tui.monitors.surroundings import Surroundings, no_engine
 from skyreels_tui.queue.events import EngineMemory
-
-KIB = 1024
 
 
 class MemorySensor:
@@ -27,7 +25,7 @@ class MemorySensor:
 
     def read(self, gpu: GpuReading | None) -> MemoryReading:
         """Return the figures of this moment; `gpu` is the reading taken in the same round."""
-        info = self._meminfo()
+        info = meminfo(self._proc)
         engine = self._engine()
         total, available = info.get("MemTotal"), info.get("MemAvailable")
         used = None if total is None or available is None else total - available
@@ -66,15 +64,6 @@ class MemorySensor:
             pressure_percent=self._pressure(),
             system_available_bytes=available,
         )
-
-    def _meminfo(self) -> dict[str, int]:
-        figures = {}
-        for line in _lines(self._proc / "meminfo"):
-            name, _, rest = line.partition(":")
-            words = rest.split()
-            if words and words[0].isdigit():
-                figures[name] = int(words[0]) * KIB
-        return figures
 
     def _host_bytes(self) -> int | None:
         pid = self._owner_pid()

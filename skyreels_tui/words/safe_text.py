@@ -7,6 +7,10 @@ import unicodedata
 LINE_LIMIT = 2000
 """Characters of one line that are ever shown."""
 
+STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories of what a terminal may obey: controls, bidirectional and zero-width marks, lone surrogates."""
+_NEVER_RAW = STEERING | {"Cn", "Co"}
+"""And of what has no agreed look: unassigned and private code points."""
 _SHORT = {"\t": "    ", "\x1b": "␛", "\x00": "␀", "\r": "␍"}
 
 
@@ -24,13 +28,25 @@ def safe(text: str, limit: int = LINE_LIMIT, *, newlines: bool = False) -> str:
     return "".join(map(_visible, shown))
 
 
+def steers(char: str) -> bool:
+    """True for a character that a terminal may obey instead of showing it."""
+    return unicodedata.category(char) in STEERING
+
+
+def without_steering(text: str, keep: str = "") -> str:
+    """Drop every character that could steer a terminal, except those in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(char for char in text if char in keep or not steers(char))
+
+
 def _visible(char: str) -> str:
     if char == "\n":
         return "⏎"
     if char in _SHORT:
         return _SHORT[char]
     kind = unicodedata.category(char)
-    if kind[0] != "C" and kind not in ("Zl", "Zp"):
+    if kind not in _NEVER_RAW:
         # A no-break space is a space; other separators are harmless.
         return " " if kind == "Zs" else char
     if "\udc80" <= char <= "\udcff":

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.front.admission import Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
-from pipelines.front.host_memory import host_memory
+from pipelines.front.host_memory import host_memory, meminfo
 from pipelines.front.memory import LoadPlan, leaner_plans, requested_plan
 from pipelines.front.peaks import PeakBook
 from pipelines.front.progress import Stage
 from pipelines.front.sizes import GIB, size
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
+from skyreels_tui.monitors.memory import MemorySensor
 
 PICTURE = str(Path(__file__).parents[2] / "pipelines" / "demo" / "samples" / "astronaut.jpg")
 SPARK, DISCRETE = Place(), Place(discrete=True)
@@ -152,5 +153,20 @@ def test_the_allocator_leaves_the_floor_of_a_shared_pool():
 
 def test_the_kernel_is_asked(tmp_path):
     (tmp_path / "meminfo").write_text("MemTotal:       1000 kB\nMemFree:  10 kB\nMemAvailable:    400 kB\n")
-    assert host_memory(tmp_path / "meminfo") == Memory(400 * 1024, 1000 * 1024)
+    assert host_memory(tmp_path) == Memory(400 * 1024, 1000 * 1024)
     assert host_memory(tmp_path / "absent") is None
+
+
+def test_the_kernels_table_has_one_reader(tmp_path, monkeypatch):
+    """The admission, the memory panel and the doctor say the same; lines without kB are no sizes."""
+    (tmp_path / "meminfo").write_text(
+        "MemTotal: 1000 kB\nMemAvailable: 400 kB\nSwapTotal: 8 kB\nHugePages_Total: 3\nodd\nMemFree: x kB\n"
+    )
+    figures = meminfo(tmp_path)
+    assert figures == {"MemTotal": 1024000, "MemAvailable": 409600, "SwapTotal": 8192}
+    panel = MemorySensor(tmp_path, owner_pid=lambda: None).read(None)
+    assert (panel.total_bytes, panel.available_bytes, panel.swap_total_bytes) == tuple(
+        figures[name] for name in figures
+    )
+    assert host_memory(tmp_path) == Memory(409600, 1024000)
+    assert meminfo(tmp_path / "absent") == {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.segment import Segment
 from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
 
-from skyreels_tui.words.safe_text import LINE_LIMIT, safe
+from skyreels_tui.words.safe_text import LINE_LIMIT, safe, without_steering
 
 __all__ = ["LINE_LIMIT", "column", "cut", "cut_path", "plain", "safe"]
 
@@ -47,11 +45,6 @@ def cut_path(path: str, width: int) -> str:
     return f"…{shown}"
 
 
-_STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-
-
 class ControlFilter(LineFilter):
     """The last gate before the terminal: drops whatever could steer it from every line of every widget.
 
@@ -62,8 +55,8 @@ class ControlFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments without controls, bidirectional marks and lone surrogates."""
         return [
-            Segment(_STEERING.sub("", segment.text), segment.style, segment.control)
-            if segment.control is None and _STEERING.search(segment.text)
-            else segment
+            segment
+            if segment.control is not None or segment.text.isprintable()
+            else Segment(without_steering(segment.text), segment.style, segment.control)
             for segment in segments
         ]

@@ -13,16 +13,16 @@ from pipelines.front.language import tr, trn
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.words.safe_text import without_steering
 
 TOKEN_LIMIT = 512
-_CONTROLS = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
+_KEPT = "\n\u200c\u200d"
+"""Line breaks, and the joiners that Persian words and pictures of several signs are written with."""
 
 
 def without_controls(text: str) -> str:
     """Drop what no prompt needs and a terminal may obey; tabs become spaces, line breaks stay."""
-    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
+    return without_steering(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "), keep=_KEPT)
 
 
 class LineInput(Input):
