@@ -2,7 +2,7 @@
 
 from pipelines.front.cost import NetworkSize
 from pipelines.front.language import tr
-from pipelines.front.request import Files, field_specs
+from pipelines.front.request import Files, Request, field_specs
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from pipelines.tasks.shot_switching_extension import SHOT_SWITCHING_EXTENSION
 from pipelines.tasks.single_shot_extension import SINGLE_SHOT_EXTENSION
@@ -23,6 +23,14 @@ def task_named(name: str) -> TaskSpec:
         if task.name == name:
             return task
     raise KeyError(tr("no task {name!r}: choose {names}", name=name, names=", ".join(task.name for task in TASKS)))
+
+
+def task_of(request: Request) -> TaskSpec:
+    """The task whose request this is; TypeError for a request of none."""
+    for task in TASKS:
+        if task.request_type is type(request):
+            return task
+    raise TypeError(f"{type(request).__name__} belongs to no task")
 
 
 def tasks_of(family: str) -> tuple[TaskSpec, ...]:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.request import Request
-from pipelines.tasks import task_named
+from pipelines.tasks import task_of
 from skyreels_tui.files.folders import Folders, find_folders
 from skyreels_tui.queue.engine.executor import Executor, JobContext
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.service import QueueOptions, QueueService
-from skyreels_tui.queue.store.rows import task_of
 from tests.queue.points import Counter, kill_me, watched_disk
 
 LIMIT_S = 240.0
@@ -119,7 +118,7 @@ def _tell(pipe: int, content: dict[str, Any]) -> None:
 def import_early(requests: Sequence[Request]) -> None:
     """Import in this process what every forked child would import again for itself."""
     for request in requests:
-        task_named(task_of(request)).plan(request)
+        task_of(request).plan(request)
     importlib.import_module("skyreels_tui.queue.batches.inbox")
 
 

@@ -38,9 +38,9 @@ from pipelines.media.write.publish import publish
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.sampling.schedulers import avatar_timetable
+from pipelines.tasks import task_of
 from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
 
-TASK = "talking_avatar"
 LOUD_GAIN_DB = 30.0
 """A recording that must be raised by more is warned about: its noise is raised too."""
 
@@ -130,7 +130,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         work.pieces(),
         runtime,
         request,
-        task=TASK,
+        task=task_of(request).name,
         fps=AVATAR_FPS,
         num_frames=plan.num_frames,
         sound=audio_path,

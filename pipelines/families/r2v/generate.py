@@ -32,9 +32,9 @@ from pipelines.running.resume import WorkDir
 from pipelines.sampling.denoise import Hooks, denoise, resume_solver
 from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowUniPC, reference_timetable
+from pipelines.tasks import task_of
 from pipelines.tasks.reference_to_video import REFERENCE_SLOTS, ReferenceToVideo
 
-TASK = "reference_to_video"
 LAYOUT = Layout("vae", "text_encoder", "tokenizer", load_transformer)
 Picture = npt.NDArray[np.uint8]
 
@@ -195,7 +195,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         work.pieces(),
         runtime,
         request,
-        task=TASK,
+        task=task_of(request).name,
         fps=MODEL_FPS,
         num_frames=shape.latent.pixel_frames,
         warnings=request_warnings(request, models.tokenizer_folder),

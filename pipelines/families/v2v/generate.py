@@ -49,6 +49,7 @@ from pipelines.running.resume import Snapshot, WorkDir
 from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_solver
 from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
+from pipelines.tasks import task_of
 from pipelines.tasks.extension import ExtensionRequest
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
 from pipelines.tasks.single_shot_extension import SingleShotExtension
@@ -58,7 +59,6 @@ from pipelines.tasks.single_shot_extension import SingleShotExtension
 class Kind:
     """What the two tasks do differently."""
 
-    task: str
     transformer_folder: str
     velocity: Callable[[SkyReelsTransformer, Context, Tensor], Predict]
     goes_on: bool
@@ -74,8 +74,8 @@ class Kind:
         return SINGLE_CONDITION_FRAMES if self.goes_on else 0
 
 
-SINGLE_SHOT = Kind("single_shot_extension", SINGLE_SHOT_FOLDER, continuing_velocity, goes_on=True)
-SHOT_SWITCHING = Kind("shot_switching_extension", SHOT_SWITCHING_FOLDER, switching_velocity, goes_on=False)
+SINGLE_SHOT = Kind(SINGLE_SHOT_FOLDER, continuing_velocity, goes_on=True)
+SHOT_SWITCHING = Kind(SHOT_SWITCHING_FOLDER, switching_velocity, goes_on=False)
 
 
 def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
@@ -167,7 +167,7 @@ def extend(
         work.pieces()[: len(pieces)],
         runtime,
         request,
-        task=kind.task,
+        task=task_of(request).name,
         fps=MODEL_FPS,
         num_frames=sum(new_frames(kind, piece) for piece in pieces),
         before=request.input_video[0] if request.output == "joined" else None,

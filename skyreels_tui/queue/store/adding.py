@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
 from pipelines.front.request import Request
-from pipelines.tasks import task_named
+from pipelines.tasks import task_named, task_of
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.ordering import GAP, next_position
-from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, task_of, utc_now, where_allowed
+from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now, where_allowed
 from skyreels_tui.requests.references import references, token_name
 
 _INSERT = (
@@ -48,7 +48,7 @@ def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> li
 
 def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, retry_of: int | None = None) -> int:
     """Insert one row without references; returns its id."""
-    task = task_of(entry.request)
+    task = task_of(entry.request).name
     state = JobState.HELD if entry.held else JobState.QUEUED
     values = (entry.label, task, entry.request.to_json(), state, position, utc_now(), entry.batch, retry_of)
     job_id = int(connection.execute(_INSERT, values).fetchall()[0][0])

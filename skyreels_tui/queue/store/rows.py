@@ -45,17 +45,6 @@ def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
     return Job(*values)  # type: ignore[arg-type]
 
 
-def task_of(request: Request) -> str:
-    """Name of the task whose request this is."""
-    # A list of rows, and with it the first paint, needs no task.
-    from pipelines.tasks import TASKS
-
-    for task in TASKS:
-        if task.request_type is type(request):
-            return task.name
-    raise TypeError(f"{type(request).__name__} belongs to no task")
-
-
 def utc_now() -> str:
     """The wall clock as UTC ISO text, for people to read; durations never come from it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
