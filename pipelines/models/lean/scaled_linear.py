@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -65,13 +66,14 @@ class ScaledLinear(nn.Module):
         )
 
 
-def linears(layers: tuple[nn.Module, ...], x: Tensor) -> list[Tensor]:
-    """Apply several linear layers to the same tokens, rounding the tokens once when all layers are scaled."""
+def linears(layers: tuple[nn.Module, ...], x: Tensor) -> Iterator[Tensor]:
+    """Apply several linear layers to the same tokens one by one, rounding them once when all layers are scaled."""
     scaled = [layer for layer in layers if isinstance(layer, ScaledLinear)]
     if len(scaled) < len(layers):
-        return [layer(x) for layer in layers]
+        yield from (layer(x) for layer in layers)
+        return
     codes, scale = scaled[0].quantize(x)
-    return [layer.multiply(codes, scale).unflatten(0, x.shape[:-1]) for layer in scaled]
+    yield from (layer.multiply(codes, scale).unflatten(0, x.shape[:-1]) for layer in scaled)
 
 
 def use_scaled_linears(transformer: nn.Module, only: str = "") -> None:

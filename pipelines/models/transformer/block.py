@@ -11,6 +11,7 @@ from pipelines.models.lean.scaled_linear import linears
 from pipelines.models.transformer import attention as softmax
 from pipelines.models.transformer import ops, speakers
 from pipelines.models.transformer.layers import AffineNorm, AttentionWeights, AudioAttentionWeights, FeedForward
+from pipelines.models.transformer.sharding import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +85,25 @@ class Block(nn.Module):
         image: KeyValue | None = None,
         audio: KeyValue | None = None,
         masks: Tensor | None = None,
+        shard: Shard | None = None,
     ) -> Tensor:
-        """One block over tokens x [B, F * S, D].
+        """One block over tokens x [B, F * S, D], of which x, cos and sin may be one device's shard.
 
         modulation: float32 [U, 6, D], a row for each unique timestep; frame_index: int64 [F] into them, or None
         when U is 1. masks: token masks [3, S] of two speakers, only together with `audio`.
         """
         rows = self.rows(modulation, frame_index)
         z = ops.layer_norm_modulate(x, rows.scale1, rows.shift1, self.eps)
-        y, q, k = self.self_attention(z, cos, sin)
+        y, q, k = self.self_attention(z, cos, sin) if shard is None else shard.self_attention(self, z, cos, sin)
         norm = self.norm2
         x, z = ops.residual_norm_affine(x, y, rows.gate1, norm.weight, norm.bias, self.eps)
         y = self.cross_attention(z, text, image)
         if audio is not None and self.norm_x is not None:
             positions = None
-            if masks is not None:
+            if masks is not None and shard is None:
                 positions = speakers.query_positions(speakers.speaker_map(q, k[:, : masks.shape[1]], masks))
+            elif masks is not None and shard is not None:
+                positions = shard.speaker_positions(q, k, masks)
             x, z = ops.residual_norm_affine(x, y, None, self.norm_x.weight, self.norm_x.bias, self.eps)
             y = self.audio_attention(z, audio, positions)
         x, z = ops.residual_norm_modulate(x, y, rows.scale2, rows.shift2, self.eps)

@@ -67,8 +67,10 @@ def _rms_rope_kernel(
     x_stride,
     num_tokens,
     head_pairs,
+    part_width,
     eps,
     HAS_ROPE: tl.constexpr,
+    HAS_PARTS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     token = tl.program_id(0).to(tl.int64)
@@ -84,7 +86,13 @@ def _rms_rope_kernel(
         sin = tl.load(sin_ptr + angle)
         even, odd = tl.split(tl.reshape(x, (BLOCK // 2, 2)))
         x = tl.reshape(tl.join(even * cos - odd * sin, even * sin + odd * cos), (BLOCK,))
-    tl.store(out_ptr + token * width + columns, x.to(out_ptr.dtype.element_ty), mask=inside)
+    if HAS_PARTS:
+        # Every part of the columns is an array of its own, [num_tokens, part_width].
+        part = (columns // part_width).to(tl.int64)
+        place = (part * num_tokens + token) * part_width + columns % part_width
+        tl.store(out_ptr + place, x.to(out_ptr.dtype.element_ty), mask=inside)
+    else:
+        tl.store(out_ptr + token * width + columns, x.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 def residual_norm(
@@ -136,16 +144,21 @@ def rms_norm_rope(
     rope: tuple[torch.Tensor, torch.Tensor] | None,
     eps: float,
     num_heads: int,
+    parts: int = 1,
 ) -> torch.Tensor:
     """RMS-normalise rows of x [B, L, D] over D, rotate neighbour pairs of every head, return [B, L, H, D/H].
 
-    x may be a slice of a wider tensor as long as its last dimension is dense and B and L collapse to one
-    stride. `rope` is (cos, sin), each float32 [L, D/H/2], or None for no rotation.
+    With several `parts` B must be 1 and the result is [parts, L, H/parts, D/H]. x may be a slice of a wider tensor
+    as long as its last dimension is dense and B and L collapse to one stride. `rope` is (cos, sin), each float32
+    [L, D/H/2], or None for no rotation.
     """
     batch, length, width = x.shape
     if x.stride(-1) != 1 or (batch > 1 and x.stride(0) != length * x.stride(1)):
         x = x.contiguous()
-    out = torch.empty((batch, length, num_heads, width // num_heads), dtype=x.dtype, device=x.device)
+    if batch > 1 and parts > 1:
+        raise ValueError("a batch is not stored in parts")
+    shape = (batch * parts, length, num_heads // parts, width // num_heads)
+    out = torch.empty(shape, dtype=x.dtype, device=x.device)
     cos, sin = rope if rope is not None else (weight, weight)
     _rms_rope_kernel[(batch * length,)](
         x,
@@ -157,8 +170,10 @@ def rms_norm_rope(
         x.stride(1),
         length,
         width // num_heads // 2,
+        width // parts,
         eps,
         HAS_ROPE=rope is not None,
+        HAS_PARTS=parts > 1,
         BLOCK=triton.next_power_of_2(width),
         num_warps=_num_warps(width),
     )
@@ -177,6 +192,9 @@ def _rms_silu_kernel(
     num_rows,
     width,
     root_width,
+    frame_rows,
+    frame_gap,
+    HAS_GAP: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -189,15 +207,30 @@ def _rms_silu_kernel(
     gamma = tl.load(gamma_ptr + columns, mask=columns < width, other=0.0)
     y = x / norm[:, None] * (gamma * root_width)[None, :]
     y = y * tl.sigmoid(y)
+    if HAS_GAP:
+        offsets += (rows // frame_rows * frame_gap)[:, None]
     tl.store(out_ptr + offsets, y.to(out_ptr.dtype.element_ty), mask=inside)
 
 
 def rms_silu(x: torch.Tensor, gamma: torch.Tensor, out: torch.Tensor) -> None:
-    """Write silu(x / |x| * sqrt(C) * gamma) of rows of x [..., C] to `out`; both dense."""
+    """Write silu(x / |x| * sqrt(C) * gamma) of rows of x [T, ..., C] to `out`; both dense within a frame."""
     width = x.shape[-1]
     num_rows = x.numel() // width
+    frame_rows = num_rows // x.shape[0]
+    frame_gap = out.stride(0) - frame_rows * width
     block = triton.next_power_of_2(width)
     rows = max(1, 2048 // block)
     _rms_silu_kernel[(triton.cdiv(num_rows, rows),)](
-        x, gamma, out, num_rows, width, width**0.5, ROWS=rows, BLOCK=block, num_warps=4
+        x,
+        gamma,
+        out,
+        num_rows,
+        width,
+        width**0.5,
+        frame_rows,
+        frame_gap,
+        HAS_GAP=frame_gap != 0,
+        ROWS=rows,
+        BLOCK=block,
+        num_warps=4,
     )

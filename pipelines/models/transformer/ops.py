@@ -67,20 +67,28 @@ def rms_norm_rope(
     sin: Tensor | None,
     eps: float,
     num_heads: int,
+    parts: int = 1,
 ) -> Tensor:
     """RMS norm over the whole width, then rotate each head's neighbouring pairs.
 
-    x [B, L, D]; cos, sin float32 [L, D / heads / 2], or None for no rotation. Returns [B, L, heads, D / heads].
+    x [B, L, D]; cos, sin float32 [L, D / heads / 2], or None for no rotation. Returns [B, L, heads, D / heads]; with
+    several `parts` of equally many heads, one after the other in memory, [parts, L, heads / parts, D / heads] of B = 1.
     """
     if kernels := fused_kernels(x):
         rope = None if cos is None or sin is None else (cos, sin)
-        return kernels.rms_norm_rope(x, weight, rope, eps, num_heads)
+        return kernels.rms_norm_rope(x, weight, rope, eps, num_heads, parts)
     value = x.float()
     value = value * torch.rsqrt(value.square().mean(-1, keepdim=True) + eps) * weight.float()
     heads = value.unflatten(-1, (num_heads, -1))  # [B, L, H, D / H]
     if cos is not None and sin is not None:
         heads = rotate_pairs(heads, cos[:, None], sin[:, None])
-    return heads.to(x.dtype)
+    heads = heads.to(x.dtype)
+    return heads if parts == 1 else split_heads(heads, parts)
+
+
+def split_heads(x: Tensor, parts: int) -> Tensor:
+    """[1, L, H, D] -> [parts, L, H / parts, D], each part's memory dense."""
+    return x[0].unflatten(1, (parts, -1)).transpose(0, 1).contiguous()
 
 
 def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -36,13 +36,17 @@ def speaker_map(q: Tensor, first_frame_keys: Tensor, masks: Tensor) -> Tensor:
     return sums[0, :, :, :3].mean(1).T
 
 
-def query_positions(classes: Tensor) -> Tensor:
-    """Rotary position of every token, float32 [L], from the map [3, L]."""
+def query_positions(classes: Tensor, least: Tensor | None = None, most: Tensor | None = None) -> Tensor:
+    """Rotary position of every token, float32 [L], from the map [3, L].
+
+    least, most: [3], of each class over all tokens, where the map holds only some of them.
+    """
+    least = classes.amin(1) if least is None else least
+    most = classes.amax(1) if most is None else most
     winner = classes.argmax(0)
     positions = torch.full_like(classes[0], BACKGROUND_POSITION)
     for speaker, (low, high) in enumerate(SPEAKER_RANGES):
-        value = classes[speaker]
-        share = (value - value.min()) / (value.max() - value.min() + 1e-8)
+        share = (classes[speaker] - least[speaker]) / (most[speaker] - least[speaker] + 1e-8)
         positions = torch.where(winner == speaker, share * (high - low) + low, positions)
     return positions
 

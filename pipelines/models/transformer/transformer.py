@@ -19,6 +19,7 @@ from pipelines.models.transformer import ops, speakers
 from pipelines.models.transformer.block import Block, KeyValue
 from pipelines.models.transformer.layers import AudioProjector, ConditionEmbedder, timestep_sinusoid
 from pipelines.models.transformer.rope import frame_positions, rope_tables
+from pipelines.models.transformer.sharding import Sharding
 
 FLOAT32_NAMES = ("time_embedder", "scale_shift_table", "norm1", "norm2", "norm3")
 """Tensors whose name contains one of these stay float32 when the rest is bfloat16."""
@@ -119,6 +120,8 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         )
         self.scale_shift_table = nn.Parameter(torch.zeros(1, 2, dim))
         self.proj_out = nn.Linear(dim, 4 * out_channels)
+        self.sharding: Sharding | None = None
+        """Set where several devices make one call together: each then holds a slice of every frame's tokens."""
 
     @property
     def layers(self) -> list[Block]:
@@ -203,6 +206,11 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
                 raise ValueError("two speakers need speaker_masks")
             masks = speakers.token_masks(speaker_masks.to(latents.device), rows, columns)
         temb, modulation = self.embed_time(timesteps)
+        shard = None
+        if self.sharding is not None:
+            shard = self.sharding(frames + prefix_frames, size)
+            tokens, cos, sin = shard.take(tokens, 1), shard.take(cos, 0), shard.take(sin, 0)
+            size = shard.tokens_per_frame
         for i, block in enumerate(self.blocks):
             tokens = block(
                 tokens,
@@ -214,9 +222,12 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
                 context.image[i] if context.image is not None else None,
                 audio.layers[i] if audio is not None else None,
                 masks,
+                shard,
             )
         shown = frames if num_output_frames is None else num_output_frames
         out = self.head(tokens[:, : shown * size], temb, None if frame_index is None else frame_index[:shown])
+        if shard is not None:
+            out = shard.join(out)
         return self.unpatchify(out, shown, rows, columns)
 
     def head(self, tokens: Tensor, temb: Tensor, frame_index: Tensor | None = None) -> Tensor:

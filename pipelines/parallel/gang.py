@@ -1,0 +1,117 @@
+"""The ranks that work on one job together, one device each, and the messages between them; knows no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+QUIET_S = 60.0
+"""A rank that is waited for longer than this inside a call counts as dead."""
+
+
+def split(total: int, ranks: int) -> tuple[int, ...]:
+    """Sizes of `ranks` slices of `total`, at most one apart, the larger ones first: the same on every rank."""
+    return tuple(total // ranks + (rank < total % ranks) for rank in range(ranks))
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A message under way."""
+
+    value: Tensor
+    work: dist.Work | None
+
+    def wait(self) -> Tensor:
+        """What arrived; on CUDA the computing stream waits, not the caller."""
+        if self.work is not None:
+            self.work.wait()
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """One rank's view of its group. Every method is called by all ranks, in the same order."""
+
+    rank: int
+    size: int
+    device: torch.device
+    tensors: dist.ProcessGroup
+    """For what lies on the devices."""
+    host: dist.ProcessGroup
+    """For small things in the hosts' memory."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this rank holds the job: its files, its random numbers, its reports."""
+        return self.rank == 0
+
+    def start_exchange(self, x: Tensor, sent: Sequence[int], received: Sequence[int]) -> Arriving:
+        """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...]."""
+        out = torch.empty((sum(received), *x.shape[1:]), dtype=x.dtype, device=x.device)
+        work = dist.all_to_all_single(out, x, list(received), list(sent), group=self.tensors, async_op=True)
+        return Arriving(out, work)
+
+    def exchange(self, x: Tensor, sent: Sequence[int], received: Sequence[int]) -> Tensor:
+        """As `start_exchange`, at once."""
+        return self.start_exchange(x, sent, received).wait()
+
+    def gather(self, x: Tensor, sizes: Sequence[int], dim: int) -> Tensor:
+        """Join every rank's slice along `dim`, of which rank r holds `sizes[r]`, on every rank."""
+        longest = max(sizes)
+        x = x.movedim(dim, 0)
+        if x.shape[0] < longest:
+            x = torch.cat((x, x.new_zeros(longest - x.shape[0], *x.shape[1:])))
+        x = x.contiguous()
+        everyones = x.new_empty(self.size, *x.shape)
+        dist.all_gather(list(everyones.unbind(0)), x, group=self.tensors)
+        joined = torch.cat([part[:size] for part, size in zip(everyones, sizes, strict=True)])
+        return joined.movedim(0, dim)
+
+    def gather_to_leader(self, x: Tensor, sizes: Sequence[int], dim: int) -> Tensor | None:
+        """As `gather`, on rank 0 alone; None elsewhere."""
+        x = x.movedim(dim, 0).contiguous()
+        sent = [x.shape[0] if rank == 0 else 0 for rank in range(self.size)]
+        joined = self.exchange(x, sent, sizes if self.is_leader else [0] * self.size)
+        return joined.movedim(0, dim) if self.is_leader else None
+
+    def largest(self, x: Tensor) -> Tensor:
+        """The largest of every rank's x, entry by entry."""
+        found = x.clone()
+        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.tensors)
+        return found
+
+    def slice_of(self, x: Tensor, sizes: Sequence[int], dim: int) -> Tensor:
+        """This rank's slice of x along `dim`, a view."""
+        return x.narrow(dim, offsets(sizes)[self.rank], sizes[self.rank])
+
+
+def offsets(sizes: Sequence[int]) -> list[int]:
+    """Where each slice begins."""
+    return [0, *accumulate(sizes)][:-1]
+
+
+def open_gang(rank: int, size: int, address: str, device: str, quiet_s: float = QUIET_S) -> Gang:
+    """Join the others at `address` ('tcp://HOST:PORT' of rank 0, or 'file:///...'); device is 'cuda:N' or 'cpu'."""
+    place = torch.device(device)
+    limit = timedelta(seconds=quiet_s)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+        dist.init_process_group("nccl", init_method=address, rank=rank, world_size=size, timeout=limit)
+        host = dist.new_group(backend="gloo", timeout=limit)
+    else:
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=limit)
+        host = dist.group.WORLD
+    tensors = dist.group.WORLD
+    assert tensors is not None and host is not None
+    return Gang(rank, size, place, tensors, host)
+
+
+def close_gang() -> None:
+    """Leave; the other ranks' calls fail from now on."""
+    dist.destroy_process_group()

@@ -1,0 +1,41 @@
+"""A gang whose ranks are processes of this host, started and ended together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
+
+from pipelines.parallel.gang import close_gang, open_gang
+
+GRACE_S = 5.0
+"""What the others have to end in when one rank has failed; then they are killed."""
+
+
+def run_ranks(size: int, work: Callable[..., object], *args: object, device: str = "cpu") -> None:
+    """Call `work(gang, *args)` in `size` processes; `work` and `args` must be picklable. device: 'cpu' or 'cuda'.
+
+    Raises torch's ProcessRaisedException or ProcessExitedException when a rank fails or dies, after all are ended.
+    """
+    # The server imports once what every rank needs; it never touches a GPU.
+    mp.set_forkserver_preload(["pipelines.parallel.sequence", "pipelines.parallel.rows"])
+    with tempfile.TemporaryDirectory(prefix="skyreels-gang-") as folder:
+        address = f"file://{Path(folder) / 'meeting'}"
+        ranks = start_processes(
+            _rank, (size, address, device, work, args), nprocs=size, join=False, start_method="forkserver"
+        )
+        while not ranks.join(grace_period=GRACE_S):
+            pass
+
+
+def _rank(rank: int, size: int, address: str, device: str, work: Callable[..., object], args: tuple[Any, ...]) -> None:
+    if device == "cpu":
+        torch.set_num_threads(1)
+    gang = open_gang(rank, size, address, f"{device}:{rank}" if device == "cuda" else device)
+    work(gang, *args)
+    close_gang()

@@ -1,0 +1,58 @@
+"""Decoding a video by rows: every rank decodes a band, neighbours exchange the rows that convolutions reach into.
+
+Exact up to rounding: no tiles, no seams. Knows nothing of jobs or of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
+from pipelines.parallel.gang import Gang, split
+
+
+@dataclass(frozen=True, slots=True)
+class RowBand:
+    """A `Band`: the ranks' bands lie from top to bottom."""
+
+    gang: Gang
+    rows: tuple[int, ...]
+    """Latent rows on every rank."""
+
+    @property
+    def latent_rows(self) -> int:
+        """Latent rows of this band."""
+        return self.rows[self.gang.rank]
+
+    def fill_edges(self, frames: Tensor) -> None:
+        rank, size = self.gang.rank, self.gang.size
+        above, below = rank > 0, rank + 1 < size
+        sent = torch.stack([row for row, is_wanted in ((frames[:, 1], above), (frames[:, -2], below)) if is_wanted])
+        counts = [int(abs(other - rank) == 1) for other in range(size)]
+        arrived = self.gang.exchange(sent, counts, counts)  # [1 or 2, T, W, C]
+        frames[:, 0] = arrived[0] if above else 0
+        frames[:, -1] = arrived[-1] if below else 0
+
+    def gather(self, x: Tensor) -> Tensor:
+        scale = x.shape[1] // self.latent_rows
+        return self.gang.gather(x, [scale * rows for rows in self.rows], dim=1).contiguous()
+
+
+def decode_rows(gang: Gang, weights: DecoderWeights, latents: Tensor) -> Iterator[Tensor | None]:
+    """Decode raw latents [T, 16, h, w], the same on every rank, frame by frame.
+
+    Yields on rank 0 what `StreamingDecoder.decode` gives for each latent frame, and None elsewhere.
+    """
+    band = RowBand(gang, split(latents.shape[2], gang.size))
+    if not band.latent_rows:
+        raise ValueError(f"{latents.shape[2]} latent rows are too few for {gang.size} ranks")
+    decoder = StreamingDecoder(weights, torch.float32, band)
+    scale = 0
+    for latent in gang.slice_of(latents, band.rows, dim=2).split(1):
+        pixels = decoder.decode(latent)  # [m, 3, 8 * rows, 8 * w]
+        scale = pixels.shape[2] // latent.shape[2]
+        yield gang.gather_to_leader(pixels, [scale * rows for rows in band.rows], dim=2)
