@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -65,17 +65,23 @@ class StepTime:
         return call_flops(self.network, self.case.num_tokens) / self.median_s / 1e12
 
 
-def random_transformer(family: str, num_layers: int = 40, seed: int = 0) -> SkyReelsTransformer:
-    """A full-width bfloat16 transformer with random weights on the GPU, its float32 tensors kept float32."""
+def random_transformer(
+    family: str, num_layers: int = 40, seed: int = 0, device: str = "cuda", sizes: Mapping[str, int] | None = None
+) -> SkyReelsTransformer:
+    """A full-width bfloat16 transformer with random weights, its float32 tensors kept float32.
+
+    sizes: options of the network that replace those of the release.
+    """
     from pipelines.models.transformer.transformer import FLOAT32_NAMES
 
+    options = {**family_named(family).network, "num_layers": num_layers, **(sizes or {})}
     with torch.device("meta"):
-        network: SkyReelsTransformer = SkyReelsTransformer(num_layers=num_layers, **family_named(family).network)
-    generator = torch.Generator("cuda").manual_seed(seed)
+        network: SkyReelsTransformer = SkyReelsTransformer(**options)
+    generator = torch.Generator(device).manual_seed(seed)
     for name, parameter in network.named_parameters():
         kept = any(part in name for part in FLOAT32_NAMES)
         dtype = torch.float32 if kept else torch.bfloat16
-        value = torch.empty(parameter.shape, dtype=dtype, device="cuda")
+        value = torch.empty(parameter.shape, dtype=dtype, device=device)
         if name.endswith("bias"):
             value.normal_(0, 0.02, generator=generator)
         elif value.ndim == 1:
@@ -103,26 +109,28 @@ class Inputs:
 @torch.inference_mode()
 def random_inputs(network: SkyReelsTransformer, case: BenchCase, seed: int = 1) -> Inputs:
     """Inputs of the shapes that the family's pipeline makes."""
-    generator = torch.Generator("cuda").manual_seed(seed)
+    device, config = network.device, network.config
+    generator = torch.Generator(device).manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, device="cuda", generator=generator)
+        return torch.randn(*shape, device=device, generator=generator)
 
     options = family_named(case.family).network
     latents = draw(
         1, options.get("in_channels", LATENT_CHANNELS), case.latent_frames, case.height // 8, case.width // 8
     )
-    image = draw(1, IMAGE_TOKENS, options["image_dim"]) if "image_dim" in options else None
-    context = network.encode_context(draw(1, TEXT_TOKENS, 4096), image)
+    image = draw(1, IMAGE_TOKENS, config.image_dim) if "image_dim" in options else None
+    context = network.encode_context(draw(1, TEXT_TOKENS, config.text_dim), image)
     audio = None
     if "audio_feature_dim" in options:
-        audio = network.encode_audio(draw(1, 4 * case.latent_frames - 3, 5, 12, 768))
+        speech = draw(1, 4 * case.latent_frames - 3, 5, 12, config.audio_feature_dim // 12)
+        audio = network.encode_audio(speech)
     if case.condition_stays:
-        index = torch.ones(case.latent_frames, dtype=torch.long, device="cuda")
+        index = torch.ones(case.latent_frames, dtype=torch.long, device=device)
         index[: case.condition_frames] = 0
-        return Inputs(latents, torch.tensor([0.0, 927.0], device="cuda"), context, index, audio, case.latent_frames)
+        return Inputs(latents, torch.tensor([0.0, 927.0], device=device), context, index, audio, case.latent_frames)
     output = case.latent_frames - case.condition_frames
-    return Inputs(latents, torch.tensor([927.0], device="cuda"), context, None, audio, output)
+    return Inputs(latents, torch.tensor([927.0], device=device), context, None, audio, output)
 
 
 def forward(network: SkyReelsTransformer, inputs: Inputs) -> Tensor:
