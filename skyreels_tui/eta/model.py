@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -117,41 +116,29 @@ def current_scale(ratios: Sequence[float]) -> float:
 
 
 class JobEta:
-    """Follows one attempt at one job through its reports; belongs to the thread that reports."""
+    """Follows one attempt at one job through its reports; has no clock but the attempt's own. Not thread-safe."""
 
     def __init__(
         self,
         plan: Plan,
         rates: Rates,
         remember: Callable[[Rates], None] = lambda rates: None,
-        clock: Callable[[], float] = time.monotonic,
         goes_on_at: tuple[int, int] = (0, 0),
     ) -> None:
         """`goes_on_at` is the (segment, step) of a resumed job."""
-        self._plan, self._rates, self._remember, self._clock = plan, rates, remember, clock
+        self._plan, self._rates, self._remember = plan, rates, remember
         self._steps, self._decode = step_flops(plan), decode_flops(plan)
-        self._began = self._edge = clock()
+        self._now = self._edge = self._stage_began = 0.0
         self._stage: Stage | None = None
-        self._stage_began = self._began
         self._segment = self._step = 0
         self._ratios: list[float] = []
         self._decode_spent: list[tuple[float, float]] = []
         self._prepared_s: float | None = None
         self._reached = goes_on_at
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the attempt began."""
-        return self._clock() - self._began
-
-    @property
-    def usual_step_s(self) -> float | None:
-        """What this step takes on this machine by its history; None when there is no history."""
-        return self._steps[0][-1] / self._rates.flops_per_s if self._rates.jobs else None
-
-    def update(self, progress: Progress) -> float:
-        """Take a report and return the seconds that are left of the job."""
-        now = self._clock()
+    def update(self, progress: Progress, elapsed_s: float) -> float:
+        """Take a report, `elapsed_s` after the attempt began, and return the seconds that are left of the job."""
+        now = self._now = elapsed_s
         if progress.stage is not self._stage:
             self._change_stage(progress.stage, now)
         if progress.stage is Stage.DENOISE:
@@ -183,7 +170,7 @@ class JobEta:
         decode = sum(self._decode[segment + 1 :])
         left = 0.0
         if prepares and not self._ratios:
-            left += max(0.0, rates.prepare_s - self.elapsed_s)
+            left += max(0.0, rates.prepare_s - now)
             left += self._steps[segment][0] / rates.flops_per_s * (rates.first_step_factor - 1)
         if prepares or stage is Stage.DENOISE:
             ahead += self._steps[segment][step:]
@@ -202,7 +189,7 @@ class JobEta:
 
     def finish(self) -> None:
         """Remember this machine's rates: call once, when all segments are decoded."""
-        self._change_stage(None, self._clock())
+        self._change_stage(None, self._now)
         usual = self._ratios[1:] or self._ratios
         if not sum(usual) > 0:
             return
@@ -239,7 +226,7 @@ class JobEta:
                 self._decode_spent.append((self._decode[self._segment], spent))
         if stage is Stage.DENOISE:
             if self._prepared_s is None:
-                self._prepared_s = now - self._began
+                self._prepared_s = now
             self._edge, self._step = now, -1
         self._stage, self._stage_began = stage, now
 

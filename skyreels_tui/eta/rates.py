@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -51,16 +50,10 @@ class EtaBook:
         """Predict a job that has not begun."""
         return predict(plan, self.rates(task, plan))
 
-    def follow(
-        self,
-        task: str,
-        plan: Plan,
-        clock: Callable[[], float] = time.monotonic,
-        goes_on_at: tuple[int, int] = (0, 0),
-    ) -> JobEta:
+    def follow(self, task: str, plan: Plan, goes_on_at: tuple[int, int] = (0, 0)) -> JobEta:
         """Start to follow an attempt that begins now, at a (segment, step) whose earlier steps are stored."""
         key = size_key(task, plan)
-        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), clock, goes_on_at)
+        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), goes_on_at)
 
     def _keep(self, key: str, rates: Rates) -> None:
         with self._lock:

@@ -22,7 +22,7 @@ class TimeLeft:
         self._attempt: tuple[int, int] | None = None
         self._eta: JobEta | None = None
 
-    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], _elapsed_s: float) -> float | None:
+    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float) -> float | None:
         """Seconds left, or None when the job's inputs do not say what it costs.
 
         At an attempt's first report the job's row still says where the attempt goes on.
@@ -30,7 +30,7 @@ class TimeLeft:
         with self._lock:
             if self._attempt != (job.id, job.attempts):
                 self._attempt, self._eta = (job.id, job.attempts), self._follow(job)
-            return self._eta.update(progress) if self._eta is not None else None
+            return self._eta.update(progress, elapsed_s) if self._eta is not None else None
 
     def learn(self, event: Event) -> None:
         """Remember this machine's speed from a job that was made from its first step to its end."""
