@@ -107,7 +107,8 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     loaded = load(folders.settings_file)
     for warning in loaded.warnings:
         output.note(f"skyreels-tui: {warning}")
-    results = as_folder(result_dir or loaded.settings.result_dir).absolute()
+    chosen = result_dir or loaded.settings.result_dir
+    results = as_folder(chosen).absolute() if chosen else folders.results
     if any("\ud800" <= char <= "\udfff" for char in str(results)):
         raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 

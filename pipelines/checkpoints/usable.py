@@ -63,7 +63,7 @@ def _folder_problem(folder: Path, checkpoint: Checkpoint, task: str) -> str:
                   inner=inner[-1])  # fmt: skip
     if not any(part.files for part in parts):
         return tr(
-            "{folder} is no checkpoint of {family}: it holds none of {parts}",
+            "{folder} holds no {parts}: it is no checkpoint of {family}",
             folder=folder,
             family=checkpoint.family,
             parts=", ".join(part.component.name for part in parts),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 from pipelines.front.durable import make_folder
 
 APP = "skyreels-tui"
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The repository, where the program runs from one."""
+_VIDEOS = re.compile(r'^\s*XDG_VIDEOS_DIR="(\$HOME)?(/(?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+"""One of the lines that xdg-user-dirs writes: "$HOME/Films" or "/data/films"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Folders:
     state: Path
     cache: Path
     logs: Path
+    results: Path
+    """Where finished videos go unless a person chooses another folder."""
 
     @property
     def settings_file(self) -> Path:
@@ -68,7 +75,7 @@ def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
     home = environ.get("SKYREELS_TUI_HOME")
     if home:
         root = Path(home).expanduser().absolute()
-        return Folders(root / "config", root / "state", root / "cache", root / "logs")
+        return Folders(root / "config", root / "state", root / "cache", root / "logs", root / "result")
     user = Path(environ.get("HOME", "~")).expanduser()
 
     def xdg(name: str, default: str) -> Path:
@@ -77,4 +84,24 @@ def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
         return (Path(value) if value.startswith("/") else user / default) / APP
 
     state = xdg("XDG_STATE_HOME", ".local/state")
-    return Folders(xdg("XDG_CONFIG_HOME", ".config"), state, xdg("XDG_CACHE_HOME", ".cache"), state / "logs")
+    config = xdg("XDG_CONFIG_HOME", ".config")
+    results = CHECKOUT / "result" if is_checkout(CHECKOUT) else videos_folder(config.parent, user) / APP
+    return Folders(config, state, xdg("XDG_CACHE_HOME", ".cache"), state / "logs", results)
+
+
+def is_checkout(folder: Path) -> bool:
+    """Whether the program runs from a copy of its repository instead of an installation."""
+    return (folder / "pyproject.toml").is_file() and (folder / "skyreels_tui").is_dir()
+
+
+def videos_folder(config: Path, user: Path) -> Path:
+    """Return the desktop's folder of videos, as `user-dirs.dirs` in `config` names it, else ~/Videos."""
+    try:
+        text = (config / "user-dirs.dirs").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        text = ""
+    found = _VIDEOS.findall(text)
+    if not found:
+        return user / "Videos"
+    home, rest = found[-1][0], re.sub(r"\\(.)", r"\1", found[-1][1])
+    return user / rest.lstrip("/") if home else Path(rest)

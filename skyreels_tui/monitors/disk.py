@@ -38,7 +38,8 @@ class DiskSensor:
         if self._walked_at is None or now - self._walked_at >= WALK_INTERVAL_S:
             self._sizes, self._walked_at = self._walk(), now
         results, cache, checkpoints, models = self._sizes
-        return DiskReading(self._file_systems(), results, cache, checkpoints, models)
+        folder = str(self._roles.get("results", ""))
+        return DiskReading(self._file_systems(), results, cache, checkpoints, models, folder)
 
     def _walk(self) -> tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]:
         results, cache = self._roles.get("results"), self._roles.get("cache")

@@ -106,6 +106,8 @@ class DiskReading:
     """Snapshots and pieces of unfinished jobs."""
     models: tuple[tuple[str, int], ...] = ()
     """(name, bytes) of each model on this machine, largest first."""
+    result_dir: str = ""
+    """Where the videos of new jobs go."""
 
     def holding(self, role: str) -> FileSystem | None:
         """Return the file system that holds `role`."""

@@ -28,9 +28,9 @@ class QueueActions:
     Raises NoSuchJob, NotAllowed (the state forbids it), ReadOnlyQueue or InvalidRequest; then nothing changed.
     """
 
-    def __init__(self, store: Store, jobs_dir: Path) -> None:
-        """Work on an open store; `jobs_dir` holds the work folders."""
-        self._store, self._jobs_dir = store, jobs_dir
+    def __init__(self, store: Store, jobs_dir: Path, result_dir: Path) -> None:
+        """Work on an open store; `jobs_dir` holds the work folders, `result_dir` the videos of what is added here."""
+        self._store, self._jobs_dir, self._result_dir = store, jobs_dir, str(result_dir.absolute())
         self._runner: Runner | None = None
         self._planned: tuple[tuple[int, int], list[Job]] | None = None
 
@@ -81,7 +81,14 @@ class QueueActions:
             problems += [Problem(prefix + problem.field, problem.message) for problem in found]
         if problems:
             raise InvalidRequest(problems)
-        anchored = [replace(entry, request=with_absolute_paths(entry.request)) for entry in entries]
+        anchored = [
+            replace(
+                entry,
+                request=with_absolute_paths(entry.request),
+                result_dir=entry.result_dir or self._result_dir,
+            )
+            for entry in entries
+        ]
         jobs = self._store.add_many(anchored)
         self._wake()
         return jobs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.front.language import mark
@@ -70,6 +71,12 @@ class Job:
     cancel_requested: bool = False
     deleted: bool = False
     """Hidden from lists; undo brings it back."""
+    result_dir: str = ""
+    """Where its video goes, decided when it was added; '' in rows of older queues: where the runner's go."""
+
+    def results(self, default: Path) -> Path:
+        """The folder of its video; `default` for a row that names none."""
+        return Path(self.result_dir) if self.result_dir else default
 
     @property
     def task(self) -> TaskSpec:

@@ -94,7 +94,9 @@ class QueueService(QueueActions):
         self._last_status: QueueStatus | None = None
         self._watchdog: Watchdog | None = None
         self._inbox: Inbox | None = None
-        super().__init__(open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs)
+        super().__init__(
+            open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs, result_dir
+        )
         self._lock = OwnerLock(folders.lock)
         self._live = LiveFiles(folders.live)
         self._log = EngineLog(folders.logs, self._publish)
@@ -292,7 +294,7 @@ class QueueService(QueueActions):
     def _stem(self, job: Job) -> str:
         """A result name that is free: another queue may have written to the same folder."""
         stem, number = default_stem(job), 1
-        folder = self.result_dir / job.task_type
+        folder = job.results(self.result_dir) / job.task_type
         while (folder / f"{stem}.mp4").exists() or (folder / f"{stem}.json").exists():
             number += 1
             stem = f"{default_stem(job)}-{number}"

@@ -27,8 +27,8 @@ class Settings:
     """Every setting with its default; change with `dataclasses.replace` and `save`."""
 
     result_dir: Annotated[
-        str, Text(label=mark("Results folder"), help=mark("Finished videos; relative to where the program starts"))
-    ] = "./result"
+        str, Text(label=mark("Results folder"), help=mark("Finished videos; empty: one place for all of them"))
+    ] = ""
     inbox: Annotated[
         str, Text(label=mark("Inbox folder"), help=mark("Batches dropped here are queued; empty turns it off"))
     ] = ""

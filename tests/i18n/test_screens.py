@@ -305,7 +305,7 @@ async def test_what_a_fetch_asks_and_the_files_of_a_model(begin, hub, name):  # 
 async def test_a_queue_that_cannot_be_read(tmp_path, pseudo, monkeypatch, has_copy):
     monkeypatch.chdir(tmp_path)
     # Relative: a path that the question breaks in two is no word.
-    folders = Folders(*(Path("home") / name for name in ("config", "state", "cache", "logs")))  # noqa: F811
+    folders = Folders(*(Path("home") / name for name in ("config", "state", "cache", "logs", "result")))  # noqa: F811
     folders.create()
     if has_copy:
         # The second opening makes the day's copy.

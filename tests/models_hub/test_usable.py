@@ -39,7 +39,7 @@ def changed(**files: bytes | None) -> dict[str, bytes]:
 UNUSABLE: dict[str, tuple[dict[str, bytes], str, str]] = {
     "one file": ({"wan.safetensors": safetensors(90)}, "wan.safetensors", "is one file"),
     "a file that looks like a repository": ({"x/wan.gguf": b"GGUF"}, "x/wan.gguf", "is one file"),
-    "one file in a folder": ({"m/wan.safetensors": safetensors(90)}, "m", "holds none of transformer, text_encoder"),
+    "one file in a folder": ({"m/wan.safetensors": safetensors(90)}, "m", "holds no transformer, text_encoder"),
     "an empty folder": ({"m/readme": b""}, "m", "is no checkpoint of r2v"),
     "pictures": ({"m/a.png": b"x", "m/b/c.png": b"x"}, "m", "is no checkpoint of r2v"),
     "another family": ({f"m/{n}": c for n, c in V2V_FILES.items()}, "m", "is a checkpoint of SkyReels-V3-V2V-14B"),

@@ -174,6 +174,7 @@ def test_a_queue_of_version_1_keeps_its_reasons_as_codes(tmp_path):
     fill(path, *map(str, range(len(OLD_REASONS))))
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA user_version = 1")
+        raw.execute("ALTER TABLE jobs DROP COLUMN result_dir")
         for job_id, text in enumerate(OLD_REASONS, 1):
             raw.execute("UPDATE jobs SET reason = ?, step = 7 WHERE id = ?", (text, job_id))
         raw.commit()

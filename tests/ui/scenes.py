@@ -317,7 +317,7 @@ async def open_app(
     """Run the app in `folder`, where `make_files` and `still` have been."""
     home = Path("home")
     services = Services(
-        folders=Folders(home / "config", home / "state", home / "cache", home / "logs"),
+        folders=Folders(home / "config", home / "state", home / "cache", home / "logs", home / "result"),
         settings=Settings(),
         result_dir=RESULT,
         executor=FakeExecutor,

@@ -207,12 +207,13 @@ class Runner:
     def _shortage(self, job: Job) -> Shortage | None:
         parts = self._parts
         work_dir = parts.jobs_dir / str(job.id)
-        needs = parts.needs(self._store.resolved(job), work_dir, parts.result_dir)
+        result_dir = job.results(parts.result_dir)
+        needs = parts.needs(self._store.resolved(job), work_dir, result_dir)
         extra = self._short_of.get(job.id)
         if extra is not None:
             # The plan was too small once: do not start again before there is more room than at that time.
             planned = sum(need.num_bytes for need in needs)
-            needs = [*needs, Need(parts.result_dir, max(extra - planned, 0))]
+            needs = [*needs, Need(result_dir, max(extra - planned, 0))]
         return shortage(needs, parts.free)
 
     def _wait_for_space(self, job: Job, short: Shortage) -> None:
@@ -268,7 +269,7 @@ class Runner:
             job=job,
             report=lambda progress: self._report(attempt, progress),
             work_dir=work_dir,
-            result_dir=self._parts.result_dir,
+            result_dir=job.results(self._parts.result_dir),
             output_stem=job.output_stem,
             wants_preview=self._parts.wants_preview,
             log=lambda text: self._parts.log.write(text, job_id=job.id),
@@ -416,7 +417,7 @@ class Runner:
     def _disk_was_full(self, attempt: _Attempt, error: Exception) -> None:
         """Queue the job again for when there is room; hold it when space is there and writing still fails."""
         job, seconds = attempt.job, attempt.run_seconds
-        free = self._parts.free(self._parts.result_dir)
+        free = self._parts.free(job.results(self._parts.result_dir))
         more = free + _MORE_BYTES if free < _LITTLE_BYTES else 0
         self._short_of[job.id] = max(getattr(error, "needed_bytes", 0), more)
         tries = self._full_disks[job.id] = self._full_disks.get(job.id, 0) + (not more)

@@ -17,8 +17,8 @@ from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now
 from skyreels_tui.requests.references import references, token_name
 
 _INSERT = (
-    "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, batch, retry_of)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, batch, result_dir,"
+    " retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
 
 
@@ -50,8 +50,8 @@ def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, r
     """Insert one row without references; returns its id."""
     task = task_of(entry.request).name
     state = JobState.HELD if entry.held else JobState.QUEUED
-    values = (entry.label, task, entry.request.to_json(), state, position, utc_now(), entry.batch, retry_of)
-    job_id = int(connection.execute(_INSERT, values).fetchall()[0][0])
+    about = (entry.label, task, entry.request.to_json(), state, position, utc_now(), entry.batch, entry.result_dir)
+    job_id = int(connection.execute(_INSERT, (*about, retry_of)).fetchall()[0][0])
     if not entry.label:
         label = f"{task_named(task).short}-{job_id}"
         connection.execute("UPDATE jobs SET label = ? WHERE id = ?", (label, job_id))

@@ -68,7 +68,12 @@ def _m002_reasons(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001_jobs, _m002_reasons)
+def _m003_result_dir(connection: sqlite3.Connection) -> None:
+    """A job knows the folder that it was added for; '' leaves it to the process that runs it, as for older rows."""
+    connection.execute("ALTER TABLE jobs ADD COLUMN result_dir TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001_jobs, _m002_reasons, _m003_result_dir)
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

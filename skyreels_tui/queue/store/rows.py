@@ -33,6 +33,8 @@ class NewJob:
     """'' takes a label from the task and the id."""
     batch: str = ""
     held: bool = False
+    result_dir: str = ""
+    """Where its video goes; '' means where those of this process go."""
 
 
 def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:

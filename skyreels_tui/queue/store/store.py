@@ -41,8 +41,9 @@ class Store(AttemptStore):
         job = self.get(job_id)
         request = job.request
         if seeds is None:
-            return self._copies(job, [NewJob(request, job.label, job.batch)])
-        entries = [NewJob(replace(request, seed=seed), f"{job.label}-s{seed}", job.batch) for seed in seeds]
+            return self._copies(job, [_copy(job)])
+        copy = _copy(job)
+        entries = [replace(copy, request=replace(request, seed=seed), label=f"{job.label}-s{seed}") for seed in seeds]
         return self._copies(job, entries)
 
     def retry(self, job_id: int) -> Job:
@@ -50,7 +51,7 @@ class Store(AttemptStore):
         job = self.get(job_id)
         if why_not(job.state, Action.RETRY) is not None:
             raise NotAllowed(job_id, job.state, Action.RETRY)
-        return self._copies(job, [NewJob(job.request, job.label, job.batch)], retry=True)[0]
+        return self._copies(job, [_copy(job)], retry=True)[0]
 
     def _copies(self, job: Job, entries: Sequence[NewJob], *, retry: bool = False) -> builtins.list[Job]:
         """Insert copies that refer to the very jobs that `job` refers to."""
@@ -195,3 +196,7 @@ class Store(AttemptStore):
             touched = [job, *self._settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
+
+
+def _copy(job: Job) -> NewJob:
+    return NewJob(job.request, job.label, job.batch, result_dir=job.result_dir)

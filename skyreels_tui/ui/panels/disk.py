@@ -10,7 +10,7 @@ from pipelines.front.language import mark, tr
 from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.monitors.sample import DiskReading, Sample
 from skyreels_tui.ui.drawing.bars import bar, flow, stack
-from skyreels_tui.ui.drawing.safe import column
+from skyreels_tui.ui.drawing.safe import column, cut_path
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
@@ -104,6 +104,8 @@ class DiskPanel(LivePanel):
 
     def _details(self, disk: DiskReading, width: int) -> list[Content]:
         lines = []
+        if disk.result_dir:
+            lines.append(self.words(tr("results in {folder}", folder=cut_path(safe(disk.result_dir), width - 16))))
         for entry in disk.file_systems:
             roles = ", ".join(tr(role) for role in entry.roles)
             used = 1 - entry.free_bytes / entry.total_bytes if entry.total_bytes else 1.0
