@@ -31,6 +31,7 @@ from pipelines.benchmark.speed import (
     seconds_of,
     step_time,
 )
+from pipelines.families import family_named
 from pipelines.models.lean.scaled_linear import use_scaled_linears
 from pipelines.models.transformer.attention_choice import use_fastest
 
@@ -86,10 +87,10 @@ def other_steps(report, r2v):
     """Step times and peak memory of every other case."""
     network, family = r2v, "r2v"
     for case in CASES:
-        if case.family == "a2v" and family != "a2v":
-            del network, r2v
+        if family_named(case.family).network != family_named(family).network:
+            network = r2v = None
             free()
-            network, family = random_transformer("a2v"), "a2v"
+            network, family = random_transformer(case.family), case.family
         timing = step_time(network, case, repeats=3)
         extra = (timing.peak_bytes - timing.weights_bytes) / 2**30
         report[case.name] = {

@@ -67,11 +67,6 @@ class WorkDir:
                 return _read_snapshot(path)
         return None
 
-    def forget_steps(self) -> None:
-        """Remove all snapshots, so that the job begins anew; finished pieces stay."""
-        for path in self._snapshot_paths():
-            path.unlink(missing_ok=True)
-
     def piece_path(self, index: int) -> Path:
         """Temporary name under which piece `index` is written."""
         return self.path / f"piece-{index:05d}.part.mp4"

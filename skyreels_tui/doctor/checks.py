@@ -25,8 +25,6 @@ WORKING_ROOM = 2 * GIB
 SPARE = 1.1
 REAL_MODELS = 64 * GIB
 """Memory below which the released models fit only with fp8 weights and offload."""
-NEEDED = 60 * GIB
-"""About what they take without either."""
 ROOM_TO_RUN = 8 * GIB
 
 

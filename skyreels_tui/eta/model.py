@@ -19,8 +19,6 @@ NO_GPU_TFLOPS = 0.05
 DECODE_SHARE = 0.2
 """Rate of the VAE, in 32-bit convolutions, against that of the transformer."""
 LOAD_BYTES_PER_S = 1.2e9
-DEMO_WEIGHTS_BYTES = 10**9
-"""Below this a plan is of tiny models, whose time is all overhead."""
 
 AGREE = 0.12
 """Steps whose speeds differ by less belong to one run."""

@@ -55,7 +55,6 @@ class GpuSensor:
                 self._give_up(tr("the GPU no longer answers ({error}): reboot the machine", error=_words(error)))
                 return GpuReading(problem=self._problem, name=self._name)
         used, total = self._memory()
-        ours, others = self._processes()
         utilisation = self._ask("nvmlDeviceGetUtilizationRates", handle)
         power_mw = self._ask("nvmlDeviceGetPowerUsage", handle)
         limit_mw = self._ask("nvmlDeviceGetEnforcedPowerLimit", handle)
@@ -70,8 +69,7 @@ class GpuSensor:
             clock_events=self._clock_events(),
             memory_used_bytes=used,
             memory_total_bytes=total,
-            process_bytes=ours,
-            other_bytes=others,
+            process_bytes=self._process_bytes(),
             unified=total is None or any(part in self._name for part in UNIFIED_NAMES),
         )
 
@@ -133,14 +131,11 @@ class GpuSensor:
         # A total of zero is how some drivers spell "not supported" without raising.
         return (None, None) if info is None or not info.total else (int(info.used), int(info.total))
 
-    def _processes(self) -> tuple[int | None, int | None]:
-        processes = self._ask("nvmlDeviceGetComputeRunningProcesses", self._handle)
-        if processes is None:
-            return None, None
+    def _process_bytes(self) -> int | None:
         owner = self._owner_pid()
+        processes = self._ask("nvmlDeviceGetComputeRunningProcesses", self._handle) or ()
         ours = [p.usedGpuMemory for p in processes if p.pid == owner and p.usedGpuMemory is not None]
-        others = [p.usedGpuMemory for p in processes if p.pid != owner and p.usedGpuMemory is not None]
-        return (sum(ours) if ours else None), sum(others)
+        return sum(ours) if ours else None
 
     def _clock_events(self) -> int | None:
         bits = self._ask("nvmlDeviceGetCurrentClocksEventReasons", self._handle)

@@ -27,8 +27,6 @@ class GpuReading:
     memory_total_bytes: int | None = None
     process_bytes: int | None = None
     """GPU memory of the process that runs jobs."""
-    other_bytes: int | None = None
-    """GPU memory of all other processes."""
     unified: bool = False
     """CPU and GPU share one pool, so NVML's memory figures are absent or of no use."""
 

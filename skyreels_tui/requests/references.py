@@ -13,7 +13,6 @@ from pipelines.front.errors import Problem
 from pipelines.front.request import Files, Request, check_fields, field_specs
 from pipelines.tasks import TASKS
 
-PREVIOUS = "{{prev}}"
 _TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,23 @@ def test_a_clip_goes_on_and_a_picture_begins_anew() -> None:
     assert first_taking("video") == (task_named("single_shot_extension"), "input_video")
     assert first_taking("image") == (task_named("reference_to_video"), "ref_imgs")
     assert first_taking("audio") == (task_named("talking_avatar"), "input_audio")
+
+
+ROOT = Path(__file__).parents[2]
+HOMES = ("pipelines/tasks", "pipelines/families", "pipelines/parity", "pipelines/checkpoints/registry.py")
+"""Where a task or a family may be called by its name: everywhere else it is one of those there are."""
+
+
+def names_in(path: Path, names: set[str]) -> Iterator[str]:
+    """The texts of a module that are the name of a task or a family, its docstrings left out."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and node.value in names:
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.value}"
+
+
+def test_no_room_knows_a_task_or_a_family_by_name() -> None:
+    names = {*TASK_NAMES, *(task.short for task in TASKS), *CHECKPOINTS}
+    modules = [path for package in ("skyreels_tui", "pipelines") for path in (ROOT / package).rglob("*.py")]
+    rooms = [path for path in modules if not str(path.relative_to(ROOT)).startswith(HOMES)]
+    assert len(rooms) > 200
+    assert [found for path in rooms for found in names_in(path, names)] == []

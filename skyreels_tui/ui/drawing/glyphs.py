@@ -25,7 +25,6 @@ class Glyphs:
     cursor: str
     dot: str
     """Separator between words of one line."""
-    ellipsis: str
     bar_full: str
     bar_half: str
     bar_empty: str
@@ -44,14 +43,14 @@ class Glyphs:
 
 UNICODE = Glyphs(
     running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
-    cancelled="⊘", suspect="?", cursor="▸", dot="·", ellipsis="…", bar_full="━", bar_half="╸",
+    cancelled="⊘", suspect="?", cursor="▸", dot="·", bar_full="━", bar_half="╸",
     bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
     check="✓", cross="✗",
 )  # fmt: skip
 
 ASCII = Glyphs(
     running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
-    cancelled="/", suspect="?", cursor=">", dot="-", ellipsis="...", bar_full="#", bar_half="#",
+    cancelled="/", suspect="?", cursor=">", dot="-", bar_full="#", bar_half="#",
     bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
     check="ok", cross="no",
 )  # fmt: skip

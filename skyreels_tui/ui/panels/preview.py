@@ -28,8 +28,8 @@ LOOKING_EVERY_S = 2.0
 RAMP = " .:-=+*#%@"
 """Dark to light, for terminals without colour."""
 
-MODES: tuple[tuple[str, int], ...] = (("strip", 4), ("pair", 2), ("single", 1), ("off", 0))
-"""What the key cycles through: name, number of pictures."""
+MODES = (4, 2, 1, 0)
+"""Numbers of pictures that the key cycles through."""
 
 
 class PreviewPanel(LivePanel):
@@ -79,7 +79,7 @@ class PreviewPanel(LivePanel):
     @property
     def is_watched(self) -> bool:
         """True while a preview would be seen."""
-        if MODES[self._mode][1] == 0 or self.folded or not self.is_on_screen:
+        if MODES[self._mode] == 0 or self.folded or not self.is_on_screen:
             return False
         return self.screen is self.app.screen and self.content_size.area > 0
 
@@ -116,7 +116,7 @@ class PreviewPanel(LivePanel):
         self.redraw()
 
     def _show_picture(self) -> None:
-        count = MODES[self._mode][1]
+        count = MODES[self._mode]
         if self._image is not None:
             self._image.display = count > 0 and self._strip is not None
             if self._image.display and self._strip is not None:
@@ -132,13 +132,13 @@ class PreviewPanel(LivePanel):
     def line(self, width: int) -> Content:
         """What the folded panel can say without pictures."""
         shown = tr("step {step}", step=self._step) if self._strip else UNKNOWN
-        if MODES[self._mode][1] == 0:
+        if MODES[self._mode] == 0:
             shown = tr("off")
         return Content.assemble((tr("preview"), "$text-muted"), " ", shown)
 
     def body(self, width: int, height: int) -> Content:
         """The strip, scaled to the room; the words that explain why there is none."""
-        count = MODES[self._mode][1]
+        count = MODES[self._mode]
         if count == 0:
             return self.words(tr("preview is off: v shows it"))
         if self._strip is None:

@@ -14,8 +14,6 @@ from pipelines.front.language import tr
 from pipelines.front.request import FieldSpec
 from skyreels_tui.ui.drawing.safe import safe
 
-LABEL_WIDTH = 18
-
 
 class Field(Widget):
     """One field; `value` is what was typed, right or wrong: the request says what is wrong with it."""
