@@ -203,7 +203,7 @@ def steps(bench: Bench, network, family: str) -> None:
             warm = bench.seconds(gang, lambda: forward(network, inputs), 2)
             network.blocks = blocks
             last: list[Tensor] = []
-            times = bench.seconds(gang, lambda: last.append(forward(network, inputs)) or last[:-1].clear(), repeats())
+            times = bench.seconds(gang, lambda: last.append(forward(network, inputs)), bench.options.repeats)
             found: dict[str, Any] = {"seconds": times, "warm_up_s": warm, "peak_gib": bench.peak_gib(gang)}
             out = last[-1].float().cpu()
             if gang.size == 1:
@@ -211,9 +211,6 @@ def steps(bench: Bench, network, family: str) -> None:
             elif case.name in alone:
                 found |= distance(out, alone[case.name])
             return found
-
-        def repeats() -> int:
-            return bench.options.repeats
 
         bench.each(case.name, work)
 
