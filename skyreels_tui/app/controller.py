@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import tr
@@ -154,9 +154,9 @@ class Controller:
     def _again(self, job_id: int, *, new_seed: bool) -> None:
         """Open the form with a job's request."""
         job = self._app.board.get(job_id)
-        if job is None:
+        values = self._values(job) if job is not None else None
+        if job is None or values is None:
             return
-        values = asdict(job.request)
         if new_seed:
             values["seed"] = random.randrange(2**31)
         self._app.post_message(intents.OpenForm(job.task_type, values, job.label))
@@ -164,8 +164,17 @@ class Controller:
     def _open_for_change(self, job_id: int) -> None:
         """Open the form over a waiting job."""
         job = self._app.board.get(job_id)
-        if job is not None:
-            self._app.post_message(intents.OpenForm(job.task_type, asdict(job.request), job.label, edit_job_id=job.id))
+        values = self._values(job) if job is not None else None
+        if job is not None and values is not None:
+            self._app.post_message(intents.OpenForm(job.task_type, values, job.label, edit_job_id=job.id))
+
+    def _values(self, job: Job) -> dict[str, Any] | None:
+        """The fields of a job's request; None, and the reason said, where it cannot be read."""
+        try:
+            return asdict(job.request)
+        except InvalidRequest as error:
+            self._app.tell(str(error), "error")
+            return None
 
     # The whole queue
 

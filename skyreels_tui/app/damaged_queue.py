@@ -22,13 +22,17 @@ def ask_about(app: HubApp, error: DatabaseUnusable, go_on: Callable[[], None]) -
         else:
             app.exit(return_code=1)
             return
-        words = tr("The file that could not be read is kept as {name}", name=kept.name)
-        app.notify(words, markup=False, timeout=20)
+        if kept is not None:
+            words = tr("The file that could not be read is kept as {name}", name=kept.name)
+            app.notify(words, markup=False, timeout=20)
         go_on()
 
-    if error.kind == "corrupt":
-        what = tr("It is damaged: {detail}.", detail=error.detail)
-    else:
-        what = tr("It is no queue of this program: {detail}.", detail=error.detail)
+    match error.kind:
+        case "corrupt":
+            what = tr("It is damaged: {detail}.", detail=error.detail)
+        case "missing":
+            what = tr("It is missing or empty, but there has been a queue: {detail}.", detail=error.detail)
+        case "foreign":
+            what = tr("It is no queue of this program: {detail}.", detail=error.detail)
     backup = error.backups[0].name if error.backups else ""
     app.push_screen(UnusableScreen(str(error.path), what, backup), answered)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.durable import make_folder
+from pipelines.front.errors import PipelineError
+from pipelines.front.language import tr
 
+_log = logging.getLogger(__name__)
 APP = "skyreels-tui"
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The repository, where the program runs from one."""
@@ -39,6 +44,11 @@ class Folders:
         return self.state / "queue.db"
 
     @property
+    def queue_memory(self) -> Path:
+        """Which queue there was; apart from the state folder, so that it tells when that has gone."""
+        return self.config / "queue.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that runs jobs; never unlinked."""
         return self.state / "queue.lock"
@@ -64,9 +74,47 @@ class Folders:
         return self.config / "presets"
 
     def create(self) -> None:
-        """Make every folder, readable by their owner alone."""
+        """Make every folder, readable by their owner alone.
+
+        Something else in the place of a folder inside the state folder gets another name: it is kept, and not in the
+        way. Raises FolderUnusable where a folder of a person's choice cannot be made.
+        """
         for path in (self.config, self.state, self.cache, self.logs, self.jobs, self.live):
-            make_folder(path)
+            if path.parent == self.state and not path.is_dir() and (path.is_symlink() or path.exists()):
+                _move_aside(path)
+            try:
+                make_folder(path)
+            except OSError as error:
+                raise FolderUnusable(path, error) from error
+
+
+class FolderUnusable(PipelineError):
+    """A folder that the program needs cannot be made."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        # A file lies in the place of the folder itself, or of one above it.
+        blocking = next((one for one in (path, *path.parents) if one.is_symlink() or one.exists()), path)
+        reason = error.strerror or str(error)
+        super().__init__(
+            tr(
+                "{path} cannot be a folder of the program: a link leads nowhere or a file lies there; move it away,"
+                " or set SKYREELS_TUI_HOME to a folder",
+                path=blocking,
+            )
+            if not blocking.is_dir()
+            else tr(
+                "{path} cannot be made: {reason}; set SKYREELS_TUI_HOME to a folder of yours", path=path, reason=reason
+            )
+        )
+
+
+def _move_aside(path: Path) -> None:
+    number = 1
+    while (kept := path.with_name(f"{path.name}.odd-{number}")).is_symlink() or kept.exists():
+        number += 1
+    with suppress(OSError):
+        path.rename(kept)
+        _log.warning("%s is no folder: it was renamed to %s", path, kept.name)
 
 
 def find_folders(environ: Mapping[str, str] | None = None) -> Folders:

@@ -10,6 +10,9 @@ from pipelines.front.language import tr
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.states import HINTS, Action, why_not
 
+Unusable = Literal["corrupt", "foreign", "missing"]
+"""Damaged; not ours; gone although there has been one."""
+
 
 class QueueError(PipelineError):
     """Base of what the queue refuses."""
@@ -39,22 +42,37 @@ class DatabaseUnusable(QueueError):
     """The database cannot be used; it is left as it is until a person chooses what to do.
 
     `backups` holds the good copies, newest first. Choose with `opening.restore(error, backup)` or
-    `opening.start_new(error)`: both keep the bad file under another name.
+    `opening.start_new(error)`: both keep the bad file under another name, and take `memory` and `results` from here.
     """
 
-    def __init__(self, path: Path, kind: Literal["corrupt", "foreign"], detail: str, backups: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: Unusable,
+        detail: str,
+        backups: tuple[Path, ...],
+        *,
+        memory: Path | None = None,
+        results: Path | None = None,
+    ) -> None:
         self.path, self.kind, self.detail, self.backups = path, kind, detail, backups
-        what = (
-            tr("{path} is damaged ({detail}).", path=path, detail=detail)
-            if kind == "corrupt"
-            else tr("{path} is no queue of this program ({detail}).", path=path, detail=detail)
-        )
+        self.memory, self.results = memory, results
+        match kind:
+            case "corrupt":
+                what = tr("{path} is damaged ({detail}).", path=path, detail=detail)
+            case "missing":
+                what = tr(
+                    "{path} is missing or empty, but there has been a queue ({detail}).", path=path, detail=detail
+                )
+            case "foreign":
+                what = tr("{path} is no queue of this program ({detail}).", path=path, detail=detail)
         choice = (
             tr("Nothing was changed; you can restore {backup} or start a new queue.", backup=backups[0].name)
             if backups
             else tr("Nothing was changed; you can start a new queue.")
         )
-        super().__init__(f"{what} {choice}")
+        where = tr("Open skyreels-tui to choose.")
+        super().__init__(f"{what} {choice} {where}")
 
 
 def refusal(job_id: int, state: JobState, action: Action) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.front.language import mark
+from pipelines.front.errors import InvalidRequest, Problem
+from pipelines.front.language import mark, tr
 from skyreels_tui.queue.reasons import NONE, Reason
+from skyreels_tui.words.safe_text import safe
 
 if TYPE_CHECKING:
     from pipelines.front.request import Request
@@ -79,14 +82,41 @@ class Job:
         return Path(self.result_dir) if self.result_dir else default
 
     @property
-    def task(self) -> TaskSpec:
-        """The task this job belongs to."""
-        # The tasks are imported when a row is looked into: a list of rows, and the first paint, need none.
-        from pipelines.tasks import task_named
+    def short(self) -> str:
+        """The task as lists print it; the stored name where this program has no such task."""
+        return next((task.short for task in _tasks() if task.name == self.task_type), safe(self.task_type, 6) or "?")
 
-        return task_named(self.task_type)
+    @property
+    def title(self) -> str:
+        """The task in words, or its stored name."""
+        return next(
+            (tr(task.title) for task in _tasks() if task.name == self.task_type), safe(self.task_type, 40) or "?"
+        )
+
+    @property
+    def task(self) -> TaskSpec:
+        """The task this job belongs to; raises InvalidRequest where this program has none of that name."""
+        found = next((task for task in _tasks() if task.name == self.task_type), None)
+        if found is None:
+            raise self._unreadable(tr("no task is called {name!r}", name=self.task_type[:40]))
+        return found
 
     @property
     def request(self) -> Request:
-        """The request, parsed."""
-        return self.task.request_type.from_json(self.request_json)
+        """The request, parsed; raises InvalidRequest for one that is damaged or of another version."""
+        request_type = self.task.request_type
+        try:
+            return request_type.from_json(self.request_json)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise self._unreadable(str(error)) from error
+
+    def _unreadable(self, why: str) -> InvalidRequest:
+        words = tr("job {id} cannot be read: {why}; delete it, or update the program", id=self.id, why=why)
+        return InvalidRequest([Problem("request", words)])
+
+
+def _tasks() -> Sequence[TaskSpec]:
+    # The tasks are imported when a row is looked into: a list of rows, and the first paint, need none.
+    from pipelines.tasks import TASKS
+
+    return TASKS

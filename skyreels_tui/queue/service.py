@@ -94,9 +94,14 @@ class QueueService(QueueActions):
         self._last_status: QueueStatus | None = None
         self._watchdog: Watchdog | None = None
         self._inbox: Inbox | None = None
-        super().__init__(
-            open_store(folders.database, changed=self._rows_changed, stem=self._stem), folders.jobs, result_dir
+        store = open_store(
+            folders.database,
+            changed=self._rows_changed,
+            stem=self._stem,
+            memory=folders.queue_memory,
+            results=result_dir,
         )
+        super().__init__(store, folders.jobs, result_dir)
         self._lock = OwnerLock(folders.lock)
         self._live = LiveFiles(folders.live)
         self._log = EngineLog(folders.logs, self._publish)

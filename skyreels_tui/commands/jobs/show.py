@@ -77,7 +77,7 @@ def _row(job: Job) -> tuple[str, ...]:
     return (
         str(job.id),
         state_words(job),
-        job.task.short,
+        job.short,
         job.label,
         time,
         why_words(job) or job.output,

@@ -42,6 +42,10 @@ JOB_KEYS: dict[str, tuple[str, str]] = {
 """Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
 
+UNREADABLE_LETTERS = 1000
+"""Of a damaged request that are shown."""
+
+
 def job_data(job: Job) -> dict[str, Any]:
     """Return a job as its documented JSON object."""
     return {
@@ -55,7 +59,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "reason": str(job.reason),
         "reason_code": str(job.reason.code),
         "suspect": job.suspect,
-        "request": json.loads(job.request_json),
+        "request": _request(job),
         "stage": job.stage,
         "step": job.step,
         "num_steps": job.num_steps,
@@ -123,3 +127,12 @@ def job_line(job: Job) -> str:
 def why_words(job: Job) -> str:
     """Return what a person should know about a job beside its state, or ''."""
     return job.error or reason_words(job.reason) or job.suspect
+
+
+def _request(job: Job) -> dict[str, Any]:
+    """The stored request; one that is no JSON object is shown as the text it is."""
+    try:
+        content = json.loads(job.request_json)
+    except (ValueError, RecursionError):
+        content = None
+    return content if isinstance(content, dict) else {"unreadable": job.request_json[:UNREADABLE_LETTERS]}

@@ -38,7 +38,10 @@ def default_stem(job: Job) -> str:
 
     Time and number together keep apart what different queues write to one folder.
     """
-    began = datetime.fromisoformat(job.started_at or job.created_at or utc_now()).astimezone()
+    try:
+        began = datetime.fromisoformat(job.started_at or job.created_at or utc_now()).astimezone()
+    except ValueError:
+        began = datetime.fromisoformat(utc_now()).astimezone()
     words = unicodedata.normalize("NFKD", job.label).encode("ascii", "ignore").decode().lower()
     slug = "-".join(re.findall("[a-z0-9]+", words))[:_SLUG_LETTERS].strip("-")
     seed = f"seed{json.loads(job.request_json).get('seed', 0)}"

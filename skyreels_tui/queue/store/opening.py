@@ -1,37 +1,77 @@
-"""Opening the queue's file: check, back up, migrate; never overwrite a file that cannot be read."""
+"""Opening the queue's file: check, copy, migrate; what cannot be read is never overwritten, absence is no beginning."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
+import secrets
 import sqlite3
-from collections.abc import Callable
-from datetime import UTC, datetime
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-from pipelines.front.durable import make_folder, new_private_file, put_in_place, sync, write_whole
+from pipelines.front.durable import sync, write_whole
 from pipelines.front.language import tr
-from skyreels_tui.queue.errors import DatabaseUnusable
+from skyreels_tui.queue.errors import DatabaseUnusable, Unusable
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.store import copies
 from skyreels_tui.queue.store.database import Changed, default_stem, ignore_changes
+from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 from skyreels_tui.queue.store.store import Store
 
-_KEPT_BACKUPS = 7
 _BUSY_S = 10.0
+_TABLES = frozenset({"jobs", "refs", "control"})
+_RESULT_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-([0-9]{1,9})-")
+"""As `default_stem` names results: day, time, number of the job."""
+_MOST_RESULTS = 100_000
+"""Names in a result folder that are looked at."""
+
+_log = logging.getLogger(__name__)
 
 
-def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[[Job], str] = default_stem) -> Store:
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A queue's file, and what tells of the queue when the file has gone."""
+
+    path: Path
+    memory: Path | None = None
+    """Outside the queue's folder: remembers which queue there was."""
+    results: Path | None = None
+    """Finished videos, whose numbers are not given again."""
+
+
+def utc_today() -> date:
+    """The day by the wall clock: when to copy, never which copy is newer."""
+    return datetime.now(UTC).date()
+
+
+def open_store(
+    path: Path,
+    *,
+    changed: Changed = ignore_changes,
+    stem: Callable[[Job], str] = default_stem,
+    memory: Path | None = None,
+    results: Path | None = None,
+    today: Callable[[], date] = utc_today,
+) -> Store:
     """Open or create the queue.
 
-    A newer schema is opened read-only; an older one is migrated after a backup; one backup a day is made.
-    Raises DatabaseUnusable for a damaged or foreign file, which stays as it is.
+    A newer schema is opened read-only; an older one is migrated after a copy; one copy a day is made.
+    Raises DatabaseUnusable for a damaged or foreign file, and for a missing one where a queue has been: all stays
+    as it is.
+    `memory` and `results` are those of `Whereabouts`.
     """
-    fresh = not path.exists() or path.stat().st_size == 0
+    where = Whereabouts(path, memory, results)
+    fresh = _is_beginning(where)
     connection = _connect(path, read_only=False)
     try:
-        version = 0 if fresh else _verified_version(connection, path)
+        version = 0 if fresh else _verified_version(connection, where)
         if version > SCHEMA_VERSION:
             connection.close()
             connection = _connect(path, read_only=True)
@@ -39,15 +79,19 @@ def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        if not fresh:
-            back_up(connection, path, reason="daily" if version == SCHEMA_VERSION else f"before-v{SCHEMA_VERSION}")
+        if not fresh and version < SCHEMA_VERSION:
+            copies.copy_queue(connection, path, reason=f"before-v{SCHEMA_VERSION}", today=today())
         if version < SCHEMA_VERSION:
             migrate(connection)
             sync(path.parent)
+        _know_oneself(connection, where)
+        mend_rows(connection)
+        if not fresh and copies.is_due(connection, path, today()):
+            _copy_today(connection, where, today())
     except sqlite3.DatabaseError as error:
         connection.close()
         if _is_damage(error):
-            raise _unusable(path, "corrupt", str(error)) from error
+            raise _unusable(where, "corrupt", str(error)) from error
         raise
     except BaseException:
         connection.close()
@@ -55,41 +99,176 @@ def open_store(path: Path, *, changed: Changed = ignore_changes, stem: Callable[
     return Store(connection, changed=changed, stem=stem)
 
 
-def restore(error: DatabaseUnusable, backup: Path) -> Path:
-    """Put `backup` in the bad file's place; returns where the bad file is kept."""
+def restore(error: DatabaseUnusable, backup: Path) -> Path | None:
+    """Put `backup` in the bad file's place; returns where the bad file is kept, None when there was none.
+
+    Numbers that jobs got after the copy are not given again.
+    """
+    if not _is_unusable(error):
+        return None
+    last_id = _last_known_id(Whereabouts(error.path, error.memory, error.results))
     kept = _set_aside(error)
     write_whole(error.path, backup.read_bytes())
+    with contextlib.closing(_connect(error.path, read_only=False)) as connection:
+        identity = copies.identity_of(connection)
+        found = [copies.identity_in(one) for one in copies.copies_of(error.path)]
+        newest = max((one.copies for one in found if one is not None and one.queue == identity.queue), default=0)
+        with _writing(connection):
+            copies.write_identity(connection, identity.queue, max(newest, identity.copies), last_id)
+        copies.remember(error.memory, copies.identity_of(connection))
     return kept
 
 
-def start_new(error: DatabaseUnusable) -> Path:
-    """Make room for an empty queue; returns where the bad file is kept."""
-    return _set_aside(error)
+def start_new(error: DatabaseUnusable) -> Path | None:
+    """Begin an empty queue; returns where the bad file is kept, None when there was none.
+
+    Its jobs get higher numbers than any that is known, and the copies of the old queue stay.
+    """
+    if not _is_unusable(error):
+        return None
+    last_id = _last_known_id(Whereabouts(error.path, error.memory, error.results))
+    kept = _set_aside(error)
+    with contextlib.closing(_connect(error.path, read_only=False)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection)
+        with _writing(connection):
+            copies.write_identity(connection, secrets.token_hex(8), 0, last_id)
+        copies.remember(error.memory, copies.identity_of(connection))
+    sync(error.path.parent)
+    return kept
 
 
 def backups(path: Path) -> tuple[Path, ...]:
     """Good copies of the queue, newest first."""
-    found = sorted(_backup_folder(path).glob(f"{path.stem}-*.db"), reverse=True)
-    return tuple(one for one in found if _is_good(one))
+    return copies.good_copies(path)
 
 
-def back_up(connection: sqlite3.Connection, path: Path, *, reason: str) -> Path | None:
-    """Copy the queue with SQLite's backup function; 'daily' does so once a day, any other reason always."""
-    folder = _backup_folder(path)
-    make_folder(folder)
-    now = datetime.now(UTC)
-    if reason == "daily" and any(folder.glob(f"{path.stem}-{now:%Y%m%d}-*.db")):
-        return None
-    target = folder / f"{path.stem}-{now:%Y%m%d-%H%M%S-%f}-{reason}.db"
-    temporary = target.with_suffix(".part")
-    new_private_file(temporary)
-    with contextlib.closing(sqlite3.connect(temporary)) as copy:
-        connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-    put_in_place(temporary, target)
-    for old in sorted(folder.glob(f"{path.stem}-*.db"))[:-_KEPT_BACKUPS]:
-        old.unlink()
-    return target
+def _is_beginning(where: Whereabouts) -> bool:
+    """True where no queue has ever been; raises DatabaseUnusable where one is missing or something else lies."""
+    # Looked at before the file: a queue that is being made leaves its traces last.
+    trace, path = _trace(where), where.path
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise _unusable(where, "foreign", tr("it is a link that leads nowhere")) from None
+        missing = True
+    else:
+        if stat.S_ISDIR(facts.st_mode):
+            raise _unusable(where, "foreign", tr("it is a folder"))
+        if not stat.S_ISREG(facts.st_mode):
+            raise _unusable(where, "foreign", tr("it is a pipe or a device"))
+        missing = facts.st_size == 0
+    if missing and trace:
+        raise _unusable(where, "missing", trace)
+    return missing
+
+
+def _trace(where: Whereabouts) -> str:
+    """What tells that there has been a queue, in words, or ''."""
+    path = where.path
+    if copies.copies_of(path):
+        return tr("there are copies of it in {folder}", folder=copies.folder_of(path))
+    if any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-shm")):
+        return tr("what was written to it last is still there")
+    if any(path.parent.glob(f"{path.name}.*")):
+        return tr("an older one is kept beside it")
+    if any(_work_folders(path)):
+        return tr("there are work folders of its jobs")
+    known = copies.remembered(where.memory)
+    if known is not None and (known.last_id or any(_result_numbers(where.results))):
+        return tr("{memory} remembers it", memory=where.memory)
+    return ""
+
+
+def _work_folders(path: Path) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for one in (path.parent / "jobs").iterdir():
+            if one.name.isascii() and one.name.isdigit() and len(one.name) < 10:
+                yield int(one.name)
+
+
+def _result_numbers(results: Path | None) -> Iterator[int]:
+    if results is None:
+        return
+    with contextlib.suppress(OSError):
+        for pattern in ("*", "*/*"):
+            for one in islice(results.glob(pattern), _MOST_RESULTS):
+                if found := _RESULT_NAME.match(one.name):
+                    yield int(found[1])
+
+
+def _last_known_id(where: Whereabouts) -> int:
+    """The highest number of a job that anything here tells of."""
+    path = where.path
+    files = [path, *copies.copies_of(path), *path.parent.glob(f"{path.name}.*")]
+    known = [copies.remembered(where.memory), *(copies.identity_in(one) for one in files)]
+    numbers = [one.last_id for one in known if one is not None]
+    return max([0, *numbers, *_work_folders(path), *_result_numbers(where.results)])
+
+
+def _know_oneself(connection: sqlite3.Connection, where: Whereabouts) -> None:
+    """Give a queue its name; one that is behind its memory was put there by hand and counts on from what is known."""
+    path, memory = where.path, where.memory
+    identity, known = copies.identity_of(connection), copies.remembered(memory)
+    if identity.queue and known is not None and identity.queue == known.queue and identity.copies >= known.copies:
+        if identity.last_id and not known.last_id:
+            copies.remember(memory, identity)
+        return
+    if identity.queue and memory is None:
+        return
+    found = [copies.identity_in(one) for one in copies.copies_of(path)]
+    own = [one.copies for one in (known, *found) if one is not None and one.queue == identity.queue]
+    last_id = _last_known_id(where)
+    if identity.queue and known is not None:
+        _log.warning("the queue is an older copy, or another queue, put in place of %s", known.queue)
+    with _writing(connection):
+        # Another process may have named it meanwhile.
+        now = copies.identity_of(connection)
+        copies.write_identity(
+            connection, now.queue or secrets.token_hex(8), max([now.copies, *(own if now.queue else [])]), last_id
+        )
+    copies.remember(memory, copies.identity_of(connection))
+
+
+def _copy_today(connection: sqlite3.Connection, where: Whereabouts, today: date) -> None:
+    """A copy that cannot be made must not keep anybody from the queue."""
+    try:
+        copies.copy_queue(connection, where.path, reason="daily", today=today)
+    except OSError as error:
+        _log.warning("the queue could not be copied: %s", error)
+    except sqlite3.OperationalError as error:
+        if _is_damage(error):
+            raise
+        _log.warning("the queue could not be copied: %s", error)
+    else:
+        copies.remember(where.memory, copies.identity_of(connection))
+
+
+@contextlib.contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_unusable(error: DatabaseUnusable) -> bool:
+    """Whether it still is: another window may have been asked the same and answered first."""
+    where = Whereabouts(error.path, error.memory, error.results)
+    try:
+        if _is_beginning(where):
+            return False
+        with contextlib.closing(_connect(error.path, read_only=True)) as connection:
+            _verified_version(connection, where)
+    except (DatabaseUnusable, sqlite3.DatabaseError):
+        return True
+    return False
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -101,52 +280,45 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
 
 
-def _verified_version(connection: sqlite3.Connection, path: Path) -> int:
+def _verified_version(connection: sqlite3.Connection, where: Whereabouts) -> int:
     """Schema version of a sound queue of ours; raises DatabaseUnusable for anything else."""
-    with path.open("rb") as file:
+    with where.path.open("rb") as file:
         head = file.read(16)
     if head != b"SQLite format 3\x00":
-        raise _unusable(path, "corrupt", tr("it does not begin like an SQLite database"))
+        raise _unusable(where, "corrupt", tr("it does not begin like an SQLite database"))
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     tables = int(connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
     if application != APPLICATION_ID and tables:
-        raise _unusable(path, "foreign", tr("another program wrote it"))
+        raise _unusable(where, "foreign", tr("another program wrote it"))
     answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if answer != "ok":
-        raise _unusable(path, "corrupt", answer.splitlines()[0])
-    return schema_version(connection)
+        raise _unusable(where, "corrupt", answer.splitlines()[0])
+    version = schema_version(connection)
+    if version == SCHEMA_VERSION:
+        names = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if lost := sorted(_TABLES - names):
+            raise _unusable(where, "corrupt", tr("the table {name} is missing", name=lost[0]))
+    return version
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _is_good(backup: Path) -> bool:
-    try:
-        with contextlib.closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as copy:
-            return bool(
-                copy.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-                and copy.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-            )
-    except sqlite3.DatabaseError:
-        return False
+def _unusable(where: Whereabouts, kind: Unusable, detail: str) -> DatabaseUnusable:
+    known = copies.remembered(where.memory)
+    good = copies.good_copies(where.path, known.queue if known is not None else "")
+    return DatabaseUnusable(where.path, kind, detail, good, memory=where.memory, results=where.results)
 
 
-def _unusable(path: Path, kind: Literal["corrupt", "foreign"], detail: str) -> DatabaseUnusable:
-    return DatabaseUnusable(path, kind, detail, backups(path))
-
-
-def _backup_folder(path: Path) -> Path:
-    return path.parent / "backups"
-
-
-def _set_aside(error: DatabaseUnusable) -> Path:
-    """Rename the bad file and its journals; a name that is taken is never reused."""
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
-    kept = error.path.with_name(f"{error.path.name}.{error.kind}-{stamp}")
+def _set_aside(error: DatabaseUnusable) -> Path | None:
+    """Rename the bad file and its journals; a name that is taken is never reused. None when there is nothing."""
+    kept = error.path.with_name(f"{error.path.name}.{error.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
+    moved = False
     for ending in ("-wal", "-shm", ""):
         source = error.path.with_name(error.path.name + ending)
-        if source.exists():
+        if source.exists() or source.is_symlink():
             source.rename(kept.with_name(kept.name + ending))
+            moved = True
     sync(error.path.parent)
-    return kept
+    return kept if moved else None

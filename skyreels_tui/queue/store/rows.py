@@ -21,6 +21,15 @@ COLUMNS = ", ".join(_FIELDS)
 """Columns of `jobs` in the order of Job's fields."""
 
 _STATE, _REASON = _FIELDS.index("state"), _FIELDS.index("reason")
+_STATES = frozenset(state.value for state in JobState)
+_NUMBERS = {"id": int, "position": float, "run_seconds": float, "step": int, "num_steps": int, "segment": int,
+            "num_segments": int, "attempts": int, "cancel_requested": int, "deleted": int}  # fmt: skip
+_KINDS: tuple[type, ...] = tuple(_NUMBERS.get(name, int if name == "retry_of" else str) for name in _FIELDS)
+_AS_WRITTEN = {
+    _KINDS,
+    tuple(type(None) if name == "retry_of" else kind for name, kind in zip(_FIELDS, _KINDS, strict=True)),
+}
+"""What SQLite gives for a row of ours; it keeps any type in any column, so damage may give others."""
 _FLAGS = tuple(_FIELDS.index(name) for name in ("cancel_requested", "deleted"))
 
 
@@ -40,11 +49,26 @@ class NewJob:
 def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
     """Build a Job from a row that was selected with COLUMNS."""
     values: list[object] = list(row)
+    if tuple(map(type, values)) not in _AS_WRITTEN:
+        values = [_as_written(kind, value) for kind, value in zip(_KINDS, values, strict=True)]
+    if values[_STATE] not in _STATES:
+        # The store's opening says in the row what is odd; a reader that opens nothing shows it all the same.
+        values[_STATE] = JobState.FAILED
     values[_STATE] = JobState(str(values[_STATE]))
     values[_REASON] = Reason.from_json(str(values[_REASON]))
     for index in _FLAGS:
         values[index] = bool(values[index])
     return Job(*values)  # type: ignore[arg-type]
+
+
+def _as_written(kind: type, value: object) -> object:
+    if value is None and kind is int:
+        return None
+    if isinstance(value, kind):
+        return value
+    if kind is str:
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return kind(value) if isinstance(value, int | float) and abs(value) < 2**53 else kind(0)
 
 
 def utc_now() -> str:

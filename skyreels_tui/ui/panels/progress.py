@@ -162,7 +162,7 @@ class ProgressPanel(LivePanel):
                 f"{plan.height}x{plan.width}",
                 trn("{count} frame", "{count} frames", plan.num_frames),
             ]
-        parts = parts if Content("  ".join(parts)).cell_length <= width else [job.task.short, *parts[1:]]
+        parts = parts if Content("  ".join(parts)).cell_length <= width else [job.short, *parts[1:]]
         return [self.words("  ".join(parts))]
 
     def _ending(self, job: Job) -> Content:

@@ -138,7 +138,7 @@ class QueuePanel(RowList):
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
             (f"{job.id:>{self._id_width()}} ", dim),
             (f"{column(str(shown), _state_width())} ", shown.style),
-            (f"{job.task.short:<{TASK_WIDTH}} ", dim),
+            (f"{job.short:<{TASK_WIDTH}} ", dim),
             label,
             (f" {column(self._time(job), TIME_WIDTH, right=True)}", dim),
         )

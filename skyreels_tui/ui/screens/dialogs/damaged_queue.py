@@ -18,7 +18,7 @@ class UnusableScreen(Dialog[str]):
     def __init__(self, path: str, what: str, backup: str) -> None:
         """`path`: the queue's file; `what`: why it cannot be used; `backup`: name of the newest good copy, or ''."""
         self._backup = backup
-        stays = tr("It stays on the disk under another name, whatever you choose.")
+        stays = tr("What is there stays on the disk under another name, whatever you choose.")
         copy = [tr("Last good copy: {name}", name=backup)] if backup else []
         lines = Content("\n").join([plain(line) for line in (path, what, stays, *copy)])
         super().__init__(plain(tr("The queue cannot be read")), lines)

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from pipelines.front.request import Choice, FieldSpec, Files, field_specs
 from skyreels_tui.queue.events import JobChanged, JobProgress
@@ -74,7 +75,7 @@ class JobScreen(Screen[None]):
             self.query_one("#job-text", Static).update(gone)
             return
         mark = state_mark(job, hub(self).glyphs)
-        head = " · ".join((tr("Job {id}", id=job.id), tr(job.task.title), ""))
+        head = " · ".join((tr("Job {id}", id=job.id), job.title, ""))
         title = Content.assemble((head, "bold"), (str(mark), mark.style), plain(f"  {job.label}"))
         self.query_one("#job-title", Static).update(title)
         parts = [*self._trouble(job), *self._course(job), *_request_lines(job)]
@@ -169,8 +170,12 @@ class JobScreen(Screen[None]):
 
     def action_copy_command(self) -> None:
         """Copy the job as a shell command."""
-        if self._job is not None:
+        if self._job is None:
+            return
+        try:
             self._copy(forms.shell_command(self._job.task, self._job.request, self._job.label))
+        except InvalidRequest as error:
+            hub(self).tell(str(error), "error")
 
     def _copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
@@ -200,7 +205,10 @@ def _place(job: Job) -> str:
 def _request_lines(job: Job) -> list[Content]:
     """Every field of the request; files one a line."""
     lines = []
-    request = job.request
+    try:
+        request = job.request
+    except InvalidRequest as error:
+        return [_fact(tr("request"), str(error)), _fact("", safe(job.request_json, 500))]
     for name, spec in field_specs(type(request)):
         value, label = getattr(request, name), tr(spec.label).lower()
         if isinstance(spec, Files):
