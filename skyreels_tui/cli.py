@@ -112,7 +112,8 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
     if any("\ud800" <= char <= "\udfff" for char in str(results)):
         raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 
-    return Context(Services(folders, loaded.settings, results, executor, served=is_served(os.environ)))
+    settings, served = loaded.settings, is_served(os.environ)
+    return Context(Services(folders, settings, results, executor, warnings=loaded.warnings, served=served))
 
 
 def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:

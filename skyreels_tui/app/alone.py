@@ -13,7 +13,6 @@ from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.queue.watching.follower import Follower
-from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
 from skyreels_tui.ui.drawing.pictures import choose_drawing
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
@@ -45,9 +44,7 @@ class AloneApp(HubApp):
         self.services = services
         self.title = f"skyreels-tui {name}"
         self._panel: Panel = panel_named(name).load()()
-        settings = services.settings.now
-        self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
-        self.use_theme(settings.theme)
+        self.look_like(services.settings, ascii_only=ascii_only)
         self._forecaster = services.forecaster(
             self.publish_forecast, jobs=lambda: self.follower.jobs, progress=lambda: self.follower.progress
         )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from pipelines.front import language
 from pipelines.front.language import tr
 from skyreels_tui.app.controller import Controller
 from skyreels_tui.app.quitting import Quitting
@@ -22,13 +22,11 @@ from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
-from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
 from skyreels_tui.ui.hub import EngineEvent, HubApp
 from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
-from skyreels_tui.ui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecaster import Forecaster
@@ -59,17 +57,14 @@ class SkyreelsApp(HubApp):
         self.services = services
         self.controller = Controller(self)
         self.quitting = Quitting(self, services, self.controller)
-        self._ascii_only, self._auto_resume = ascii_only, auto_resume
+        self._auto_resume = auto_resume
         self._listed: int | None = FIRST_PAGE
         self.monitor: Monitor | None = None
         self.forecaster: Forecaster | None = None
         self.notifier: Notifier | None = None
         self._others: OthersNews | None = None
-        settings = services.settings.now
-        services.settings.follow(self._use_settings)
         services.tell_transfers = self.publish_transfers
-        self.glyphs = ASCII if ascii_only or settings.ascii else UNICODE
-        self.use_theme(theme or settings.theme)
+        self.look_like(services.settings, theme=theme, ascii_only=ascii_only)
 
     @property
     def service(self) -> QueueService | None:
@@ -276,20 +271,9 @@ class SkyreelsApp(HubApp):
         self.push_screen(BrowseScreen(message.start, message.media, several=message.several), message.answer)
 
     def _use_settings(self, before: Settings, now: Settings) -> None:
-        if now.theme != before.theme:
-            self.use_theme(now.theme)
-        if now.language != before.language:
-            self._speak(now.language)
-        self.glyphs = ASCII if self._ascii_only or now.ascii else UNICODE
-
-    def _speak(self, wanted: str) -> None:
-        """Screens opened from here on speak the language; those below are drawn again."""
-        language.choose(wanted)
-        for screen in self.screen_stack:
-            for widget in screen.query("*"):
-                if isinstance(widget, Panel):
-                    widget.retitle()
-                widget.refresh(layout=True)
+        super()._use_settings(before, now)
+        if self.service is not None:
+            self.service.options = replace(self.service.options, on_hang_up=self.services.queue_options().on_hang_up)
 
     # What a form asks for
 

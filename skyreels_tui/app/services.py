@@ -44,11 +44,15 @@ class Services:
         result_dir: Path,
         executor: ExecutorFactory | None = None,
         *,
+        warnings: tuple[str, ...] = (),
         served: bool = False,
     ) -> None:
-        """`executor` makes what runs jobs, None is this machine's own; `served` when a browser shows the app."""
+        """`executor` makes what runs jobs, None is this machine's own; `warnings` came with the settings.
+
+        `served` when a browser shows the app.
+        """
         self.folders, self.result_dir = folders, result_dir
-        self.settings = LiveSettings(folders.settings_file, settings, served=served)
+        self.settings = LiveSettings(folders.settings_file, settings, warnings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor
         self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
         """Hears where downloads and checks stand, from their thread."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pipelines.front.durable import make_folder, write_whole
-from pipelines.front.errors import DiskFull
 from pipelines.front.language import mark, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
+from skyreels_tui.settings.themes import theme_files
 
 TABLES = ("defaults", "models")
 """Settings that are TOML tables and no form field."""
+AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model")
+"""Settings that the engine reads when it starts; all others apply at once."""
+ASKED_AT_START = ("auto", "kitty", "sixel")
+"""Previews for which the terminal must be asked before anything is drawn."""
 
 
 class SettingsError(Exception):
@@ -24,7 +27,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting with its default; change with `dataclasses.replace` and `save`."""
+    """Every setting with its default; change with `dataclasses.replace` and `LiveSettings`."""
 
     result_dir: Annotated[
         str, Text(label=mark("Results folder"), help=mark("Finished videos; empty: one place for all of them"))
@@ -120,6 +123,8 @@ class Loaded:
 
     settings: Settings
     warnings: tuple[str, ...] = ()
+    is_readable: bool = True
+    """False where the file could not be read at all, and the settings are the defaults."""
 
 
 def setting_specs() -> Iterator[tuple[str, FieldSpec]]:
@@ -139,7 +144,8 @@ def load(path: Path) -> Loaded:
     except FileNotFoundError:
         return Loaded(Settings())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Loaded(Settings(), (tr("{path} is not readable and was left alone: {error}", path=path, error=error),))
+        words = tr("{path} is not readable and was left alone: {error}", path=path, error=error)
+        return Loaded(Settings(), (words,), is_readable=False)
     specs = dict(setting_specs())
     values: dict[str, Any] = {}
     warnings: list[str] = []
@@ -148,7 +154,7 @@ def load(path: Path) -> Loaded:
             problem = "" if _is_table(key, value) else tr("must be a table")
         elif key in specs:
             value = float(value) if _wants_float(specs[key]) and type(value) is int else value
-            problem = field_problem(specs[key], value)
+            problem = setting_problem(key, value)
         else:
             warnings.append(tr("unknown setting {key!r} was ignored", key=key))
             continue
@@ -159,38 +165,20 @@ def load(path: Path) -> Loaded:
     return Loaded(Settings(**values), tuple(warnings))
 
 
-def save(path: Path, settings: Settings) -> None:
-    """Write every value that differs from its default, or that the file already names.
+def waiting(before: Settings, now: Settings) -> tuple[str, ...]:
+    """Return the names of settings that differ and that a running program takes over at its next start only."""
+    names = [name for name, _ in setting_specs() if getattr(before, name) != getattr(now, name)]
+    return tuple(name for name in names if name in AT_START or (name == "preview" and now.preview in ASKED_AT_START))
 
-    Comments, order and unknown keys of an existing file stay. The file is replaced in one step. Raises
-    SettingsError when the existing file is not TOML, because rewriting it would lose what it holds, or when the
-    disk is full; OSError when it cannot be written for another reason.
-    """
-    # Keeping comments costs a tenth of a second at import: paid by those who write, not by every start.
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
 
-    try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    except (UnicodeDecodeError, TOMLKitError) as error:
-        raise SettingsError(
-            tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=error)
-        ) from error
-    default = Settings()
-    for entry in dataclasses.fields(Settings):
-        value = getattr(settings, entry.name)
-        if entry.name in TABLES:
-            _write_table(document, entry.name, value)
-        elif entry.name in document:
-            if document.unwrap()[entry.name] != value:
-                document[entry.name] = value
-        elif value != getattr(default, entry.name):
-            document[entry.name] = value
-    make_folder(path.parent)
-    try:
-        write_whole(path, tomlkit.dumps(document).encode())
-    except DiskFull as error:
-        raise SettingsError(str(error)) from error
+def setting_problem(name: str, value: object) -> str:
+    """Return what is wrong with the value of a setting that a form shows, in words, or ''."""
+    problem = field_problem(dict(setting_specs())[name], value)
+    if not problem and name == "theme" and value and value not in theme_files():
+        return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(theme_files()))
+    if not problem and name == "webhook" and value and not str(value).startswith(("http://", "https://")):
+        return tr("must begin with http:// or https://")
+    return problem
 
 
 def with_text(settings: Settings, key: str, text: str) -> Settings:
@@ -205,7 +193,7 @@ def with_text(settings: Settings, key: str, text: str) -> Settings:
     if key not in specs:
         raise SettingsError(tr("no setting {key!r}: choose {names}", key=key, names=", ".join(specs)))
     value = parse_value(specs[key], text)
-    problem = field_problem(specs[key], value)
+    problem = setting_problem(key, value)
     if problem:
         raise SettingsError(f"{key}: {problem}")
     changed: dict[str, Any] = {key: value}
@@ -240,6 +228,12 @@ def _is_table(key: str, value: object) -> bool:
 
 def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Settings:
     if table == "models":
+        # Imported late, as below: only who names a family pays for the list of them.
+        from pipelines.checkpoints.registry import CHECKPOINTS
+
+        families = [checkpoint.family for checkpoint in CHECKPOINTS.values()]
+        if rest not in families:
+            raise SettingsError(tr("no family {name!r}: choose {names}", name=rest, names=", ".join(families)))
         models = {**settings.models, rest: text}
         return dataclasses.replace(settings, models={name: path for name, path in models.items() if path})
     # Imported late: the tasks open media files, which a plain read of the settings never needs.
@@ -263,21 +257,3 @@ def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Setting
         if problem:
             raise SettingsError(f"{rest}: {problem}")
     return dataclasses.replace(settings, defaults={**settings.defaults, task_name: fields})
-
-
-def _write_table(parent: MutableMapping[str, Any], name: str, table: Mapping[str, Any]) -> None:
-    """Make `parent[name]` say what `table` says, touching only the entries that differ."""
-    filled = {key: value for key, value in table.items() if value != {}}
-    if not filled:
-        parent.pop(name, None)
-        return
-    if not isinstance(parent.get(name), MutableMapping):
-        parent[name] = {}
-    written = parent[name]
-    for key in [key for key in written if key not in filled]:
-        del written[key]
-    for key, value in filled.items():
-        if isinstance(value, Mapping):
-            _write_table(written, key, value)
-        elif written.get(key) != value:
-            written[key] = list(value) if isinstance(value, tuple) else value

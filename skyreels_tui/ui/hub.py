@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual.app import App
 from textual.dom import DOMNode
@@ -13,20 +13,37 @@ from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.signal import Signal
 
+from pipelines.front import language
+from pipelines.front.language import tr
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
+from skyreels_tui.settings.live import LiveSettings
+from skyreels_tui.settings.settings import ASKED_AT_START, Settings, waiting
+from skyreels_tui.settings.themes import DEFAULT
 from skyreels_tui.ui.drawing.ascii import AsciiFilter
 from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
-from skyreels_tui.ui.palette import DEFAULT, SIXTEEN, load_theme
+from skyreels_tui.ui.palette import SIXTEEN, load_theme
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
     from skyreels_tui.eta.forecast import QueueForecast
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.ui.drawing.pictures import Drawing
+
+
+SETTINGS_S = 1.0
+"""Between two looks at the settings file, which a shell or an editor may write."""
+
+
+@runtime_checkable
+class Retitled(Protocol):
+    """A widget whose border speaks."""
+
+    def retitle(self) -> None:
+        """Write the border again."""
 
 
 class EngineEvent(Message):
@@ -111,6 +128,11 @@ class HubApp(App[None]):
         """Downloads and checks of models."""
         self.moving: tuple[Transfer, ...] = ()
         """As last published."""
+        self.settings_changed: Signal[Settings] = Signal(self, "settings_changed")
+        """What a person has chosen is something else now, here, in another window or in the file."""
+        self._settings: LiveSettings | None = None
+        self._ascii_only = False
+        self._warned: tuple[str, ...] = ()
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
         self.glyphs = UNICODE
@@ -122,6 +144,59 @@ class HubApp(App[None]):
         self.last_forecast: QueueForecast | None = None
         self._job_seconds: dict[int, float] = {}
         self._unreadable: frozenset[int] = frozenset()
+
+    # Settings
+
+    def look_like(self, settings: LiveSettings, *, theme: str = "", ascii_only: bool = False) -> None:
+        """Look as the settings say, now and after every change; `theme` and `ascii_only` count for this time."""
+        self._settings, self._ascii_only = settings, ascii_only
+        self.glyphs = ASCII if ascii_only or settings.now.ascii else UNICODE
+        self.use_theme(theme or settings.now.theme)
+        settings.follow(self._use_settings)
+
+    def on_mount(self) -> None:
+        """Follow the settings file."""
+        if self._settings is not None:
+            self._warn(self._settings)
+            self.set_interval(SETTINGS_S, self._look_at_settings)
+
+    def _look_at_settings(self) -> None:
+        settings = self._settings
+        if settings is None:
+            return
+        before = settings.now
+        settings.look()
+        self._warn(settings)
+        names = waiting(before, settings.now)
+        if names:
+            self.tell(tr("Changed in the settings, takes effect at the next start: {names}", names=", ".join(names)))
+
+    def _warn(self, settings: LiveSettings) -> None:
+        """Say what in the file cannot be used, once."""
+        for warning in settings.warnings:
+            if warning not in self._warned:
+                self.tell(warning, "warning")
+        self._warned = settings.warnings
+
+    def _use_settings(self, before: Settings, now: Settings) -> None:
+        if now.theme != before.theme:
+            self.use_theme(now.theme)
+        if now.preview != before.preview and now.preview not in ASKED_AT_START:
+            self.drawing = "off" if now.preview == "off" else "cells"
+        self.glyphs = ASCII if self._ascii_only or now.ascii else UNICODE
+        if now.language != before.language:
+            language.choose(now.language)
+        if (now.language, now.ascii) != (before.language, before.ascii):
+            self._draw_again()
+        self.settings_changed.publish(now)
+
+    def _draw_again(self) -> None:
+        """Screens opened from here on speak the language and draw the symbols; those below are drawn again."""
+        for screen in self.screen_stack:
+            for widget in screen.query("*"):
+                if isinstance(widget, Retitled):
+                    widget.retitle()
+                widget.refresh(layout=True)
 
     @property
     def glyphs(self) -> Glyphs:

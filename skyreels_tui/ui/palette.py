@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from textual.theme import Theme
 
-import themes
 from pipelines.front.language import mark, tr
+from skyreels_tui.settings.themes import DEFAULT, theme_files
 
-DEFAULT = "night"
 SIXTEEN = "sixteen"
 """Taken by itself where the terminal has no more colours."""
 COLOURS = (
@@ -46,20 +43,10 @@ class ThemeError(Exception):
     """A palette file that cannot be used, in words."""
 
 
-def _files() -> Iterator[Path]:
-    yield from Path(themes.__path__[0]).glob("*.toml")
-
-
-def theme_names() -> list[str]:
-    """Names of the palettes, the default first."""
-    names = sorted(entry.name.removesuffix(".toml") for entry in _files())
-    return sorted(names, key=lambda name: name != DEFAULT)
-
-
 @cache
 def load_theme(name: str) -> Theme:
     """Read one palette; an unknown or empty name gives the default one. Raises ThemeError for a damaged file."""
-    entries = {entry.name.removesuffix(".toml"): entry for entry in _files()}
+    entries = theme_files()
     name = name if name in entries else DEFAULT
     try:
         content = tomllib.loads(entries[name].read_text(encoding="utf-8"))
@@ -78,10 +65,8 @@ def load_theme(name: str) -> Theme:
 
 def title_of(name: str) -> str:
     """One line about a palette, for the picker."""
-    for entry in _files():
-        if entry.name == f"{name}.toml":
-            return tr(str(tomllib.loads(entry.read_text(encoding="utf-8")).get("title", name)))
-    return name
+    file = theme_files().get(name)
+    return tr(str(tomllib.loads(file.read_text(encoding="utf-8")).get("title", name))) if file else name
 
 
 def _derived(colours: dict[str, str]) -> dict[str, str]:

@@ -164,13 +164,13 @@ def test_fish_completion_works_in_fish(cli: Cli, tmp_path: Path) -> None:
 def test_settings_round_trip_keeps_comments(cli: Cli, home: Path) -> None:
     path = Path(cli("settings", "path").out.strip())
     path.parent.mkdir(parents=True)
-    path.write_text('# my machine\ntheme = "dusk"  # at night\nunheard_of = 1\n')
+    path.write_text('# my machine\ntheme = "day"  # at night\nunheard_of = 1\n')
     call = cli("settings", "set", "memory_floor_gib", "12")
     assert call.code == 0
     assert "unknown setting 'unheard_of'" in call.err
-    assert path.read_text() == ('# my machine\ntheme = "dusk"  # at night\nunheard_of = 1\nmemory_floor_gib = 12.0\n')
+    assert path.read_text() == ('# my machine\ntheme = "day"  # at night\nunheard_of = 1\nmemory_floor_gib = 12.0\n')
     assert cli("settings", "get", "memory_floor_gib").out == "12.0\n"
-    assert cli("settings", "--json").data["theme"] == "dusk"
+    assert cli("settings", "--json").data["theme"] == "day"
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,12 @@ def test_settings_round_trip_keeps_comments(cli: Cli, home: Path) -> None:
         (("colour", "red"), "no setting 'colour'"),
         (("defaults.reference_to_video.duration", "99"), "99 s is outside 1 to 60"),
         (("defaults.nothing.duration", "9"), "no task 'nothing'"),
+        (("theme", "dusk"), "'dusk' is not offered: choose night, "),
+        (("language", "tlh"), "'tlh' is not offered: choose"),
+        (("preview", "3d"), "'3d' is not offered: choose auto, cells"),
+        (("memory_floor_gib", "nan"), "is outside 0 to 64"),
+        (("models.r9v", "/tmp"), "no family 'r9v': choose r2v, "),
+        (("webhook", "example.org"), "must begin with http:// or https://"),
     ],
 )
 def test_settings_refuse_in_words(cli: Cli, words: tuple[str, str], message: str) -> None:
@@ -195,7 +201,7 @@ def test_a_broken_settings_file_is_named_and_kept(cli: Cli) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("theme = [")
     assert "left alone" in cli("list").err
-    refused = cli("settings", "set", "theme", "dusk")
+    refused = cli("settings", "set", "theme", "day")
     assert refused.code == 2
     assert path.read_text() == "theme = ["
 

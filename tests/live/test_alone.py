@@ -26,7 +26,9 @@ from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.watching.follower import Follower
-from skyreels_tui.settings.settings import Settings
+from skyreels_tui.settings.file import change_file
+from skyreels_tui.settings.settings import Settings, load
+from skyreels_tui.ui.palette import load_theme
 from skyreels_tui.ui.panels import PANELS, panel_named
 
 WAIT_S = 20.0
@@ -234,26 +236,31 @@ async def test_the_lone_preview_asks_the_owner_for_pictures(owner: Owner, folder
 
 
 class PanelProcess:
-    """`skyreels-tui panel progress` in another process, on a terminal that pyte emulates."""
+    """`skyreels-tui panel NAME` in another process, on a terminal that pyte emulates."""
 
-    def __init__(self, home: Path, columns: int = 60, lines: int = 8) -> None:
+    def __init__(self, home: Path, name: str = "progress", columns: int = 60, lines: int = 8) -> None:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self._end, inside = pty.openpty()
         environ = {
             **os.environ, "SKYREELS_TUI_HOME": str(home), "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
             "COLUMNS": str(columns), "LINES": str(lines),
         }  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "skyreels_tui", "panel", "progress"],
+            [sys.executable, "-m", "skyreels_tui", "panel", name],
             stdin=inside, stdout=inside, stderr=inside, env=environ, close_fds=True,
         )  # fmt: skip
         os.close(inside)
 
     def wait_for(self, words: str) -> float:
         """Feed the emulator until `words` stand on the screen; returns when."""
+        return self.wait_until(lambda: words in "\n".join(self.screen.display))
+
+    def wait_until(self, condition: Callable[[], bool]) -> float:
+        """Feed the emulator until the condition holds; returns when."""
         deadline = time.monotonic() + WAIT_S
-        while words not in "\n".join(self.screen.display):
+        while not condition():
             left = deadline - time.monotonic()
             assert left > 0, "\n".join(self.screen.display)
             if select.select([self._end], [], [], left)[0]:
@@ -291,3 +298,39 @@ def test_a_second_process_follows_and_survives_a_restart(owner: Owner, folders: 
     told = mine.wait_for(at_step(3))
     assert panel.wait_for("3/4") - told <= DELAY_S
     assert panel.quit() == 0
+
+
+def background(panel: PanelProcess) -> str:
+    """The colour behind the middle of the panel."""
+    return str(panel.screen.buffer[4][30].bg)
+
+
+@pytest.mark.parametrize("name", [panel.name for panel in PANELS])
+def test_a_lone_panel_wears_the_theme_of_the_settings_and_takes_over_a_new_one(folders: Folders, name: str) -> None:
+    colours = {theme: str(load_theme(theme).background).removeprefix("#") for theme in ("day", "fjord")}
+    change_file(folders.settings_file, Settings(), Settings(theme="day"))
+    panel = PanelProcess(folders.state.parent, name)
+    panel.wait_until(lambda: background(panel) == colours["day"])
+    change_file(folders.settings_file, Settings(theme="day"), Settings(theme="fjord"))
+    panel.wait_until(lambda: background(panel) == colours["fjord"])
+    assert panel.quit() == 0
+
+
+def test_a_lone_preview_that_the_settings_turn_off_is_off_until_they_turn_it_on(folders: Folders) -> None:
+    change_file(folders.settings_file, Settings(), Settings(preview="off"))
+    panel = PanelProcess(folders.state.parent, "preview")
+    panel.wait_for("preview is off")
+    change_file(folders.settings_file, Settings(preview="off"), Settings(preview="cells"))
+    panel.wait_for("nothing is running")
+    assert panel.quit() == 0
+
+
+async def test_a_lone_panel_counts_a_model_folder_of_ones_own(folders: Folders, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "weights.safetensors").write_bytes(bytes(3_000_000))
+    change_file(folders.settings_file, Settings(), Settings(models={"r2v": str(own)}))
+    app = AloneApp("disk", Services(folders, load(folders.settings_file).settings, tmp_path))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await until(pilot, lambda: app.last_sample is not None and app.last_sample.disk is not None)
+        await until(pilot, lambda: dict(app.last_sample.disk.models).get("r2v", 0) >= 3_000_000)  # type: ignore[union-attr]

@@ -14,7 +14,8 @@ from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.requests.drafts import DRAFTS_FILE, Draft, Drafts
 from skyreels_tui.requests.presets import Presets
-from skyreels_tui.settings.settings import Settings, save
+from skyreels_tui.settings.file import change_file
+from skyreels_tui.settings.settings import Settings
 from tests.media.web import serving, whole
 from tests.queue.conftest import PICTURE, make_request
 
@@ -89,7 +90,7 @@ def test_drafts_presets_and_defaults_keep_theirs(open_service: OpenService, fold
     draft, preset, default, lost = (fetched(folders, name) for name in ("draft", "preset", "default", "lost"))
     Drafts(folders.state / DRAFTS_FILE, TASK, forms={TASK: Draft({"ref_imgs": [str(draft)]})}).save()
     Presets(folders.presets).save(TASK, "mine", {"ref_imgs": [str(preset)]})
-    save(folders.settings_file, Settings(defaults={TASK: {"ref_imgs": str(default)}}))
+    change_file(folders.settings_file, Settings(), Settings(defaults={TASK: {"ref_imgs": str(default)}}))
     service = restart(service, open_service)
     assert draft.exists() and preset.exists() and default.exists() and not lost.exists()
     Presets(folders.presets).delete(TASK, "mine")

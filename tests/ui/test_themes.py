@@ -10,11 +10,12 @@ from textual.color import Color
 from textual.design import ColorSystem
 
 import themes
-from skyreels_tui.ui.palette import TITLES, load_theme, theme_names
+from skyreels_tui.settings.themes import theme_files
+from skyreels_tui.ui.palette import TITLES, load_theme
 
 SURFACES = ("background", "surface", "panel")
 TEXTS = ("foreground", "primary", "accent", "text-muted", "text-success", "text-warning", "text-error")
-HEX = [name for name in theme_names() if not load_theme(name).ansi]
+HEX = [name for name in list(theme_files()) if not load_theme(name).ansi]
 
 
 def luminance(color: Color) -> float:
@@ -29,7 +30,7 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def test_there_are_light_dark_high_contrast_colour_blind_and_sixteen_colour_palettes():
-    names = theme_names()
+    names = list(theme_files())
     assert len(names) >= 6 and names[0] == "night"
     assert {"day", "contrast", "clear", "sixteen"} <= set(names)
     assert not load_theme("day").dark and load_theme("sixteen").ansi

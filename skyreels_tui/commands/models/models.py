@@ -27,7 +27,7 @@ from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.commands.shared.stopping import Stop
 from skyreels_tui.downloads.elsewhere import TransferFile
 from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
-from skyreels_tui.settings.settings import SettingsError, save
+from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import duration
 
@@ -368,7 +368,7 @@ def _use(args: argparse.Namespace, context: Context) -> int:
     kept = {name: value for name, value in context.settings.models.items() if name != family}
     models = {**kept, family: folder} if folder else kept
     try:
-        save(context.folders.settings_file, replace(context.settings, models=models))
+        context.services.settings.change(replace(context.settings, models=models))
     except SettingsError as error:
         raise CommandError(str(error)) from None
     output.note(f"{family}: {folder}" if folder else tr("{family}: back to the shared cache", family=family))

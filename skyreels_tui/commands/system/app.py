@@ -10,10 +10,13 @@ from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
+from skyreels_tui.settings.settings import setting_problem
 
 
 def open_app(args: argparse.Namespace, context: Context) -> int:
     """Run the app until it is left; `--plain` needs no terminal that can draw."""
+    if problem := setting_problem("theme", args.theme or ""):
+        raise CommandError(f"theme: {problem}")
     if args.plain:
         from skyreels_tui.commands.jobs.plain import run_plain
 

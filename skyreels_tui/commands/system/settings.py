@@ -37,10 +37,12 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         case "set":
             try:
                 changed = store.with_text(current, args.key, args.value)
-                store.save(path, changed)
+                context.services.settings.change(changed)
             except store.SettingsError as error:
                 raise CommandError(str(error)) from None
             output.note(f"{args.key} = {_words(_value(changed, args.key))}")
+            if store.waiting(current, changed):
+                output.note(tr("a program that runs already takes it over at its next start"))
         case _:
             _list(current, as_json=args.json)
     return Exit.OK

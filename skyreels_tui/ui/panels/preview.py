@@ -13,7 +13,7 @@ from pipelines.front.progress import PreviewStrip
 from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import JobState
-from skyreels_tui.ui.drawing.pictures import as_picture, picture_widget, shown_pictures
+from skyreels_tui.ui.drawing.pictures import Drawing, as_picture, picture_widget, shown_pictures
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import Key, Scope, bindings
 from skyreels_tui.ui.panels import panel_named
@@ -30,6 +30,7 @@ RAMP = " .:-=+*#%@"
 
 MODES = (4, 2, 1, 0)
 """Numbers of pictures that the key cycles through."""
+OFF = len(MODES) - 1
 
 
 class PreviewPanel(LivePanel):
@@ -52,6 +53,7 @@ class PreviewPanel(LivePanel):
         self._step = 0
         self._job_runs = False
         self._mode = 0
+        self._drawing: Drawing = "cells"
         self._image: Any = None
         """The widget of a terminal that shows real pictures."""
         self._said_at: float | None = None
@@ -60,9 +62,9 @@ class PreviewPanel(LivePanel):
 
     def compose(self) -> ComposeResult:
         """A picture over the cells, where the terminal has been found able to show one."""
-        drawing = getattr(self.app, "drawing", "cells")
+        self._drawing = drawing = hub(self).drawing
         if drawing == "off":
-            self._mode = len(MODES) - 1
+            self._mode = OFF
         elif drawing in ("kitty", "sixel"):
             self._image = picture_widget(drawing)
             yield self._image
@@ -73,8 +75,21 @@ class PreviewPanel(LivePanel):
         app = hub(self)
         app.job_progress.subscribe(self, self.take_progress)
         app.job_changed.subscribe(self, self.take_job)
+        app.settings_changed.subscribe(self, self._take_settings)
         if app.last_progress is not None:
             self.take_progress(app.last_progress)
+
+    def _take_settings(self, _: object) -> None:
+        """Off and cells need no answer of the terminal: a person who chooses them sees them at once."""
+        drawing = hub(self).drawing
+        if drawing == self._drawing:
+            return
+        self._drawing, self._said_at = drawing, None
+        self._mode = OFF if drawing == "off" else 0
+        if self._image is not None:
+            self._image.remove()
+            self._image = None
+        self.refresh(layout=True)
 
     @property
     def is_watched(self) -> bool:

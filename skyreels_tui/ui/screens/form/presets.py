@@ -194,11 +194,14 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     def action_defaults(self) -> None:
         """Make the form's options those of new forms; prompt and files are no options."""
         live, task = self._services.settings, self._form_task
-        before = live.now
         fields = forms.default_fields(task, self._values)
-        settings = dataclasses.replace(before, defaults={**before.defaults, task.name: fields})
-        if self._do(lambda: live.change(settings)):
-            self._undo.append(lambda: live.change(before))
+        before = live.now.defaults.get(task.name, {})
+
+        def start_with(fields: Mapping[str, Any]) -> None:
+            live.change(dataclasses.replace(live.now, defaults={**live.now.defaults, task.name: fields}))
+
+        if self._do(lambda: start_with(fields)):
+            self._undo.append(lambda: start_with(before))
             words = forms.summary(task, fields) or tr("the program's own")
             hub(self).tell(tr("New forms of this task start with: {values}", values=safe(words, 200)))
             self.refresh_bindings()

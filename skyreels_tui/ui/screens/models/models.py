@@ -349,7 +349,7 @@ class ModelsScreen(Screen[None]):
         kept = {name: folder for name, folder in before.models.items() if name != family}
         try:
             self._settings.change(replace(before, models={**kept, family: path} if path else kept))
-        except (SettingsError, OSError) as error:
+        except SettingsError as error:
             self._say(str(error))
             return
         self._look()

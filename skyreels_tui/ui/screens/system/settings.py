@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.language import tr
-from pipelines.front.request import Number, field_problem
+from pipelines.front.request import Number
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.served import why_locked
-from skyreels_tui.settings.settings import SettingsError, setting_specs
+from skyreels_tui.settings.settings import Settings, SettingsError, setting_problem, setting_specs, waiting
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import SETTINGS, bindings
@@ -34,6 +34,8 @@ class SettingsScreen(Screen[None]):
     def __init__(self, settings: LiveSettings) -> None:
         super().__init__()
         self._settings = settings
+        self._before = settings.now
+        """What the fields were filled with, or took over since."""
 
     def compose(self) -> ComposeResult:
         """Title, fields, one line of help."""
@@ -43,12 +45,13 @@ class SettingsScreen(Screen[None]):
         )
         with VerticalScroll(id="form-fields", can_focus=False):
             for name, spec in setting_specs():
-                yield make_field(name, spec, getattr(self._settings.now, name))
+                yield make_field(name, spec, getattr(self._before, name))
         yield Static(Content(""), id="form-help")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """A browser shows some settings only."""
+        """A browser shows some settings only; what another window changes meanwhile is shown too."""
+        hub(self).settings_changed.subscribe(self, self._take_over)
         if self._settings.served:
             for field in self.query(Field):
                 if reason := why_locked(field.field_name):
@@ -74,28 +77,40 @@ class SettingsScreen(Screen[None]):
         values = self._values()
         fine = True
         for field in self.query(Field):
-            problem = field_problem(field.spec, values[field.field_name])
+            problem = setting_problem(field.field_name, values[field.field_name])
             if not field.disabled:
                 field.show_problem(problem)
             fine = fine and not problem
         return fine
 
+    def _take_over(self, now: Settings) -> None:
+        """Fields in which a person has typed something here stay."""
+        values = self._values()
+        for field in self.query(Field):
+            name = field.field_name
+            if values[name] == getattr(self._before, name) != getattr(now, name):
+                field.set_value(getattr(now, name))
+        self._before = now
+
     @property
-    def _changed(self) -> bool:
-        settings = self._settings.now
-        return any(getattr(settings, name) != value for name, value in self._values().items())
+    def _changed(self) -> dict[str, Any]:
+        """What a person has changed here."""
+        return {name: value for name, value in self._values().items() if value != getattr(self._before, name)}
 
     def action_save(self) -> None:
         """Write the file."""
         if not self._check():
             hub(self).tell(tr("Not saved: mend the marked fields"), "error")
             return
+        before = self._settings.now
         try:
-            self._settings.change(dataclasses.replace(self._settings.now, **self._values()))
-        except (SettingsError, OSError) as error:
+            self._settings.change(dataclasses.replace(before, **self._changed))
+        except SettingsError as error:
             hub(self).tell(tr("Not saved: {error}", error=error), "error")
             return
-        hub(self).tell(tr("Saved. What the engine does changes with the next start"))
+        specs = dict(setting_specs())
+        names = ", ".join(tr(specs[name].label) for name in waiting(before, self._settings.now))
+        hub(self).tell(tr("Saved. Takes effect at the next start: {names}", names=names) if names else tr("Saved"))
         self.dismiss()
 
     def action_back(self) -> None:

@@ -13,11 +13,12 @@ from textual.widgets import Static
 from pipelines.front.language import tr
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import SettingsError
+from skyreels_tui.settings.themes import theme_files
 from skyreels_tui.ui.drawing.bars import bar
 from skyreels_tui.ui.drawing.glyphs import Glyphs
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import THEMES, bindings
-from skyreels_tui.ui.palette import theme_names, title_of
+from skyreels_tui.ui.palette import title_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 
@@ -27,7 +28,7 @@ class ThemeList(RowList):
 
     def __init__(self) -> None:
         super().__init__(id="theme-list")
-        self.names = theme_names()
+        self.names = list(theme_files())
         self._titles = {name: title_of(name) for name in self.names}
 
     def count(self) -> int:
@@ -74,7 +75,7 @@ class ThemeScreen(Screen[None]):
         """Keep it, for the next start too."""
         try:
             self._settings.change(dataclasses.replace(self._settings.now, theme=self.app.theme))
-        except (SettingsError, OSError) as error:
+        except SettingsError as error:
             hub(self).tell(tr("The theme is kept for now only: {error}", error=error), "warning")
         self.dismiss()
 
