@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from skyreels_tui.ui.keys import FORM, HOME, SCOPES, Key, Scope, printed
+from pipelines.front.language import mark
+from skyreels_tui.ui.keys import FETCH, FORM, HOME, SCOPES, Key, Scope, printed
 from skyreels_tui.ui.panels import PANELS
 
 
@@ -31,9 +32,30 @@ def form_scope() -> Scope:
     return _before(FORM, "next_task", tasks)
 
 
+def fetch_scope() -> Scope:
+    """The keys of the question before a fetch, a digit for each task that a checkpoint serves among them."""
+    # Not at the top, for the same reason.
+    from pipelines.checkpoints.registry import CHECKPOINTS
+
+    most = max(len(checkpoint.tasks) for checkpoint in CHECKPOINTS.values())
+    listed = sum(key.action.startswith("take(") for key in FETCH.keys)
+    further = tuple(
+        Key(
+            str(place),
+            str(place),
+            f"take({place})",
+            mark("Further task"),
+            mark("Fetch only what the task listed with this digit needs"),
+            place + 1,
+        )
+        for place in range(listed, most + 1)
+    )
+    return _before(FETCH, "no", further)
+
+
 def scopes() -> tuple[Scope, ...]:
     """Every place with keys of its own, in the order of the help; loads the panels, which bring theirs."""
-    whole = {HOME: home_scope(), FORM: form_scope()}
+    whole = {HOME: home_scope(), FORM: form_scope(), FETCH: fetch_scope()}
     own = tuple(keys for panel in PANELS if (keys := panel.load().KEYS) is not None)
     return (*(whole.get(scope, scope) for scope in SCOPES), *own)
 

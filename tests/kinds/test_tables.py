@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import pipelines.demo
 import pipelines.families
+import pipelines.tasks
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.families import FAMILIES, family_named
 from pipelines.front.cost import DEMO_NETWORK
 from pipelines.front.request import Files, field_specs
 from pipelines.tasks import TASKS, first_taking, network_of, task_named, tasks_of
 from pipelines.tasks.spec import TaskSpec
+from skyreels_tui.ui.keyboard import fetch_scope
 
 TASK_NAMES = [task.name for task in TASKS]
 UNKNOWN = ("", "R2V", "x2v", "reference_to_video")
@@ -98,6 +101,14 @@ def test_a_clip_goes_on_and_a_picture_begins_anew() -> None:
     assert first_taking("video") == (task_named("single_shot_extension"), "input_video")
     assert first_taking("image") == (task_named("reference_to_video"), "ref_imgs")
     assert first_taking("audio") == (task_named("talking_avatar"), "input_audio")
+
+
+@pytest.mark.parametrize("further", [0, 1, 4])
+def test_every_task_of_a_checkpoint_has_a_digit_to_be_fetched_by(monkeypatch: pytest.MonkeyPatch, further: int) -> None:
+    more = tuple(replace(TASKS[1], name=f"further_{place}", key="") for place in range(further))
+    monkeypatch.setattr(pipelines.tasks, "TASKS", (*TASKS, *more))
+    actions = [key.action for key in fetch_scope().keys]
+    assert actions == [*(f"take({place})" for place in range(3 + further)), "no"]
 
 
 ROOT = Path(__file__).parents[2]

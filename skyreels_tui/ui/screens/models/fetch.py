@@ -11,7 +11,8 @@ from pipelines.checkpoints.download.hub import DownloadPlan
 from pipelines.checkpoints.registry import Checkpoint
 from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import plain
-from skyreels_tui.ui.keys import FETCH, bindings
+from skyreels_tui.ui.keyboard import fetch_scope
+from skyreels_tui.ui.keys import bindings
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from skyreels_tui.words.sizes import size
 
@@ -36,7 +37,7 @@ class Offer:
 class FetchScreen(Dialog[Offer | None]):
     """Answers with the offer that is taken, None for none."""
 
-    BINDINGS = bindings(FETCH)
+    BINDINGS = bindings(fetch_scope())
     DEFAULT_CSS = "FetchScreen > Vertical { width: 78; }"
 
     def __init__(self, checkpoint: Checkpoint, offers: Sequence[Offer]) -> None:
