@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -44,6 +45,7 @@ class Traits:
     libavutil: int
     has_soxr: bool
     has_zscale: bool = True
+    version: str = ""
 
     @property
     def keep_frames(self) -> dict[str, Any]:
@@ -52,36 +54,100 @@ class Traits:
 
 
 def ffmpeg_path() -> Path:
-    """Return the system's ffmpeg, else the binary of imageio-ffmpeg; MediaError when there is neither."""
+    """Return the ffmpeg that is used; MediaError when none works."""
     return traits().path
 
 
 @lru_cache(maxsize=1)
 def traits() -> Traits:
-    """Ask the first ffmpeg that can write H.264 for its version; remembered for the life of the process."""
-    for path in _candidates():
-        with suppress(OSError, subprocess.SubprocessError):
-            banner = subprocess.run(
-                [path, "-hide_banner", "-version"], capture_output=True, timeout=20, stdin=subprocess.DEVNULL
-            ).stdout.decode("utf-8", "replace")
-            version = re.search(r"libavutil\s+(\d+)\.", banner)
-            if version and "--enable-libx264" in banner:
-                return Traits(
-                    Path(path),
-                    int(version.group(1)),
-                    has_soxr="--enable-libsoxr" in banner,
-                    has_zscale="--enable-libzimg" in banner,
-                )
-    raise MediaError(tr("no ffmpeg with libx264 found: install ffmpeg, or the Python package imageio-ffmpeg"))
+    """Choose the ffmpeg of this process: that of imageio-ffmpeg, so that every machine reads the same input alike.
+
+    The system's is taken where that one does not run, and only if it can read and write files of ours.
+    """
+    reasons = []
+    for path, is_ours in _candidates():
+        found, reason = _traits_of(path)
+        if found and not is_ours:
+            with tempfile.TemporaryDirectory(prefix=".skyreels-tui-") as folder:
+                reason = trouble_in(Path(folder), found.path)
+        if found and not reason:
+            return found
+        reasons.append(f"{path}: {reason}")
+    raise MediaError(
+        tr(
+            "no ffmpeg that works found: install the Python package imageio-ffmpeg ({reasons})",
+            reasons=plain("; ".join(reasons), limit=400) or "-",
+        )
+    )
 
 
-def _candidates() -> list[str]:
-    found = [path for path in [shutil.which("ffmpeg")] if path]
+def trouble_in(folder: Path, program: Path | None = None) -> str:
+    """Return '' when an ffmpeg (the chosen one by default) can read and write films in `folder`, else why not.
+
+    One from a snap, a flatpak or under a security profile may run and yet see other folders than we do.
+    """
+    program = program or ffmpeg_path()
+    with tempfile.TemporaryDirectory(prefix=".try-", dir=folder) as place:
+        given, made = Path(place, "given.ppm"), Path(place, "made.mp4")
+        given.write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))
+        read = ["-f", "image2pipe", "-c:v", "ppm", "-i", file_name(given)]
+        words = [
+            str(program),
+            "-v",
+            "error",
+            "-nostdin",
+            *read,
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+            file_name(made),
+        ]
+        try:
+            done = subprocess.run(words, capture_output=True, timeout=20, stdin=subprocess.DEVNULL, check=False)
+        except (OSError, subprocess.SubprocessError) as error:
+            return reason_of(error) if isinstance(error, OSError) else str(error)
+        if done.returncode:
+            return failure(done.stderr.decode("utf-8", "replace"))
+        return "" if made.exists() and made.stat().st_size else tr("it wrote no file that others can see")
+
+
+def _traits_of(path: str) -> tuple[Traits | None, str]:
+    """Ask an ffmpeg what it can do; None and a reason when it cannot serve."""
+    try:
+        asked = subprocess.run(
+            [path, "-hide_banner", "-version"], capture_output=True, timeout=20, stdin=subprocess.DEVNULL, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return None, reason_of(error) if isinstance(error, OSError) else str(error)
+    banner = asked.stdout.decode("utf-8", "replace")
+    number = re.match(r"ffmpeg version (\S+)", banner)
+    libavutil = re.search(r"libavutil\s+(\d+)\.", banner)
+    if number is None or libavutil is None:
+        return None, tr("it has no version")
+    if "--enable-libx264" not in banner:
+        return None, tr("built without libx264")
+    return Traits(
+        Path(path),
+        int(libavutil.group(1)),
+        has_soxr="--enable-libsoxr" in banner,
+        has_zscale="--enable-libzimg" in banner,
+        version=number.group(1),
+    ), ""
+
+
+def _candidates() -> list[tuple[str, bool]]:
+    """Return the programs to try, in order, and whether each came with this installation."""
+    found = []
     # Importing imageio_ffmpeg looks for its binary; only done when it is needed.
     import imageio_ffmpeg
 
     with suppress(RuntimeError):
-        found.append(imageio_ffmpeg.get_ffmpeg_exe())
+        # Without a binary of its own the package names the system's.
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        found.append((program, program != "ffmpeg"))
+    if system := shutil.which("ffmpeg"):
+        found.append((system, False))
     return found
 
 
@@ -99,7 +165,12 @@ def source(path: Path, **options: Any) -> Any:
 
 def file_url(path: Path) -> str:
     """Name a file so that neither a leading '-' nor a ':' in it means anything to ffmpeg."""
-    return f"file:{path.absolute()}".translate(_STORED)
+    return file_name(path).translate(_STORED)
+
+
+def file_name(path: Path) -> str:
+    """Return the argument that names a file to ffmpeg."""
+    return f"file:{path.absolute()}"
 
 
 class Process:

@@ -199,6 +199,11 @@ def check_ffmpeg(facts: Facts) -> Iterator[Check]:
         yield Check("ffmpeg", State.BAD, ffmpeg.error, tr("no video can be read or written"), install)
         return
     found = f"{ffmpeg.version}, {ffmpeg.path}"
+    if ffmpeg.trouble:
+        folder, reason = ffmpeg.trouble[0]
+        found = tr("{found}, but it cannot work in {folder}: {reason}", found=found, folder=folder, reason=reason)
+        yield Check("ffmpeg", State.BAD, found, tr("videos there cannot be read or written"), install)
+        return
     if not ffmpeg.x264:
         yield Check(
             "ffmpeg", State.BAD, tr("{found}, without x264", found=found), tr("results are written with x264"), install

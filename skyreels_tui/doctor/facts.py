@@ -51,6 +51,8 @@ class FfmpegFacts:
     x264: bool = False
     nvenc: str = ""
     """'works', why it does not, or '' when ffmpeg was built without it."""
+    trouble: tuple[tuple[str, str], ...] = ()
+    """Folders in which it cannot read or write a film, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pipelines.checkpoints.shelf import shelf
 from pipelines.front.errors import MediaError
 from pipelines.front.host_memory import meminfo
 from pipelines.front.language import reason_of, tr
-from pipelines.media.ffmpeg import ffmpeg_path
+from pipelines.media.ffmpeg import ffmpeg_path, trouble_in
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
     DiskFacts,
@@ -81,7 +81,7 @@ def gather(
         settings_warnings=load(folders.settings_file).warnings,
         torch=_torch(),
         gpu=_gpu(),
-        ffmpeg=_ffmpeg(),
+        ffmpeg=_ffmpeg((folders.state, result_dir)),
         disks=_disks(folders, result_dir),
         models=_models(folders, settings),
         terminal=_terminal(environ, pictures),
@@ -110,7 +110,7 @@ def _gpu() -> GpuFacts:
     return GpuFacts(name=reading.name, driver=driver, problem=reading.problem)
 
 
-def _ffmpeg() -> FfmpegFacts:
+def _ffmpeg(places: Sequence[Path]) -> FfmpegFacts:
     try:
         path = ffmpeg_path()
     except MediaError as error:
@@ -122,7 +122,13 @@ def _ffmpeg() -> FfmpegFacts:
         version=banner.split(" ")[2] if banner.count(" ") > 2 else "",
         x264="libx264" in encoders,
         nvenc=_nvenc(path) if "h264_nvenc" in encoders else "",
+        trouble=tuple((str(place), reason) for place in places if (reason := _trouble(place))),
     )
+
+
+def _trouble(place: Path) -> str:
+    """Try a film in a folder that this program may write to; whether it may is said with the disks."""
+    return trouble_in(place) if place.is_dir() and os.access(place, os.W_OK) else ""
 
 
 def _nvenc(path: Path) -> str:

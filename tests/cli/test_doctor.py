@@ -52,6 +52,16 @@ def test_a_cpu_only_torch_on_a_spark_gets_the_exact_command(cli: Cli) -> None:
     assert "$ /home/ana/skyreels-tui/.venv/bin/python -m pip install --force-reinstall 'torch>=2.11'" in call.out
 
 
+def test_an_ffmpeg_that_cannot_work_in_a_folder_of_ours_is_bad() -> None:
+    spark = machine("spark")
+    confined = dataclasses.replace(spark.ffmpeg, trouble=(("/home/ana/.local/state", "Permission denied"),))
+    facts = dataclasses.replace(spark, ffmpeg=confined)
+    state, found, why, fix = judged(facts)["ffmpeg"]
+    assert state is State.BAD and "/home/ana/.local/state: Permission denied" in found and spark.ffmpeg.path in found
+    assert why and fix.endswith("-m pip install imageio-ffmpeg")
+    assert from_json(to_json(facts)) == facts
+
+
 def test_a_good_spark_is_exit_0_and_json_has_the_same(cli: Cli) -> None:
     call = cli("doctor", "--json", "--facts", MACHINES / "spark.json")
     assert call.code == 0

@@ -31,8 +31,9 @@ from pipelines.front.memory import requested_plan
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
-from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness
+from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, sound_warnings
 from pipelines.media.read.images import load_image, transparency_warning
+from pipelines.media.read.probe import probe_audio
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
 from pipelines.running.pool import ModelPool
@@ -173,16 +174,18 @@ def read_voice(path: str) -> Voice:
             )
         )
     measured = loudness(samples, SAMPLE_RATE)
-    warnings: tuple[str, ...] = ()
-    if math.isinf(measured):
-        warnings = (tr("the recording is silent: the mouth has nothing to follow"),)
+    warnings = sound_warnings(path)
+    if probe_audio(path).is_silent:
+        warnings.append(tr("the recording is silent: the mouth has nothing to follow"))
+    elif math.isinf(measured):
+        warnings.append(tr("the recording is so quiet that its loudness cannot be measured: it is not raised"))
     elif TARGET_LUFS - measured > LOUD_GAIN_DB:
         gain = TARGET_LUFS - measured
-        warnings = (
-            tr("the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all", gain=gain),
+        warnings.append(
+            tr("the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all", gain=gain)
         )
     waveform = normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS)
-    return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), warnings)
+    return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), tuple(warnings))
 
 
 def hear(models: AvatarModels, voice: Voice) -> Tensor:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.media.ffmpeg import run, source, traits
+from pipelines.media.ffmpeg import run, traits
 from pipelines.media.files import shown
-from pipelines.media.read.probe import probe_audio
+from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo, probe_audio
+from pipelines.media.read.tracks import heard_stream
 
 DECODE_LIMIT_S = 600.0
 MAX_SAMPLES_BYTES = 1 << 30
-MEASURED_EXACTLY_S = 230.0
-"""Up to here a probed length is a count of samples, not a header's promise."""
 BLOCK_S, OVERLAP = 0.4, 0.75
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
 WAVEFORM_RATE, WAVEFORM_SECONDS = 8000, 1800
@@ -28,24 +27,49 @@ WAVEFORM_RATE, WAVEFORM_SECONDS = 8000, 1800
 def decode_mono(path: str | Path, rate: int = 16000) -> NDArray[np.float32]:
     """Return the channel mean resampled with SoX HQ: ceil(n * rate / source rate) samples.
 
-    The mean is taken before resampling, as an equal mix: ffmpeg's own down-mix is 3 dB louder.
+    The mean is taken before resampling, as an equal mix: ffmpeg's own down-mix is 3 dB louder. Channels that would
+    cancel each other give the loudest of them.
     """
     info = probe_audio(path)
     native = info.sample_rate == rate
-    filters = ["aformat=sample_fmts=flt", _mean(info.channels)]
+    track = _mono(info)
     if traits().has_soxr and not native:
-        filters.append(f"aresample={rate}:resampler=soxr:precision=20")
-    samples = _decode(info.path, filters)
+        track = track.filter("aresample", rate, resampler="soxr", precision=20)
+    samples = _decode(info.path, track)
     if not traits().has_soxr and not native:
         # Only an ffmpeg built without libsoxr needs the package.
         import soxr
 
         samples = np.asarray(soxr.resample(samples, info.sample_rate, rate, quality="HQ"), dtype=np.float32)
-    if info.duration_s < MEASURED_EXACTLY_S and not native:
+    if info.duration_s < MEASURED_EXACTLY_S:
         samples = _exactly(samples, math.ceil(round(info.duration_s * info.sample_rate) * rate / info.sample_rate))
     # Float files can hold NaN; one would silence every network behind it.
     samples[~np.isfinite(samples)] = 0.0
     return samples
+
+
+def sound_warnings(path: str | Path) -> list[str]:
+    """Say what a person might not expect of the track and the channels that are heard."""
+    info, name = probe_audio(path), shown(path)
+    said = []
+    if info.track != info.first_track:
+        said.append(
+            tr(
+                "{name}: sound track {first} is silent: track {number} is heard",
+                name=name,
+                first=info.first_track + 1,
+                number=info.track + 1,
+            )
+        )
+    if info.channel is not None:
+        said.append(
+            tr(
+                "{name}: the channels are opposite and would cancel each other: channel {number} alone is heard",
+                name=name,
+                number=info.channel + 1,
+            )
+        )
+    return said
 
 
 def loudness(samples: NDArray[np.floating[Any]], rate: int) -> float:
@@ -90,28 +114,30 @@ def waveform(path: str | Path, columns: int) -> list[float]:
     info = probe_audio(path)
     if columns < 1:
         return []
-    filters = ["aformat=sample_fmts=flt", _mean(info.channels), f"aresample={WAVEFORM_RATE}"]
-    samples = np.abs(_decode(info.path, filters, seconds=WAVEFORM_SECONDS, time_limit_s=10.0))
+    track = _mono(info).filter("aresample", WAVEFORM_RATE)
+    samples = np.abs(_decode(info.path, track, seconds=WAVEFORM_SECONDS, time_limit_s=10.0))
     edges = np.linspace(0, len(samples), columns + 1).astype(int)
     peaks = [float(samples[low:high].max(initial=0.0)) for low, high in pairwise(edges)]
     return [min(1.0, peak) if math.isfinite(peak) else 0.0 for peak in peaks]
 
 
 def _decode(
-    path: Path, filters: list[str], seconds: float | None = None, time_limit_s: float = DECODE_LIMIT_S
+    path: Path, track: Any, seconds: float | None = None, time_limit_s: float = DECODE_LIMIT_S
 ) -> NDArray[np.float32]:
     options = {"t": seconds} if seconds else {}
-    stream = source(path).output("pipe:1", map="0:a:0", f="f32le", af=",".join(filters), **options)
+    stream = track.output("pipe:1", f="f32le", **options)
     done = run(stream, what=shown(path), time_limit_s=time_limit_s, max_bytes=MAX_SAMPLES_BYTES)
     if not done.stdout:
         raise MediaError(tr("{name}: no sound could be decoded", name=shown(path)))
     return np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], dtype="<f4").astype(np.float32)
 
 
-def _mean(channels: int) -> str:
-    """Mix all channels with equal weights that sum to 1."""
-    parts = "+".join(f"{1.0 / channels!r}*c{index}" for index in range(channels))
-    return f"pan=mono|c0={parts}"
+def _mono(info: AudioInfo) -> Any:
+    """Return the track that is heard, its channels mixed with equal weights that sum to 1."""
+    mean = "+".join(f"{1.0 / info.channels!r}*c{index}" for index in range(info.channels))
+    mix = mean if info.channel is None else f"c{info.channel}"
+    heard = heard_stream(info.path, info.track, info.late_s).filter("aformat", sample_fmts="flt")
+    return heard.filter("pan", args=f"mono|c0={mix}")
 
 
 def _exactly(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:

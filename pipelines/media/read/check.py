@@ -117,4 +117,4 @@ def _size_problem(width: int, height: int) -> str:
 
 def _cut_short(info: AudioInfo) -> bool:
     missing = info.claimed_s - info.duration_s
-    return missing > max(0.3, CUT_SHORT * info.claimed_s)
+    return info.is_damaged and missing > max(0.3, CUT_SHORT * info.claimed_s)

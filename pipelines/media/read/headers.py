@@ -6,6 +6,9 @@ import re
 import struct
 from pathlib import Path
 
+PLACEHOLDER_BYTES = 1 << 28
+"""A WAV header's size from which on it is a placeholder: far more than the longest recording that is taken."""
+
 
 def stream_lines(messages: str, kind: str) -> list[str]:
     """Return the input's stream lines of a kind; texts inside a file are indented deeper and cannot imitate them."""
@@ -37,8 +40,8 @@ def wave_claim(path: Path) -> float:
         if name == b"fmt " and at + 20 <= len(head):
             bytes_per_s = struct.unpack_from("<I", head, at + 16)[0]
         if name == b"data":
-            # A recorder that was never stopped leaves a size of nothing or of everything.
-            return size / bytes_per_s if bytes_per_s and 0 < size < 0x7FFFF000 else 0.0
+            # Who writes before the end is known puts in nothing, everything, or a round number.
+            return size / bytes_per_s if bytes_per_s and 0 < size < PLACEHOLDER_BYTES else 0.0
         at += 8 + size + size % 2
     return 0.0
 
@@ -53,21 +56,3 @@ def pixel_aspect(text: str) -> float:
     """Return width / height of one pixel from a listing\'s \'sar\'; 1 when it is unknown."""
     wide, _, high = text.partition("/")
     return int(wide) / int(high) if wide.isdigit() and high.isdigit() and int(wide) and int(high) else 1.0
-
-
-def channels(facts: dict[str, str], messages: str) -> int:
-    """Read the number of channels: an own line up to ffmpeg 4, a layout's name and the stream line after it."""
-    if facts.get("channels", "").isdigit():
-        return int(facts["channels"])
-    name = facts.get("channel_layout_name", "")
-    line = (stream_lines(messages, "Audio") or [""])[0]
-    known = {"mono": 1, "stereo": 2}
-    if name in known:
-        return known[name]
-    counted = re.search(r"(\d+) channels", f"{name} {line}")
-    if counted:
-        return int(counted.group(1))
-    layout = re.search(r"Hz, (mono|stereo|(\d+)\.(\d+)(?:\.(\d+))?)", line)
-    if layout is None:
-        return 2
-    return known.get(layout.group(1)) or sum(int(part) for part in layout.groups()[1:] if part)

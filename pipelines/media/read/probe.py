@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,11 +11,10 @@ from pathlib import Path
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.media.ffmpeg import Finished, run, source
+from pipelines.media.ffmpeg import Finished, ffmpeg_path, run, source
 from pipelines.media.files import per_file, shown
 from pipelines.media.read.colours import Look, look_of
 from pipelines.media.read.headers import (
-    channels,
     header_duration,
     header_rate,
     pixel_aspect,
@@ -23,6 +23,7 @@ from pipelines.media.read.headers import (
     wave_claim,
 )
 from pipelines.media.read.images import UNREADABLE, open_image, upright_size
+from pipelines.media.read.tracks import DAMAGE, choose, playing_order
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.6, 1.1, 3.5
 """Together below the 5 seconds within which every file is accepted or refused."""
@@ -34,6 +35,8 @@ UNKNOWN_TIME = -(2**63)
 """How ffmpeg lists a time stamp that a packet does not have."""
 SOUND_MEASURED_S = 240.0
 """Sound is decoded this far to be measured; longer recordings are judged by their header."""
+MEASURED_EXACTLY_S = 230.0
+"""Up to here a probed length is a count of samples, not a header's promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """The first sound stream of a file; `duration_s` is measured by decoding, not read from the header."""
+    """The sound of a file as a person hears it; `duration_s` is measured by decoding, not read from the header."""
 
     path: Path
     duration_s: float
@@ -82,6 +85,18 @@ class AudioInfo:
     channels: int
     claimed_s: float = 0.0
     """Seconds that the header promises; 0 when it promises nothing."""
+    is_damaged: bool = False
+    """The decoder said that something is missing or broken."""
+    is_silent: bool = False
+    """Nothing is to be heard in any channel of any track."""
+    track: int = 0
+    """Which of the file's sound tracks is heard."""
+    first_track: int = 0
+    """Which one a player would choose."""
+    channel: int | None = None
+    """None: the mean of all channels is heard; else the one that is, because together they cancel each other."""
+    late_s: float = 0.0
+    """Silence before the first sample that a player keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,19 +241,39 @@ def _estimate(duration_s: float, rate: float) -> _Timing:
 @per_file
 def _probe_audio(path: Path) -> AudioInfo:
     name = shown(path)
-    options = {"map": "0:a:0", "map_metadata": -1, "c:a": "pcm_s16le", "f": "framecrc", "t": SOUND_MEASURED_S}
-    done = run(source(path).output("pipe:1", **options), time_limit_s=SOUND_LIMIT_S, check=False)
-    facts, packets = listing(done.stdout)
-    if not packets:
-        raise MediaError(f"{name}: {_no_sound(path, done)}")
-    if done.timed_out:
+    heard, late_s = choose(path, SOUND_MEASURED_S, SOUND_LIMIT_S)
+    if not heard.num_samples:
+        raise MediaError(f"{name}: {_no_sound(path, heard.messages, heard.timed_out)}")
+    if heard.timed_out:
         raise MediaError(tr("{name}: the sound could not be read within {limit:g} s", name=name, limit=SOUND_LIMIT_S))
-    rate = int(facts.get("sample_rate", "0")) or round(1 / Fraction(facts["tb"]))
-    measured = round(sum(packet.duration_s for packet in packets) * rate) / rate
-    claimed = _claim(path, done.messages)
+    samples = heard.num_samples
+    if "Input #0, mov" in heard.messages:
+        # Decoders disagree on whether the last packet is cut where its stream ends; the packets themselves agree.
+        samples = min(samples, _packed_samples(path, heard.track, heard.sample_rate, late_s) or samples)
+    measured = samples / heard.sample_rate
     if measured > SOUND_MEASURED_S - 1:
-        measured = max(measured, header_duration(done.messages))
-    return AudioInfo(path, measured, rate, channels(facts, done.messages), claimed)
+        measured = max(measured, header_duration(heard.messages))
+    return AudioInfo(
+        path,
+        measured,
+        heard.sample_rate,
+        heard.channels,
+        _claim(path, heard.messages),
+        is_damaged=DAMAGE.search(heard.messages) is not None,
+        is_silent=heard.is_silent,
+        track=heard.track,
+        first_track=playing_order(heard.messages)[0],
+        channel=heard.channel,
+        late_s=late_s,
+    )
+
+
+def _packed_samples(path: Path, track: int, rate: int, late_s: float) -> int:
+    """Return the samples from 0 to the end of a track's last packet that is shown; 0 when it cannot be told."""
+    listed = source(path).output("pipe:1", map=f"0:a:{track}", c="copy", f="framecrc", t=SOUND_MEASURED_S)
+    done = run(listed, time_limit_s=LISTING_LIMIT_S, max_bytes=16 << 20, check=False)
+    ends = [packet.time_s + packet.duration_s for packet in listing(done.stdout)[1] if not packet.hidden]
+    return 0 if done.timed_out or not ends else round((max(ends) + late_s) * rate)
 
 
 def _no_video(path: Path, done: Finished) -> str:
@@ -253,28 +288,33 @@ def _no_video(path: Path, done: Finished) -> str:
         if stream_lines(done.messages, "Audio"):
             return tr("has no video stream, only sound")
         return tr("has no video stream")
-    return _not_media(done, tr("not a video that ffmpeg can read"))
+    return _not_media(path, done.messages, tr("not a video that ffmpeg can read"))
 
 
-def _no_sound(path: Path, done: Finished) -> str:
+def _no_sound(path: Path, messages: str, timed_out: bool) -> str:
     """Say why no sample came out."""
     if _is_picture(path):
         return tr("is a picture, not a recording")
-    if done.timed_out:
+    if timed_out:
         return tr("no sound could be read within {limit:g} s", limit=SOUND_LIMIT_S)
-    if "Input #0" in done.messages:
-        if stream_lines(done.messages, "Audio") and "matches no streams" not in done.messages:
+    if "Input #0" in messages:
+        if stream_lines(messages, "Audio") and "matches no streams" not in messages:
             return tr("the sound is damaged or cut off: nothing of it can be decoded")
-        if stream_lines(done.messages, "Video"):
+        if stream_lines(messages, "Video"):
             return tr("is a video without sound")
         return tr("has no sound stream")
-    return _not_media(done, tr("not a recording that ffmpeg can read"))
+    return _not_media(path, messages, tr("not a recording that ffmpeg can read"))
 
 
-def _not_media(done: Finished, otherwise: str) -> str:
-    messages = done.messages
-    if done.status < 0:
-        return tr("ffmpeg itself crashed on it")
+def _not_media(path: Path, messages: str, otherwise: str) -> str:
+    forbidden = re.search(r"Permission denied|Operation not permitted|No such file or directory", messages)
+    if forbidden and os.access(path, os.R_OK):
+        return tr(
+            "{ffmpeg} may not read it here ({reason}): copy it to another folder, "
+            "or install the Python package imageio-ffmpeg",
+            ffmpeg=ffmpeg_path(),
+            reason=forbidden.group(0),
+        )
     if "moov atom not found" in messages and "misdetection possible" not in messages:
         return tr("cut off or never finished: its index (moov) is missing")
     return otherwise

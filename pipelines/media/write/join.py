@@ -14,10 +14,11 @@ import ffmpeg
 from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.media.ffmpeg import file_url, run, source
+from pipelines.media.ffmpeg import file_url, run
 from pipelines.media.files import need_room, shown
 from pipelines.media.read.frames import frame_times, frames_within, read_frames, shown_at
 from pipelines.media.read.probe import VideoInfo, probe_audio, probe_video
+from pipelines.media.read.tracks import heard_stream
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.verify import examine
@@ -112,8 +113,10 @@ def _sound_of(clips: Sequence[VideoInfo], lengths_s: Sequence[float], bench: Pat
 
 
 def _samples(clip: VideoInfo, samples: int) -> bytes:
-    probe_audio(clip.path)
-    track: Any = source(clip.path)["a:0"].filter("asetpts", f"PTS-({clip.start_s:.6f})/TB")
+    info = probe_audio(clip.path)
+    track: Any = heard_stream(info.path, info.track, 0.0).filter("asetpts", f"PTS-({clip.start_s:.6f})/TB")
+    if info.channel is not None:
+        track = track.filter("pan", args=f"mono|c0=c{info.channel}")
     track = track.filter("aresample", RATE, **{"async": 1, "first_pts": 0}).filter("atrim", end_sample=samples)
     stream = track.output("pipe:1", f="s16le", ac=2)
     return run(stream, what=shown(clip.path), time_limit_s=CONVERT_LIMIT_S, max_bytes=samples * 4 + (1 << 20)).stdout

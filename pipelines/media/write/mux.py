@@ -13,8 +13,9 @@ import ffmpeg
 
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import MediaError
-from pipelines.media.ffmpeg import arguments, file_url, run, source
-from pipelines.media.read.probe import AudioInfo, probe_audio
+from pipelines.media.ffmpeg import arguments, file_url, run
+from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo, probe_audio
+from pipelines.media.read.tracks import heard_stream
 from pipelines.media.video import BITEXACT, no_room, raise_write_error
 
 MUX_LIMIT_S = 3600.0
@@ -26,9 +27,9 @@ MAX_ARGUMENT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound track; `starts_s` is the place in the source that is heard with the first frame.
+    """A file's sound as a person hears it; `starts_s` is the place in it that is heard with the first frame.
 
-    None plays the samples one after the other from the first, whatever their time stamps say.
+    None plays it from its beginning, as the model heard it.
     """
 
     path: Path
@@ -79,10 +80,14 @@ def join_by_copy(
 def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mended: bool) -> Any:
     """Return the sound, exactly `length_s` long and starting at 0; mended: what is no number becomes 0."""
     rate = info.sample_rate if info.sample_rate in AAC_RATES else 48000
-    track = source(sound.path)["a:0"]
+    track = heard_stream(info.path, info.track, info.late_s)
+    if info.channel is not None:
+        track = track.filter("pan", args=f"mono|c0=c{info.channel}")
     if mended:
         track = track.filter("aeval", "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))", channel_layout="same")
     if sound.starts_s is None:
+        if info.duration_s < MEASURED_EXACTLY_S:
+            track = track.filter("atrim", end_sample=round(info.duration_s * info.sample_rate))
         track = track.filter("aresample", rate).filter("asetpts", "N/SR/TB")
     else:
         track = track.filter("asetpts", f"PTS-({sound.starts_s:.6f})/TB")

@@ -15,7 +15,7 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.request import Request
 from pipelines.front.runtime import Output, Runtime
-from pipelines.media.ffmpeg import run, source
+from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import need_room, plain, shown
 from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
@@ -120,7 +120,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 
 def make_recipe(task: str, request: Request, runtime: Runtime) -> str:
     """Return the JSON that re-creates the job: pure ASCII, sorted, without a date of its own."""
-    content = {**runtime.metadata, RECIPE: 1, "task": task, "request": dataclasses.asdict(request)}
+    used = {"ffmpeg": traits().version}
+    content = {**runtime.metadata, **used, RECIPE: 1, "task": task, "request": dataclasses.asdict(request)}
     return json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
 
 
