@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,8 +57,10 @@ class Forecast:
         jobs: Callable[[], Sequence[Job]],
         book: EtaBook,
         progress: Callable[[], JobProgress | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._jobs, self._book, self._progress = jobs, book, progress
+        self._jobs, self._book, self._progress, self._clock = jobs, book, progress, clock
+        self._heard: tuple[JobProgress | None, float] = (None, 0.0)
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
         self._readings = 0
@@ -106,9 +109,12 @@ class Forecast:
         return tuple(found)
 
     def _left_s(self, running: RunningJob) -> float:
-        progress = self._progress()
+        progress, now = self._progress(), self._clock()
+        if progress is not self._heard[0]:
+            self._heard = (progress, now)
         if progress is not None and progress.job_id == running.job.id and progress.left_s is not None:
-            return progress.left_s
+            # A step may take minutes: what its last report said goes by meanwhile.
+            return max(0.0, progress.left_s - (now - self._heard[1]))
         if running.plan is None:
             return 0.0
         total = self._book.estimate(running.job.task_type, running.plan).total_s

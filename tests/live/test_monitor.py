@@ -108,6 +108,22 @@ def test_forecast_adds_up_what_waits(tmp_path: Path, photo: str) -> None:
     assert (forecast.running.job.id, forecast.running.plan) == (12, plan)
 
 
+def test_the_end_of_the_queue_stands_still_between_two_reports(tmp_path: Path, photo: str) -> None:
+    now = [0.0]
+    reports = [JobProgress(12, None, 60.0, left_s=400.0)]  # type: ignore[arg-type]
+    jobs = [job_of(photo, state=JobState.RUNNING)]
+    forecast = Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json"), lambda: reports[-1], lambda: now[0])
+    ends = []
+    for second in range(0, 270, 10):
+        now[0] = float(second)
+        ends.append(second + forecast.read().total_seconds)
+    assert ends == pytest.approx([400.0] * len(ends)), "no step was reported, and no second is counted twice"
+    reports.append(JobProgress(12, None, 330.0, left_s=150.0))  # type: ignore[arg-type]
+    assert forecast.read().total_seconds == pytest.approx(150.0)
+    now[0] += 1000
+    assert forecast.read().total_seconds == 0.0, "never less than nothing"
+
+
 def test_a_file_that_is_put_back_is_seen(tmp_path: Path, photo: str) -> None:
     moved = Path(photo).rename(tmp_path / "elsewhere.png")
     jobs: list[Job] = [job_of(photo)]
