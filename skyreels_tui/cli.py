@@ -37,14 +37,9 @@ def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None 
     if not sys.warnoptions:
         # Warnings of libraries speak to their programmers; stderr holds lines for the person who typed.
         warnings.simplefilter("ignore")
+    output.begin(json_lines="--progress=json" in words or ("--progress", "json") in pairwise(words))
     language.choose(load(find_folders().settings_file).settings.language)
-    output.speak_json("--progress=json" in words or ("--progress", "json") in pairwise(words))
-    try:
-        return _guarded(words, executor)
-    except BrokenPipeError:
-        # The reader of our output has gone (a pager, head): nothing is wrong, nobody is left to tell.
-        output.close_quietly()
-        return Exit.OK
+    return output.end(_guarded(words, executor))
 
 
 def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
@@ -90,6 +85,8 @@ def _run_command(command: Command, words: list[str], executor: ExecutorFactory |
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
+    if getattr(args, "action", None) in command.reads:
+        output.text_is_the_result()
     return int(module.run(command.name, args, make_context(args.result_dir, executor)))
 
 

@@ -16,6 +16,8 @@ class Command:
     """One line, as --help shows it in the chosen language."""
     module: str
     """Has configure(parser, name) and run(name, args, context) -> exit code."""
+    reads: tuple[str | None, ...] = ()
+    """Its actions (None: the command without one) that change nothing: what they print is all that they do."""
 
 
 _PACKAGE = "skyreels_tui.commands"
@@ -23,8 +25,8 @@ _PACKAGE = "skyreels_tui.commands"
 COMMANDS: tuple[Command, ...] = (
     Command("add", mark("put a job in the queue and print its id"), f"{_PACKAGE}.jobs.add"),
     Command("generate", mark("add a job, run it, print the path of its mp4"), f"{_PACKAGE}.jobs.generate"),
-    Command("list", mark("show the queue"), f"{_PACKAGE}.jobs.show"),
-    Command("show", mark("show one job in full"), f"{_PACKAGE}.jobs.show"),
+    Command("list", mark("show the queue"), f"{_PACKAGE}.jobs.show", (None,)),
+    Command("show", mark("show one job in full"), f"{_PACKAGE}.jobs.show", (None,)),
     Command("wait", mark("wait until jobs end and print the paths of their mp4"), f"{_PACKAGE}.jobs.wait"),
     Command("cancel", mark("cancel jobs: waiting ones now, a running one at its next step"), f"{_PACKAGE}.jobs.change"),
     Command("retry", mark("add failed or cancelled jobs again; interrupted ones go on"), f"{_PACKAGE}.jobs.change"),
@@ -40,17 +42,26 @@ COMMANDS: tuple[Command, ...] = (
     Command("unpause", mark("let the queue go on"), f"{_PACKAGE}.jobs.pause"),
     Command("run", mark("work the queue without the app until it is empty"), f"{_PACKAGE}.jobs.run"),
     Command("import", mark("add a batch of jobs from a JSON or Markdown file"), f"{_PACKAGE}.batches.batch"),
-    Command("export", mark("write jobs as a JSON or Markdown batch"), f"{_PACKAGE}.batches.batch"),
+    Command("export", mark("write jobs as a JSON or Markdown batch"), f"{_PACKAGE}.batches.batch", (None,)),
     Command("finalize", mark("join the finished clips of a batch into one mp4"), f"{_PACKAGE}.batches.batch"),
-    Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results"),
-    Command("models", mark("list, download, verify or remove checkpoints"), f"{_PACKAGE}.models.models"),
-    Command("doctor", mark("say what is wrong with this machine and what mends it"), f"{_PACKAGE}.system.doctor"),
+    Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results", (None,)),
+    Command(
+        "models",
+        mark("list, download, verify or remove checkpoints"),
+        f"{_PACKAGE}.models.models",
+        (None, "list", "path"),
+    ),
+    Command(
+        "doctor", mark("say what is wrong with this machine and what mends it"), f"{_PACKAGE}.system.doctor", (None,)
+    ),
     Command("bench", mark("measure this machine with full-size random networks"), f"{_PACKAGE}.system.bench"),
     Command("panel", mark("show one live panel alone, for a tmux pane"), f"{_PACKAGE}.system.panel"),
-    Command("settings", mark("show or change settings"), f"{_PACKAGE}.system.settings"),
+    Command("settings", mark("show or change settings"), f"{_PACKAGE}.system.settings", (None, "list", "get", "path")),
     Command("demo", mark("make a video of every task with the built-in tiny models"), f"{_PACKAGE}.system.demo"),
     Command("serve", mark("open the app in a browser"), f"{_PACKAGE}.system.serve"),
-    Command("completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.system.completion"),
+    Command(
+        "completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.system.completion", (None,)
+    ),
 )
 
 

@@ -3,75 +3,116 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.front.language import tr
+from pipelines.front.language import reason_of, tr
 from skyreels_tui.words.safe_text import safe
 
-_json_lines = False
+MOST_LOST = 20
+"""Lines that are said again on stderr when stdout does not take them."""
+
+
+@dataclass
+class _Call:
+    """What one call of the program does with its output."""
+
+    json_lines: bool = False
+    """Every line on stderr is a JSON object."""
+    reads: bool = False
+    """Its text is all that it is for: without it nothing was done."""
+    why_lost: OSError | None = None
+    """Why stdout took nothing more."""
+    lost: list[str] = field(default_factory=list)
+
+
+_call = _Call()
+
+
+def begin(*, json_lines: bool) -> None:
+    """Begin a call of the program, with words on stderr or with JSON."""
+    global _call
+    _call = _Call(json_lines)
+    _fill_closed()
+
+
+def text_is_the_result() -> None:
+    """Say that this call changes nothing: what it prints is what was asked for."""
+    _call.reads = True
+
+
+def end(code: int) -> int:
+    """Say on stderr what stdout did not take, and return the exit code.
+
+    A command that did something ends with how that went: a script that tries again must not do it twice. Where the
+    text is the result, a full disk is a failure; a reader that has gone (a pager, head) is none.
+    """
+    _flush()
+    why = _call.why_lost
+    if why is None:
+        return code
+    gone = isinstance(why, BrokenPipeError)
+    if not (_call.reads and gone):
+        for text in _call.lost[:MOST_LOST] if not _call.reads else [""]:
+            words = tr("stdout cannot be written ({why}): {text}", why=reason_of(why), text=text)
+            note(f"skyreels-tui: {words.removesuffix(': ')}", "problem")
+    return code or int(_call.reads and not gone)
 
 
 def line(text: str = "") -> None:
     """Write one line of a result to stdout."""
-    _write(sys.stdout, safe(text))
+    _out(_encodable(sys.stdout, safe(text)) + "\n")
 
 
 def data(value: Any) -> None:
     """Write one JSON value to stdout, as ASCII, so that no text in it can reach a terminal raw."""
-    _write(sys.stdout, _ascii_json(value, indent=2 if isinstance(value, list | dict) else None))
+    _out(_ascii_json(value, indent=2 if isinstance(value, list | dict) else None) + "\n")
 
 
 def path(text: str) -> None:
     """Write a path to stdout: byte for byte for a program that reads it, made safe for a terminal."""
-    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+    if is_terminal(sys.stdout) or not hasattr(sys.stdout, "buffer"):
         line(text)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(os.fsencode(text) + b"\n")
-    sys.stdout.buffer.flush()
+    else:
+        _out(os.fsencode(text) + b"\n")
 
 
-def speak_json(on: bool) -> None:
-    """From here on every line on stderr is a JSON object, or words again: set anew by each call of the program."""
-    global _json_lines
-    _json_lines = on
+def is_terminal(stream: Any) -> bool:
+    """Whether a standard stream is there, and a terminal."""
+    return stream is not None and bool(stream.isatty())
 
 
 def note(text: str, event: str = "note") -> None:
     """Write one line of progress or explanation to stderr; a reader that has gone is no reason to stop."""
-    if _json_lines:
+    if _call.json_lines:
         tell({"event": event, "text": text})
-        return
-    with contextlib.suppress(OSError):
-        _write(sys.stderr, safe(text))
+    else:
+        _err(safe(text))
 
 
 def tell(event: dict[str, Any]) -> None:
     """Write one JSON object as a line to stderr."""
-    with contextlib.suppress(OSError):
-        _write(sys.stderr, _ascii_json(event))
+    _err(_ascii_json(event))
 
 
 def document(text: str) -> None:
     """Write a file's content to stdout: as it is for a program, line by line and made safe for a terminal."""
-    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+    if is_terminal(sys.stdout) or not hasattr(sys.stdout, "buffer"):
         for one in text.splitlines():
             line(one)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    else:
+        _out(text.encode("utf-8", "surrogateescape"))
 
 
 def raw(text: str) -> None:
     """Write text of our own making (a help page, a completion script) to stdout as it is."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    _out(text)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
@@ -80,21 +121,17 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
     widths = [max(map(_cells, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         padded = [cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)]
-        _write(sys.stdout, "  ".join(padded).rstrip())
+        _out(_encodable(sys.stdout, "  ".join(padded).rstrip()) + "\n")
 
 
 def confirm(question: str) -> bool:
     """Ask on the terminal; False without one, so that a script never agrees by accident."""
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         return False
-    sys.stderr.write(tr("{question} [y/N] ", question=safe(question)))
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(tr("{question} [y/N] ", question=safe(question)))
+        sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes", "s", "sim"}
-
-
-def close_quietly() -> None:
-    """Point stdout away after its reader has gone, so that the interpreter's last flush cannot fail."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until the process ends
 
 
 def _ascii_json(value: Any, indent: int | None = None) -> str:
@@ -111,7 +148,66 @@ def _cells(text: str) -> int:
     )
 
 
-def _write(stream: Any, text: str) -> None:
-    encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+def _encodable(stream: Any, text: str) -> str:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _out(content: str | bytes) -> None:
+    """Write to stdout; what it does not take is kept to be said at the end."""
+    if _call.why_lost is None:
+        try:
+            _write(sys.stdout, content)
+            return
+        except OSError as error:
+            _call.why_lost = error
+            sys.stdout = _nowhere()
+    if len(_call.lost) < MOST_LOST:
+        text = content if isinstance(content, str) else os.fsdecode(content)
+        _call.lost += text.splitlines()[:MOST_LOST]
+
+
+def _err(text: str) -> None:
+    try:
+        _write(sys.stderr, _encodable(sys.stderr, text) + "\n")
+    except OSError:
+        # Nobody is left to be told.
+        sys.stderr = _nowhere()
+
+
+def _write(stream: Any, content: str | bytes) -> None:
+    if stream is None or stream.closed:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     stream.flush()
+    target = stream.buffer if isinstance(content, bytes) else stream
+    target.write(content)
+    target.flush()
+
+
+def _flush() -> None:
+    """Leave nothing to the interpreter's last flush, which turns a full disk into an exit code of its own."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except OSError as error:
+            if name == "stdout":
+                _call.why_lost = _call.why_lost or error
+            setattr(sys, name, _nowhere())
+
+
+def _nowhere() -> Any:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - lives until the process ends
+
+
+def _fill_closed() -> None:
+    """Put /dev/null where a standard stream was closed, or the next file that is opened takes its number.
+
+    What a library writes to stderr would go into that file: the queue, for one.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)

@@ -23,7 +23,7 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         return run_plain(args, context)
     # Textual draws to stderr; a browser's stand-in for the terminal names its own driver.
     if not context.services.settings.served and not all(
-        stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)
+        output.is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)
     ):
         raise CommandError(
             tr(

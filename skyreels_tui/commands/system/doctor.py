@@ -106,7 +106,7 @@ def _facts(args: argparse.Namespace, context: Context) -> Facts:
     output.note(tr("looking at this machine ..."))
     from skyreels_tui.ui.drawing.pictures import choose_drawing
 
-    drawing = choose_drawing("auto", os.environ, is_tty=sys.stdout.isatty())
+    drawing = choose_drawing("auto", os.environ, is_tty=output.is_terminal(sys.stdout))
     return gather(context.folders, context.settings, context.result_dir, pictures=drawing)
 
 
