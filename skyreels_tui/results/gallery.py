@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,12 @@ JOINED = "joined"
 """Folder of what was joined from a selection."""
 RECIPE_BYTES = 4 << 20
 """A sidecar above this is none of ours."""
+KEPT_LETTERS = 64 << 10
+"""Of one recipe that are kept while it is listed: files in the folder may be anybody's."""
+LISTING_BYTES = 64 << 20
+"""Sidecars that one listing reads; those beyond are listed by their file alone."""
+LABEL_LETTERS = 1000
+"""Of a label, a task or a mark that are shown or looked through."""
 NAME_BYTES = 200
 """Room for endings below the 255 bytes that file systems allow."""
 
@@ -31,14 +38,14 @@ class Video:
     num_bytes: int
     modified_s: float
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The sidecar, or what the mp4 itself holds; {} when there is neither."""
+    """What is known of the sidecar, or of what the mp4 itself holds, at most KEPT_LETTERS; {} without either."""
     has_sidecar: bool = False
 
     @property
     def task(self) -> str:
         """Name of the task that made it, else of the folder it lies in."""
         task = self.recipe.get("task")
-        return task if isinstance(task, str) and task else self.path.parent.name
+        return task[:LABEL_LETTERS] if isinstance(task, str) and task else self.path.parent.name
 
     @property
     def short(self) -> str:
@@ -48,7 +55,8 @@ class Video:
     @property
     def label(self) -> str:
         """The label, else the file's name."""
-        return str(self.recipe.get("label") or self.path.stem)
+        label = self.recipe.get("label")
+        return label[:LABEL_LETTERS] if isinstance(label, str) and label else self.path.stem
 
     @property
     def request(self) -> Mapping[str, Any]:
@@ -70,12 +78,19 @@ class Video:
     def suspect(self) -> str:
         """Why its picture looks wrong, ''."""
         output = self.recipe.get("output")
-        return str(output.get("suspect") or "") if isinstance(output, dict) else ""
+        suspect = output.get("suspect") if isinstance(output, dict) else ""
+        return suspect[:LABEL_LETTERS] if isinstance(suspect, str) else ""
 
 
 def videos(result_dir: Path) -> list[Video]:
     """Every finished mp4 in `result_dir` and its folders, newest first; unfinished and hidden ones are left out."""
-    found = [video for path in _mp4_files(result_dir) if (video := _look(path)) is not None]
+    found, read_bytes = [], 0
+    for path in _mp4_files(result_dir):
+        looked = _look(path, LISTING_BYTES - read_bytes)
+        if looked is not None:
+            video, num_bytes = looked
+            found.append(video)
+            read_bytes += num_bytes
     return sorted(found, key=lambda video: video.modified_s, reverse=True)
 
 
@@ -123,9 +138,13 @@ def rename(video: Video, name: str) -> Path:
         return target
     old, new = _pair(video.path)[1], _pair(target)[1]
     if video.recipe:
-        output = video.recipe.get("output")
+        recipe = video.recipe
+        if "request" not in recipe:
+            # A long one is not kept whole by the list, but its sidecar is.
+            recipe = (_read_sidecar(old) if video.has_sidecar else _read_inside(video.path)) or recipe
+        output = recipe.get("output")
         renamed = {"output": {**output, "path": target.name}} if isinstance(output, dict) else {}
-        write_recipe(new, {**video.recipe, **renamed, "label": name})
+        write_recipe(new, {**recipe, **renamed, "label": name})
     try:
         video.path.rename(target)
     except OSError:
@@ -213,8 +232,8 @@ def _mp4_files(result_dir: Path) -> Iterator[Path]:
                 yield path
 
 
-def _look(path: Path) -> Video | None:
-    """The file's facts; None when it has gone meanwhile or is no file."""
+def _look(path: Path, room_bytes: int) -> tuple[Video, int] | None:
+    """The file's facts and how long its sidecar is; None when it has gone meanwhile or is no file."""
     try:
         facts = path.stat()
     except OSError:
@@ -226,11 +245,11 @@ def _look(path: Path) -> Video | None:
     try:
         beside = sidecar.stat()
     except OSError:
-        return video
-    if not stat.S_ISREG(beside.st_mode) or beside.st_size > RECIPE_BYTES:
-        return video
+        return video, 0
+    if not stat.S_ISREG(beside.st_mode) or beside.st_size > min(RECIPE_BYTES, room_bytes):
+        return video, 0
     recipe = _sidecar(sidecar, beside.st_size, beside.st_mtime_ns)
-    return _replace_recipe(video, recipe, has_sidecar=True) if recipe else video
+    return (_replace_recipe(video, recipe, has_sidecar=True) if recipe else video), beside.st_size
 
 
 def _replace_recipe(video: Video, recipe: Mapping[str, Any], *, has_sidecar: bool = False) -> Video:
@@ -239,9 +258,17 @@ def _replace_recipe(video: Video, recipe: Mapping[str, Any], *, has_sidecar: boo
 
 @lru_cache(maxsize=16384)
 def _sidecar(path: Path, _num_bytes: int, _modified_ns: int) -> Mapping[str, Any]:
-    """Read a sidecar, once for each size and time of change."""
+    """What is kept of a sidecar, read once for each size and time of change."""
+    return _kept(_read_sidecar(path))
+
+
+def _read_sidecar(path: Path) -> Mapping[str, Any]:
+    """All of a sidecar; {} for what is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # Not a pipe that somebody has put there since it was looked at, and no more than was agreed.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            text = file.read(RECIPE_BYTES + 1)
+        content = json.loads(text) if len(text) <= RECIPE_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -249,7 +276,11 @@ def _sidecar(path: Path, _num_bytes: int, _modified_ns: int) -> Mapping[str, Any
 
 @lru_cache(maxsize=16384)
 def _recipe_inside(path: Path, _num_bytes: int, _modified_s: float) -> Mapping[str, Any]:
-    """Read the recipe that the mp4 holds, once for each size and time of change."""
+    """What is kept of the recipe that the mp4 holds, read once for each size and time of change."""
+    return _kept(_read_inside(path))
+
+
+def _read_inside(path: Path) -> Mapping[str, Any]:
     # Reading media loads Pillow and ffmpeg-python: only where a file has no sidecar.
     from pipelines.front.errors import MediaError
     from pipelines.media.write.publish import read_metadata
@@ -258,6 +289,35 @@ def _recipe_inside(path: Path, _num_bytes: int, _modified_s: float) -> Mapping[s
         return read_metadata(path)
     except MediaError:
         return {}
+
+
+def _kept(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The recipe itself, or of one that is too long for a recipe what tells the video from others."""
+    if _letters(recipe, KEPT_LETTERS) >= 0:
+        return recipe
+    return {
+        key: value
+        for key in ("recipe", "task", "label", "output")
+        if (value := recipe.get(key)) is not None and _letters(value, KEPT_LETTERS // 4) >= 0
+    }
+
+
+def _letters(value: object, room: int) -> int:
+    """What is left of `room` letters after a JSON value; negative as soon as it is too long, or too deep."""
+    waiting = [value]
+    while waiting and room >= 0:
+        match waiting.pop():
+            case str() as text:
+                room -= len(text) + 8
+            case dict() as table:
+                room -= 8 * len(table) + 8
+                waiting += [*table.keys(), *table.values()] if room >= 0 else []
+            case list() as items:
+                room -= 8 * len(items) + 8
+                waiting += items if room >= 0 else []
+            case _:
+                room -= 8
+    return room
 
 
 def _pair(video: Path) -> tuple[Path, Path]:

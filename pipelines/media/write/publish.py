@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,8 @@ RECIPE = "recipe"
 ROOM_BYTES = 32 << 20
 """Room asked for besides the pieces themselves: sound, index, sidecar."""
 READ_LIMIT_S = 5.0
+RECIPE_BYTES = 4 << 20
+"""No recipe of ours is larger; nothing larger is parsed."""
 
 
 def publish(
@@ -106,16 +107,35 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     {} when the file holds no recipe of ours; MediaError when it cannot be read.
     """
     probe_video(path)
-    done = run(source(Path(path)).output("pipe:1", f="ffmetadata"), what=shown(path), time_limit_s=READ_LIMIT_S)
-    tags = done.stdout.decode("utf-8", "replace")
-    comment = re.search(r"^comment=((?:[^\\\n]|\\.)*)", tags, re.MULTILINE | re.DOTALL)
-    if comment is None:
+    # A comment may be as large as the file: ffmpeg is ended once it has written more than a recipe can be.
+    tags = run(
+        source(Path(path)).output("pipe:1", f="ffmetadata"),
+        what=shown(path),
+        time_limit_s=READ_LIMIT_S,
+        max_bytes=2 * RECIPE_BYTES,
+    ).stdout
+    comment = _tag(tags, b"comment")
+    if len(comment) > RECIPE_BYTES:
         return {}
     try:
-        recipe = json.loads(re.sub(r"\\(.)", r"\1", comment.group(1), flags=re.DOTALL))
+        recipe = json.loads(comment.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return recipe if isinstance(recipe, dict) and RECIPE in recipe else {}
+
+
+def _tag(tags: bytes, name: bytes) -> bytes:
+    """The value of a tag in ffmpeg's list of them, where a backslash keeps the next byte; b'' without one."""
+    start = 0 if tags.startswith(name + b"=") else tags.find(b"\n" + name + b"=") + 1
+    if start == 0 and not tags.startswith(name + b"="):
+        return b""
+    lines = []
+    for line in tags[start + len(name) + 1 :].split(b"\n"):
+        lines.append(line)
+        if (len(line) - len(line.rstrip(b"\\"))) % 2 == 0:
+            break
+    # Pieces between pairs of backslashes hold single ones only, which are dropped.
+    return b"\\".join(piece.replace(b"\\", b"") for piece in b"\n".join(lines).split(b"\\\\"))
 
 
 def make_recipe(task: str, request: Request, runtime: Runtime) -> str:

@@ -20,6 +20,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
@@ -150,9 +151,10 @@ class ResultsScreen(Screen[None]):
     def _read_inside(self, unknown: Sequence[Video]) -> None:
         """Look into the files that have no recipe beside them."""
         learned: list[Video] = []
-        told_s = time.monotonic()
+        told_s, worker = time.monotonic(), get_current_worker()
         for index, video in enumerate(unknown):
-            if self._gone.is_set():
+            # A newer listing has begun a round of its own: two at once would read every file twice.
+            if self._gone.is_set() or worker.is_cancelled:
                 return
             found = gallery.with_recipe_inside(video)
             learned += [found] if found.recipe else []
