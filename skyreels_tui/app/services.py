@@ -54,6 +54,8 @@ class Services:
         self.folders, self.result_dir = folders, result_dir
         self.settings = LiveSettings(folders.settings_file, settings, warnings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor
+        self.gpu_name: Callable[[], str] = _gpu_name
+        """Name of the first GPU, or ''; asked of the driver and not of the sensors, which may fail."""
         self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
         """Hears where downloads and checks stand, from their thread."""
 
@@ -71,7 +73,7 @@ class Services:
         """What this machine has learned about job times."""
         from skyreels_tui.eta.rates import RATES_FILE, EtaBook
 
-        return EtaBook(self.folders.state / RATES_FILE, _gpu_name)
+        return EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name())
 
     @cached_property
     def time_left(self) -> TimeLeft:

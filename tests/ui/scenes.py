@@ -322,6 +322,7 @@ async def open_app(
         result_dir=RESULT,
         executor=FakeExecutor,
     )
+    services.gpu_name = lambda: "NVIDIA GB10"
     app = (EmptyApp if empty else SceneApp)(services, theme=theme)
     async with app.run_test(size=size, notifications=True) as pilot:
         session = Session(app, pilot, FakeExecutor())
