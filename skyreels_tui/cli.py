@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipelines.checkpoints.locate import as_folder
 from pipelines.front import language
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
-from pipelines.front.language import tr
+from pipelines.front.language import tr, trn
 from skyreels_tui import __version__
 from skyreels_tui.app.services import Services
 from skyreels_tui.commands import COMMANDS, Command, command_named
@@ -29,6 +29,10 @@ from skyreels_tui.settings.settings import load
 
 if TYPE_CHECKING:
     from skyreels_tui.app.services import ExecutorFactory
+
+
+MOST_PROBLEMS = 19
+"""Lines about what was refused, the first cause first; one more counts the rest."""
 
 
 def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None = None) -> int:
@@ -57,8 +61,11 @@ def _guarded(words: list[str], executor: ExecutorFactory | None) -> int:
         problems, code = [tr("not text (UTF-8): {text}", text=error.object)], Exit.REFUSED
     except KeyboardInterrupt:
         problems, code = [tr("interrupted")], Exit.CANCELLED
-    for problem in problems:
+    for problem in problems[:MOST_PROBLEMS]:
         output.note(f"skyreels-tui: {problem}", "problem")
+    if len(problems) > MOST_PROBLEMS:
+        count = len(problems) - MOST_PROBLEMS
+        output.note("skyreels-tui: " + trn("and {count} problem more", "and {count} problems more", count), "problem")
     return code
 
 

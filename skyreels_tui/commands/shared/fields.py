@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipelines.front.language import tr
 from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Request, Text, field_specs
-from pipelines.media.remote.address import is_address
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.commands.shared.exits import CommandError
 from skyreels_tui.commands.shared.parser import Parser, spellings
 from skyreels_tui.requests.presets import Presets, PresetsError
+from skyreels_tui.requests.typed_paths import expand, split_list
 from skyreels_tui.settings.settings import Settings, parse_value
 
 DEMO_RESOLUTION = "128P"
@@ -99,21 +98,6 @@ def parse_fields(task: TaskSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _parse(specs[name], value) for name, value in given.items()}
 
 
-def split_paths(text: str) -> list[str]:
-    """Split 'a.png,b.png' at its commas, except commas inside a path that exists; longest match first."""
-    pieces = text.split(",")
-    paths: list[str] = []
-    start = 0
-    while start < len(pieces):
-        for end in range(len(pieces), start, -1):
-            candidate = ",".join(pieces[start:end])
-            if end == start + 1 or _exists(candidate):
-                paths.append(candidate)
-                start = end
-                break
-    return [path for path in paths if path.strip()]
-
-
 def _task(name: str | None, given: Iterable[str]) -> TaskSpec:
     if name is not None:
         try:
@@ -144,7 +128,7 @@ def _all_fields() -> dict[str, list[tuple[TaskSpec, FieldSpec]]]:
 def _parse(spec: FieldSpec, value: Any) -> Any:
     if isinstance(spec, Files):
         texts = [text for group in value for text in group]
-        return tuple(_absolute(path) for text in texts for path in split_paths(text))
+        return tuple(expand(path) for text in texts for path in split_list(text))
     if isinstance(spec, Number):
         return _number(spec, value)
     return value if isinstance(spec, Flag) else parse_value(spec, value)
@@ -159,26 +143,6 @@ def _number(spec: Number, text: str) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _absolute(path: str) -> str:
-    """Make a path independent of the folder it was typed in; references and web addresses stay as they are."""
-    if path.strip().startswith("{{") or is_address(path):
-        return path.strip()
-    if not _exists(path) and _exists(path.strip()):
-        path = path.strip()
-    try:
-        return str(Path(path).expanduser().absolute())
-    except RuntimeError:
-        # A '~name' of nobody: refused later as a missing file, under the name that was typed.
-        return path
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        return False
 
 
 def _metavar(spec: FieldSpec) -> str:

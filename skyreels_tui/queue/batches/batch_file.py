@@ -16,6 +16,7 @@ from pipelines.tasks import TASKS, task_named
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.requests.references import check_request, token_name
+from skyreels_tui.requests.typed_paths import bare, split_list
 from skyreels_tui.words.sizes import size
 
 _YES = frozenset({"true", "yes", "sim", "on", "1"})
@@ -102,12 +103,23 @@ def parse_json(text: str) -> list[RawEntry]:
         ) from error
     if not isinstance(content, list):
         raise InvalidRequest([Problem("file", tr("must be a list of jobs: [ {...}, {...} ]"))])
+    if any(isinstance(_jobs_of(entry), list) for entry in content):
+        count = sum(len(jobs) for entry in content if isinstance(jobs := _jobs_of(entry), list))
+        message = tr(
+            "is a list of queues with {count} jobs in them, no list of jobs: take the list under 'jobs' of one of them",
+            count=count,
+        )
+        raise InvalidRequest([Problem("file", message)])
     wrong = [number for number, entry in enumerate(content, 1) if not isinstance(entry, dict)]
     if wrong:
         raise InvalidRequest(
             [Problem(tr("entry {number}", number=number), tr("must be an object {...}")) for number in wrong]
         )
     return content
+
+
+def _jobs_of(entry: object) -> object:
+    return entry.get("jobs") if isinstance(entry, dict) else None
 
 
 def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
@@ -189,8 +201,10 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
                 fields[key] = _convert(specs[key], value, folder)
             except ValueError as error:
                 problems.append(Problem(key, str(error)))
-        elif key not in _PLAIN:
-            problems.append(Problem(key, tr("{task} has no such field: {names}", task=name, names=", ".join(specs))))
+    foreign = [str(key) for key, value in values.items() if value is not None and key not in (*specs, *_PLAIN)]
+    if foreign:
+        keys = ", ".join(foreign)
+        problems.append(Problem(keys, tr("{task} has no such field: {names}", task=name, names=", ".join(specs))))
     if values.get("profile", "full") not in ("full", "demo"):
         problems.append(Problem("profile", tr("{value!r}: choose full, demo", value=values["profile"])))
     if problems:
@@ -217,11 +231,15 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
                     raise ValueError(tr("{value!r} is not a whole number", value=value)) from error
             return value
         case Files():
-            paths = [str(path) for path in _paths(value, spec, folder)]
+            paths = [bare(str(path)) for path in _paths(value, spec, folder)]
             if any(map(is_address, paths)):
                 # A dropped batch must never make this machine ask the network by itself.
                 raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
-            return tuple(_anchor(path, folder) for path in paths)
+            anchored = tuple(_anchor(path, folder) for path in paths)
+            absent = [path for path in anchored if token_name(path) is None and not _exists(Path(path))]
+            if absent:
+                raise ValueError(tr("{name}: no such file", name=absent[0]))
+            return anchored
         case _:
             if isinstance(value, list | dict):
                 raise ValueError(tr("must be one text, given once"))
@@ -234,7 +252,7 @@ def _paths(value: Any, spec: Files, folder: Path) -> list[Any]:
         return _as_list(value)
     if spec.maximum == 1 or token_name(value) is not None or _exists(folder / value):
         return [value] if value.strip() else []
-    return [part.strip() for part in value.split(",") if part.strip()]
+    return [part.strip() for part in split_list(value, lambda part: _exists(folder / part.strip()))]
 
 
 def _exists(path: Path) -> bool:
