@@ -26,9 +26,6 @@ ALLOWED = {
     "TwoLinears": "two embedders of one shape",
     "CheckpointNetworks": "a family with networks of its own besides",
     "_Punctual": "two kinds of connection with one clock",
-    "QueueActions": "the service of the queue",
-    "Database": "the store of the queue",
-    "AttemptStore": "the store of the queue",
 }
 """Bases of ours that hand their code down elsewhere, and why."""
 EXCEPTIONS = {"Exception", "ValueError", "RuntimeError", "OSError", "KeyError", "BaseException"}

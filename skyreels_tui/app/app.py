@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +13,8 @@ from textual import on
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from pipelines.front.language import tr
+from pipelines.front.errors import PipelineError
+from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.app.controller import Controller
 from skyreels_tui.app.quitting import Quitting
 from skyreels_tui.app.screens import make_screen
@@ -33,11 +35,18 @@ if TYPE_CHECKING:
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.notify.others import OthersNews
+    from skyreels_tui.queue.errors import DatabaseUnusable
     from skyreels_tui.queue.service import QueueService
     from skyreels_tui.requests.forms import Machine
 
 FIRST_PAGE = 200
 """Jobs that are listed for the first paint: more than any terminal shows."""
+CHANGE_PATIENCE_S = 2.0
+"""How long one try of a change waits for other programs that write: the change itself is kept and tried again."""
+READ_PATIENCE_S = 0.05
+"""Reading on the screen's thread never waits longer."""
+OPEN_AGAIN_S = 2.0
+LIST_AGAIN_S = 0.5
 
 
 class SkyreelsApp(HubApp):
@@ -59,6 +68,8 @@ class SkyreelsApp(HubApp):
         self.quitting = Quitting(self, services, self.controller)
         self._auto_resume = auto_resume
         self._listed: int | None = FIRST_PAGE
+        self._cannot = ""
+        """Why the queue could not be opened yet."""
         self.monitor: Monitor | None = None
         self.forecaster: Forecaster | None = None
         self.notifier: Notifier | None = None
@@ -81,25 +92,65 @@ class SkyreelsApp(HubApp):
 
     def _list_jobs(self) -> list[Job]:
         if self.service is not None:
-            return self.service.jobs(limit=self._listed)
+            try:
+                return self.service.jobs(limit=self._listed)
+            except PipelineError:
+                # What is shown stays, and is listed again soon.
+                self.set_timer(LIST_AGAIN_S, lambda: self.publish_event(QueueChanged()))
+                raise
         return first_page(self.services.folders, FIRST_PAGE)
 
     def _open_queue(self) -> None:
+        """Open it on a worker: it may have to wait for other programs that write to it."""
+        self.run_worker(self._open, thread=True, exclusive=True, group="open")
+
+    def _open(self) -> None:
         # Imported after the first paint: a third of all that a start would load before it.
-        from skyreels_tui.queue.errors import DatabaseUnusable
+        from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble
 
         options = self.services.queue_options(auto_resume=self._auto_resume or self.services.settings.now.auto_resume)
+        patient = replace(options, patience_s=CHANGE_PATIENCE_S, read_patience_s=READ_PATIENCE_S)
         try:
-            self.controller.service = self.services.open_queue(self._take_event, runs=True, options=options)
+            service = self.services.open_queue(self._take_event, runs=True, options=patient)
         except DatabaseUnusable as error:
-            from skyreels_tui.app.damaged_queue import ask_about
+            unusable = error
+            self.call_later(lambda: self._ask_about(unusable))
+        except (QueueTrouble, OSError) as error:
+            words = reason_of(error) if isinstance(error, OSError) else error.cause
+            self.call_later(lambda: self._cannot_open(words))
+        else:
+            self.call_later(lambda: self._opened(service))
 
-            ask_about(self, error, self._open_queue)
-            return
-        self.board.apply(self.controller.service.status())
+    def _ask_about(self, error: DatabaseUnusable) -> None:
+        from skyreels_tui.app.damaged_queue import ask_about
+
+        ask_about(self, error, self._open_queue)
+
+    def _cannot_open(self, words: str) -> None:
+        """Say it once and try again: what is shown was read without opening the queue."""
+        if words != self._cannot:
+            self._cannot = words
+            self.tell(tr("the queue cannot be opened: {error}. It is tried again by itself.", error=words), "error")
+            self.condition_changed()
+        self.set_timer(OPEN_AGAIN_S, self._open_queue)
+
+    def _opened(self, service: QueueService) -> None:
+        self._cannot = ""
+        self.controller.service = service
+        self.board.apply(service.status())
         # The first page is read by this event, the rest of a long queue once it has been painted.
         self.publish_event(QueueChanged())
         self.call_after_refresh(self._start_engine)
+
+    @property
+    def trouble(self) -> str:
+        """Changes that are not stored yet, a queue that cannot be opened, threads that hang."""
+        if self._cannot:
+            return tr("the queue cannot be opened")
+        if count := self.controller.changes.kept:
+            return trn("{count} change is not stored yet", "{count} changes are not stored yet", count)
+        late = self.service.beats.late() if self.service is not None else ()
+        return tr("the thread {name} is late", name=late[0]) if late else ""
 
     def _start_engine(self) -> None:
         if self.service is None:
@@ -179,8 +230,10 @@ class SkyreelsApp(HubApp):
         if isinstance(event, QueueStatus) and event.is_owner:
             service.show_window()
         elif isinstance(event, QueueChanged) and not service.is_owner:
-            for change in self._others.changes():
-                self.notifier.take(change)
+            # What cannot be read now is news again after the next change.
+            with suppress(PipelineError):
+                for change in self._others.changes():
+                    self.notifier.take(change)
 
     @on(EngineEvent)
     def _on_background_trouble(self, message: EngineEvent) -> None:

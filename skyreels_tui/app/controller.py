@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import tr
+from skyreels_tui.app.changes import Changes
+from skyreels_tui.queue.errors import NotAllowed, QueueTrouble
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.states import Action, again, hold_or_release
+from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import HubApp
 
 if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
-    from skyreels_tui.queue.store.rows import NewJob
 
 
 class Controller:
@@ -27,6 +29,8 @@ class Controller:
         self.service: QueueService | None = None
         """The open queue; None until it has been opened, and nothing can be changed before."""
         self._deleted: list[int] = []
+        self.changes = Changes(app.call_later, self._say_what_waits)
+        """What was asked for and is not stored yet: no key waits for a disk."""
 
     @property
     def can_undo(self) -> bool:
@@ -37,9 +41,9 @@ class Controller:
         """Do what a screen asks for."""
         match intent:
             case intents.SubmitJob():
-                self._on_worker(lambda: self._submit(intent))
+                self._submit(intent)
             case intents.EditJob():
-                self._on_worker(lambda: self._edit(intent))
+                self._edit(intent)
             case intents.CancelJob(job_id=job_id):
                 self._cancel(job_id)
             case intents.ToggleHold(job_id=job_id):
@@ -61,43 +65,85 @@ class Controller:
             case intents.ChangeJob(job_id=job_id):
                 self._open_for_change(job_id)
 
-    def _change(self, change: Callable[[QueueService], object], done: str = "") -> bool:
-        """Do one short, durable change; say in words what the queue refused."""
-        if self.service is None:
-            return False
-        try:
-            change(self.service)
-        except PipelineError as error:
-            self._app.tell(str(error), "error")
-            return False
-        if done:
-            self._app.tell(done)
-        return True
+    def _change(
+        self, change: Callable[[QueueService], object], done: str = "", then: Callable[[], None] | None = None
+    ) -> None:
+        """Ask for one short, durable change; say in words what the queue refused, else `done`, and do what follows."""
+        service = self.service
+        if service is None:
+            self._app.tell(tr("the queue is not open yet: try again in a moment"), "warning")
+            return
 
-    # Adding and changing: the queue opens the input files again before it takes a job, so on a worker
+        def answered(refused: PipelineError | None) -> None:
+            if isinstance(refused, NotAllowed):
+                self._app.remark(str(refused))
+            elif refused is not None:
+                self._app.tell(str(refused), "error")
+            else:
+                if done:
+                    self._app.tell(done)
+                if then is not None:
+                    then()
 
-    def _on_worker(self, work: Callable[[], None]) -> None:
-        self._app.run_worker(work, thread=True, group="submit")
+        self.changes.ask(lambda: change(service), answered)
+
+    def _say_what_waits(self, trouble: QueueTrouble | None) -> None:
+        if trouble is not None:
+            self._app.tell(
+                tr("{error}. Your change is kept and tried again by itself.", error=trouble.cause), "warning"
+            )
+        self._app.condition_changed()
+
+    # Adding and changing: the input files are opened again before the queue takes a job, on a worker of their own
 
     def _submit(self, intent: intents.SubmitJob) -> None:
-        self._answer(intent.answer, lambda service: service.add_many(_copies(intent))[-1])
+        entries = _copies(intent)
+        self._check_then(
+            intent.answer,
+            lambda service: service.check(entries),
+            lambda service: service.add_many(entries, checked=True)[-1],
+        )
 
     def _edit(self, intent: intents.EditJob) -> None:
-        self._answer(intent.answer, lambda service: service.edit(intent.job_id, intent.request, label=intent.label))
+        job_id, request, label = intent.job_id, intent.request, intent.label
+        self._check_then(
+            intent.answer,
+            lambda service: service.check([NewJob(request)]),
+            lambda service: service.edit(job_id, request, label=label, checked=True),
+        )
 
-    def _answer(self, answer: intents.Answer, change: Callable[[QueueService], Job]) -> None:
-        if self.service is None:
+    def _check_then(
+        self,
+        answer: intents.Answer,
+        check: Callable[[QueueService], None],
+        change: Callable[[QueueService], Job],
+    ) -> None:
+        service = self.service
+        if service is None:
+            self._app.tell(tr("the queue is not open yet: try again in a moment"), "warning")
+            answer(None, ())
             return
-        to_screen = self._app.call_from_thread
-        try:
-            job = change(self.service)
-        except InvalidRequest as error:
-            to_screen(answer, None, error.problems)
-        except PipelineError as error:
-            to_screen(self._app.tell, str(error), "error")
-            to_screen(answer, None, ())
-        else:
-            to_screen(answer, job, ())
+        changed: list[Job] = []
+
+        def answered(refused: PipelineError | None) -> None:
+            if isinstance(refused, InvalidRequest):
+                answer(None, refused.problems)
+            elif refused is not None:
+                self._app.tell(str(refused), "error")
+                answer(None, ())
+            else:
+                answer(changed[-1], ())
+
+        def checked() -> None:
+            try:
+                check(service)
+            except PipelineError as error:
+                refused = error
+                self._app.call_later(lambda: answered(refused))
+            else:
+                self.changes.ask(lambda: changed.append(change(service)), answered)
+
+        self._app.run_worker(checked, thread=True, group="submit")
 
     # One job
 
@@ -140,9 +186,12 @@ class Controller:
     def _delete(self, job_id: int) -> None:
         """Hide a row; undo brings it back."""
         done = tr("job {id} deleted: u brings it back", id=job_id)
-        if self._change(lambda service: service.delete(job_id), done):
+
+        def deleted() -> None:
             self._deleted.append(job_id)
             self._app.screen.refresh_bindings()
+
+        self._change(lambda service: service.delete(job_id), done, deleted)
 
     def _undo_delete(self) -> None:
         """Bring back the row deleted last."""
@@ -188,8 +237,6 @@ class Controller:
 
 def _copies(message: intents.SubmitJob) -> list[NewJob]:
     """One entry a seed; several with a name of their own carry the seed in it, so that the list tells them apart."""
-    from skyreels_tui.queue.store.rows import NewJob
-
     first, label = message.request.seed, message.label
     seeds = range(first, first + message.copies)
     named = label and message.copies > 1

@@ -65,6 +65,8 @@ class Quitting:
         service = self._controller.service
 
         def stop() -> None:
+            # What keys asked for is stored first, as far as the disk lets it.
+            self._controller.changes.close()
             if service is not None:
                 service.close()
             self._app.call_from_thread(self._app.exit)

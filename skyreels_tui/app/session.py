@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipelines.front.language import tr
+from pipelines.front.language import tr, trn
 from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
@@ -65,6 +65,14 @@ def run_app(
 
 
 def _end(app: SkyreelsApp, service: QueueService, note: Callable[[str], None]) -> None:
+    if lost := app.controller.changes.close():
+        note(
+            trn(
+                "{count} change could not be stored: look at the disk of the queue, then ask for it again",
+                "{count} changes could not be stored: look at the disk of the queue, then ask for them again",
+                lost,
+            )
+        )
     if app.quitting.choice == "finish":
         note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
         service.options = replace(service.options, on_hang_up="finish_job")

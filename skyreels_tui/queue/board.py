@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pipelines.front.errors import PipelineError
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 
@@ -24,8 +25,12 @@ class JobBoard:
         self.log: list[LogLine] = []
 
     def refresh(self) -> None:
-        """List the queue again."""
-        self._jobs = {job.id: job for job in self._reload()}
+        """List the queue again; what is shown stays while it cannot be read."""
+        try:
+            listed = self._reload()
+        except PipelineError:
+            return
+        self._jobs = {job.id: job for job in listed}
         self._ordered = None
         self._drop_stale_progress()
 

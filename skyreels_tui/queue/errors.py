@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from pipelines.front.errors import PipelineError
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.states import HINTS, Action, why_not
 
@@ -80,3 +81,47 @@ def refusal(job_id: int, state: JobState, action: Action) -> str:
     words = tr("job {id} is {state}: it cannot be {action}", id=job_id, state=tr(state), action=tr(action))
     why = why_not(state, action)
     return f"{words} ({tr(HINTS[why])})" if why is not None else words
+
+
+class Trouble(StrEnum):
+    """What keeps the queue's file from being read or written."""
+
+    BUSY = "busy"
+    FULL = "full"
+    READ_ONLY = "read_only"
+    DAMAGED = "damaged"
+    BROKEN = "broken"
+    CLOSED = "closed"
+
+
+_CAUSES = {
+    Trouble.BUSY: mark("the queue is busy: another program has been writing to {path} for a while"),
+    Trouble.FULL: mark("the disk of the queue is full ({path})"),
+    Trouble.READ_ONLY: mark("the queue cannot be written ({path}: {detail})"),
+    Trouble.DAMAGED: mark("{path} is damaged ({detail})"),
+    Trouble.BROKEN: mark("the disk of the queue reports an error ({path}: {detail})"),
+    Trouble.CLOSED: mark("the queue has been closed ({path})"),
+}
+_ADVICE = {
+    Trouble.BUSY: mark("Nothing was changed; try again."),
+    Trouble.FULL: mark("Nothing was changed; make room there, then try again."),
+    Trouble.READ_ONLY: mark("Nothing was changed; make the folder writable, or set SKYREELS_TUI_HOME to one that is."),
+    Trouble.DAMAGED: mark("Nothing was changed; start the program again: it offers the last good copy."),
+    Trouble.BROKEN: mark("Nothing was changed; look at the disk, then try again."),
+    Trouble.CLOSED: mark("Nothing was changed."),
+}
+
+
+class QueueTrouble(QueueError):
+    """The file of the queue could not be read or written this time; nothing was changed."""
+
+    def __init__(self, trouble: Trouble, path: Path, detail: str) -> None:
+        self.trouble, self.path, self.detail = trouble, path, detail
+        self.cause = tr(_CAUSES[trouble], path=path, detail=detail)
+        """What is wrong, without what to do: for a change that is tried again by itself."""
+        super().__init__(f"{self.cause}. {tr(_ADVICE[trouble])}")
+
+    @property
+    def passes(self) -> bool:
+        """True when the same change may well succeed later."""
+        return self.trouble not in (Trouble.DAMAGED, Trouble.CLOSED)

@@ -1,41 +1,46 @@
-"""The queue as the app and the command line see it: actions on rows, who runs them, and what goes on."""
+"""The queue as the app and the command line see it: what a person does to jobs, who runs them, and what goes on."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from pipelines.front.host_memory import available_bytes
+from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
+from pipelines.front.request import Request
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.actions import QueueActions
-from skyreels_tui.queue.batches.inbox import Inbox
-from skyreels_tui.queue.engine import sweep
+from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.cancel import Why
 from skyreels_tui.queue.engine.executor import Executor
+from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
-from skyreels_tui.queue.engine.log import EngineLog, Level, LogFollower
+from skyreels_tui.queue.engine.log import EngineLog, LogFollower
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeft, no_estimate
-from skyreels_tui.queue.engine.runner import Runner
 from skyreels_tui.queue.engine.space import free_bytes
-from skyreels_tui.queue.engine.watchdog import AvailableBytes, Watchdog
+from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
-from skyreels_tui.queue.store.database import default_stem
-from skyreels_tui.queue.store.lock import OwnerLock
+from skyreels_tui.queue.states import Action, again
+from skyreels_tui.queue.store.attempts import default_stem
 from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.requests.references import check_request, with_absolute_paths
 
-HangUp = Literal["finish_queue", "finish_job", "stop"]
+__all__ = ["HangUp", "QueueOptions", "QueueService"]
 
 _LOOK_S = 0.5
 """How often other processes' writes are looked for."""
+
+_LATE_S = 15.0
+"""A watching thread that has done no round for this long is late; a change may wait for other writers meanwhile."""
 
 _MANY = 16
 """More changed rows than this are one QueueChanged."""
@@ -43,27 +48,11 @@ _MANY = 16
 _GOING_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
-@dataclass(frozen=True, slots=True)
-class QueueOptions:
-    """Settings of the queue; plain values that the settings file fills in."""
-
-    auto_resume: bool = False
-    """Interrupted jobs go on by themselves at the start."""
-    on_hang_up: HangUp = "finish_job"
-    """What the engine does when its terminal goes away."""
-    memory_floor_bytes: int = 0
-    """A running job is stopped when less is available; 0 watches nothing."""
-    available_bytes: AvailableBytes = available_bytes
-    """Reads what is available; tests give their own."""
-    group_by_model: bool = False
-    """Prefer jobs of the task that ran last, without changing the order inside a batch."""
-    inbox: Path | None = None
-    """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
-
-
-class QueueService(QueueActions):
+class QueueService:
     """Opens the queue as owner (runs jobs) or viewer (another process runs them); any thread may call it.
 
+    Every change returns after it is durable. It raises NoSuchJob, NotAllowed (the state forbids it), ReadOnlyQueue,
+    InvalidRequest or QueueTrouble (the file cannot be written this time); then nothing changed.
     `publish` is called on any thread, from `start` on, and must not block.
     """
 
@@ -77,14 +66,13 @@ class QueueService(QueueActions):
         options: QueueOptions | None = None,
         time_left: TimeLeft = no_estimate,
     ) -> None:
-        """Open the store and try the lock; raises DatabaseUnusable. Starts no thread, runs nothing.
+        """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
         Without an `executor` this process only shows and changes the queue, and never asks for the lock.
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
-        self.options = options or QueueOptions()
-        self._listener, self._executor, self._time_left = publish, executor, time_left
+        self._listener, self._time_left = publish, time_left
         self._started = False
         self._only: int | None = None
         self._changed = threading.Condition()
@@ -92,21 +80,202 @@ class QueueService(QueueActions):
         self._watch = threading.Thread(target=self._look_around, name="queue-watch", daemon=True)
         self._asked_preview = float("-inf")
         self._last_status: QueueStatus | None = None
-        self._watchdog: Watchdog | None = None
-        self._inbox: Inbox | None = None
-        store = open_store(
+        self._last_pause = ""
+        self._planned: tuple[int, list[Job]] | None = None
+        self.beats = Heartbeats()
+        """Of the threads of this process."""
+        options = options or QueueOptions()
+        self._store = open_store(
             folders.database,
             changed=self._rows_changed,
             stem=self._stem,
+            patience_s=options.patience_s,
+            read_patience_s=options.read_patience_s,
             memory=folders.queue_memory,
             results=result_dir,
         )
-        super().__init__(store, folders.jobs, result_dir)
-        self._lock = OwnerLock(folders.lock)
         self._live = LiveFiles(folders.live)
         self._log = EngineLog(folders.logs, self._publish)
-        self._data_version = self._store.data_version()
-        self._take_over()
+        self._owner = Owner(
+            folders, self._store, self._log, self._live, executor=executor, options=options, beats=self.beats
+        )
+        self._foreign_version = self._store.foreign_version()
+        self._owner.take_over()
+
+    # Reading
+
+    def jobs(self, *, include_finished: bool = True, limit: int | None = None) -> list[Job]:
+        """The running job, the waiting ones in order, then finished ones, newest first; none deleted."""
+        return self._store.list(include_finished=include_finished, limit=limit)
+
+    def plannable(self) -> list[Job]:
+        """Unfinished jobs, with the outputs of other jobs in place of references: what they cost can be planned.
+
+        Listed again only after a change, because the monitor asks every second.
+        """
+        revision = self._store.revision()
+        if self._planned is None or self._planned[0] != revision:
+            jobs = self.jobs(include_finished=False)
+            resolved = [self._store.resolved(job) if "{{" in job.request_json else job for job in jobs]
+            self._planned = revision, resolved
+        return self._planned[1]
+
+    def job(self, job_id: int) -> Job:
+        """One row, also a deleted one; raises NoSuchJob."""
+        return self._store.get(job_id)
+
+    def batch(self, name: str) -> list[Job]:
+        """The jobs of a batch in the order they were added."""
+        return self._store.batch(name)
+
+    def batches(self) -> list[str]:
+        """Names of the batches that have a job, newest first."""
+        return self._store.batches()
+
+    # Adding
+
+    def add(
+        self, request: Request, *, label: str = "", batch: str = "", held: bool = False, checked: bool = False
+    ) -> Job:
+        """Store a request at the end of the queue; `checked` says that the caller has just checked it."""
+        return self.add_many([NewJob(request, label, batch, held)], checked=checked)[0]
+
+    def check(self, entries: Sequence[NewJob]) -> None:
+        """Open the input files of new jobs; raises InvalidRequest, with several entries for 'entry 3.prompt'."""
+        problems = []
+        for number, entry in enumerate(entries, 1):
+            prefix = tr("entry {number}", number=number) + "." if len(entries) > 1 else ""
+            found = check_request(entry.request)
+            problems += [Problem(prefix + problem.field, problem.message) for problem in found]
+        if problems:
+            raise InvalidRequest(problems)
+
+    def add_many(self, entries: Sequence[NewJob], *, checked: bool = False) -> list[Job]:
+        """Add all or none; with several entries a problem's field reads 'entry 3.prompt'."""
+        if not checked:
+            self.check(entries)
+        here = str(self.result_dir.absolute())
+        anchored = [
+            replace(entry, request=with_absolute_paths(entry.request), result_dir=entry.result_dir or here)
+            for entry in entries
+        ]
+        jobs = self._store.add_many(anchored)
+        self._wake()
+        return jobs
+
+    def duplicate(self, job_id: int, seeds: Sequence[int] | None = None) -> list[Job]:
+        """Add one copy a seed at the end of the queue; without seeds one copy with the same seed."""
+        jobs = self._store.duplicate(job_id, seeds)
+        self._wake()
+        return jobs
+
+    def retry(self, job_id: int) -> Job:
+        """Add a new row for a finished job, which says so; stored steps of a failed one are used again."""
+        old = self._store.get(job_id)
+        job = self._store.retry(job_id)
+        if old.state != JobState.DONE:
+            # Without the folder the new row starts at step 0: a crash right here costs time only.
+            with contextlib.suppress(OSError):
+                (self.folders.jobs / str(job_id)).rename(self.folders.jobs / str(job.id))
+        self._wake()
+        return job
+
+    def again(self, job_id: int) -> Job:
+        """Run a job again in the way that its state asks for: resume, answer its question, release or retry."""
+        match again(self._store.get(job_id)):
+            case Action.RESUME:
+                return self.resume(job_id)
+            case Action.RESTART:
+                return self.restart(job_id)
+            case Action.RELEASE:
+                return self.release(job_id)
+            case _:
+                return self.retry(job_id)
+
+    # Changing
+
+    def edit(self, job_id: int, request: Request, *, label: str | None = None, checked: bool = False) -> Job:
+        """Replace the request of a pending job; stored steps of another request are not used."""
+        problems = [] if checked else check_request(request)
+        if problems:
+            raise InvalidRequest(problems)
+        return self._woken(self._store.edit(job_id, with_absolute_paths(request), label))
+
+    def rename(self, job_id: int, label: str) -> Job:
+        """Change the label of a job in any state."""
+        return self._store.rename(job_id, label)
+
+    def cancel(self, job_id: int) -> Job:
+        """Cancel now when it waits, at the next step edge when it runs."""
+        job = self._store.cancel(job_id)
+        if self._owner.runner is not None:
+            self._owner.runner.stop_job(Why.CANCEL, job_id)
+        return job
+
+    def hold(self, job_id: int) -> Job:
+        """Keep a waiting or interrupted job from running until it is released."""
+        return self._store.hold(job_id)
+
+    def release(self, job_id: int) -> Job:
+        """Let a held job queue again."""
+        return self._woken(self._store.release(job_id))
+
+    def resume(self, job_id: int) -> Job:
+        """Queue an interrupted job again; it goes on at its stored step."""
+        return self._woken(self._store.resume(job_id))
+
+    def restart(self, job_id: int) -> Job:
+        """Forget the stored steps of a waiting or interrupted job and queue it from step 0."""
+        folder = self.folders.jobs / str(job_id)
+        aside = work_folder.set_aside(folder)
+        try:
+            job = self._store.restart(job_id)
+        except BaseException:
+            # Refused or not stored: the steps count as before.
+            work_folder.put_back(folder, aside)
+            raise
+        work_folder.discard(aside)
+        return self._woken(job)
+
+    def move(self, job_id: int, offset: int) -> Job:
+        """Move by `offset` places among the waiting jobs: negative is sooner."""
+        return self._store.move(job_id, offset)
+
+    def move_to(self, job_id: int, place: int) -> Job:
+        """Move to a place among the waiting jobs, 1 is first; past the end means last."""
+        return self._store.move_to(job_id, place - 1)
+
+    def run_next(self, job_id: int) -> Job:
+        """Put a job before all others that wait; a held or interrupted one is queued."""
+        return self._woken(self._store.run_next(job_id))
+
+    def delete(self, job_id: int) -> Job:
+        """Hide a job that does not run; its files stay. `undelete` brings it back."""
+        return self._store.delete(job_id)
+
+    def undelete(self, job_id: int) -> Job:
+        """Bring a deleted job back in the state and place it had."""
+        return self._woken(self._store.undelete(job_id))
+
+    # The queue as a whole
+
+    def pause(self, *, now: bool = False) -> None:
+        """Stop after the running job, or with `now` at its next step edge; it goes on there later."""
+        self._store.set_control("pause", "now" if now else "after_job")
+        if now and self._owner.runner is not None:
+            self._owner.runner.stop_job(Why.PAUSE)
+        self._status_changed()
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._store.set_control("pause", "")
+        self._wake()
+        self._status_changed()
+
+    def stop_job(self) -> None:
+        """Interrupt the running job of this process at its next step edge; the queue goes on."""
+        if self._owner.runner is not None:
+            self._owner.runner.stop_job(Why.STOP, reason=because(Code.STOPPED_BY_HAND))
 
     # Life
 
@@ -117,7 +286,7 @@ class QueueService(QueueActions):
         """
         self._only = only_job
         self._started = True
-        self._start_runner()
+        self._start_threads()
         self._watch.start()
         self._status_changed()
 
@@ -126,25 +295,18 @@ class QueueService(QueueActions):
 
         Returns False when the job reached no edge within `timeout_s`; call again to go on waiting.
         """
-        if self._runner is None:
+        if self._owner.runner is None:
             # A viewer that ends must not become the owner meanwhile.
             self._end_watch()
-        if self._inbox is not None:
-            self._inbox.stop()
-        if self._runner is not None:
-            self._runner.close()
-            if not self._runner.join(timeout_s):
-                return False
-        if self._watchdog is not None:
-            self._watchdog.close()
+        self._owner.end_runner(finish_job=False)
+        if not self._owner.join(timeout_s):
+            return False
         self._end_watch()
-        if self._inbox is not None:
-            self._inbox.stop()
-            self._inbox.join()
         self._started = False
-        self._store.close()
+        with suppress(QueueError):
+            self._store.close()
         self._log.close()
-        self._lock.release()
+        self._owner.release()
         return True
 
     def hang_up(self) -> None:
@@ -159,9 +321,9 @@ class QueueService(QueueActions):
 
     def wait_ended(self) -> None:
         """After `hang_up`: block until the engine has nothing more to do, then return; `close` comes next."""
-        if self._runner is not None and self.options.on_hang_up != "finish_queue":
-            self._runner.join()
-        elif self._runner is not None:
+        if self._owner.runner is not None and self.options.on_hang_up != "finish_queue":
+            self._owner.runner.join()
+        elif self._owner.runner is not None:
             self.wait_idle()
 
     def give_up(self) -> None:
@@ -169,10 +331,10 @@ class QueueService(QueueActions):
 
         The step under way is lost, the steps before it are stored.
         """
-        runner = self._runner
+        runner = self._owner.runner
         if runner is not None and runner.running_job is not None:
             # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
-            self._store.give_up(runner.running_job, reason=because(Code.STOPPED_AT_ONCE))
+            self._store.attempts.give_up(runner.running_job, reason=because(Code.STOPPED_AT_ONCE))
 
     @property
     def is_open(self) -> bool:
@@ -182,7 +344,21 @@ class QueueService(QueueActions):
     @property
     def is_owner(self) -> bool:
         """True when this process runs the jobs; a viewer becomes owner when the owner ends."""
-        return self._lock.held
+        return self._owner.is_owner
+
+    @property
+    def trouble(self) -> QueueError | None:
+        """Why this process could not become owner although nobody is; tried again while it is started."""
+        return self._owner.trouble
+
+    @property
+    def options(self) -> QueueOptions:
+        """How this process runs the queue."""
+        return self._owner.options
+
+    @options.setter
+    def options(self, options: QueueOptions) -> None:
+        self._owner.options = options
 
     @property
     def read_only(self) -> bool:
@@ -192,7 +368,7 @@ class QueueService(QueueActions):
     @property
     def owner_pid(self) -> int | None:
         """Process id of the owner, for messages."""
-        return self._lock.owner_pid()
+        return self._owner.pid
 
     def show_window(self) -> None:
         """This process has a window; while it is the owner, viewers leave telling to it."""
@@ -220,25 +396,36 @@ class QueueService(QueueActions):
 
     def status(self) -> QueueStatus:
         """Whether the queue runs, is paused or waits, and why."""
-        runner = self._runner
+        runner = self._owner.runner
         lacks = "" if runner is None else runner.lacks
-        asked = self._store.control("pause")
+        asked = self._asked_pause()
         return QueueStatus(
             is_owner=self.is_owner,
             pause="now" if asked == "now" else "after_job" if asked else lacks,
-            message="" if runner is None else runner.waiting_for,
+            message=self._message(),
             read_only=self.read_only,
             engine="off" if runner is None else runner.engine,
         )
 
+    def _message(self) -> str:
+        if self._owner.runner is not None:
+            return self._owner.runner.waiting_for
+        return "" if self._owner.trouble is None else str(self._owner.trouble)
+
+    def _asked_pause(self) -> str:
+        # What was last known is shown while the file cannot be read: no thread ends by asking.
+        with suppress(QueueError):
+            self._last_pause = self._store.control("pause")
+        return self._last_pause
+
     def progress(self) -> JobProgress | None:
         """The latest progress of the running job, of whatever process."""
-        return self._live.read() if self._runner is None else self._runner.latest
+        return self._live.read() if self._owner.runner is None else self._owner.runner.latest
 
     def engine_memory(self) -> EngineMemory | None:
         """What the engine holds, of whatever process; None when none has said or its process has ended."""
-        if self._runner is not None:
-            return self._runner.memory
+        if self._owner.runner is not None:
+            return self._owner.runner.memory
         return self._live.read_memory() if self.owner_pid is not None else None
 
     def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
@@ -256,14 +443,22 @@ class QueueService(QueueActions):
     def ask_preview(self) -> None:
         """Somebody looks at the preview: repeat every few seconds while that is so."""
         self._asked_preview = time.monotonic()
-        if self._runner is None:
+        if self._owner.runner is None:
             with suppress(OSError):
                 self._live.want_preview()
 
     # Inside
 
+    def _woken(self, job: Job) -> Job:
+        self._wake()
+        return job
+
+    def _wake(self) -> None:
+        if self._owner.runner is not None:
+            self._owner.runner.wake()
+
     def _is_idle(self) -> bool:
-        if self._inbox is not None and not self._inbox.idle:
+        if self._owner.inbox is not None and not self._owner.inbox.idle:
             return False
         return self._store.running() is None and self._store.next_queued() is None
 
@@ -305,17 +500,8 @@ class QueueService(QueueActions):
             stem = f"{default_stem(job)}-{number}"
         return stem
 
-    def _take_over(self) -> None:
-        """Become owner if nobody is, and sort out what a dead owner left."""
-        if self._executor is None or self.read_only or self._lock.held or not self._lock.acquire():
-            return
-        self._store.recover(auto_resume=self.options.auto_resume)
-        self._live.forget()
-        sweep.sweep_work_folders(self._store, self.folders.jobs)
-        sweep.sweep_downloads(self._store, self.folders)
-
-    def _start_runner(self) -> None:
-        if not self._lock.held or self._executor is None or self._runner is not None:
+    def _start_threads(self) -> None:
+        if not self._owner.is_owner or self._owner.runner is not None:
             return
         parts = RunnerParts(
             jobs_dir=self.folders.jobs,
@@ -329,39 +515,20 @@ class QueueService(QueueActions):
             group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )
-        only = None if self._only is None else self._store.needed_by(self._only)
-        runner = Runner(self._store, self._executor(), parts, only=only)
-        self._runner = runner
-        runner.start()
-        if self.options.memory_floor_bytes:
-            self._watchdog = Watchdog(
-                self.options.available_bytes,
-                self.options.memory_floor_bytes,
-                is_running=lambda: runner.running_job is not None,
-                stop=lambda reason, urgent: runner.stop_job(Why.STOP, reason=reason, urgent=urgent),
-            )
-            self._watchdog.start()
-        if self.options.inbox is not None and self._only is None:
-            self._inbox = Inbox(self.options.inbox, self, self._say, self._wake_waiting)
-            self._inbox.start()
-
-    def _say(self, text: str, level: Level) -> None:
-        self._log.write(text, level=level)
+        self._owner.start_threads(parts, self._only, self, self._wake_waiting)
 
     def _wake_waiting(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
     def _end_runner(self, *, finish_job: bool) -> None:
-        if self._runner is not None:
+        if self._owner.runner is not None:
             self._log.write(
                 tr("the terminal is gone: the engine stops after this job")
                 if finish_job
                 else tr("the terminal is gone: the engine stops")
             )
-            if self._inbox is not None:
-                self._inbox.stop()
-            self._runner.close(finish_job=finish_job)
+            self._owner.end_runner(finish_job=finish_job)
 
     def _end_watch(self) -> None:
         self._stop_watching.set()
@@ -375,22 +542,35 @@ class QueueService(QueueActions):
         """The watching thread: others' writes, the owner's live files, the lock when it becomes free."""
         follower = LogFollower(self._log.path)
         stamp = self._live.stamp()
+        told = ""
         while not self._stop_watching.wait(_LOOK_S):
-            version = self._store.data_version()
-            if version != self._data_version:
-                self._data_version = version
-                with self._changed:
-                    self._changed.notify_all()
-                self._publish(QueueChanged())
-                self._wake()
-            if self._runner is None:
-                self._take_over()
-                self._start_runner()
-                for line in follower.new_lines():
-                    self._publish(line)
-                if self._runner is None and self._live.stamp() != stamp:
-                    stamp = self._live.stamp()
-                    progress = self._live.read()
-                    if progress is not None:
-                        self._publish(progress)
-            self._status_changed()
+            self.beats.beat("queue-watch", _LATE_S)
+            try:
+                stamp = self._look(follower, stamp)
+                told = ""
+            except (QueueError, OSError) as error:
+                # It passes, or the next change says so: looked at again, said once.
+                if str(error) != told:
+                    told = str(error)
+                    self._log.write(tr("watching the queue: {error}", error=error), level="warning")
+        self.beats.end("queue-watch")
+
+    def _look(self, follower: LogFollower, stamp: tuple[int, int]) -> tuple[int, int]:
+        version = self._store.foreign_version()
+        if version != self._foreign_version:
+            self._foreign_version = version
+            self._wake_waiting()
+            self._publish(QueueChanged())
+            self._wake()
+        if self._owner.runner is None:
+            self._owner.take_over()
+            self._start_threads()
+            for line in follower.new_lines():
+                self._publish(line)
+            if self._owner.runner is None and self._live.stamp() != stamp:
+                stamp = self._live.stamp()
+                progress = self._live.read()
+                if progress is not None:
+                    self._publish(progress)
+        self._status_changed()
+        return stamp

@@ -214,6 +214,20 @@ class HubApp(App[None]):
         """Show a short message; never parsed as markup."""
         self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
 
+    def remark(self, text: str) -> None:
+        """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
+        for bar in self.screen.query("KeyBar"):
+            bar.say(text)  # type: ignore[attr-defined]
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the program itself, in a few words for the first line; '' when nothing is."""
+        return ""
+
+    def condition_changed(self) -> None:
+        """Draw what depends on the queue's condition again."""
+        self.queue_status.publish(self.board.status)
+
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
         return self._job_seconds.get(job.id)

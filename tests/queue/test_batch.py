@@ -146,8 +146,8 @@ def test_what_was_exported_is_imported_the_same(tmp_path, store, ending):
 def test_the_state_of_a_batch_counts_a_retry_once(store):
     jobs = store.add_many([entry(str(n), batch="film") for n in range(3)])
     for job in jobs[:2]:
-        store.claim([job.id])
-        store.fail(job.id, error="e", run_seconds=1)
+        store.attempts.claim([job.id])
+        store.attempts.fail(job.id, error="e", run_seconds=1)
     store.retry(jobs[0].id)
     state = state_of("film", store.batch("film"), lambda job: 60.0)
     assert (state.total, state.done, state.failed, state.left_s) == (3, 0, 1, 120.0)
@@ -171,9 +171,9 @@ def test_finalize_joins_the_finished_clips_in_order(store, tmp_path):
         finalize("my film", store.batch("my film"), tmp_path)
     store.cancel(jobs[1].id)
     for job in (jobs[0], jobs[2]):
-        store.claim([job.id])
+        store.attempts.claim([job.id])
         path = clip(tmp_path / f"{job.id}.mp4", 128, 60 * job.id)
-        store.finish(job.id, output=str(path), suspect="", run_seconds=1)
+        store.attempts.finish(job.id, output=str(path), suspect="", run_seconds=1)
     film = finalize("my film", store.batch("my film"), tmp_path)
     assert film == tmp_path / "batches" / "my-film.mp4"
     assert probe_video(film).num_frames == 24

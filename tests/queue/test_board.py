@@ -27,8 +27,8 @@ def test_events_keep_the_board_equal_to_the_list(tmp_path):
         lambda i: store.move(i, draw.randint(-3, 3)),
         lambda i: store.delete(i),
         lambda i: store.undelete(i),
-        lambda i: store.claim([i]),
-        lambda i: store.finish(i, output="x", suspect="", run_seconds=1),
+        lambda i: store.attempts.claim([i]),
+        lambda i: store.attempts.finish(i, output="x", suspect="", run_seconds=1),
         lambda i: store.edit(i, make_request(seed=i)),
         lambda i: store.retry(i),
     ]
@@ -47,12 +47,12 @@ def test_events_keep_the_board_equal_to_the_list(tmp_path):
 def test_progress_of_a_job_that_no_longer_runs_is_dropped(store):
     job = store.add(entry())
     board = JobBoard(store.list)
-    store.claim()
+    store.attempts.claim()
     board.refresh()
     progress = JobProgress(job.id, Progress(Stage.DENOISE, 1, 8), elapsed_s=3.0)
     board.apply(progress)
     assert board.progress == progress and board.running is not None
-    store.finish(job.id, output="x", suspect="", run_seconds=3.0)
+    store.attempts.finish(job.id, output="x", suspect="", run_seconds=3.0)
     board.apply(QueueChanged())
     assert board.progress is None and board.running is None
     board.apply(progress)

@@ -11,6 +11,7 @@ import pytest
 
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.queue.events import Event, JobChanged
 from skyreels_tui.queue.model import FINISHED, JobState
 from skyreels_tui.queue.service import QueueService
@@ -91,8 +92,6 @@ def run_with_error(root: Path, index: int, code: int) -> tuple[JobState, str]:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_an_error_while_adding_is_told_and_nothing_is_half_added(tmp_path, code):
-    import sqlite3
-
     root = tmp_path
     refused = 0
     for index in range(40):
@@ -109,7 +108,8 @@ def test_an_error_while_adding_is_told_and_nothing_is_half_added(tmp_path, code)
             try:
                 store.add_many([entry("x"), entry("y")])
                 wanted = ["before", "x", "y"]
-            except sqlite3.OperationalError:
+            except QueueTrouble as error:
+                assert error.trouble is (Trouble.FULL if code == errno.ENOSPC else Trouble.BROKEN)
                 refused += 1
                 wanted = ["before"]
             armed.clear()

@@ -26,8 +26,8 @@ def folders(tmp_path: Path) -> Folders:
 def test_it_is_what_the_opened_queue_lists_first(folders):
     store = open_store(folders.database)
     store.add_many([entry(str(number)) for number in range(5)])
-    done = store.claim()
-    store.finish(done.id, output="x", suspect="", run_seconds=1)
+    done = store.attempts.claim()
+    store.attempts.finish(done.id, output="x", suspect="", run_seconds=1)
     assert first_page(folders, 3) == store.list(limit=3)
     assert first_page(folders, 9) == store.list()
     store.close()
@@ -37,7 +37,7 @@ def test_it_is_what_the_opened_queue_lists_first(folders):
 def test_a_job_runs_only_while_its_owner_lives(folders):
     store = open_store(folders.database)
     store.add(entry("a"))
-    store.claim()
+    store.attempts.claim()
     lock = OwnerLock(folders.lock)
     assert lock.acquire()
     assert first_page(folders, 1)[0].state is JobState.RUNNING

@@ -69,7 +69,7 @@ def test_an_odd_row_fails_in_words_and_the_rest_goes_on(folders, assignment):
         assert "\x1b" not in odd.error
         assert odd.short and odd.title
         assert sorted(job.id for job in store.list()) == [1, 2, 3]
-        assert [job.id for job in (store.claim(), store.next_queued()) if job is not None] == [1, 3]
+        assert [job.id for job in (store.attempts.claim(), store.next_queued()) if job is not None] == [1, 3]
         assert store.delete(2).deleted
     with closing(open_store(folders.database)) as store:
         assert sorted(job.id for job in store.list()) == [1, 3]
@@ -102,7 +102,7 @@ def test_an_odd_value_is_read_as_what_the_column_holds(folders, assignment):
         assert str(odd.reason) is not None
         store.cancel(1)
         store.run_next(2)
-        claimed = store.claim()
+        claimed = store.attempts.claim()
         assert claimed is not None and claimed.id == 2 and claimed.output_stem
 
 
@@ -111,7 +111,7 @@ def test_a_sound_queue_is_not_written_to(folders):
         pass
     before = [one.stat().st_mtime_ns for one in folders.state.glob("queue.db*")]
     with closing(open_store(folders.database)) as store:
-        version = store.data_version()
+        version = store.foreign_version()
         assert store.list()
-        assert store.data_version() == version
+        assert store.foreign_version() == version
     assert [one.stat().st_mtime_ns for one in folders.state.glob("queue.db")] == before[:1]

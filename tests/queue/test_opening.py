@@ -87,7 +87,7 @@ def test_a_queue_of_a_newer_version_is_only_shown(tmp_path):
         with pytest.raises(ReadOnlyQueue):
             store.add(entry("b"))
         with pytest.raises(ReadOnlyQueue):
-            store.claim()
+            store.attempts.claim()
 
 
 def test_a_backup_is_made_once_a_day_and_old_ones_go(tmp_path):

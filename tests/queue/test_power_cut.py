@@ -94,12 +94,12 @@ def test_every_acknowledged_change_survives_at_every_write_of_the_database(tmp_p
             lambda: store.hold(second),
             lambda: store.move(third, -2),
             lambda: store.edit(first, make_request(seed=5)),
-            lambda: store.claim([third]),
-            lambda: store.update_step(
+            lambda: store.attempts.claim([third]),
+            lambda: store.attempts.update_step(
                 third, stage="denoise", step=1, num_steps=4, segment=0, num_segments=1, run_seconds=1
             ),
             lambda: store.cancel(first),
-            lambda: store.finish(third, output="x.mp4", suspect="", run_seconds=2),
+            lambda: store.attempts.finish(third, output="x.mp4", suspect="", run_seconds=2),
             lambda: store.add(entry("late")),
         ]
         rows = [snapshot(store)]

@@ -25,7 +25,7 @@ def test_two_runners_racing_a_hundred_times_never_run_two_jobs(tmp_path):
             with closing(open_store(path)) as store:
                 for _ in range(RACES):
                     start.wait()
-                    job = store.claim()
+                    job = store.attempts.claim()
                     if job is not None:
                         claims.append(job.id)
                     end.wait()
@@ -38,7 +38,7 @@ def test_two_runners_racing_a_hundred_times_never_run_two_jobs(tmp_path):
             end.wait()
             running = [job for job in watcher.list() if job.state == "running"]
             assert len(running) == 1 and len(claims) == turn + 1
-            watcher.finish(running[0].id, output="x", suspect="", run_seconds=0)
+            watcher.attempts.finish(running[0].id, output="x", suspect="", run_seconds=0)
         for runner in runners:
             runner.join()
     assert sorted(claims) == sorted(set(claims)) and len(claims) == RACES
@@ -46,7 +46,7 @@ def test_two_runners_racing_a_hundred_times_never_run_two_jobs(tmp_path):
 
 def test_even_a_runner_that_does_not_ask_cannot_start_a_second_job(store, tmp_path):
     first, second = store.add_many([entry("a"), entry("b")])
-    store.claim()
+    store.attempts.claim()
     with closing(sqlite3.connect(tmp_path / "queue.db")) as rude:
         try:
             rude.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (second.id,))

@@ -81,8 +81,8 @@ def test_claiming_is_quick(full):
 
     def claim_many() -> None:
         for _ in range(count):
-            job = store.claim()
-            store.cancelled(job.id, run_seconds=0)
+            job = store.attempts.claim()
+            store.attempts.cancelled(job.id, run_seconds=0)
 
     # Each claim and each end is its own transaction, so one round is two of them.
     rate = 2 * count / quickest(claim_many)

@@ -106,7 +106,7 @@ class Queue(RuleBasedStateMachine):
     def cancel(self, job: int) -> None:
         if self.states[job] == JobState.RUNNING:
             assert self.store.cancel(job).cancel_requested
-            self.store.cancelled(job, run_seconds=0)
+            self.store.attempts.cancelled(job, run_seconds=0)
             self.states[job] = JobState.CANCELLED
         else:
             self._try(job, Action.CANCEL, lambda: self.store.cancel(job))
@@ -125,7 +125,7 @@ class Queue(RuleBasedStateMachine):
     def run(self) -> None:
         queued = [job for job in self.order if self.states[job] == JobState.QUEUED]
         busy = JobState.RUNNING in self.states.values()
-        job = self.store.claim()
+        job = self.store.attempts.claim()
         assert (None if job is None else job.id) == (queued[0] if queued and not busy else None)
         if job is not None:
             self.states[job.id] = JobState.RUNNING
@@ -135,9 +135,9 @@ class Queue(RuleBasedStateMachine):
         for job, state in self.states.items():
             if state == JobState.RUNNING:
                 if fails:
-                    self.store.fail(job, error="e", run_seconds=1)
+                    self.store.attempts.fail(job, error="e", run_seconds=1)
                 else:
-                    self.store.finish(job, output="x", suspect="", run_seconds=1)
+                    self.store.attempts.finish(job, output="x", suspect="", run_seconds=1)
                 self.states[job] = JobState.FAILED if fails else JobState.DONE
 
     @rule(auto_resume=st.booleans(), step=st.integers(0, 1000))
@@ -145,7 +145,7 @@ class Queue(RuleBasedStateMachine):
         """The process dies without a word; the next one recovers."""
         running = [job for job, state in self.states.items() if state == JobState.RUNNING]
         for job in running:
-            self.store.update_step(
+            self.store.attempts.update_step(
                 job,
                 stage="denoise",
                 step=step,
@@ -156,7 +156,7 @@ class Queue(RuleBasedStateMachine):
             )
         self.store.close()
         self.store = open_store(self.folder / "queue.db")
-        self.store.recover(auto_resume=auto_resume)
+        self.store.attempts.recover(auto_resume=auto_resume)
         for job, state in list(self.states.items()):
             if state == JobState.RUNNING:
                 # A second death at one place holds the job: that has tests of its own.

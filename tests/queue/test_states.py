@@ -69,19 +69,19 @@ def do(store: Store, action: Action, job: int) -> None:
         case Action.DUPLICATE:
             store.duplicate(job)
         case Action.CLAIM:
-            assert store.claim([job]) is not None or refuse(store, job, action)
+            assert store.attempts.claim([job]) is not None or refuse(store, job, action)
         case Action.ADVANCE:
-            store.update_step(job, stage="load", step=1, num_steps=2, segment=0, num_segments=1, run_seconds=0)
+            store.attempts.update_step(job, stage="load", step=1, num_steps=2, segment=0, num_segments=1, run_seconds=0)
         case Action.FINISH:
-            store.finish(job, output="x.mp4", suspect="", run_seconds=1)
+            store.attempts.finish(job, output="x.mp4", suspect="", run_seconds=1)
         case Action.FAIL:
-            store.fail(job, error="e", run_seconds=1)
+            store.attempts.fail(job, error="e", run_seconds=1)
         case Action.STOP:
-            store.cancelled(job, run_seconds=1)
+            store.attempts.cancelled(job, run_seconds=1)
         case Action.INTERRUPT | Action.REQUEUE | Action.SET_ASIDE:
-            getattr(store, action.name.lower())(job, reason=because(Code.STOPPED), run_seconds=1)
+            getattr(store.attempts, action.name.lower())(job, reason=because(Code.STOPPED), run_seconds=1)
         case Action.NOTE:
-            store.note(job, because(Code.STOPPED))
+            store.attempts.note(job, because(Code.STOPPED))
         case Action.MOVE:
             store.move(job, 1)
         case _:
@@ -102,13 +102,13 @@ def bring_to(store: Store, state: JobState) -> int:
     if state == JobState.CANCELLED:
         store.cancel(job)
     elif state not in (JobState.QUEUED, JobState.HELD):
-        assert store.claim([job]) is not None
+        assert store.attempts.claim([job]) is not None
         if state == JobState.DONE:
-            store.finish(job, output="x.mp4", suspect="", run_seconds=1)
+            store.attempts.finish(job, output="x.mp4", suspect="", run_seconds=1)
         elif state == JobState.FAILED:
-            store.fail(job, error="e", run_seconds=1)
+            store.attempts.fail(job, error="e", run_seconds=1)
         elif state == JobState.INTERRUPTED:
-            store.interrupt(job, reason=because(Code.STOPPED), run_seconds=1)
+            store.attempts.interrupt(job, reason=because(Code.STOPPED), run_seconds=1)
     assert store.get(job).state == state
     return job
 

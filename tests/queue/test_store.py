@@ -20,29 +20,29 @@ def labels(store) -> list[str]:
 
 
 def finish(store, job_id: int, output: str = "out.mp4") -> None:
-    claimed = store.claim([job_id])
+    claimed = store.attempts.claim([job_id])
     assert claimed is not None and claimed.id == job_id
-    store.finish(job_id, output=output, suspect="", run_seconds=1.0)
+    store.attempts.finish(job_id, output=output, suspect="", run_seconds=1.0)
 
 
 def fail(store, job_id: int) -> None:
-    assert store.claim([job_id]) is not None
-    store.fail(job_id, error="broken", run_seconds=1.0)
+    assert store.attempts.claim([job_id]) is not None
+    store.attempts.fail(job_id, error="broken", run_seconds=1.0)
 
 
 def test_jobs_are_claimed_in_the_order_they_were_added(store):
     store.add_many([entry("a"), entry("b"), entry("c", held=True), entry("d")])
     order = []
-    while (job := store.claim()) is not None:
+    while (job := store.attempts.claim()) is not None:
         order.append(job.label)
-        store.finish(job.id, output="x.mp4", suspect="", run_seconds=0.5)
+        store.attempts.finish(job.id, output="x.mp4", suspect="", run_seconds=0.5)
     assert order == ["a", "b", "d"]
 
 
 def test_a_second_job_is_never_claimed_while_one_runs(store):
     store.add_many([entry("a"), entry("b")])
-    assert store.claim().label == "a"
-    assert store.claim() is None
+    assert store.attempts.claim().label == "a"
+    assert store.attempts.claim() is None
 
 
 def test_what_was_added_is_there_after_reopening(store, tmp_path):
@@ -63,9 +63,11 @@ def test_adding_many_is_all_or_nothing(store):
 
 def test_cancelling_a_running_job_leaves_a_wish(store):
     job = store.add(entry())
-    store.claim()
+    store.attempts.claim()
     assert store.cancel(job.id).state == JobState.RUNNING
-    seen = store.update_step(job.id, stage="denoise", step=1, num_steps=8, segment=0, num_segments=1, run_seconds=2.0)
+    seen = store.attempts.update_step(
+        job.id, stage="denoise", step=1, num_steps=8, segment=0, num_segments=1, run_seconds=2.0
+    )
     assert seen.cancel_requested
 
 
@@ -108,22 +110,22 @@ def test_moving_into_the_same_gap_for_ever_keeps_the_order(store):
 def test_run_next_goes_before_all_and_is_released(store):
     store.add_many([entry("a"), entry("b"), entry("c", held=True)])
     store.run_next(store.list()[2].id)
-    assert store.claim().label == "c"
+    assert store.attempts.claim().label == "c"
 
 
 def test_a_paused_job_is_first_again(store):
     store.add_many([entry("a"), entry("b")])
-    job = store.claim()
-    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
+    job = store.attempts.claim()
+    store.attempts.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
     assert labels(store) == ["a", "b"]
 
 
 def test_a_paused_job_is_first_again_whatever_was_moved_behind_it_meanwhile(store):
     store.add_many([entry("a"), entry("b"), entry("c")])
-    job = store.claim()
+    job = store.attempts.claim()
     for label in "bcbc":
         store.run_next(next(row.id for row in store.list() if row.label == label))
-    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
+    store.attempts.requeue(job.id, reason=because(Code.PAUSED), run_seconds=3.0)
     assert labels(store) == ["a", "c", "b"]
 
 
@@ -154,7 +156,7 @@ def test_a_failed_target_blocks_only_those_that_need_it(store):
     fail(store, bad.id)
     assert store.get(needs.id).state == JobState.BLOCKED
     assert store.get(needs.id).reason == because(Code.JOB_FAILED, id=bad.id)
-    assert store.claim().id == free.id
+    assert store.attempts.claim().id == free.id
 
 
 def test_a_retry_takes_over_what_waited_for_the_failed_job(store):
@@ -210,9 +212,9 @@ def test_a_deleted_target_is_named_and_comes_back(store):
 
 def test_editing_forgets_the_steps_of_the_old_request(store):
     job = store.add(entry())
-    store.claim()
-    store.update_step(job.id, stage="denoise", step=3, num_steps=8, segment=0, num_segments=1, run_seconds=2.0)
-    store.requeue(job.id, reason=because(Code.PAUSED), run_seconds=2.0)
+    store.attempts.claim()
+    store.attempts.update_step(job.id, stage="denoise", step=3, num_steps=8, segment=0, num_segments=1, run_seconds=2.0)
+    store.attempts.requeue(job.id, reason=because(Code.PAUSED), run_seconds=2.0)
     assert store.edit(job.id, store.get(job.id).request, "only the label").step == 3
     edited = store.edit(job.id, make_request(seed=7))
     assert (edited.step, edited.request.seed, edited.label) == (0, 7, "only the label")
@@ -232,7 +234,7 @@ def test_delete_hides_and_undelete_brings_back_state_and_place(store):
     assert labels(store) == ["a", "c"]
     assert store.undelete(jobs[1].id).state == JobState.HELD
     assert labels(store) == ["a", "b", "c"]
-    store.claim()
+    store.attempts.claim()
     with pytest.raises(NotAllowed):
         store.delete(jobs[0].id)
 
@@ -255,38 +257,40 @@ def test_every_change_is_told_with_the_rows_it_touched(tmp_path):
 
 def die_at(store, job_id: int, step: int) -> None:
     """Run to a step and leave the row as a killed process does."""
-    assert store.claim([job_id]) is not None
-    store.update_step(job_id, stage="denoise", step=step, num_steps=8, segment=0, num_segments=1, run_seconds=1.0)
+    assert store.attempts.claim([job_id]) is not None
+    store.attempts.update_step(
+        job_id, stage="denoise", step=step, num_steps=8, segment=0, num_segments=1, run_seconds=1.0
+    )
 
 
 def test_a_running_job_of_a_dead_owner_is_interrupted_at_its_step(store):
     job = store.add(entry())
     die_at(store, job.id, 5)
-    store.recover(auto_resume=False)
+    store.attempts.recover(auto_resume=False)
     left = store.get(job.id)
     assert left.state == JobState.INTERRUPTED and "step 5 of 8" in str(left.reason)
-    assert store.claim() is None
+    assert store.attempts.claim() is None
     store.resume(job.id)
-    assert store.claim().id == job.id
+    assert store.attempts.claim().id == job.id
 
 
 def test_auto_resume_queues_it_at_its_place(store):
     job, _ = store.add_many([entry("a"), entry("b")])
     die_at(store, job.id, 5)
-    store.recover(auto_resume=True)
-    assert store.claim().id == job.id
+    store.attempts.recover(auto_resume=True)
+    assert store.attempts.claim().id == job.id
 
 
 def test_dying_twice_at_the_same_step_is_held_with_an_explanation(store):
     job = store.add(entry())
     for _ in range(2):
         die_at(store, job.id, 3)
-        store.recover(auto_resume=True)
+        store.attempts.recover(auto_resume=True)
     held = store.get(job.id)
     assert held.state == JobState.HELD and "died twice" in str(held.reason) and "step 3 of 8" in str(held.reason)
     store.release(job.id)
     die_at(store, job.id, 3)
-    store.recover(auto_resume=True)
+    store.attempts.recover(auto_resume=True)
     assert store.get(job.id).state == JobState.QUEUED
 
 
@@ -294,7 +298,7 @@ def test_dying_at_different_steps_goes_on(store):
     job = store.add(entry())
     for step in (3, 4, 5, 4):
         die_at(store, job.id, step)
-        store.recover(auto_resume=True)
+        store.attempts.recover(auto_resume=True)
         assert store.get(job.id).state == JobState.QUEUED
 
 

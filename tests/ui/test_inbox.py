@@ -34,4 +34,4 @@ async def test_a_dropped_batch_appears_and_a_bad_one_is_said(start, tmp_path):
 
 async def test_without_the_setting_there_is_no_inbox(start, tmp_path):
     async with start() as s:
-        assert s.app.service._inbox is None
+        assert s.app.service._owner.inbox is None

@@ -12,7 +12,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data, state_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
-from skyreels_tui.queue.errors import NoSuchJob, QueueError
+from skyreels_tui.queue.errors import NoSuchJob, QueueError, QueueTrouble, Trouble
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.service import QueueService
 
@@ -42,6 +42,11 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
         for job_id in dict.fromkeys(args.jobs):
             try:
                 changed.append(CHANGES[name](queue, job_id))
+            except QueueTrouble as error:
+                # The others would wait just as long for the same answer.
+                problems.append(tr("job {id}: {error}", id=job_id, error=error))
+                code = max(code, Exit.BUSY if error.trouble is Trouble.BUSY else Exit.FAILED)
+                break
             except (QueueError, InvalidRequest) as error:
                 problems.append(str(error))
                 code = max(code, Exit.NOT_FOUND if isinstance(error, NoSuchJob) else Exit.BUSY)

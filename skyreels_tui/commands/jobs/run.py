@@ -42,6 +42,8 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     ended = Ended(teller)
     options = context.queue_options(auto_resume=args.resume or context.settings.auto_resume)
     with Stop() as stop, context.queue(publish=ended.publish, runs=True, options=options) as service:
+        if service.trouble is not None:
+            raise service.trouble
         if not service.is_owner:
             raise CommandError(tr("another process runs the queue already: skyreels-tui wait follows it"), Exit.BUSY)
         service.start()

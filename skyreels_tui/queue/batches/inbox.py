@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.front.durable import make_folder
-from pipelines.front.errors import DiskFull, InvalidRequest, PipelineError
+from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.queue.batches import batch_file
 from skyreels_tui.queue.batches.arrival import Arrival, is_batch, put_away
+from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.log import Level
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.lock import OwnerLock
@@ -30,6 +31,8 @@ QUIET_S = 1.0
 POLL_S = 2.0
 """Looks without being told: folders on other machines report no changes."""
 _STEP_MS = 200
+LATE_S = 60.0
+"""A round takes in whole files and waits for other writers of the queue."""
 
 
 class Queue(Protocol):
@@ -56,6 +59,7 @@ class Inbox:
         *,
         quiet_s: float = QUIET_S,
         poll_s: float = POLL_S,
+        beats: Heartbeats | None = None,
     ) -> None:
         """`tell` takes a line for the log, `changed` is called after each look; both from this thread."""
         self.folder = folder.expanduser().absolute()
@@ -65,6 +69,7 @@ class Inbox:
         self._idle = False
         self._told = ""
         self._stop = threading.Event()
+        self._beats = beats or Heartbeats()
         self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
 
     @property
@@ -159,16 +164,18 @@ class Inbox:
                 make_folder(self.folder / TAKING, private=False)
                 if lock.acquire():
                     for _ in self._rounds():
+                        self._beats.beat("inbox", self._poll_s + LATE_S)
                         self.look()
                         self._changed()
                 else:
                     self._pass(tr("inbox: another queue watches this folder"))
             except OSError as error:
                 self._pass(tr("inbox: {text}", text=f"{self.folder}: {reason_of(error)}"))
-            except DiskFull as error:
+            except PipelineError as error:
                 self._pass(tr("inbox: {text}", text=error))
             finally:
                 lock.release()
+        self._beats.end("inbox")
 
     def _rounds(self) -> Iterator[None]:
         """Yield now, after each change of the folder, and every `poll_s`; ends when the folder cannot be watched.
@@ -208,6 +215,7 @@ class Inbox:
 
     def _pass(self, problem: str) -> None:
         """Say what keeps this round from looking, and wait for the next."""
+        self._beats.beat("inbox", self._poll_s + LATE_S)
         self._tell_once(problem)
         self._idle = True
         self._changed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import threading
 import traceback
@@ -19,9 +18,11 @@ from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.attempt_clock import AttemptClock
 from skyreels_tui.queue.engine.cancel import CancelToken, Why
 from skyreels_tui.queue.engine.executor import Executor, JobContext
+from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
 from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, shortage
+from skyreels_tui.queue.errors import QueueTrouble
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
@@ -34,6 +35,10 @@ SWITCH_INTERVAL_S = 0.0005
 RETRY_S = 2.0
 """How often a full disk or a database that cannot be written is looked at again."""
 
+IDLE_LATE_S = 60.0
+"""Between two looks at the queue an idle thread is late after this long: a first one imports torch."""
+BUSY_LATE_S = 1800.0
+"""A thread that loads a model or computes a block reports nothing meanwhile."""
 _IDLE_S = 5.0
 _POLL_S = 0.5
 _WEIGH_S = 1.0
@@ -74,10 +79,17 @@ class Runner:
     """Owns the inference thread; the caller owns the lock that makes it the only runner."""
 
     def __init__(
-        self, store: Store, executor: Executor, parts: RunnerParts, *, only: Sequence[int] | None = None
+        self,
+        store: Store,
+        executor: Executor,
+        parts: RunnerParts,
+        *,
+        only: Sequence[int] | None = None,
+        beats: Heartbeats | None = None,
     ) -> None:
         """Start nothing yet; `only` limits the runner to these job ids."""
         self._store, self._executor, self._parts, self._only = store, executor, parts, only
+        self._beats = beats or Heartbeats()
         self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
         self._wake = threading.Event()
         self._closing = False
@@ -139,6 +151,7 @@ class Runner:
         # Before anything is imported: torch's own threads inherit it.
         compute_in_background()
         while not self._closing:
+            self._beats.beat("inference", IDLE_LATE_S)
             self._show("idle", self.waiting_for, self.lacks)
             job = self._claim()
             if job is None:
@@ -147,6 +160,7 @@ class Runner:
             else:
                 self._run(job)
         self._executor.close()
+        self._beats.end("inference")
         self._show("off")
 
     def _warm_up(self) -> None:
@@ -191,9 +205,9 @@ class Runner:
                 return None
             self._show("idle")
             self._last_task = candidate.task_type
-            return self._store.claim([candidate.id])
-        except sqlite3.OperationalError as error:
-            self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
+            return self._store.attempts.claim([candidate.id])
+        except QueueTrouble as error:
+            self._show("idle", tr("{error}: waiting", error=error.cause))
             return None
 
     def _admit(self, job: Job) -> str:
@@ -223,14 +237,14 @@ class Runner:
             self._show("idle", text)
         reason = because(Code.WAITS_FOR_DISK, size=size(short.needed_bytes))
         if job.reason != reason:
-            self._store.note(job.id, reason)
+            self._store.attempts.note(job.id, reason)
 
     def _wait_for_memory(self, job: Job, why: str) -> None:
         if job.reason.code is not Code.WAITS_FOR_MEMORY:
             self._parts.log.write(tr("job {id} waits: {why}", id=job.id, why=why), level="warning", job_id=job.id)
         reason = because(Code.WAITS_FOR_MEMORY, why=why)
         if job.reason != reason:
-            self._store.note(job.id, reason)
+            self._store.attempts.note(job.id, reason)
         self._show("idle", tr("memory: {why}", why=why), "memory")
 
     def _run(self, job: Job) -> None:
@@ -238,6 +252,7 @@ class Runner:
         parts = self._parts
         attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds)
         self._attempt = attempt
+        self._beats.beat("inference", BUSY_LATE_S)
         self._show("running")
         parts.log.write(
             tr("job {id} {label} starts, attempt {attempt}", id=job.id, label=job.label, attempt=job.attempts),
@@ -278,6 +293,7 @@ class Runner:
 
     def _report(self, attempt: _Attempt, progress: Progress) -> None:
         """Called by the executor at every edge where stopping is safe."""
+        self._beats.beat("inference", BUSY_LATE_S)
         important = attempt.clock.see(progress)
         self._weigh(attempt)
         try:
@@ -285,13 +301,11 @@ class Runner:
                 self._check_wishes(attempt, self._write_place(attempt, progress))
             elif self._parts.now() - attempt.polled_at >= _POLL_S:
                 self._check_wishes(attempt, self._store.get(attempt.job.id))
-        except sqlite3.OperationalError as error:
+        except QueueTrouble as error:
             if full_disk(error):
                 raise
             # The step itself is safe in the work folder: a busy database is no reason to stop computing.
-            self._parts.log.write(
-                tr("the queue cannot be written ({error})", error=error), level="warning", job_id=attempt.job.id
-            )
+            self._parts.log.write(error.cause, level="warning", job_id=attempt.job.id)
         clock = attempt.clock
         steps, elapsed = clock.step_seconds, clock.elapsed_s
         left = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
@@ -303,10 +317,11 @@ class Runner:
 
     def _poll(self, attempt: _Attempt) -> None:
         """Called between blocks: a cancelled job does not finish its step."""
+        self._beats.beat("inference", BUSY_LATE_S)
         self._weigh(attempt)
         if self._parts.now() - attempt.polled_at >= _POLL_S:
             # A busy database is asked again later.
-            with suppress(sqlite3.OperationalError):
+            with suppress(QueueTrouble):
                 self._check_wishes(attempt, self._store.get(attempt.job.id))
         attempt.token.check_inside_step()
 
@@ -336,7 +351,7 @@ class Runner:
                 self._parts.log.write(f"{text} {progress.detail}".rstrip(), job_id=row.id)
         else:
             place = (row.step, row.num_steps, row.segment, row.num_segments)
-        attempt.job = self._store.update_step(
+        attempt.job = self._store.attempts.update_step(
             row.id,
             stage=progress.stage.value,
             step=place[0],
@@ -362,7 +377,7 @@ class Runner:
         if not output.path.is_file():
             raise PipelineError(tr("the finished file {path} is not there", path=output.path))
         self._write(
-            lambda: self._store.finish(
+            lambda: self._store.attempts.finish(
                 job.id, output=str(output.path), suspect=output.suspect, run_seconds=attempt.run_seconds
             )
         )
@@ -386,13 +401,13 @@ class Runner:
         job, seconds, token = attempt.job, attempt.run_seconds, attempt.token
         match token.why:
             case Why.CANCEL:
-                self._write(lambda: self._store.cancelled(job.id, run_seconds=seconds))
+                self._write(lambda: self._store.attempts.cancelled(job.id, run_seconds=seconds))
             case Why.PAUSE:
                 reason = token.reason or because(Code.PAUSED)
-                self._write(lambda: self._store.requeue(job.id, reason=reason, run_seconds=seconds))
+                self._write(lambda: self._store.attempts.requeue(job.id, reason=reason, run_seconds=seconds))
             case _:
                 reason = token.reason or because(Code.STOPPED)
-                self._write(lambda: self._store.interrupt(job.id, reason=reason, run_seconds=seconds))
+                self._write(lambda: self._store.attempts.interrupt(job.id, reason=reason, run_seconds=seconds))
         self._parts.log.write(tr("job {id} stopped: {why}", id=job.id, why=tr(token.why or Why.STOP)), job_id=job.id)
         if token.reason.code is Code.MEMORY:
             self._executor.free()
@@ -405,13 +420,15 @@ class Runner:
         elif isinstance(error, InputChanged):
             self._parts.log.write(str(error), level="warning", job_id=job.id)
             reason = because(Code.INPUT_CHANGED, path=str(error.path))
-            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
+            self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
         else:
             known = isinstance(error, PipelineError)
             text = str(error) if known else f"{type(error).__name__}: {error}"
             self._parts.log.write(tr("job {id} failed: {error}", id=job.id, error=text), level="error", job_id=job.id)
             self._write(
-                lambda: self._store.fail(job.id, error=text, traceback="" if known else trace, run_seconds=seconds)
+                lambda: self._store.attempts.fail(
+                    job.id, error=text, traceback="" if known else trace, run_seconds=seconds
+                )
             )
 
     def _disk_was_full(self, attempt: _Attempt, error: Exception) -> None:
@@ -424,11 +441,11 @@ class Runner:
         self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
         if tries >= _TRIES_ON_FULL_DISK:
             reason = because(Code.DISK_STAYS_FULL, tries=tries, free=size(free), error=str(error))
-            self._write(lambda: self._store.set_aside(job.id, reason=reason, run_seconds=seconds))
+            self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
-        self._write(lambda: self._store.requeue(job.id, reason=because(Code.DISK_FULL), run_seconds=seconds))
+        self._write(lambda: self._store.attempts.requeue(job.id, reason=because(Code.DISK_FULL), run_seconds=seconds))
         self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=size(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:
@@ -440,8 +457,8 @@ class Runner:
             try:
                 change()
                 return
-            except sqlite3.OperationalError as error:
-                self._show("idle", tr("the queue cannot be written ({error}): waiting", error=error))
+            except QueueTrouble as error:
+                self._show("idle", tr("{error}: waiting", error=error.cause))
             if self._closing:
                 return
             self._wake.wait(RETRY_S)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import tr
+from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.words.sizes import size
 
 RESERVE_BYTES = 32 * 2**20
 """Stays free for the queue itself, logs and sidecars."""
-
-_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "No space left on device")
 
 FreeBytes = Callable[[Path], int]
 
@@ -74,19 +71,14 @@ def shortage(needs: Sequence[Need], free: FreeBytes = free_bytes) -> Shortage | 
 
 
 def full_disk(error: BaseException) -> bool:
-    """True when the error, or one that caused it, says that a disk is full.
-
-    Libraries and child processes report it only in words, so the words are read too.
-    """
+    """True when the error, or one that caused it, says that a disk is full; its code decides, never its words."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, DiskFull):
             return True
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if isinstance(seen, sqlite3.Error) and getattr(seen, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-            return True
-        if any(words in str(seen) for words in _WORDS):
+        if isinstance(seen, QueueTrouble) and seen.trouble is Trouble.FULL:
             return True
         seen = seen.__cause__ or seen.__context__
     return False

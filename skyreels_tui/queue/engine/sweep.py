@@ -11,7 +11,7 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.errors import NoSuchJob
 from skyreels_tui.queue.model import FINISHED, JobState
-from skyreels_tui.queue.store.database import Database
+from skyreels_tui.queue.store.store import Store
 from skyreels_tui.requests.drafts import DRAFTS_FILE
 
 _KEPT = timedelta(days=7)
@@ -19,7 +19,7 @@ _KEPT = timedelta(days=7)
 long, because a form that is still open may hold them."""
 
 
-def sweep_work_folders(database: Database, jobs_dir: Path, now: datetime | None = None) -> list[Path]:
+def sweep_work_folders(store: Store, jobs_dir: Path, now: datetime | None = None) -> list[Path]:
     """Remove the folders of done jobs and of jobs that ended badly long ago; returns what went.
 
     A folder without a row stays: the queue may have been restored from a backup.
@@ -27,10 +27,12 @@ def sweep_work_folders(database: Database, jobs_dir: Path, now: datetime | None 
     oldest = (now or datetime.now(UTC)) - _KEPT
     removed = []
     for folder in sorted(jobs_dir.iterdir()):
+        if folder.name.endswith(work_folder.DISCARDED):
+            work_folder.discard(folder)
         if not folder.name.isdigit():
             continue
         with suppress(NoSuchJob, OSError):
-            job = database.get(int(folder.name))
+            job = store.get(int(folder.name))
             ended_long_ago = job.state in FINISHED and datetime.fromisoformat(job.finished_at) < oldest
             if job.state == JobState.DONE or ended_long_ago:
                 work_folder.remove(folder)
@@ -38,7 +40,7 @@ def sweep_work_folders(database: Database, jobs_dir: Path, now: datetime | None 
     return removed
 
 
-def sweep_downloads(database: Database, folders: Folders, now: datetime | None = None) -> list[Path]:
+def sweep_downloads(store: Store, folders: Folders, now: datetime | None = None) -> list[Path]:
     """Remove fetched files that are old and named by no listed job, draft, preset or default; returns what went.
 
     A finished job keeps its files while it is listed: it can be retried, and the address may give another file by
@@ -57,7 +59,7 @@ def sweep_downloads(database: Database, folders: Folders, now: datetime | None =
     except OSError:
         # What cannot be read may name any of them.
         return []
-    text = "\n".join([*notes, *(job.request_json for job in database.list())])
+    text = "\n".join([*notes, *(job.request_json for job in store.list())])
     removed = []
     for path in old:
         with suppress(OSError):

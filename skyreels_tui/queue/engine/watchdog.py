@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
+from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.reasons import Code, Reason, because
 
 PERIOD_S = 0.5
+LATE_S = 10.0
 
 AvailableBytes = Callable[[], int | None]
 """Memory that programs could still take; None when it cannot be read."""
@@ -24,6 +27,7 @@ class Watchdog:
         stop: Callable[[Reason, bool], None],
         *,
         wait: Callable[[float], bool] | None = None,
+        beats: Heartbeats | None = None,
     ) -> None:
         """`stop(reason, urgent)` stops the job at its step edge, an urgent stop between two blocks of a step.
 
@@ -33,6 +37,7 @@ class Watchdog:
         self._is_running, self._stop = is_running, stop
         self._closed = threading.Event()
         self._wait = wait or self._closed.wait
+        self._beats = beats or Heartbeats()
         self._thread = threading.Thread(target=self._main, name="memory-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -55,4 +60,8 @@ class Watchdog:
 
     def _main(self) -> None:
         while not self._wait(PERIOD_S):
-            self.look()
+            self._beats.beat("memory-watchdog", LATE_S)
+            # A reading that fails is taken again: without it the machine would freeze at the next job.
+            with suppress(OSError, ValueError):
+                self.look()
+        self._beats.end("memory-watchdog")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.durable import write_whole
@@ -13,6 +14,8 @@ from skyreels_tui.queue.model import Job
 
 _ORIGIN = "origin.json"
 _INPUTS = "inputs.json"
+DISCARDED = ".discarded"
+"""Ending of a folder whose steps nobody wants any more."""
 
 
 def prepare(folder: Path, job: Job) -> bool:
@@ -37,6 +40,30 @@ def remove(folder: Path) -> None:
     """Delete the folder; one that is not there is fine."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Take a folder out of use under a name that no job has; None where there is none."""
+    aside = folder.with_name(f"{folder.name}{DISCARDED}")
+    remove(aside)
+    try:
+        return folder.rename(aside)
+    except FileNotFoundError:
+        return None
+
+
+def put_back(folder: Path, aside: Path | None) -> None:
+    """Use the folder again, unless its job has begun a new one meanwhile."""
+    if aside is not None:
+        with suppress(OSError):
+            aside.rename(folder)
+
+
+def discard(aside: Path | None) -> None:
+    """Delete what was set aside; what cannot be deleted now goes with the next sweep."""
+    if aside is not None:
+        with suppress(OSError):
+            remove(aside)
 
 
 def _has_steps(folder: Path) -> bool:

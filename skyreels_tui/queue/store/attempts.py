@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 
+from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import Code, Reason, Value, because
 from skyreels_tui.queue.states import Action
-from skyreels_tui.queue.store.database import Database
+from skyreels_tui.queue.store.connection import Connection
+from skyreels_tui.queue.store.guarded import change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
 
+Changed = Callable[[Sequence[Job]], None]
+"""Called after a commit, on the writing thread, with the new content of the rows it touched."""
 
-class AttemptStore(Database):
-    """The transitions into and out of RUNNING."""
+_SLUG_LETTERS = 48
+GIVING_UP_S = 1.0
+
+
+def ignore_changes(_: Sequence[Job]) -> None:
+    """The default for `changed`: nobody listens."""
+
+
+def default_stem(job: Job) -> str:
+    """File name for a job's result: local time of its first start, number, label and seed, in safe characters.
+
+    Time and number together keep apart what different queues write to one folder.
+    """
+    try:
+        began = datetime.fromisoformat(job.started_at or job.created_at or utc_now()).astimezone()
+    except ValueError:
+        began = datetime.fromisoformat(utc_now()).astimezone()
+    words = unicodedata.normalize("NFKD", job.label).encode("ascii", "ignore").decode().lower()
+    slug = "-".join(re.findall("[a-z0-9]+", words))[:_SLUG_LETTERS].strip("-")
+    seed = f"seed{json.loads(job.request_json).get('seed', 0)}"
+    return "-".join(part for part in (f"{began:%Y%m%d-%H%M%S}", str(job.id), slug, seed) if part)
+
+
+class Attempts:
+    """The transitions into and out of RUNNING; any thread may call any method."""
+
+    def __init__(self, connection: Connection, changed: Changed, stem: Callable[[Job], str]) -> None:
+        """`changed` hears of the rows after each commit; `stem` names a job's result file at its first claim."""
+        self._connection, self._changed, self._stem = connection, changed, stem
 
     def claim(self, only: Sequence[int] | None = None) -> Job | None:
         """Take the first queued job, unless some job runs already: one statement, so no two runners can."""
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
-        with self._transaction() as connection:
+        with self._connection.writing() as connection:
             rows = connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
                 " reason = '', error = '', traceback = '',"
@@ -33,8 +69,8 @@ class AttemptStore(Database):
                 return None
             job = job_from_row(rows[0])
             if not job.output_stem:
-                job = self._update(job.id, "output_stem = ?", Action.ADVANCE, (self._stem(job),))
-        self.changed([job])
+                job = change_job(connection, job.id, "output_stem = ?", Action.ADVANCE, (self._stem(job),))
+        self._changed([job])
         return job
 
     def update_step(
@@ -74,18 +110,15 @@ class AttemptStore(Database):
         return self._end(job_id, assignments, Action.INTERRUPT, (reason.to_json(), run_seconds))
 
     def give_up(self, job_id: int, *, reason: Reason) -> None:
-        """running -> interrupted without waiting for the connection; does nothing when it is busy."""
-        if not self._lock.acquire(timeout=1.0):
+        """running -> interrupted within a second, or not at all: for a handler that must not wait, nor fail."""
+        if self._connection.is_mine():
             return
-        try:
-            if not self._connection.in_transaction:
-                self._connection.execute(
-                    "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?"
-                    f" AND {where_allowed(Action.INTERRUPT)}",
-                    (reason.to_json(), job_id),
-                )
-        finally:
-            self._lock.release()
+        # The next owner sorts out what is not marked.
+        with suppress(QueueError), self._connection.writing(GIVING_UP_S) as connection:
+            connection.execute(
+                f"UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ? AND {where_allowed(Action.INTERRUPT)}",
+                (reason.to_json(), job_id),
+            )
 
     def requeue(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
         """running -> queued: it goes on at its stored step as soon as the queue does."""
@@ -99,9 +132,9 @@ class AttemptStore(Database):
 
     def note(self, job_id: int, reason: Reason) -> None:
         """Say at a queued job why it does not start."""
-        with self._transaction():
-            job = self._update(job_id, "reason = ?", Action.NOTE, (reason.to_json(),))
-        self.changed([job])
+        with self._connection.writing() as connection:
+            job = change_job(connection, job_id, "reason = ?", Action.NOTE, (reason.to_json(),))
+        self._changed([job])
 
     def recover(self, *, auto_resume: bool) -> list[Job]:
         """Sort out what a dead owner left: call once, holding the lock. Returns the rows that changed.
@@ -110,7 +143,7 @@ class AttemptStore(Database):
         the same place is held, so that a job which takes the machine down cannot do so for ever.
         """
         touched = []
-        with self._transaction() as connection:
+        with self._connection.writing() as connection:
             for row in connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE {where_allowed(Action.BURY)}").fetchall():
                 touched.append(self._bury(connection, job_from_row(row)))
             if auto_resume:
@@ -122,7 +155,7 @@ class AttemptStore(Database):
                 kept = {job.id for job in resumed}
                 touched = [job for job in touched if job.id not in kept] + resumed
         if touched:
-            self.changed(touched)
+            self._changed(touched)
         return touched
 
     def _bury(self, connection: sqlite3.Connection, job: Job) -> Job:
@@ -135,8 +168,8 @@ class AttemptStore(Database):
         if job.cancel_requested:
             values = (utc_now(), job.id)
             connection.execute("UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", values)
-            self._settle_dependents(connection, job.id)
-            return self.get(job.id)
+            settle_dependents(connection, job.id)
+            return read_job(connection, job.id)
         place_of = place_values(job)
         connection.execute(
             "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?",
@@ -146,7 +179,7 @@ class AttemptStore(Database):
         if deaths >= 2:
             reason = because(Code.DIED_TWICE, **place_of)
             connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason.to_json(), job.id))
-        return self.get(job.id)
+        return read_job(connection, job.id)
 
     def _end(
         self,
@@ -157,10 +190,10 @@ class AttemptStore(Database):
         *,
         settle: bool = True,
     ) -> Job:
-        with self._transaction() as connection:
-            job = self._update(job_id, assignments, action, values)
-            touched = [job, *(self._settle_dependents(connection, job_id) if settle else ())]
-        self.changed(touched)
+        with self._connection.writing() as connection:
+            job = change_job(connection, job_id, assignments, action, values)
+            touched = [job, *(settle_dependents(connection, job_id) if settle else ())]
+        self._changed(touched)
         return job
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -16,16 +17,18 @@ from itertools import islice
 from pathlib import Path
 
 from pipelines.front.durable import sync, write_whole
-from pipelines.front.language import tr
-from skyreels_tui.queue.errors import DatabaseUnusable, Unusable
+from pipelines.front.language import reason_of, tr
+from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble, Trouble, Unusable
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store import copies
-from skyreels_tui.queue.store.database import Changed, default_stem, ignore_changes
+from skyreels_tui.queue.store.attempts import Changed, default_stem, ignore_changes
+from skyreels_tui.queue.store.connection import Connection, our_errors
 from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 from skyreels_tui.queue.store.store import Store
 
-_BUSY_S = 10.0
+PATIENCE_S = 10.0
+"""How long a change waits for other programs that write."""
 _TABLES = frozenset({"jobs", "refs", "control"})
 _RESULT_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-([0-9]{1,9})-")
 """As `default_stem` names results: day, time, number of the job."""
@@ -59,23 +62,37 @@ def open_store(
     memory: Path | None = None,
     results: Path | None = None,
     today: Callable[[], date] = utc_today,
+    patience_s: float = PATIENCE_S,
+    read_patience_s: float = PATIENCE_S,
 ) -> Store:
-    """Open or create the queue.
+    """Open or create the queue; a change waits at most `patience_s` for other programs that write.
 
     A newer schema is opened read-only; an older one is migrated after a copy; one copy a day is made.
     Raises DatabaseUnusable for a damaged or foreign file, and for a missing one where a queue has been: all stays
-    as it is.
+    as it is; and QueueTrouble for one that cannot be opened this time.
     `memory` and `results` are those of `Whereabouts`.
     """
     where = Whereabouts(path, memory, results)
+    try:
+        with our_errors(path):
+            connection = _opened(where, today, patience_s, read_patience_s)
+    except OSError as error:
+        trouble = Trouble.FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Trouble.READ_ONLY
+        raise QueueTrouble(trouble, path, reason_of(error)) from error
+    return Store(connection, changed=changed, stem=stem)
+
+
+def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, read_patience_s: float) -> Connection:
+    path = where.path
     fresh = _is_beginning(where)
-    connection = _connect(path, read_only=False)
+    connection = _connect(path, read_only=False, busy_s=patience_s)
     try:
         version = 0 if fresh else _verified_version(connection, where)
         if version > SCHEMA_VERSION:
             connection.close()
-            connection = _connect(path, read_only=True)
-            return Store(connection, read_only=True, changed=changed, stem=stem)
+            connection = _connect(path, read_only=True, busy_s=patience_s)
+            reader = _connect(path, read_only=True, busy_s=read_patience_s)
+            return Connection(path, connection, reader, patience_s=patience_s, read_only=True)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -88,6 +105,7 @@ def open_store(
         mend_rows(connection)
         if not fresh and copies.is_due(connection, path, today()):
             _copy_today(connection, where, today())
+        reader = _connect(path, read_only=True, busy_s=read_patience_s)
     except sqlite3.DatabaseError as error:
         connection.close()
         if _is_damage(error):
@@ -96,7 +114,7 @@ def open_store(
     except BaseException:
         connection.close()
         raise
-    return Store(connection, changed=changed, stem=stem)
+    return Connection(path, connection, reader, patience_s=patience_s)
 
 
 def restore(error: DatabaseUnusable, backup: Path) -> Path | None:
@@ -271,13 +289,13 @@ def _is_unusable(error: DatabaseUnusable) -> bool:
     return False
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, read_only: bool, busy_s: float = PATIENCE_S) -> sqlite3.Connection:
     if not read_only:
         # The queue holds prompts and paths: nobody else reads it.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
 
 
 def _verified_version(connection: sqlite3.Connection, where: Whereabouts) -> int:

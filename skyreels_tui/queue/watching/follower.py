@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from dataclasses import replace
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import LogFollower
+from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store.listing import without_owner
 from skyreels_tui.queue.store.lock import OwnerLock
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row
+from skyreels_tui.queue.store.reader import RowReader
 
 INTERVAL_S = 0.5
 LOG_NAME = "engine.log"
@@ -35,10 +35,7 @@ class Follower:
     ) -> None:
         self._folders, self._publish, self._interval_s, self._now = folders, publish, interval_s, now
         self._live, self._lock = LiveFiles(folders.live), OwnerLock(folders.lock)
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
-        self._version: tuple[int, int | None] | None = None
-        """Of the rows read last: what SQLite counts up at every foreign commit, and who runs jobs."""
+        self._rows = RowReader(folders.database)
         self._jobs: tuple[Job, ...] = ()
         self._progress: JobProgress | None = None
         self._stamp = (0, 0)
@@ -98,7 +95,7 @@ class Follower:
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):
             self.poll()
-        self._disconnect()
+        self._rows.close()
 
     def _aged(self, event: JobProgress) -> JobProgress:
         """Bring the times of an event up to now: it may have been written a whole step ago."""
@@ -107,12 +104,15 @@ class Follower:
         return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
 
     def _poll_rows(self) -> None:
+        owner = self.owner_pid()
         try:
-            jobs = self._read_rows()
-        except sqlite3.Error:
+            found = self._rows.rows(owner)
+        except QueueError:
             # The owner is migrating, or puts a backup in place: look again later.
-            self._disconnect()
             return
+        if found is None:
+            return
+        jobs = found if owner is not None else tuple(map(without_owner, found))
         before = {job.id: job for job in self._jobs}
         self._jobs = jobs
         if [job.id for job in jobs] != list(before):
@@ -120,30 +120,3 @@ class Follower:
         for job in jobs:
             if before.get(job.id) != job:
                 self._publish(JobChanged(job))
-
-    def _read_rows(self) -> tuple[Job, ...]:
-        path = self._folders.database
-        try:
-            status = path.stat()
-        except OSError:
-            self._disconnect()
-            return ()
-        if self._connection is None or self._file != (status.st_dev, status.st_ino):
-            self._disconnect()
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            # Made by the thread that starts us, used by ours.
-            self._connection = sqlite3.connect(uri, uri=True, timeout=0.2, check_same_thread=False)
-            self._file = (status.st_dev, status.st_ino)
-            self._version = None
-        version = (self._connection.execute("PRAGMA data_version").fetchone()[0], self.owner_pid())
-        if version == self._version:
-            return self._jobs
-        select = f"SELECT {COLUMNS} FROM jobs WHERE deleted = 0 ORDER BY position, id"
-        jobs = tuple(job_from_row(row) for row in self._connection.execute(select).fetchall())
-        self._version = version
-        return jobs if self.owner_pid() is not None else tuple(map(without_owner, jobs))
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._file = None

@@ -102,6 +102,8 @@ class StatusBar(Widget):
 
     def _condition(self) -> str:
         status = hub(self).board.status
+        if trouble := hub(self).trouble:
+            return trouble
         if status.read_only:
             return tr("read only: a newer version wrote this queue")
         if status.pause in ("disk", "memory"):
@@ -109,5 +111,5 @@ class StatusBar(Widget):
         if status.pause:
             return tr("paused")
         if not status.is_owner:
-            return tr("another window runs the queue")
+            return safe(status.message, 80) or tr("another window runs the queue")
         return tr("loading the engine") if status.engine == "warming" else ""

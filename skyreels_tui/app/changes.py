@@ -1,0 +1,106 @@
+"""Changes of the queue in the order of the keys, on a thread of their own; one that cannot be stored is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pipelines.front.errors import PipelineError
+from skyreels_tui.queue.errors import QueueTrouble
+
+RETRY_S = 1.0
+"""How long after a failure a change is tried again."""
+
+Answer = Callable[[PipelineError | None], None]
+"""Called once the change is durable, or with why it was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    change: Callable[[], object]
+    answer: Answer
+
+
+class Changes:
+    """A disk that is busy, full, read-only or broken keeps changes waiting; it loses none while the program runs."""
+
+    def __init__(
+        self, deliver: Callable[[Callable[[], None]], object], waits: Callable[[QueueTrouble | None], None]
+    ) -> None:
+        """`deliver` calls a function on the thread that asked; `waits` hears there what keeps changes, None at the end.
+
+        No thread runs before the first change.
+        """
+        self._deliver, self._waits = deliver, waits
+        self._asked: deque[_Asked] = deque()
+        self._something = threading.Condition()
+        self._closing = False
+        self._trouble = ""
+        self._thread: threading.Thread | None = None
+
+    @property
+    def kept(self) -> int:
+        """Changes that wait because one could not be stored at its first try."""
+        return self.waiting if self._trouble else 0
+
+    @property
+    def waiting(self) -> int:
+        """Changes that are not stored yet."""
+        return len(self._asked)
+
+    def ask(self, change: Callable[[], object], answer: Answer) -> None:
+        """Carry out a change after those before it; returns at once."""
+        with self._something:
+            self._asked.append(_Asked(change, answer))
+            self._something.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="changes", daemon=True)
+                self._thread.start()
+
+    def close(self, timeout_s: float | None = None) -> int:
+        """Try what waits once more and end the thread; returns how many changes could not be stored."""
+        with self._something:
+            self._closing = True
+            self._something.notify()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self.waiting
+
+    def _work(self) -> None:
+        while True:
+            with self._something:
+                while not self._asked:
+                    if self._closing:
+                        return
+                    self._something.wait()
+                asked, last_try = self._asked[0], self._closing
+            refused: PipelineError | None = None
+            try:
+                asked.change()
+            except QueueTrouble as error:
+                if error.passes:
+                    if self._trouble != error.trouble:
+                        self._trouble = error.trouble
+                        self._tell(lambda error=error: self._waits(error))  # type: ignore[misc]
+                    if last_try:
+                        return
+                    with self._something:
+                        if not self._closing:
+                            self._something.wait(RETRY_S)
+                    continue
+                refused = error
+            except PipelineError as error:
+                refused = error
+            self._asked.popleft()
+            if self._trouble:
+                self._trouble = ""
+                self._tell(lambda: self._waits(None))
+            self._tell(lambda answer=asked.answer, refused=refused: answer(refused))  # type: ignore[misc]
+
+    def _tell(self, said: Callable[[], None]) -> None:
+        # The screen may have gone: the row is written, nobody is left to tell.
+        with suppress(RuntimeError):
+            self._deliver(said)

@@ -1,0 +1,52 @@
+"""One row inside the caller's transaction: read, changed only where `states` allows it, and what refers to it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from skyreels_tui.queue.errors import NoSuchJob, NotAllowed
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.states import Action
+from skyreels_tui.queue.store import adding
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, where_allowed
+
+SELECT = f"SELECT {COLUMNS} FROM jobs"
+
+
+def read_job(connection: sqlite3.Connection, job_id: int) -> Job:
+    """One row, also a deleted one; raises NoSuchJob."""
+    row = connection.execute(f"{SELECT} WHERE id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise NoSuchJob(job_id)
+    return job_from_row(row)
+
+
+def change_job(
+    connection: sqlite3.Connection, job_id: int, assignments: str, action: Action, values: tuple[object, ...] = ()
+) -> Job:
+    """Set columns of a row to which `action` applies; raises NoSuchJob or NotAllowed otherwise."""
+    rows = connection.execute(
+        f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND {where_allowed(action)} RETURNING {COLUMNS}",
+        (*values, job_id),
+    ).fetchall()
+    if not rows:
+        job = read_job(connection, job_id)
+        if job.deleted:
+            raise NoSuchJob(job_id)
+        raise NotAllowed(job_id, job.state, action)
+    return job_from_row(rows[0])
+
+
+def settle_dependents(connection: sqlite3.Connection, job_id: int) -> list[Job]:
+    """Block or unblock the jobs that refer to this one; returns the rows that changed."""
+    rows = connection.execute(
+        f"{SELECT} JOIN refs ON refs.job_id = jobs.id WHERE refs.target_id = ? AND jobs.{where_allowed(Action.SETTLE)}",
+        (job_id,),
+    ).fetchall()
+    changed = []
+    for before in map(job_from_row, rows):
+        adding.settle(connection, before.id)
+        after = read_job(connection, before.id)
+        if after != before:
+            changed.append(after)
+    return changed
