@@ -10,7 +10,7 @@ from pipelines.front.language import tr
 from skyreels_tui.settings.settings import Settings, SettingsError
 
 SERVED = "SKYREELS_TUI_SERVED"
-"""Set in the environment of an app that a browser shows."""
+"""Set in the environment of an app that a browser shows: the number of the server's process."""
 
 COMMANDS = ("hook", "webhook")
 """Settings that run a program or send what this machine knows elsewhere."""

@@ -145,7 +145,7 @@ def environment(base: Mapping[str, str], width: int, height: int) -> dict[str, s
     """What tells the app that it draws for a browser, and how large that is."""
     return {
         **base,
-        SERVED: "1",
+        SERVED: str(os.getpid()),
         "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver",
         "TEXTUAL_COLOR_SYSTEM": "truecolor",
         "TERM_PROGRAM": "textual",

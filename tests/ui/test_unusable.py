@@ -72,3 +72,25 @@ async def test_leaving_changes_nothing(folders, tmp_path):
         await pilot.press("q")
     assert app.return_code == 1
     assert folders.database.read_bytes() == GARBAGE
+
+
+@pytest.mark.parametrize("empty", [True, False])
+async def test_a_queue_that_has_gone_is_asked_about(folders, tmp_path, empty):
+    store = open_store(folders.database)
+    store.add(NewJob(ReferenceToVideo(prompt="kept"), label="kept job", held=True))
+    store.close()
+    open_store(folders.database).close()
+    for path in folders.state.glob("queue.db*"):
+        path.unlink()
+    if empty:
+        folders.database.write_bytes(b"")
+    app, executor = app_over(folders, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = Session(app, pilot, executor)
+        await session.until(lambda: type(app.screen).__name__ == "UnusableScreen", "the question")
+        assert "there has been a queue" in shown(app)
+        assert folders.database.exists() is empty
+        await pilot.press("r")
+        await session.until(lambda: any(job.label == "kept job" for job in app.board.jobs), "the job")
+        await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
+    app.service.close()

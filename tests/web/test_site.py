@@ -257,6 +257,20 @@ async def test_the_end_of_serve_is_the_end_of_its_apps(tmp_path: Path) -> None:
             assert left == {}
 
 
+async def test_no_app_outlives_a_server_that_was_killed(tmp_path: Path) -> None:
+    with serving(tmp_path) as own:
+        async with tab(own) as one:
+            await screen(one, "Settings")
+            apps = own.apps()
+            own.process.kill()
+
+            def ended() -> bool:
+                return not any(pid in apps and state != "Z" for pid, (state, _) in processes().items())
+
+            assert apps
+            await asyncio.to_thread(until, ended, "the end of the app")
+
+
 # A foreign web page
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -47,7 +48,7 @@ def test_what_our_page_sends(message: str, packet: bytes | None) -> None:
 
 
 def test_the_app_is_told_that_a_browser_shows_it() -> None:
-    assert environment({"X": "1"}, 80, 24)["SKYREELS_TUI_SERVED"] == "1"
+    assert environment({"X": "1"}, 80, 24)["SKYREELS_TUI_SERVED"] == str(os.getpid())
 
 
 async def tab_of(program: str, patience: Patience, leave: bool) -> int:

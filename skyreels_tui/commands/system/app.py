@@ -10,7 +10,9 @@ from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
+from skyreels_tui.settings.served import SERVED
 from skyreels_tui.settings.settings import setting_problem
+from skyreels_tui.web.orphan import end_with_parent
 
 
 def open_app(args: argparse.Namespace, context: Context) -> int:
@@ -21,6 +23,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         from skyreels_tui.commands.jobs.plain import run_plain
 
         return run_plain(args, context)
+    if context.services.settings.served and (server := os.environ[SERVED]).isdecimal():
+        end_with_parent(int(server))
     # Textual draws to stderr; a browser's stand-in for the terminal names its own driver.
     if not context.services.settings.served and not all(
         output.is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr)

@@ -9,11 +9,14 @@ from pathlib import Path
 from pipelines.media.remote.address import is_kept_name
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine import work_folder
+from skyreels_tui.queue.engine.clock_trust import may_be_trusted
 from skyreels_tui.queue.errors import NoSuchJob
 from skyreels_tui.queue.model import FINISHED, JobState
 from skyreels_tui.queue.store.store import Store
 from skyreels_tui.requests.drafts import DRAFTS_FILE
 
+CLOCK_NOTE = "clock.json"
+"""In the state folder: what the clocks said last."""
 _KEPT = timedelta(days=7)
 """Failed and cancelled jobs keep their steps this long, because a retry uses them; fetched files lie at least as
 long, because a form that is still open may hold them."""
@@ -25,6 +28,7 @@ def sweep_work_folders(store: Store, jobs_dir: Path, now: datetime | None = None
     A folder without a row stays: the queue may have been restored from a backup.
     """
     oldest = (now or datetime.now(UTC)) - _KEPT
+    is_trusted = may_be_trusted(jobs_dir.parent / CLOCK_NOTE)
     removed = []
     for folder in sorted(jobs_dir.iterdir()):
         if folder.name.endswith(work_folder.DISCARDED):
@@ -34,7 +38,7 @@ def sweep_work_folders(store: Store, jobs_dir: Path, now: datetime | None = None
         with suppress(NoSuchJob, OSError):
             job = store.get(int(folder.name))
             ended_long_ago = job.state in FINISHED and datetime.fromisoformat(job.finished_at) < oldest
-            if job.state == JobState.DONE or ended_long_ago:
+            if job.state == JobState.DONE or (ended_long_ago and is_trusted):
                 work_folder.remove(folder)
                 removed.append(folder)
     return removed
@@ -46,6 +50,8 @@ def sweep_downloads(store: Store, folders: Folders, now: datetime | None = None)
     A finished job keeps its files while it is listed: it can be retried, and the address may give another file by
     then or none.
     """
+    if not may_be_trusted(folders.state / CLOCK_NOTE):
+        return []
     oldest = ((now or datetime.now(UTC)) - _KEPT).timestamp()
     old = []
     for path in sorted(folders.downloads.glob("*")):

@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.front.durable import make_folder, new_private_file, put_in_place, write_whole
+from pipelines.front.errors import DiskFull
 from skyreels_tui.queue.store.migrations import APPLICATION_ID
 
 KEPT = 7
@@ -146,7 +147,7 @@ def remember(memory: Path | None, identity: Identity) -> None:
     if memory is not None:
         try:
             write_whole(memory, json.dumps(asdict(identity)).encode())
-        except OSError as error:
+        except (OSError, DiskFull) as error:
             _log.warning("%s cannot be written: %s", memory, error)
 
 
