@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipelines.parity.run import FAMILIES, run_goldens
+from pipelines.parity.run import SUITES, run_goldens
 
 
 def main(argv: list[str] | None = None) -> int:
     """Replay a folder of goldens and print one line for each tensor or table."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.parity", description=__doc__)
-    parser.add_argument("family", choices=FAMILIES)
+    parser.add_argument("family", choices=SUITES)
     parser.add_argument("--goldens", type=Path, required=True, metavar="DIR")
     parser.add_argument("--manifest", type=Path, metavar="FILE", help="instead of the one each golden names")
     parser.add_argument("--slow", action="store_true", help="also the goldens that take minutes")

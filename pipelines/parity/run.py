@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
+from pipelines.families import FAMILIES
 from pipelines.front.errors import PipelineError
 from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints
 
-FAMILIES = ("r2v", "v2v", "a2v", "components")
+SUITES = (*(family.name for family in FAMILIES), "components")
 """Each is a module of this package that holds REPLAYERS."""
 
 # What a stage can raise on a golden that does not fit it; it counts as that golden's failure.
