@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipelines.tasks import task_named, tasks_of
+if TYPE_CHECKING:
+    from pipelines.tasks.spec import TaskSpec
+
+
+def _tasks_of(family: str) -> tuple[TaskSpec, ...]:
+    # Tasks load when one is asked for: whoever only looks for a folder, as a start does, needs none.
+    from pipelines.tasks import tasks_of
+
+    return tasks_of(family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Component:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that need it."""
-        return tuple(task.name for task in tasks_of(self.family) if self.name in task.components)
+        return tuple(task.name for task in _tasks_of(self.family) if self.name in task.components)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +58,12 @@ class Checkpoint:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that it serves."""
-        return tuple(task.name for task in tasks_of(self.family))
+        return tuple(task.name for task in _tasks_of(self.family))
 
     def components_for(self, task: str) -> tuple[Component, ...]:
         """The components that one task needs; KeyError for a task that there is not."""
+        from pipelines.tasks import task_named
+
         needed = task_named(task).components
         return tuple(component for component in self.components if component.name in needed)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.geometry import Region
 
 from pipelines.front.language import tr, trn
-from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
@@ -19,6 +19,9 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.words.times import ago, duration
+
+if TYPE_CHECKING:
+    from skyreels_tui.eta.forecast import QueueForecast
 
 STATE_WIDTHS = (13, 16)
 """Least and most cells of the column: glyph and word."""
