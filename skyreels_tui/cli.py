@@ -22,7 +22,7 @@ from skyreels_tui.commands import COMMANDS, Command, command_named
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
-from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.commands.shared.parser import Parser, declare
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.settings.served import is_served
 from skyreels_tui.settings.settings import load
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from skyreels_tui.app.services import ExecutorFactory
 
 
+ASKED = "_ARGCOMPLETE"
+"""Set in the environment by a shell that asks what may follow the line that it has."""
 MOST_PROBLEMS = 19
 """Lines about what was refused, the first cause first; one more counts the rest."""
 
@@ -43,6 +45,10 @@ def main(argv: Sequence[str] | None = None, *, executor: ExecutorFactory | None 
         warnings.simplefilter("ignore")
     output.begin(json_lines="--progress=json" in words or ("--progress", "json") in pairwise(words))
     language.choose(load(find_folders().settings_file).settings.language)
+    if argv is None and ASKED in os.environ:
+        from skyreels_tui.commands.system.completion import answer
+
+        answer(_app_parser(), lambda: make_context(None))
     return output.end(_guarded(words, executor))
 
 
@@ -87,8 +93,7 @@ def _dispatch(words: list[str], executor: ExecutorFactory | None) -> int:
 def _run_command(command: Command, words: list[str], executor: ExecutorFactory | None) -> int:
     module = importlib.import_module(command.module)
     parser = Parser(prog=f"skyreels-tui {command.name}", description=tr(command.summary))
-    module.configure(parser, command.name)
-    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help=tr("where finished videos go"))
+    declare(parser, command)
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
@@ -121,6 +126,16 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
 
 
 def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
+    parser = _app_parser()
+    args = _parse(parser, words)
+    if args is None:
+        return Exit.OK
+    from skyreels_tui.commands.system.app import open_app
+
+    return open_app(args, make_context(args.result_dir, executor))
+
+
+def _app_parser() -> Parser:
     parser = Parser(
         prog="skyreels-tui",
         usage=tr("skyreels-tui [options]  |  skyreels-tui COMMAND [options]"),
@@ -138,12 +153,7 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
     parser.add_argument("--theme", metavar="NAME", help=tr("colours for this time"))
     parser.add_argument("--resume", action="store_true", help=tr("interrupted jobs go on at once"))
     parser.add_argument("--plain", action="store_true", help=tr("progress as lines, for screen readers and logs"))
-    args = _parse(parser, words)
-    if args is None:
-        return Exit.OK
-    from skyreels_tui.commands.system.app import open_app
-
-    return open_app(args, make_context(args.result_dir, executor))
+    return parser
 
 
 def _overview() -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -87,24 +88,81 @@ def test_the_app_without_a_terminal_says_what_to_do(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_commands_and_options(cli: Cli, shell: str) -> None:
+def test_a_completion_script_asks_the_program(cli: Cli, shell: str) -> None:
     text = cli("completion", shell).out
-    for command in COMMANDS:
-        assert command.name in text
-    assert "ref_imgs" in text
+    assert "skyreels-tui" in text and "_ARGCOMPLETE" in text
 
 
-def test_bash_completion_works_in_bash(cli: Cli, tmp_path: Path) -> None:
-    bash = shutil.which("bash")
-    assert bash is not None
+def offered_for(line: str, home: Path, folder: Path) -> dict[str, str]:
+    """What the program tells a shell that asks, each with what it means."""
+    environ = {
+        **os.environ, "SKYREELS_TUI_HOME": str(home), "COMP_LINE": line, "COMP_POINT": str(len(line.encode())),
+        "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_DFS": "\t", "COMP_TYPE": "9",
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+    }  # fmt: skip
+    words = ["bash", "-c", 'exec "$@" 8>&1 9>/dev/null 1>/dev/null', "bash", sys.executable, "-m", "skyreels_tui"]
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    pairs = (entry.partition("\t") for entry in done.stdout.split("\n") if entry)
+    return {name.rstrip(): words for name, _, words in pairs}
+
+
+def test_tab_knows_commands_options_and_values(cli: Cli, home: Path, picture: Path, tmp_path: Path) -> None:
+    def offered(line: str) -> dict[str, str]:
+        return offered_for(line, home, tmp_path)
+
+    assert offered("skyreels-tui hold ") == {} and not home.exists(), "Tab makes no queue"
+    for name in ("one", "two"):
+        cli("add", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x", "--label", name, "--batch", "film")
+    assert set(offered("skyreels-tui ")) == {command.name for command in COMMANDS}
+    assert set(offered("skyreels-tui mo")) == {"move", "models"}
+    assert {"--ref_imgs", "--ref-imgs"} == set(offered("skyreels-tui add --ref"))
+    assert {"--result-dir", "--resolution"} <= set(offered("skyreels-tui add --res"))
+    assert offered("skyreels-tui hold ") == {"1": "one (queued)", "2": "two (queued)"}
+    assert set(offered("skyreels-tui hold 1 ")) == {"1", "2"}
+    assert set(offered("skyreels-tui finalize ")) == {"film"}
+    assert {"r2v", "v2v", "a2v", "talking_avatar"} <= set(offered("skyreels-tui models download "))
+    assert set(offered("skyreels-tui models ver")) == {"verify"}
+    assert set(offered("skyreels-tui settings set hang")) == {"hang_up"}
+    assert set(offered("skyreels-tui settings set hang_up ")) == {"finish_queue", "finish_job", "stop"}
+    assert set(offered("skyreels-tui settings set bell ")) == {"true", "false"}
+    assert "talking_avatar" in offered("skyreels-tui add --task_type ")
+    assert {"540P", "720P"} <= set(offered("skyreels-tui add --resolution "))
+    assert set(offered("skyreels-tui add --profile ")) == {"full", "demo"}
+    assert set(offered("skyreels-tui completion ")) == {"bash", "zsh", "fish"}
+    (tmp_path / "only.json").touch()
+    assert set(offered("skyreels-tui import onl")) == {"only.json"}
+    (home / "state" / "queue.db").write_bytes(b"no queue" * 500)
+    assert offered("skyreels-tui hold ") == {}
+
+
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program under its name, as an installation puts it."""
+    program = tmp_path / "bin" / "skyreels-tui"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m skyreels_tui "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(skyreels_tui.__file__).parents[1]))
+
+
+def test_bash_completion_works_in_bash(cli: Cli, tmp_path: Path, on_path: None) -> None:
     script = tmp_path / "completion"
     script.write_text(cli("completion", "bash").out)
-    asked = (
-        f"source {script}; COMP_WORDS=(skyreels-tui generate --see); COMP_CWORD=2; _skyreels_tui; "
-        'echo "${COMPREPLY[*]}"; COMP_WORDS=(skyreels-tui can); COMP_CWORD=1; _skyreels_tui; echo "${COMPREPLY[*]}"'
-    )
-    done = subprocess.run([bash, "-c", asked], capture_output=True, text=True, check=True, timeout=20)
-    assert done.stdout.splitlines() == ["--seed", "cancel"]
+    program = f"""
+        source {script}
+        complete -p skyreels-tui > /dev/null || exit 1
+        ask() {{
+            COMP_LINE="$*" COMP_TYPE=9
+            COMP_POINT=${{#COMP_LINE}} COMP_WORDS=($COMP_LINE)
+            _python_argcomplete skyreels-tui "${{COMP_WORDS[-1]}}" ""
+            echo "${{COMPREPLY[@]%% }}"
+        }}
+        ask skyreels-tui generate --see
+        ask skyreels-tui can
+    """
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["--seed", "cancel"], done.stderr
 
 
 def in_zsh(folder: Path, setup: str, line: str) -> str:
@@ -135,17 +193,19 @@ def in_zsh(folder: Path, setup: str, line: str) -> str:
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 @pytest.mark.parametrize("setup", ["fpath=($PWD $fpath); compinit -u -D", "compinit -u -D; source ./_skyreels_tui"])
-def test_zsh_completion_works_in_zsh(cli: Cli, tmp_path: Path, setup: str) -> None:
+def test_zsh_completion_works_in_zsh(cli: Cli, tmp_path: Path, setup: str, picture: Path, on_path: None) -> None:
     """Found in $fpath, where the help says to put it, and sourced."""
     (tmp_path / "_skyreels_tui").write_text(cli("completion", "zsh").out)
     assert in_zsh(tmp_path, setup, "skyreels-tui mode") == "skyreels-tui models"
     assert in_zsh(tmp_path, setup, "skyreels-tui add --ref_") == "skyreels-tui add --ref_imgs"
+    cli("add", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    assert in_zsh(tmp_path, setup, "skyreels-tui hold ") == "skyreels-tui hold 1"
     (tmp_path / "only.json").touch()
     assert in_zsh(tmp_path, setup, "skyreels-tui import onl") == "skyreels-tui import only.json"
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
-def test_fish_completion_works_in_fish(cli: Cli, tmp_path: Path) -> None:
+def test_fish_completion_works_in_fish(cli: Cli, tmp_path: Path, picture: Path, on_path: None) -> None:
     (tmp_path / "skyreels-tui.fish").write_text(cli("completion", "fish").out)
     (tmp_path / "only.json").touch()
 
@@ -156,7 +216,8 @@ def test_fish_completion_works_in_fish(cli: Cli, tmp_path: Path) -> None:
         return [entry.partition("\t")[0] for entry in done.stdout.splitlines()]
 
     assert offered("skyreels-tui mode") == ["models"]
-    assert offered("skyreels-tui onl") == [], "the first word is a command"
+    cli("add", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    assert offered("skyreels-tui hold ") == ["1"]
     assert offered("skyreels-tui add --ref_") == ["--ref_imgs"]
     assert offered("skyreels-tui import onl") == ["only.json"]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pipelines.front.language import mark, tr, trn
+from skyreels_tui.commands import Command
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 
 ARGPARSE_WORDS = (
@@ -34,7 +36,15 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser without abbreviations that raises CommandError instead of leaving the process."""
 
     def __init__(self, **kwargs: Any) -> None:
+        self.declared: list[argparse.Action] = []
+        """Every argument and option, in order."""
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        """Take an argument or option."""
+        action = super().add_argument(*args, **kwargs)
+        self.declared.append(action)
+        return action
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
@@ -50,6 +60,12 @@ class Parser(argparse.ArgumentParser):
     def add_json(self) -> None:
         """Take --json."""
         self.add_argument("--json", action="store_true", help=tr("write JSON to stdout (schema: doc/cli.md)"))
+
+
+def declare(parser: Parser, command: Command) -> None:
+    """Give a parser everything that a command takes."""
+    importlib.import_module(command.module).configure(parser, command.name)
+    parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help=tr("where finished videos go"))
 
 
 def job_id(text: str) -> int:

@@ -1,55 +1,32 @@
-"""`completion`: scripts for bash, zsh and fish, made from the commands and their parsers."""
+"""`completion`: what Tab offers in bash, zsh and fish. The shell asks the program itself, through argcomplete."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import os
+from collections.abc import Callable, Iterable, Mapping
 
+import argcomplete
+from argcomplete.completers import BaseCompleter, FilesCompleter
+from argcomplete.shell_integration import shellcode
+
+from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
+from pipelines.front.request import Choice, Flag, field_specs
+from pipelines.tasks import TASKS
 from skyreels_tui.commands import COMMANDS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
-from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.commands.shared.parser import Parser, declare
+from skyreels_tui.settings import settings as store
+from skyreels_tui.words.safe_text import safe
 
-BASH = """\
-_skyreels_tui() {{
-  local cur=${{COMP_WORDS[COMP_CWORD]}} words=""
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words="{commands} --help --version"
-  else
-    case "${{COMP_WORDS[1]}}" in
-{cases}
-    esac
-  fi
-  if [[ "$cur" == -* || "$COMP_CWORD" -eq 1 ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-  else
-    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-  fi
-}}
-complete -o filenames -F _skyreels_tui skyreels-tui
-"""
+PROGRAM = "skyreels-tui"
 
-ZSH = """\
-#compdef skyreels-tui
-_skyreels_tui() {{
-  if (( CURRENT == 2 )); then
-    local -a commands=(
-{commands}
-    )
-    _describe command commands
-    return
-  fi
-  local -a options=()
-  case $words[2] in
-{cases}
-  esac
-  if [[ $words[CURRENT] == -* ]]; then compadd -- $options; else _files; fi
-}}
-# A file of $fpath is the function itself at its first call; a script that is sourced only names it.
-if [[ $funcstack[1] == _skyreels[-_]tui ]]; then _skyreels_tui "$@"; else compdef _skyreels_tui skyreels-tui; fi
-"""
+Offers = Mapping[str, str]
+"""What may be typed -> what it means."""
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -64,54 +41,104 @@ def configure(parser: Parser, _name: str) -> None:
 
 def run(_name: str, args: argparse.Namespace, _context: Context) -> int:
     """Print the script."""
-    output.raw({"bash": _bash, "zsh": _zsh, "fish": _fish}[args.shell]())
+    output.raw(shellcode([PROGRAM], shell=args.shell))
     return Exit.OK
+
+
+def answer(parser: Parser, context: Callable[[], Context]) -> None:
+    """Tell the shell what may follow the line that it has, and end the process.
+
+    `parser` is that of the program without a command; `context` is made when the queue or the settings are needed.
+    """
+    line = os.environ.get("COMP_LINE", "")
+    actions = parser.add_subparsers()
+    for command in COMMANDS:
+        added = actions.add_parser(command.name, help=tr(command.summary))
+        # Only the command of this line is loaded: Tab must answer at once.
+        if command.name in line.split()[1:2]:
+            declare(added, command)
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=_Words(context))
 
 
 def option_strings(command_name: str) -> list[tuple[str, str]]:
     """Return (option, help) of every visible long option of a command."""
     command = next(command for command in COMMANDS if command.name == command_name)
-    parser = Parser(prog=f"skyreels-tui {command.name}")
-    importlib.import_module(command.module).configure(parser, command.name)
+    parser = Parser(prog=f"{PROGRAM} {command.name}")
+    declare(parser, command)
     return [
         (option, "" if action.help is None else action.help.replace("%%", "%"))
-        for action in parser._actions
+        for action in parser.declared
         if action.help != argparse.SUPPRESS
         for option in action.option_strings
         if option.startswith("--")
     ]
 
 
-def _bash() -> str:
-    cases = "\n".join(
-        f'      {command.name}) words="{" ".join(option for option, _ in option_strings(command.name))}" ;;'
-        for command in COMMANDS
-    )
-    return BASH.format(commands=" ".join(command.name for command in COMMANDS), cases=cases)
+class _Words(BaseCompleter):
+    """Completes the values of options and arguments by what their help calls them; files where nothing is known."""
+
+    def __init__(self, context: Callable[[], Context]) -> None:
+        self._context = context
+
+    def __call__(
+        self, *, prefix: str, action: argparse.Action, parser: argparse.ArgumentParser, parsed_args: argparse.Namespace
+    ) -> Iterable[str]:
+        """Return what may be typed in place of `prefix`."""
+        if action.dest == "batch":
+            return self._ask(_all_batches)
+        match action.metavar:
+            case "ID":
+                return self._ask(_all_jobs)
+            case "MODEL":
+                names = [name for one in CHECKPOINTS.values() for name in (one.family, *one.tasks)]
+                return dict.fromkeys(names, "")
+            case "TASK":
+                return {task.name: tr(task.title) for task in TASKS}
+            case "KEY":
+                return _settings()
+            case "VALUE":
+                return _values(getattr(parsed_args, "key", ""))
+            case "WORD":
+                return _options(action.dest)
+        return FilesCompleter()(prefix=prefix, action=action, parser=parser, parsed_args=parsed_args)
+
+    def _ask(self, read: Callable[[Context], Offers]) -> Offers:
+        try:
+            context = self._context()
+            # Tab makes no queue where there is none.
+            return read(context) if context.folders.database.exists() else {}
+        except (PipelineError, OSError):
+            return {}
 
 
-def _zsh() -> str:
-    commands = "\n".join(f"      {_quoted(f'{command.name}:{tr(command.summary)}')}" for command in COMMANDS)
-    cases = "\n".join(
-        f"    {command.name}) options=({' '.join(option for option, _ in option_strings(command.name))}) ;;"
-        for command in COMMANDS
-    )
-    return ZSH.format(commands=commands, cases=cases)
+def _all_jobs(context: Context) -> Offers:
+    with context.queue() as queue:
+        return {str(job.id): safe(f"{job.label} ({tr(job.state)})", 60) for job in queue.jobs()}
 
 
-def _fish() -> str:
-    lines = ["# Files are offered besides the options, except for the first word."]
-    lines += [
-        f"complete -c skyreels-tui -n __fish_use_subcommand -f -a {command.name} -d {_quoted(tr(command.summary))}"
-        for command in COMMANDS
-    ]
-    lines += [
-        f"complete -c skyreels-tui -n '__fish_seen_subcommand_from {command.name}' -l {option[2:]} -d {_quoted(text)}"
-        for command in COMMANDS
-        for option, text in option_strings(command.name)
-    ]
-    return "\n".join(lines) + "\n"
+def _all_batches(context: Context) -> Offers:
+    with context.queue() as queue:
+        return dict.fromkeys(queue.batches(), "")
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "’") + "'"
+def _settings() -> Offers:
+    specs = dict(store.setting_specs())
+    tables = {f"models.{family}": "" for family in CHECKPOINTS}
+    return {name: tr(spec.help or spec.label) for name, spec in specs.items()} | tables
+
+
+def _values(key: str) -> Offers:
+    """The choices of a setting."""
+    spec = dict(store.setting_specs()).get(key)
+    if isinstance(spec, Choice):
+        return {option: tr(shown) for option, shown in spec.options}
+    return {"true": "", "false": ""} if isinstance(spec, Flag) else {}
+
+
+def _options(dest: str) -> Offers:
+    """The words that a task's field offers; `dest` ends with its name."""
+    for task in TASKS:
+        for name, spec in field_specs(task.request_type):
+            if isinstance(spec, Choice) and dest.endswith(name):
+                return {option: tr(shown) for option, shown in spec.options if option}
+    return {}
