@@ -167,7 +167,7 @@ PORTRAITS: dict[str, tuple[Make, str]] = {
     "one pixel": (dot, "dot.png: the picture is 1x1: each side needs at least 16 pixels"),
     "cut off": (cut_picture, "cut.png: the picture is damaged or cut off"),
     "over 100 megapixels": (vast, "vast.png: the picture has over 100 megapixels"),
-    "text": (text_sound, "notes.mp3: not a picture that can be read"),
+    "text": (text_sound, "notes.mp3: not a picture but a text"),
     "missing": (lambda folder: folder / "nowhere.png", "nowhere.png: no such file"),
     "folder": (lambda folder: folder, "is a directory"),
 }

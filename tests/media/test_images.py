@@ -33,7 +33,9 @@ def test_files_of_the_goldens_load_to_the_same_pixels(tmp_path):
     for case in facts["cases"]:
         path = tmp_path / case["name"]
         path.write_bytes(tensors[f"{case['name']}.file"].tobytes())
-        assert np.array_equal(np.asarray(load_image(path)), tensors[f"{case['name']}.rgb"]), case["name"]
+        same = np.array_equal(np.asarray(load_image(path)), tensors[f"{case['name']}.rgb"])
+        # The published script clips 16 bits to white; here the tones are kept.
+        assert same == (case["mode_on_disk"] != "I;16"), case["name"]
         info = probe_image(path)
         assert [info.width, info.height] == case["size_after"]
 

@@ -32,7 +32,7 @@ from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, sound_warnings
-from pipelines.media.read.images import load_image, transparency_warning
+from pipelines.media.read.images import colour_note, load_image, transparency_warning
 from pipelines.media.read.probe import probe_audio
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
@@ -145,7 +145,7 @@ def read_portrait(path: str, resolution: str) -> Portrait:
     image = load_image(path)
     target = nearest_bucket(AVATAR_BUCKETS[resolution], image.height, image.width)
     crop = fill_crop(image.height, image.width, target)
-    warnings = [transparency_warning(path)]
+    warnings = [transparency_warning(path), colour_note(path)]
     if crop.lost_share > MAX_CROPPED_SHARE:
         warnings.append(
             tr(

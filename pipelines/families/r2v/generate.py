@@ -20,7 +20,7 @@ from pipelines.front.memory import requested_plan
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, BucketTable, PixelShape, nearest_bucket, reference_frames
-from pipelines.media.read.images import letterbox, load_image, transparency_warning
+from pipelines.media.read.images import colour_note, letterbox, load_image, transparency_warning
 from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
 from pipelines.models.encoders.text import cut_warning
@@ -204,7 +204,8 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
 
 def request_warnings(request: ReferenceToVideo, tokenizer: Path) -> list[str]:
     """What a person should know about fields that had no or not their full effect."""
-    found = [cut_warning(request.prompt, tokenizer), *map(transparency_warning, request.ref_imgs)]
+    found = [cut_warning(request.prompt, tokenizer)]
+    found += [say(path) for path in request.ref_imgs for say in (transparency_warning, colour_note)]
     if request.guidance_scale <= 1 and request.negative_prompt.strip():
         found.append(tr("the negative prompt was ignored: it acts only when text guidance is above 1"))
     return [warning for warning in found if warning]

@@ -10,7 +10,7 @@ from pipelines.front.language import tr
 from pipelines.front.shapes import MODEL_FPS
 from pipelines.media.files import shown
 from pipelines.media.read.frames import frames_within
-from pipelines.media.read.probe import AudioInfo, image_is_whole, probe_audio, probe_image, probe_video
+from pipelines.media.read.probe import AudioInfo, image_damage, probe_audio, probe_image, probe_video
 
 MIN_SIDE = 16
 MAX_VIDEO_SIDE = 8192
@@ -27,7 +27,10 @@ def image_problem(path: str | Path) -> str:
         problem = _size_problem(info.width, info.height)
         if problem:
             return tr("{name}: the picture is {problem}", name=shown(path), problem=problem)
-        return "" if image_is_whole(path) else tr("{name}: the picture is damaged or cut off", name=shown(path))
+        damage = image_damage(path)
+        if not damage:
+            return ""
+        return tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=damage)
     except MediaError as error:
         return str(error)
 

@@ -10,15 +10,29 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.files import regular, shown
+from pipelines.media.read.kinds import RAW_ENDINGS, other_file, other_picture, read_picture
+from pipelines.media.read.tones import to_srgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "ICO", "TGA")
 """Read by Pillow itself; formats that start another program (EPS) are left out."""
 MAX_PIXELS = 100_000_000
+HEAD_BYTES = 65536
+DNG_VERSION = 50706
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> how to set it upright."""
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -48,7 +62,10 @@ def open_image(path: str | Path) -> Image.Image:
     except Image.DecompressionBombError:
         raise MediaError(_too_large(path)) from None
     except UNREADABLE:
-        raise MediaError(tr("{name}: not a picture that can be read (PNG, JPEG, WebP ...)", name=shown(path))) from None
+        raise MediaError(_not_read(Path(path))) from None
+    if DNG_VERSION in getattr(image, "tag_v2", {}) or Path(path).suffix.lower() in RAW_ENDINGS:
+        image.close()
+        raise MediaError(_convert(path, tr("a camera's raw photo")))
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise MediaError(_too_large(path, f" ({image.width}x{image.height})"))
@@ -56,15 +73,27 @@ def open_image(path: str | Path) -> Image.Image:
 
 
 def load_image(path: str | Path) -> Image.Image:
-    """Return the first frame upright (EXIF applied) in RGB; alpha is dropped, not blended."""
+    """Return the first frame upright (EXIF applied) in 8-bit sRGB; alpha is dropped, not blended."""
+    return _loaded(path)[0]
+
+
+def colour_note(path: str | Path) -> str:
+    """Return '' or what is uncertain about a picture's colours; MediaError as `load_image`."""
+    note = _loaded(path)[1]
+    return f"{shown(path)}: {note}" if note else ""
+
+
+def _loaded(path: str | Path) -> tuple[Image.Image, str]:
     with open_image(path) as image:
         try:
             image.load()
-            upright = _upright(image)
-            return upright if upright.mode == "RGB" else upright.convert("RGB")
+            with Path(path).open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            rgb, note = to_srgb(image, head)
+            return _upright(rgb, image), note
         except UNREADABLE as error:
             raise MediaError(
-                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=reason_for(error))
             ) from None
 
 
@@ -75,7 +104,7 @@ def transparency_warning(path: str | Path) -> str:
             transparent = image.has_transparency_data and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255
         except UNREADABLE as error:
             raise MediaError(
-                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=_reason(error))
+                tr("{name}: the picture is damaged or cut off ({reason})", name=shown(path), reason=reason_for(error))
             ) from None
     if not transparent:
         return ""
@@ -129,18 +158,40 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(rgb: Image.Image, stored: Image.Image) -> Image.Image:
+    """Turn a picture as the EXIF block of the stored one says."""
     try:
-        return ImageOps.exif_transpose(image)
+        turn = TURNS.get(stored.getexif().get(ExifTags.Base.Orientation, 1))
     except UNREADABLE:
         # A broken EXIF block says nothing about how to turn the picture.
-        return image
+        turn = None
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _not_read(path: Path) -> str:
+    """Say what a file is that no reader took."""
+    if kind := other_picture(path):
+        return _convert(path, kind)
+    name = shown(path)
+    if kind := read_picture(path):
+        return tr(
+            "{name}: a {kind} picture that is damaged, or of a kind that is not read: save it again as JPEG or PNG",
+            name=name,
+            kind=kind,
+        )
+    if kind := other_file(path):
+        return tr("{name}: not a picture but {kind}", name=name, kind=kind)
+    return tr("{name}: not a picture that can be read (PNG, JPEG, WebP ...)", name=name)
+
+
+def _convert(path: str | Path, kind: str) -> str:
+    return tr("{name}: {kind}, which is not read: convert it to JPEG or PNG", name=shown(path), kind=kind)
 
 
 def _too_large(path: str | Path, size: str = "") -> str:
     return tr("{name}: the picture has over 100 megapixels{size}: make it smaller", name=shown(path), size=size)
 
 
-def _reason(error: BaseException) -> str:
+def reason_for(error: BaseException) -> str:
     words = str(error).split("(")[0].strip()
     return words[:80] or type(error).__name__

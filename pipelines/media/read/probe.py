@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,8 @@ from pipelines.media.read.headers import (
     stream_lines,
     wave_claim,
 )
-from pipelines.media.read.images import UNREADABLE, open_image, upright_size
+from pipelines.media.read.images import UNREADABLE, open_image, reason_for, upright_size
+from pipelines.media.read.kinds import is_protected, other_file, other_picture
 from pipelines.media.read.tracks import DAMAGE, choose, playing_order
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.6, 1.1, 3.5
@@ -114,8 +114,8 @@ def probe_image(path: str | Path) -> ImageInfo:
     return _probe_image(path)[0]
 
 
-def image_is_whole(path: str | Path) -> bool:
-    """Say whether every pixel of a picture can be decoded; answered from the same look as `probe_image`."""
+def image_damage(path: str | Path) -> str:
+    """Return '' when every pixel of a picture can be decoded, else why not; from the same look as `probe_image`."""
     return _probe_image(path)[1]
 
 
@@ -162,15 +162,16 @@ def _is_hidden(line: str) -> bool:
 
 
 @per_file
-def _probe_image(path: Path) -> tuple[ImageInfo, bool]:
-    """Return the facts, and whether every pixel could be decoded: a cut-off picture has a whole header."""
+def _probe_image(path: Path) -> tuple[ImageInfo, str]:
+    """Return the facts, and why not every pixel could be decoded: a cut-off picture has a whole header."""
     with open_image(path) as image:
-        whole = False
-        with suppress(*UNREADABLE):
+        damage = ""
+        try:
             image.load()
-            whole = True
+        except UNREADABLE as error:
+            damage = reason_for(error)
         width, height = upright_size(image)
-        return ImageInfo(path, width, height, image.format or ""), whole
+        return ImageInfo(path, width, height, image.format or ""), damage
 
 
 @per_file
@@ -179,6 +180,7 @@ def _probe_video(path: Path) -> VideoInfo:
     first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", vf="showinfo", **{"frames:v": 1})
     done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
     facts, frames = listing(done.stdout)
+    _refuse_protected(path)
     if not frames:
         raise MediaError(f"{name}: {_no_video(path, done)}")
     across, _, down = facts["dimensions"].partition("x")
@@ -241,6 +243,7 @@ def _estimate(duration_s: float, rate: float) -> _Timing:
 @per_file
 def _probe_audio(path: Path) -> AudioInfo:
     name = shown(path)
+    _refuse_protected(path)
     heard, late_s = choose(path, SOUND_MEASURED_S, SOUND_LIMIT_S)
     if not heard.num_samples:
         raise MediaError(f"{name}: {_no_sound(path, heard.messages, heard.timed_out)}")
@@ -274,6 +277,12 @@ def _packed_samples(path: Path, track: int, rate: int, late_s: float) -> int:
     done = run(listed, time_limit_s=LISTING_LIMIT_S, max_bytes=16 << 20, check=False)
     ends = [packet.time_s + packet.duration_s for packet in listing(done.stdout)[1] if not packet.hidden]
     return 0 if done.timed_out or not ends else round((max(ends) + late_s) * rate)
+
+
+def _refuse_protected(path: Path) -> None:
+    """Raise MediaError for an encrypted file: what a decoder makes of it is noise, or nothing."""
+    if is_protected(path):
+        raise MediaError(tr("{name}: is encrypted (DRM): only its shop's own player can read it", name=shown(path)))
 
 
 def _no_video(path: Path, done: Finished) -> str:
@@ -317,7 +326,8 @@ def _not_media(path: Path, messages: str, otherwise: str) -> str:
         )
     if "moov atom not found" in messages and "misdetection possible" not in messages:
         return tr("cut off or never finished: its index (moov) is missing")
-    return otherwise
+    kind = other_picture(path) or other_file(path)
+    return tr("{problem}, but {kind}", problem=otherwise, kind=kind) if kind else otherwise
 
 
 def _is_picture(path: Path) -> bool:
