@@ -1,4 +1,4 @@
-"""Command line of the parity tool: exit code 0 only when everything was compared and agrees."""
+"""Command line of the parity tool: exit code 0 when something was compared in every file and no value differs."""
 
 from __future__ import annotations
 

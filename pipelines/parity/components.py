@@ -15,7 +15,7 @@ from pipelines.front.prompts import clean_prompt
 from pipelines.loading.keymap import WAN_VAE
 from pipelines.models.encoders.text import PromptEncoder, load_prompt_encoder, load_tokenizer
 from pipelines.models.vae.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
-from pipelines.parity.golden import Check, Golden, Replayer, close, exact
+from pipelines.parity.golden import ABSENT, Check, Golden, Replayer, close, each, exact
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import few_levels, fitting_arguments, padded_rows, stated
 
@@ -25,7 +25,8 @@ TINY_MANIFEST = "manifests/v2v.json"
 
 def replay_vae(golden: Golden) -> Iterator[Check]:
     """Encoding or decoding, by what the golden starts from."""
-    return replay_vae_encode(golden) if "video" in golden else replay_vae_decode(golden)
+    decoded = any(name.startswith(("decoder.", "frames", "unscaled", "conv2")) for name in golden.tensors)
+    return replay_vae_decode(golden) if decoded else replay_vae_encode(golden)
 
 
 def replay_vae_encode(golden: Golden) -> Iterator[Check]:
@@ -34,21 +35,21 @@ def replay_vae_encode(golden: Golden) -> Iterator[Check]:
     atol = stated(golden, "latents")
     video = golden["video"]
     yield from fitting_arguments(golden, dict(zip(("frames", "height", "width"), video.shape[2:], strict=True)))
-    layers = _stored_layers(golden)
+    layers = _stored_layers(golden, vae)
     with Recorder(vae, [*set(layers.values()), "quant_conv"]) as recorder:
         mean = encode_mean(vae, video)
     for name, layer in layers.items():
-        yield close(name, recorder.output(layer, _chunk(name)), golden[name], atol)
+        yield close(name, recorder.output(layer, _chunk(name)), golden.stored(name), atol)
     encoder_out = torch.cat([args[0] for args in recorder.inputs["quant_conv"]], dim=2)
-    yield close("encoder_out", encoder_out, golden["encoder_out"], atol)
+    yield close("encoder_out", encoder_out, golden.stored("encoder_out"), atol)
     moments = torch.cat(recorder.outputs["quant_conv"], dim=2)
-    yield close("moments", moments, golden["moments"], atol)
-    yield close("mean", mean, golden["mean"], atol)
-    yield close("latents", normalise(vae, mean), golden["latents"], atol)
+    yield close("moments", moments, golden.stored("moments"), atol)
+    yield close("mean", mean, golden.stored("mean"), atol)
+    yield close("latents", normalise(vae, mean), golden.stored("latents"), atol)
     for name in golden.tensors:
         if found := re.fullmatch(r"latents_first(\d+)", name):
             shortened = video[:, :, : int(found[1])]
-            yield close(name, normalise(vae, encode_mean(vae, shortened)), golden[name], atol)
+            yield close(name, normalise(vae, encode_mean(vae, shortened)), golden.stored(name), atol)
 
 
 def replay_vae_decode(golden: Golden) -> Iterator[Check]:
@@ -58,28 +59,30 @@ def replay_vae_decode(golden: Golden) -> Iterator[Check]:
     latents = golden["latents"]
     sizes = ("latent_frames", "latent_height", "latent_width")
     yield from fitting_arguments(golden, dict(zip(sizes, latents.shape[2:], strict=True)))
-    layers = _stored_layers(golden)
+    layers = _stored_layers(golden, vae)
     with Recorder(vae, [*set(layers.values()), "post_quant_conv", "decoder"]) as recorder:
         frames = torch.cat(list(decode_stream(vae, latents)), dim=2)
-    yield close("unscaled", denormalise(vae, latents), golden["unscaled"], atol)
-    yield close("conv2", torch.cat(recorder.outputs["post_quant_conv"], dim=2), golden["conv2"], atol)
+    yield close("unscaled", denormalise(vae, latents), golden.stored("unscaled"), atol)
+    yield close("conv2", torch.cat(recorder.outputs["post_quant_conv"], dim=2), golden.stored("conv2"), atol)
     for name, layer in layers.items():
-        yield close(name, recorder.output(layer, _chunk(name)), golden[name], atol)
+        yield close(name, recorder.output(layer, _chunk(name)), golden.stored(name), atol)
     unclamped = torch.cat(recorder.outputs["decoder"], dim=2)
-    yield close("frames_unclamped", unclamped, golden["frames_unclamped"], atol)
-    yield close("frames", frames, golden["frames"], atol)
+    yield close("frames_unclamped", unclamped, golden.stored("frames_unclamped"), atol)
+    yield close("frames", frames, golden.stored("frames"), atol)
     first = torch.cat(list(decode_stream(vae, latents[:, :, :1])), dim=2)
-    yield close("frames_first_latent_only", first, golden["frames_first_latent_only"], atol)
+    yield close("frames_first_latent_only", first, golden.stored("frames_first_latent_only"), atol)
     made = torch.from_numpy(truncate_to_bytes(frames))
-    yield few_levels("frames_uint8", made, golden["frames_uint8"], golden.tolerance["bytes"])
+    yield few_levels("frames_uint8", made, golden.stored("frames_uint8"), golden.tolerance["bytes"])
 
 
-def _stored_layers(golden: Golden) -> dict[str, str]:
-    """Stored tensor name of a layer's output in a chunk -> the layer's name in the network."""
+def _stored_layers(golden: Golden, vae: nn.Module) -> dict[str, str]:
+    """Stored tensor name of a layer's output in a chunk -> the layer's name in the network, for layers that it has."""
+    modules = {name for name, _ in vae.named_modules()}
     return {
-        name: WAN_VAE.rename(found[1])[0]
+        name: layer
         for name in golden.tensors
         if (found := re.fullmatch(r"((?:en|de)coder\..+)\.chunk\d+", name))
+        and (layer := WAN_VAE.rename(found[1])[0]) in modules
     }
 
 
@@ -93,10 +96,12 @@ def replay_text(golden: Golden) -> Iterator[Check]:
     length = int(golden.args.get("text_len", 512))
     atol = stated(golden, "context")
     blocks = [f"encoder.encoder.block.{i}" for i in range(encoder.encoder.config.num_layers)]
-    for number, prompt in enumerate(golden.args["prompts"]):
+
+    def compared(numbered: tuple[int, str]) -> Iterator[Check]:
+        number, prompt = numbered
         ids, mask = encoder.tokenize(clean_prompt(prompt), length)
-        yield exact(f"ids.{number}", ids, golden[f"ids.{number}"])
-        yield exact(f"mask.{number}", mask, golden[f"mask.{number}"])
+        yield exact(f"ids.{number}", ids, golden.stored(f"ids.{number}"))
+        yield exact(f"mask.{number}", mask, golden.stored(f"mask.{number}"))
         outputs = _BlockOutputs(encoder, blocks)
         with outputs:
             features = encoder(prompt, length)
@@ -104,9 +109,11 @@ def replay_text(golden: Golden) -> Iterator[Check]:
         used = int(mask.sum())
         for block, result in enumerate(outputs.results):
             if (name := f"block{block}.{number}") in golden:
-                yield close(name, result[:, :used], golden[name], atol)
+                yield close(name, result[:, :used], golden.stored(name), atol)
+
+    yield from each(enumerate(golden.args["prompts"]), compared)
     if "bucket_of_distance" in golden:
-        yield exact("bucket_of_distance", _buckets(encoder, golden), golden["bucket_of_distance"])
+        yield exact("bucket_of_distance", _buckets(encoder, golden), golden.stored("bucket_of_distance"))
 
 
 def load_text(golden: Golden, dtype: torch.dtype = torch.float32) -> PromptEncoder:
@@ -145,12 +152,15 @@ def replay_prompt_cleaning(golden: Golden) -> Iterator[Check]:
     """Cleaned prompts and their token ids, the padding included."""
     manifest = golden.data.get("manifest", TINY_MANIFEST)
     tokenizer = load_tokenizer(golden.find_checkpoint(manifest, golden.seed) / TOKENIZER_FOLDER)
-    for case in golden.data["cases"]:
+
+    def compared(case: dict[str, Any]) -> Iterator[Check]:
         clean = clean_prompt(case["raw"])
-        yield exact(f"clean {case['raw']!r}", clean, case["clean"])
+        yield exact(f"clean {case['raw']!r}", clean, case.get("clean", ABSENT))
         ids = tokenizer(clean, padding="max_length", max_length=512, truncation=True).input_ids
         expected = case["ids"] + [0] * (512 - len(case["ids"]))
         yield exact(f"ids {case['raw']!r}", ids, expected)
+
+    yield from each(golden.data["cases"], compared)
 
 
 REPLAYERS = (

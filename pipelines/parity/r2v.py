@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,20 @@ from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.transformer.load import load_transformer
 from pipelines.models.vae.vae import decode_stream, load_vae, to_frames
 from pipelines.parity import r2v_stages as stages
-from pipelines.parity.golden import Check, Golden, Replayer, exact, levels, numbers_in
+from pipelines.parity.golden import (
+    ABSENT,
+    LEVELS,
+    Check,
+    Golden,
+    NotHeld,
+    Replayer,
+    absent,
+    exact,
+    levels,
+    mean_limit,
+    number_in,
+    same_fields,
+)
 from pipelines.parity.record import Recorder
 from pipelines.sampling.denoise import Hooks, denoise
 from pipelines.sampling.schedulers import FlowUniPC, reference_timetable
@@ -45,10 +58,17 @@ class Run:
 
     @cached_property
     def pictures(self) -> list[Picture]:
-        """References boxed to the video's size."""
-        names = sorted(name for name in self.golden.tensors if re.fullmatch(r"raw\d+", name))
-        raw = [Image.fromarray(self.golden[name].numpy()) for name in names]
-        return [letterbox(image, self.height, self.width) for image in raw]
+        """References boxed to the video's size, from raw pictures or, where those are not held, as stored."""
+        numbers = {
+            int(found[1]) for name in self.golden.tensors if (found := re.fullmatch(r"(?:raw|boxed)(\d+)", name))
+        }
+        count = self.golden.args.get("references", len(numbers))
+        return [self._picture(number) for number in range(count)]
+
+    def _picture(self, number: int) -> Picture:
+        if f"raw{number}" not in self.golden and f"boxed{number}" in self.golden:
+            return self.golden[f"boxed{number}"].numpy()
+        return letterbox(Image.fromarray(self.golden[f"raw{number}"].numpy()), self.height, self.width)
 
     def __post_init__(self) -> None:
         args, folder = self.golden.args, self.golden.checkpoint()
@@ -58,7 +78,10 @@ class Run:
         generator = torch.Generator(args.get("generator_device", "cpu"))
         generator.manual_seed(args["generator_seed"] if "generator_seed" in args else args["seed"])
         self.noise = draw_noise(self.vae, self.shape, generator)
-        self.condition = encode_references(self.vae, self.pictures, generator)
+        try:
+            self.condition = encode_references(self.vae, self.pictures, generator)
+        except NotHeld:
+            self.pictures, self.condition = [], self.golden["condition"]
         self.predictor = self._predictor(folder)
 
     def _predictor(self, folder: Path) -> Predictor:
@@ -87,9 +110,8 @@ def pipeline(golden: Golden) -> Iterator[Check]:
     """A whole run with every stage's result."""
     args = golden.args
     run = Run(golden, args["height"], args["width"])
-    yield exact("references", len(run.pictures), args.get("references", len(run.pictures)))
     for i, picture in enumerate(run.pictures):
-        yield levels(f"boxed{i}", torch.from_numpy(picture), golden[f"boxed{i}"], 0)
+        yield levels(f"boxed{i}", torch.from_numpy(picture), golden.stored(f"boxed{i}"), 0)
     noise = golden.tolerance.get("noise", golden.tolerance)
     yield golden.close("noise", run.noise, atol=noise["atol"], rtol=noise.get("rtol", 0.0))
     yield golden.close("condition", run.condition)
@@ -99,7 +121,7 @@ def pipeline(golden: Golden) -> Iterator[Check]:
         yield golden.close(name, branch)
     after, calls = run.denoise()
     yield exact("transformer calls", calls, args.get("transformer_calls", calls))
-    yield golden.close("latents", torch.cat(after))
+    yield from latents_of_steps(golden, after)
     video = torch.cat(list(decode_stream(run.vae, after[-1])), dim=2)
     yield golden.close("video", video[:, :, :: every_nth(golden, "video")])
     yield stages.frame_levels(golden, "frames", to_frames(video)[:: every_nth(golden, "frames")])
@@ -110,34 +132,48 @@ def entry(golden: Golden) -> Iterator[Check]:
     args = golden.args
     sizes = [(golden[name].shape[1], golden[name].shape[0]) for name in sorted(golden.tensors) if name[:3] == "raw"]
     size = choose_size(WAN_BUCKETS[args["resolution"]], sizes)
-    yield exact("height, width", list(size), [args["height"], args["width"]])
-    yield exact("frames of the duration", reference_frames(args["duration"]), args["num_frames"])
+    yield same_fields("height, width", dict(zip(("height", "width"), size, strict=True)), args)
+    yield exact("frames of the duration", reference_frames(args["duration"]), args.get("num_frames", ABSENT))
     yield exact("references", len(sizes), args.get("references", len(sizes)))
     run = Run(golden, *size)
     after, _ = run.denoise()
-    for name, latents in (("latents_first", after[0]), ("latents_last", after[-1])):
-        yield golden.close(name, latents[slices(golden, name)])
+    yield from latents_of_steps(golden, after)
     frames = torch.cat([to_frames(chunk) for chunk in decode_stream(run.vae, after[-1])])
-    limits = numbers_in(golden.tolerance["frames"])
+    words = golden.tolerance["frames"]
+    limits = number_in(words, LEVELS), mean_limit(words)
     if "block_means" in golden:
         means = block_means(frames[:: every_nth(golden, "block_means")])
-        yield levels("block_means", means, golden["block_means"], *limits[:2])
+        yield levels("block_means", means, golden["block_means"], *limits)
     if "crop" in golden:
         side = golden["crop"].shape[1]
         top, left = (size[0] - side) // 2, (size[1] - side) // 2
         crop = frames[:: every_nth(golden, "crop"), top : top + side, left : left + side]
-        yield levels("crop", crop, golden["crop"], *limits[:2])
+        yield levels("crop", crop, golden["crop"], *limits)
+
+
+def latents_of_steps(golden: Golden, after: Sequence[Tensor]) -> Iterator[Check]:
+    """Latents of all steps together, or of single ones: `latents_first`, `latents_last`, `latents.3`, `latents3`."""
+    names = [name for name in golden.tensors if re.fullmatch(r"latents(?:[._]?(?:first|last|\d+))?", name)]
+    for name in names:
+        step = re.sub(r"latents[._]?", "", name)
+        if not step:
+            yield golden.close_steps(name, torch.cat(list(after)))
+        elif not step.isdigit() or int(step) < len(after):
+            latents = after[{"first": 0, "last": -1}[step] if not step.isdigit() else int(step)]
+            yield golden.close(name, latents[slices(golden, name)])
+    if not names:
+        yield absent("latents")
 
 
 def every_nth(golden: Golden, name: str) -> int:
     """8 where the golden says that every 8th frame is stored, else 1."""
-    found = re.search(r"every (\d+)(?:st|nd|rd|th)", golden.data["tensors"][name]["what"])
+    found = re.search(r"every (\d+)(?:st|nd|rd|th)", golden.what(name))
     return int(found[1]) if found else 1
 
 
 def slices(golden: Golden, name: str) -> tuple[slice, ...]:
     """The slices that the golden says were stored: '... [:, :, ::3, ::5, ::5]'."""
-    found = re.search(r"\[([^\]]*:[^\]]*)\]", golden.data["tensors"][name]["what"])
+    found = re.search(r"\[([^\]]*:[^\]]*)\]", golden.what(name))
     return tuple(stages.parse_slice(part.strip()) for part in found[1].split(",")) if found else (slice(None),)
 
 

@@ -6,14 +6,13 @@ import importlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import torch
 
 from pipelines.families import FAMILIES
 from pipelines.front.errors import PipelineError
-from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints
+from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints, each
 
 SUITES = (*(family.name for family in FAMILIES), "components")
 """Each is a module of this package that holds REPLAYERS."""
@@ -39,14 +38,20 @@ class Tally:
     passed: int = 0
     failed: int = 0
     unchecked: int = 0
+    """Stored, and no replayer knows what it is; or a file of which nothing could be compared."""
+    absent: int = 0
+    """Stages that a golden may hold and does not."""
+    empty: int = 0
+    """Files of which nothing could be compared."""
 
     @property
     def is_clean(self) -> bool:
-        """Nothing failed and nothing was left out."""
-        return not self.failed and not self.unchecked
+        """Something was compared in every file, and no value differs."""
+        return bool(self.passed) and not self.failed and not self.empty
 
     def __str__(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed, {self.unchecked} unchecked"
+        counts = f"{self.passed} passed, {self.failed} failed, {self.unchecked} unchecked"
+        return f"{counts}, {self.absent} not held" if self.absent else counts
 
 
 def replayers_of(family: str) -> Sequence[Replayer]:
@@ -79,6 +84,7 @@ def run_goldens(
             replayer = replayer_for(path.stem, replayers)
             if replayer is None:
                 tally.unchecked += 1
+                tally.empty += 1
                 write(f"{path.name}  UNCHECKED  no replayer for this name")
             elif replayer.slow and not slow:
                 write(f"{path.name}  SKIPPED  runs only with --slow")
@@ -95,12 +101,16 @@ def _replay(
     tally: Tally,
     write: Callable[[str], object],
 ) -> None:
-    count = 0
+    before, missing = tally.passed + tally.failed, set[str]()
     try:
         golden = Golden.read(path, checkpoints)
-        for check in chain(golden.declared(), replayer.replay(golden)):
-            count += 1
-            _count(path, check, tally, write)
+        for check in each((Golden.declared, replayer.replay), lambda stage: stage(golden)):
+            if check.held:
+                _count(path, check, tally, write)
+            elif check.name not in missing:
+                missing.add(check.name)
+                tally.absent += 1
+                write(f"{path.name}  {check.name}  NOT HELD")
     except STAGE_ERRORS as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _count(path, Check(f"stopped by {reason}", float("inf"), "no error", False), tally, write)
@@ -108,8 +118,9 @@ def _replay(
     for name in golden.unseen():
         tally.unchecked += 1
         write(f"{path.name}  {name}  UNCHECKED  stored but never compared")
-    if count == 0:
+    if tally.passed + tally.failed == before:
         tally.unchecked += 1
+        tally.empty += 1
         write(f"{path.name}  UNCHECKED  nothing compared")
 
 

@@ -74,7 +74,6 @@ def test_one_altered_number_fails(tmp_path, capsys, stem, tensor):
         ("tables", lambda data: data["timesteps"][3]["t"].__setitem__(1, 10.9)),
         ("tables", lambda data: data["constants"].update(shift=10)),
         ("tables", lambda data: data["video_frames_float_surprises"].pop()),
-        ("tables", lambda data: data.update(unknown_table=[])),
         ("image", lambda data: data["cases"]["case1"].update(crop_top=15)),
         ("audio", lambda data: data["clips"]["min16k"].update(loudness_lufs=-20.89)),
         ("audio", lambda data: data.update(do_normalize=True)),
