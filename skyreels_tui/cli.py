@@ -23,7 +23,7 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, declare
-from skyreels_tui.files.folders import find_folders
+from skyreels_tui.files.folders import find_folders, nearest_existing
 from skyreels_tui.settings.served import is_served
 from skyreels_tui.settings.settings import load
 
@@ -122,6 +122,10 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
         raise CommandError(tr("result-dir: the folder's name is not UTF-8, so the queue cannot store it"))
 
     settings, served = loaded.settings, is_served(os.environ)
+    above = nearest_existing(results)
+    if result_dir and not above.is_dir():
+        raise CommandError(tr("result-dir: {path} is a file, not a folder", path=above))
+
     return Context(Services(folders, settings, results, executor, warnings=loaded.warnings, served=served))
 
 

@@ -137,6 +137,15 @@ def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
     return Folders(config, state, xdg("XDG_CACHE_HOME", ".cache"), state / "logs", results)
 
 
+def nearest_existing(path: Path) -> Path:
+    """Return `path` or the nearest one above it that is there: a results folder is made at first use."""
+    for one in (path, *path.parents):
+        with suppress(OSError):
+            one.stat()
+            return one
+    return Path("/")
+
+
 def is_checkout(folder: Path) -> bool:
     """Whether the program runs from a copy of its repository instead of an installation."""
     return (folder / "pyproject.toml").is_file() and (folder / "skyreels_tui").is_dir()

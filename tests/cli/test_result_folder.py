@@ -41,6 +41,17 @@ def test_a_job_keeps_its_folder_whoever_runs_it(
     assert cli("show", "1", "--json").data["result_dir"] == str(wanted)
 
 
+@pytest.mark.parametrize("below", ["", "videos", "a/b"])
+def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_queued(
+    cli: Cli, picture: Path, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    call = cli(*ADD, picture, "--result-dir", tmp_path / "file" / below)
+    assert (call.code, call.out) == (2, "")
+    assert f"{tmp_path}/file is a file, not a folder" in call.err
+    assert cli("list", "--json").data == []
+
+
 @pytest.mark.parametrize("words", [("retry", 1), ("duplicate", 1), ("duplicate", 1, "--seeds", "7,8")])
 def test_copies_go_where_the_first_one_went(cli: Cli, picture: Path, tmp_path: Path, words: tuple[object, ...]) -> None:
     cli(*ADD, picture, "--result-dir", tmp_path / "X")

@@ -19,7 +19,7 @@ from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
 from skyreels_tui.ui.screens.models.models import ModelsScreen
-from skyreels_tui.words.times import size
+from skyreels_tui.words.sizes import size
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 from tests.ui.conftest import start  # noqa: F401 - a fixture
 

@@ -25,8 +25,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.commands.shared.stopping import Stop
-from skyreels_tui.downloads.elsewhere import TransferFile
-from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.downloads.transfers import Kind, State, Transfer
 from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import duration
@@ -100,7 +99,7 @@ def _shelved(checkpoint: Checkpoint, context: Context) -> Shelved:
 
 def _list(args: argparse.Namespace, context: Context) -> int:
     found = _shelf(context)
-    moving = {transfer.family: transfer for transfer in TransferFile(context.folders.live).others()}
+    moving = {transfer.family: transfer for transfer in context.services.elsewhere.others()}
     if args.json:
         output.data([{**shelved_data(one), "transfer": _transfer_data(moving, one)} for one in found])
         return Exit.OK
@@ -225,13 +224,8 @@ def _download(args: argparse.Namespace, context: Context) -> int:
 def _fetch(transfer: Transfer, context: Context) -> None:
     """Carry out a download that windows can see, with lines of progress; raises CommandError unless it is done."""
     context.folders.create()
-    windows, tell = TransferFile(context.folders.live), _Tell()
-
-    def hear(transfers: tuple[Transfer, ...]) -> None:
-        windows.write(transfers)
-        tell(transfers)
-
-    transfers = Transfers(_book(context), hear)
+    context.services.tell_transfers = _Tell()
+    transfers = context.services.transfers
     with Stop() as stop:
         transfers.add(transfer)
         while not transfers.wait_ended(TELL_S):

@@ -27,7 +27,8 @@ def _expected(_one: str, _many: str, count: int) -> str:
     return trn("expected %s argument", "expected %s arguments", count)
 
 
-# argparse looks its own words up through these two names, which otherwise know the language of the locale alone.
+# argparse looks its own words up through these two names. It has no other way in: gettext, behind them, knows the
+# language of the environment alone, and what is set there would reach every program that we start.
 argparse._ = tr  # type: ignore[attr-defined]
 argparse.ngettext = _expected  # type: ignore[attr-defined]
 
