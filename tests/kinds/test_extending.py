@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipelines", "skyreels_tui", "themes")
-WALKS = ("shell", "demo", "form", "home", "alone", "help_and_pages", "executor", "models")
+WALKS = ("shell", "demo", "form", "home", "alone", "help_and_pages", "executor", "models", "completion")
 NEW_FILE = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 NEW_ENTRY = re.compile(r"In `(\w+)` of `([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 
@@ -58,7 +58,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_room_knows_what_the_page_adds(extended: Path, tmp_path: Path, walk: str) -> None:
     environ = {
         **os.environ, "PYTHONPATH": str(extended), "SKYREELS_TUI_HOME": str(tmp_path / "home"),
-        "SKYREELS_TUI_LANGUAGE": "en", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "", "TERM": "xterm-256color",
+        "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "", "TERM": "xterm-256color",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("walk.py")), walk],

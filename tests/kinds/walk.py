@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -165,6 +167,18 @@ def executor() -> None:
     [job] = json.loads(run("list", "--all", "--json"))
     assert job["status"] == "done"
     assert Path(job["output"]).read_bytes() == (SAMPLES / "clip.mp4").read_bytes()
+
+
+def completion() -> None:
+    """Tab offers the task and the panel."""
+    for line, word in (("skyreels-tui add --task_type sti", "still_life"), ("skyreels-tui panel wea", "weather")):
+        environ = {
+            **os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "9",
+            "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        }  # fmt: skip
+        words = ["bash", "-c", 'exec "$@" 8>&1 9>/dev/null 1>/dev/null', "bash", sys.executable, "-m", "skyreels_tui"]
+        offered = subprocess.run(words, env=environ, capture_output=True, text=True, check=True, timeout=60).stdout
+        assert word in offered, (line, offered)
 
 
 def models() -> None:
