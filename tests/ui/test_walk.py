@@ -6,6 +6,7 @@ import asyncio
 import gettext
 import shutil
 import time
+from collections.abc import Callable
 
 import pytest
 from textual import events
@@ -68,7 +69,7 @@ async def seen(s, condition, timeout_s: float = 20.0) -> None:
         await asyncio.sleep(0.01)
 
 
-async def go(s, name: str) -> None:
+async def go(s, name: str, before_last: Callable[[], object] = lambda: None) -> None:
     """Press the keys that lead to a screen, each on the screen that the one before has opened."""
     s.add("runs")
     await s.shows("● ")
@@ -93,6 +94,8 @@ async def go(s, name: str) -> None:
                 ),
                 key,
             )
+        if place == len(WAYS[name]) - 1:
+            before_last()
         await s.press(key)
         await s.until(lambda before=before: s.app.screen is not before, f"what {key} opens")
     assert type(s.app.screen).__name__ == name

@@ -91,7 +91,7 @@ class LivePanel(Panel):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The lines that the content fills out of the rows it would like."""
-        return 1 if self.folded else self.body(width, self.rows).plain.count("\n") + 1
+        return 1 if self.folded else self.body(max(width, 1), self.rows).plain.count("\n") + 1
 
     def no_reading(self, sensor: str) -> Content:
         """Say why there is no reading: none has come yet, or the sensor failed."""

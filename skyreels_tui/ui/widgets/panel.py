@@ -75,11 +75,11 @@ class Panel(Widget, can_focus=True):
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Folded panels share one row: each takes what its line needs."""
-        return self.line(container.width).cell_length if self.folded else container.width
+        return self.line(max(container.width, 1)).cell_length if self.folded else container.width
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many rows as the body draws."""
-        return 1 if self.folded else self.body(width, container.height).plain.count("\n") + 1
+        return 1 if self.folded else self.body(max(width, 1), max(container.height, 1)).plain.count("\n") + 1
 
     def line(self, width: int) -> Content:
         """One line for a small terminal; `width` is what the container offers, use less."""

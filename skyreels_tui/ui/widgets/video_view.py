@@ -23,6 +23,7 @@ from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.halfblocks import fit, picture
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
@@ -166,12 +167,12 @@ class VideoView(Vertical):
                 for shot in shots:
                     if stop.is_set():
                         return
-                    self.app.call_from_thread(self._take, stop, shot)
+                    hand_over(self, self._take, stop, shot)
         except PipelineError as error:
             if not stop.is_set():
-                self.app.call_from_thread(self._take, stop, Shot(plain(str(error), "$text-error"), ""))
+                hand_over(self, self._take, stop, Shot(plain(str(error), "$text-error"), ""))
         if not stop.is_set():
-            self.app.call_from_thread(self._ended, stop)
+            hand_over(self, self._ended, stop)
 
     def _take(self, stop: threading.Event, shot: Shot) -> None:
         """Only what was asked for last is shown."""

@@ -24,6 +24,7 @@ from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.media_facts import Picture, Sound, facts, look
 from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
 
 VIEW = (36, 14)
@@ -128,7 +129,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
     def _look(self, path: str) -> None:
         known = facts(path, self._media)
         view = None if known.problem else look(path, self._media, *VIEW)
-        self.app.call_from_thread(self._show, path, known.problem or known.words, view)
+        hand_over(self, self._show, path, known.problem or known.words, view)
 
     def _show(self, path: str, words: str, view: Picture | Sound | None) -> None:
         entry = self.query_one(FileList).selected if self.is_mounted else None

@@ -39,6 +39,7 @@ from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.text import PromptField
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.more import More
+from skyreels_tui.ui.workers import hand_over
 
 PAUSE_S = 0.15
 """Typing rests this long before the files are checked again."""
@@ -166,12 +167,9 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, values, profile)
         own_model = self._services.settings.now.models.get(self.form_task.family, "")
         checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
-        self.app.call_from_thread(self._take_checked, values, checked)
+        hand_over(self, self._take_checked, values, checked)
 
     def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
-        if not self.is_mounted or not self.query("#form-checkpoint"):
-            # The form was left while its files were looked at.
-            return
         if values != self.values():
             # Something was typed meanwhile: another check is on its way.
             return
@@ -295,11 +293,22 @@ class FormScreen(Screen[None]):
             self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
 
     def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
+        """What is queued is told and remembered also where the form was left meanwhile."""
+        if job is not None:
+            self._remember(job)
+        self.call_later(self._show_answer, job, problems)
+
+    def _show_answer(self, job: Job | None, problems: Sequence[Problem]) -> None:
         self._submitting = False
         if job is None:
             # One of several is named by its number, 'entry 2.prompt'.
             self._show_problems([Problem(found.field.rpartition(".")[2], found.message) for found in problems])
             return
+        if self.is_current:
+            self.dismiss()
+        self._services.show_job(job.id)
+
+    def _remember(self, job: Job) -> None:
         self._history.add(job.request)
         if self._edits is not None:
             hub(self).tell(tr("Job {id} changed", id=job.id))
@@ -309,8 +318,6 @@ class FormScreen(Screen[None]):
             one = tr("Job {id} queued", id=job.id)
             many = tr("{count} jobs queued", count=self._copies)
             hub(self).tell(one if self._copies == 1 else many)
-        self.dismiss()
-        self._services.show_job(job.id)
 
     def _go_to(self, name: str) -> None:
         field = self._fields.get(name)

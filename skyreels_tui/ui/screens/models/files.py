@@ -20,6 +20,7 @@ from skyreels_tui.ui.drawing.safe import cells, column, cut_path, plain
 from skyreels_tui.ui.keys import MODEL_FILES, bindings
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import GIB, size
 
 _STYLES = {
@@ -98,10 +99,10 @@ class ModelFilesScreen(Screen[None]):
         try:
             plan = plan_download(self._model.checkpoint, damaged=self._book.damaged())
         except PipelineError as error:
-            self.app.call_from_thread(self._show, local_files(self._model), str(error))
+            hand_over(self, self._show, local_files(self._model), str(error))
             return
         tried = "; ".join((*plan.attempts, plan.repo_id))
-        self.app.call_from_thread(self._show, planned_files(self._model, plan), tried)
+        hand_over(self, self._show, planned_files(self._model, plan), tried)
 
     def _show(self, files: list[FileRow], note: str) -> None:
         if self.is_attached:

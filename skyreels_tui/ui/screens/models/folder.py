@@ -20,6 +20,7 @@ from skyreels_tui.ui.keys import MODEL_FOLDER, bindings
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.workers import hand_over
 
 SHOWN = 6
 """Completions listed at once."""
@@ -61,7 +62,7 @@ class FolderScreen(ModalScreen[str]):
     @work(thread=True, exclusive=True)
     def _look(self, path: str) -> None:
         problem = folder_problem(path, self._checkpoint)
-        self.app.call_from_thread(self._answer, path, problem)
+        hand_over(self, self._answer, path, problem)
 
     def _answer(self, path: str, problem: str) -> None:
         if problem:

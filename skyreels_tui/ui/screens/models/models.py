@@ -35,6 +35,7 @@ from skyreels_tui.ui.screens.models.folder import FolderScreen
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.transfer_words import status, transfer_lines
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
 
 _LOOKS = {
@@ -133,7 +134,7 @@ class ModelsScreen(Screen[None]):
         found = shelf(self._settings.now.models, damaged=self._book.damaged())
         cache = hub_cache()
         above = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
-        self.app.call_from_thread(self._show, number, found, shutil.disk_usage(above).free)
+        hand_over(self, self._show, number, found, shutil.disk_usage(above).free)
 
     def _show(self, number: int, found: tuple[Shelved, ...], free_bytes: int) -> None:
         if not self.is_mounted or number != self._looks:
@@ -263,7 +264,7 @@ class ModelsScreen(Screen[None]):
         try:
             plan = plan_download(model.checkpoint, damaged=self._book.damaged())
         except PipelineError as error:
-            self.app.call_from_thread(self._say, str(error))
+            hand_over(self, self._say, str(error))
             return
         offers: list[Offer] = []
         choices: list[tuple[str, ...]] = [(), *((task,) for task in model.checkpoint.tasks)]
@@ -275,7 +276,7 @@ class ModelsScreen(Screen[None]):
             except DiskFull as error:
                 problem = str(error)
             offers.append(Offer(tasks, _titles(tasks), part, problem))
-        self.app.call_from_thread(self._ask, FetchScreen(model.checkpoint, offers))
+        hand_over(self, self._ask, FetchScreen(model.checkpoint, offers))
 
     def _ask(self, question: FetchScreen) -> None:
         if not self.is_current:
@@ -361,7 +362,7 @@ class ModelsScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="plan")
     def _count(self, model: Shelved) -> None:
-        self.app.call_from_thread(self._ask_purge, model, removable(model.checkpoint))
+        hand_over(self, self._ask_purge, model, removable(model.checkpoint))
 
     def _ask_purge(self, model: Shelved, folders: tuple[tuple[object, int], ...]) -> None:
         if not self.is_current:
@@ -389,13 +390,13 @@ class ModelsScreen(Screen[None]):
             words = tr("{size} freed", size=size(remove(model.checkpoint)))
         except OSError as error:
             words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=reason_of(error))
-        self.app.call_from_thread(self._removed, model.checkpoint.family, words)
+        # What was deleted is no longer being fetched, whether or not somebody still looks.
+        self._transfers.cancel(model.checkpoint.family)
+        hand_over(self, self._removed, words)
 
-    def _removed(self, family: str, words: str) -> None:
-        self._transfers.cancel(family)
+    def _removed(self, words: str) -> None:
         self._say(words)
-        if self.is_mounted:
-            self._look()
+        self._look()
 
     def action_copy(self) -> None:
         """Copy the shell command."""

@@ -14,6 +14,7 @@ from pipelines.front.errors import Cancelled, PipelineError
 from pipelines.front.language import tr
 from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
+from skyreels_tui.ui.workers import hand_over
 
 Ended = Callable[[Path | None, str, str], None]
 """Hears the file that was made, None when none was, what to tell a person, and how serious it is."""
@@ -63,7 +64,7 @@ class Joining:
             if done != told:
                 told = done
                 words = tr("joining: {done} of {count} videos ready", done=done, count=len(chosen))
-                self._screen.app.call_from_thread(self._say, words)
+                hand_over(self._screen, self._say, words)
 
         made, severity = None, "information"
         try:
@@ -78,7 +79,7 @@ class Joining:
             words, severity = tr("Not joined: {reason}", reason=error), "error"
         else:
             made, words = target, tr("Joined to {name}", name=target.name)
-        self._screen.app.call_from_thread(self._end, made, words, severity)
+        hand_over(self._screen, self._end, made, words, severity)
 
     def _say(self, words: str) -> None:
         self.words = words

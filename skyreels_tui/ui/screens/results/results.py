@@ -39,6 +39,7 @@ from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.video_list import VideoList
 from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.shell_words import shell_word
 from skyreels_tui.words.sizes import size
 
@@ -134,7 +135,7 @@ class ResultsScreen(Screen[None]):
                 self._read(folder)
 
     def _read(self, folder: Path) -> None:
-        self.app.call_from_thread(self._take, gallery.videos(folder))
+        hand_over(self, self._take, gallery.videos(folder))
 
     def _take(self, found: list[Video]) -> None:
         if self.is_mounted:
@@ -159,10 +160,10 @@ class ResultsScreen(Screen[None]):
             found = gallery.with_recipe_inside(video)
             learned += [found] if found.recipe else []
             if learned and (index == len(unknown) - 1 or time.monotonic() - told_s > LEARN_S):
-                self.app.call_from_thread(self._learn, learned)
+                hand_over(self, self._learn, learned)
                 learned, told_s = [], time.monotonic()
         if learned and not self._gone.is_set():
-            self.app.call_from_thread(self._learn, learned)
+            hand_over(self, self._learn, learned)
 
     def _learn(self, learned: Sequence[Video]) -> None:
         known = {(video.path, video.modified_s): video for video in learned}
@@ -293,10 +294,10 @@ class ResultsScreen(Screen[None]):
         try:
             target = gallery.save_last_frame(path)
         except (PipelineError, OSError) as error:
-            self.app.call_from_thread(self._tell, str(error), "error")
+            hand_over(self, self._tell, str(error), "error")
             return
         task, field = first_taking("image")
-        self.app.call_from_thread(self._open, task.name, {field: (str(target),), **profile})
+        hand_over(self, self._open, task.name, {field: (str(target),), **profile})
 
     def action_again(self) -> None:
         """Open the form with this video's request."""

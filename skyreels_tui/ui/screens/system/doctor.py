@@ -20,6 +20,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import DOCTOR, bindings
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.workers import hand_over
 
 NAME_WIDTH = 20
 _STYLES = {State.OK: "$text-success", State.NOTE: "$text-muted", State.WARN: "$text-warning", State.BAD: "$text-error"}
@@ -82,7 +83,7 @@ class DoctorScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="doctor")
     def _examine(self) -> None:
         facts = gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing)
-        self.app.call_from_thread(self._show, run_checks(facts))
+        hand_over(self, self._show, run_checks(facts))
 
     def _show(self, checks: list[Check]) -> None:
         if self.is_mounted:

@@ -28,6 +28,7 @@ from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.fetching import FetchLine
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
 from skyreels_tui.ui.widgets.media_facts import Facts, Picture, Sound, facts, look
+from skyreels_tui.ui.workers import hand_over
 
 VIEW_COLUMNS, VIEW_ROWS = 22, 6
 LEAST_PATH = 24
@@ -298,9 +299,9 @@ class FilesField(Field):
     def _examine(self, files: tuple[str, ...], selected: str) -> None:
         media = self.files_spec.media
         known = {path: facts(path, media) for path in files if token_name(path) is None}
-        self.app.call_from_thread(self._take_facts, files, known)
+        hand_over(self, self._take_facts, files, known)
         view = look(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
-        self.app.call_from_thread(self._take_view, selected, view)
+        hand_over(self, self._take_view, selected, view)
 
     def _take_facts(self, files: tuple[str, ...], known: dict[str, Facts]) -> None:
         # Of other files than these another look is on its way.
