@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +40,39 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True, private: bool 
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(path.parent, len(data), shutil.disk_usage(path.parent).free) from error
         raise
+
+
+def write_new(path: Path, data: bytes, *, private: bool = True) -> Path:
+    """Put `data` at `path`, whole and durably, or beside it with a number where the name is taken; returns where.
+
+    Nothing that is there is replaced or followed, also what comes there meanwhile. Raises DiskFull or OSError.
+    """
+    temporary = _beside(path)
+    try:
+        with open(temporary, "wb", opener=_creator(0o600 if private else 0o666)) as file:
+            file.write(data)
+        return put_new(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(path.parent, len(data), shutil.disk_usage(path.parent).free) from error
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def put_new(temporary: Path, wanted: Path, *, free_too: Sequence[str] = ()) -> Path:
+    """Give a file the wanted name, durably, or one with a number where that is taken; returns it.
+
+    `free_too` are endings under which nothing may lie beside it either. Nothing that is there is touched.
+    """
+    sync(temporary)
+    number, target = 1, wanted
+    while any(map(_is_there, map(target.with_suffix, free_too))) or not _take_name(temporary, target):
+        number += 1
+        target = wanted.with_stem(f"{wanted.stem}-{number}")
+    sync(target.parent)
+    return target
 
 
 def put_in_place(temporary: Path, final: Path) -> None:
@@ -81,6 +114,30 @@ def private_opener(path: str, flags: int) -> int:
     with suppress(PermissionError):
         os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _take_name(temporary: Path, target: Path) -> bool:
+    """Rename unless the name is taken, in one step: False then."""
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without second names: the name is taken with an empty file, which the whole one replaces.
+        try:
+            os.close(_creator(0o600)(target, os.O_WRONLY | os.O_CREAT))
+        except FileExistsError:
+            return False
+        temporary.replace(target)
+        return True
+    temporary.unlink()
+    return True
 
 
 def _creator(mode: int) -> Callable[[str | Path, int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -11,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.durable import make_folder, write_whole
+from pipelines.front.durable import make_folder, write_new, write_whole
 from pipelines.front.language import tr
 from pipelines.tasks import TASKS
 
@@ -137,6 +138,8 @@ def rename(video: Video, name: str) -> Path:
     if target == video.path:
         return target
     old, new = _pair(video.path)[1], _pair(target)[1]
+    if taken := next((path for path in (target, new) if _exists(path)), None):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(taken))
     if video.recipe:
         recipe = video.recipe
         if "request" not in recipe:
@@ -183,8 +186,7 @@ def save_last_frame(video: Path) -> Path:
             return target
         number += 1
         target = first.with_stem(f"{first.stem}-{number}")
-    write_whole(target, data, private=False)
-    return target
+    return write_new(target, data, private=False)
 
 
 # Trash

@@ -269,20 +269,26 @@ def test_another_queue_in_its_place_counts_on_and_keeps_the_copies(home, tmp_pat
     assert before <= {label for copy in backups(home.path) for label in labels_in(copy)}
 
 
-def test_a_new_queue_does_not_use_the_numbers_of_films_that_are_there(tmp_path):
-    results = tmp_path / "result"
-    (results / "talking_avatar").mkdir(parents=True)
-    (results / "talking_avatar" / "20260101-120000-41-name-seed7.mp4").write_bytes(b"")
-    (results / "20260101-120000-12-name.mp4").write_bytes(b"")
-    (results / "20260101-120000-99999999999-name.mp4").write_bytes(b"")
-    with closing(open_store(tmp_path / "queue.db", results=results)) as store:
-        assert store.add(entry("first")).id == 42
+def test_a_new_queue_after_a_lost_one_does_not_use_the_numbers_of_films_that_are_there(home):
+    folder = home.results / "talking_avatar"
+    folder.mkdir(parents=True)
+    (folder / "20260101-120000-41-name-seed7.mp4").write_bytes(b"")
+    (home.results / "20260101-120000-12-name.mp4").write_bytes(b"")
+    (home.results / "20260101-120000-99999999999-name.mp4").write_bytes(b"")
+    state_folder_gone(home)
+    with pytest.raises(DatabaseUnusable) as caught:
+        home.open()
+    start_new(caught.value)
+    assert home.add() == 42
 
 
 def test_where_no_queue_has_been_nothing_is_asked(tmp_path):
     (tmp_path / "jobs").mkdir()
     (tmp_path / "live").mkdir()
-    with closing(open_store(tmp_path / "queue.db", memory=tmp_path / "queue.json", results=tmp_path / "none")) as store:
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "20260101-120000-41-name.mp4").write_bytes(b"")
+    where = {"memory": tmp_path / "queue.json", "results": tmp_path / "result"}
+    with closing(open_store(tmp_path / "queue.db", **where)) as store:
         assert store.add(entry("first")).id == 1
 
 

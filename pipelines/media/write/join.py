@@ -11,7 +11,7 @@ from typing import Any
 
 import ffmpeg
 
-from pipelines.front.durable import make_folder, put_in_place
+from pipelines.front.durable import make_folder, put_in_place, put_new
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.media.ffmpeg import file_url, run
@@ -31,8 +31,16 @@ def tell_nobody(_: int) -> None:
     """The default for `tell`."""
 
 
-def join_clips(paths: Sequence[str | Path], output: str | Path, *, tell: Callable[[int], None] = tell_nobody) -> Path:
-    """Write the clips one after the other to `output` (mp4) and return it; MediaError or DiskFull.
+def join_clips(
+    paths: Sequence[str | Path],
+    output: str | Path,
+    *,
+    tell: Callable[[int], None] = tell_nobody,
+    replace: bool = False,
+) -> Path:
+    """Write the clips one after the other to an mp4 and return it; MediaError or DiskFull.
+
+    It is `output`, with a number where something has that name by the time it is ready, or with `replace` in its place.
 
     Stream copy when all have the same codec, size and rate, else re-encoded to the most common size and rate;
     silence stands where a clip has no sound and another has. `tell` is called with the number of clips that are
@@ -66,10 +74,12 @@ def join_clips(paths: Sequence[str | Path], output: str | Path, *, tell: Callabl
                     wanted=sum(counts),
                 )
             )
-        put_in_place(temporary, output)
+        if replace:
+            put_in_place(temporary, output)
+            return output
+        return put_new(temporary, output, free_too=(".json",))
     finally:
         shutil.rmtree(bench, ignore_errors=True)
-    return output
 
 
 def _encode_alike(

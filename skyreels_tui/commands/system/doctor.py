@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.front import language
-from pipelines.front.durable import write_whole
+from pipelines.front.durable import write_new, write_whole
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -46,7 +46,9 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     if args.bundle is not None:
         path = Path(args.bundle or f"skyreels-tui-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
         settings = dataclasses.asdict(context.settings)
-        _write(path, make_bundle(facts, checks, _jobs(context), settings, str(Path.home()), getpass.getuser()))
+        text = make_bundle(facts, checks, _jobs(context), settings, str(Path.home()), getpass.getuser())
+        # A name of our own choice is a free one.
+        path = _write(path, text, new=not args.bundle)
         output.path(str(path.absolute()))
     elif args.json:
         output.data({"facts": dataclasses.asdict(facts), "checks": [dataclasses.asdict(check) for check in checks]})
@@ -120,8 +122,11 @@ def _jobs(context: Context) -> list[Job]:
         return []
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, new: bool = False) -> Path:
     try:
+        if new:
+            return write_new(path, text.encode(), private=False)
         write_whole(path, text.encode(), durable=False, private=False)
     except OSError as error:
         raise CommandError(f"{path}: {reason_of(error)}", Exit.FAILED) from None
+    return path

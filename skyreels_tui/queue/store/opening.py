@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
@@ -195,7 +195,7 @@ def _trace(where: Whereabouts) -> str:
     if any(_work_folders(path)):
         return tr("there are work folders of its jobs")
     known = copies.remembered(where.memory)
-    if known is not None and (known.last_id or any(_result_numbers(where.results))):
+    if known is not None and known.last_id:
         return tr("{memory} remembers it", memory=where.memory)
     return ""
 
@@ -238,7 +238,8 @@ def _know_oneself(connection: sqlite3.Connection, where: Whereabouts) -> None:
         return
     found = [copies.identity_in(one) for one in copies.copies_of(path)]
     own = [one.copies for one in (known, *found) if one is not None and one.queue == identity.queue]
-    last_id = _last_known_id(where)
+    # Films of others may lie where a first queue writes: its numbers begin at 1 all the same.
+    last_id = _last_known_id(where if identity.queue else replace(where, results=None))
     if identity.queue and known is not None:
         _log.warning("the queue is an older copy, or another queue, put in place of %s", known.queue)
     with _writing(connection):

@@ -68,7 +68,7 @@ class Joining:
 
         made, severity = None, "information"
         try:
-            join_clips([video.path for video in chosen], target, tell=tell)
+            target = join_clips([video.path for video in chosen], target, tell=tell)
             label = " + ".join(video.label for video in chosen)
             gallery.write_recipe(target.with_suffix(".json"), {"label": label[:200]})
         except Cancelled:
