@@ -194,6 +194,7 @@ def test_everything_that_the_program_keeps_is_private_after_real_use(tmp_path, u
     wish = ["--profile", "demo", "--task_type", "reference_to_video", "--ref_imgs", str(SAMPLES / "astronaut.jpg")]
     calls = [
         ["settings", "set", "bell", "no"],
+        ["settings", "set", "result_dir", str(home / "result")],
         ["add", *wish, "--prompt", "x", "--resolution", "128P", "--duration", "1"],
         ["list"],
         ["run"],
