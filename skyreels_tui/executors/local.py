@@ -222,7 +222,7 @@ def _picture(path: Path, still: Path) -> str:
     if path.suffix != ".mp4":
         return str(path)
     if not still.exists():
-        from pipelines.media.video import last_frame_png
+        from pipelines.media.read.video import last_frame_png
 
         write_whole(still, last_frame_png(path))
     return str(still)

@@ -176,7 +176,7 @@ def save_last_frame(video: Path) -> Path:
 
     What else has the name stays as it is: then the name gets a number.
     """
-    from pipelines.media.video import last_frame_png
+    from pipelines.media.read.video import last_frame_png
 
     data = last_frame_png(video)
     first = video.with_name(f"{video.stem}-last.png")

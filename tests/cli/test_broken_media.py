@@ -14,7 +14,7 @@ from pipelines.demo import checkpoints
 from pipelines.front.errors import MediaError
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.images import load_image
-from pipelines.media.video import read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.tasks import task_named
 from skyreels_tui.requests.forms import build_request, check_form
 from tests.cli.conftest import Call

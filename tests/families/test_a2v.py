@@ -19,7 +19,7 @@ from pipelines.front.runtime import Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.probe import probe_audio, probe_video
-from pipelines.media.video import read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.running.pool import ModelPool
 from pipelines.tasks.talking_avatar import TalkingAvatar
 

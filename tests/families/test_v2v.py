@@ -19,7 +19,7 @@ from pipelines.front.progress import Progress, Stage, ignore_progress
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import WAN_BUCKETS
 from pipelines.media.read.probe import probe_video
-from pipelines.media.video import read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.tasks import shot_switching_extension, single_shot_extension

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.front.durable import make_folder, put_in_place, write_whole
-from pipelines.media.video import VideoWriter
+from pipelines.media.write.video import VideoWriter
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.files.folders import find_folders
 from tests.queue.demo_requests import SAMPLES

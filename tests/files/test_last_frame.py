@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.media.video import VideoWriter
+from pipelines.media.write.video import VideoWriter
 from skyreels_tui.results import gallery
 
 

@@ -10,7 +10,7 @@ from pipelines.media.read.check import video_problem
 from pipelines.media.read.colours import colour_warning
 from pipelines.media.read.probe import probe_video
 from pipelines.media.read.thumbnail import thumbnail
-from pipelines.media.video import read_tail
+from pipelines.media.read.video import read_tail
 from tests.media.films import LOSSLESS, ffmpeg, film, h264, moving
 
 PATCHES = [(128, 128, 128), (192, 48, 32), (48, 160, 64), (255, 255, 255)]

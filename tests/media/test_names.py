@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.read.thumbnail import frames_at
-from pipelines.media.video import last_frame
+from pipelines.media.read.video import last_frame
 from pipelines.media.write.join import join_clips
 from tests.media.films import ffmpeg, h264, moving
 

@@ -12,10 +12,11 @@ from pipelines.media import files
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.read.thumbnail import frames_at, play, thumbnail
-from pipelines.media.video import VideoWriter, read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.media.write.join import join_clips
 from pipelines.media.write.publish import publish, read_metadata
 from pipelines.media.write.verify import examine
+from pipelines.media.write.video import VideoWriter
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from tests.media.films import KEEP, LOSSLESS, counted, ffmpeg, film, h264, halves, moving, tone, turn
 

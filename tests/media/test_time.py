@@ -8,7 +8,7 @@ import pytest
 from pipelines.front.errors import MediaError
 from pipelines.media.read.check import video_problem
 from pipelines.media.read.probe import probe_video
-from pipelines.media.video import read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.media.write.publish import write_opening
 from tests.media.films import KEEP, counted, ffmpeg, film, h264, turn
 

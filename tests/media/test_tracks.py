@@ -11,8 +11,8 @@ from pipelines.front.runtime import Runtime
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.check import audio_problem
 from pipelines.media.read.probe import probe_audio
-from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
+from pipelines.media.write.video import VideoWriter
 from pipelines.tasks.talking_avatar import TalkingAvatar
 from tests.media.films import ffmpeg, h264, moving
 

@@ -6,7 +6,8 @@ import pytest
 from pipelines.front.errors import DiskFull, MediaError
 from pipelines.media.read.check import video_problem
 from pipelines.media.read.probe import probe_video
-from pipelines.media.video import VideoWriter, last_frame, read_tail
+from pipelines.media.read.video import last_frame, read_tail
+from pipelines.media.write.video import VideoWriter
 from tests.media.films import KEEP, LOSSLESS, counted, ffmpeg, film, h264, halves, moving, tone, turn
 
 SHOT = 9

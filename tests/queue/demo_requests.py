@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.demo import __file__ as demo_package
 from pipelines.front.request import Request
-from pipelines.media.video import VideoWriter
+from pipelines.media.write.video import VideoWriter
 from pipelines.tasks import task_named
 
 SAMPLES = Path(demo_package).parent / "samples"

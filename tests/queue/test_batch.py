@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.front.errors import InvalidRequest
-from pipelines.media.video import VideoWriter
+from pipelines.media.write.video import VideoWriter
 from skyreels_tui.queue.batches.batch import current, finalize, state_of
 from skyreels_tui.queue.batches.batch_file import read_batch, to_json, to_markdown
 from skyreels_tui.queue.errors import QueueError

@@ -87,7 +87,7 @@ def test_a_video_in_a_picture_field_gives_its_last_frame(tmp_path):
     import numpy as np
     from PIL import Image
 
-    from pipelines.media.video import VideoWriter
+    from pipelines.media.write.video import VideoWriter
 
     clip = tmp_path / "clip.mp4"
     with VideoWriter(clip, 128, 128, 24) as writer:

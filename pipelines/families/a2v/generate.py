@@ -34,8 +34,8 @@ from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, neare
 from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, sound_warnings
 from pipelines.media.read.images import colour_note, load_image, transparency_warning
 from pipelines.media.read.probe import probe_audio
-from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
+from pipelines.media.write.video import VideoWriter
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.sampling.schedulers import avatar_timetable

@@ -21,8 +21,8 @@ from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, BucketTable, PixelShape, nearest_bucket, reference_frames
 from pipelines.media.read.images import colour_note, letterbox, load_image, transparency_warning
-from pipelines.media.video import VideoWriter
 from pipelines.media.write.publish import publish
+from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
 from pipelines.models.transformer.load import load_transformer
 from pipelines.models.transformer.transformer import Context, SkyReelsTransformer

@@ -39,8 +39,9 @@ from pipelines.front.shapes import (
 )
 from pipelines.media.read.colours import colour_warning
 from pipelines.media.read.probe import probe_video
-from pipelines.media.video import VideoWriter, read_tail
+from pipelines.media.read.video import read_tail
 from pipelines.media.write.publish import publish
+from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
 from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
 from pipelines.running.heap import flat_heap

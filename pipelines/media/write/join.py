@@ -19,9 +19,9 @@ from pipelines.media.files import need_room, shown
 from pipelines.media.read.frames import frame_times, frames_within, read_frames, shown_at
 from pipelines.media.read.probe import VideoInfo, probe_audio, probe_video
 from pipelines.media.read.tracks import heard_stream
-from pipelines.media.video import VideoWriter
 from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.verify import examine
+from pipelines.media.write.video import VideoWriter
 
 RATE = 48000
 CONVERT_LIMIT_S = 3600.0

@@ -16,7 +16,7 @@ from pipelines.front.errors import MediaError
 from pipelines.media.ffmpeg import arguments, file_url, run
 from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo, probe_audio
 from pipelines.media.read.tracks import heard_stream
-from pipelines.media.video import BITEXACT, no_room, raise_write_error
+from pipelines.media.write.video import BITEXACT, no_room, raise_write_error
 
 MUX_LIMIT_S = 3600.0
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)

@@ -18,9 +18,9 @@ from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import need_room, plain, shown
 from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
-from pipelines.media.video import VideoWriter
 from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.verify import Facts, examine
+from pipelines.media.write.video import VideoWriter
 
 RECIPE = "recipe"
 """The key that marks a comment as ours; its value is the layout's version."""

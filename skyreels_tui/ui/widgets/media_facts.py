@@ -78,7 +78,7 @@ def look(path: str, media: Media, columns: int, rows: int) -> Picture | Sound | 
 
 def _picture(path: str, media: Media, columns: int, rows: int) -> Picture:
     from pipelines.media.read.images import load_image
-    from pipelines.media.video import last_frame
+    from pipelines.media.read.video import last_frame
     from skyreels_tui.ui.drawing.halfblocks import fit
 
     image = load_image(path) if media == "image" else last_frame(path)
