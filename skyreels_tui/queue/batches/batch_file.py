@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.errors import InvalidRequest, Problem
-from pipelines.front.language import reason_of, tr
+from pipelines.front.language import reason_of, tr, trn
 from pipelines.front.request import FieldSpec, Files, Flag, Number, Request, field_specs
 from pipelines.media.remote.address import is_address
 from pipelines.tasks import TASKS, task_named
@@ -105,9 +105,10 @@ def parse_json(text: str) -> list[RawEntry]:
         raise InvalidRequest([Problem("file", tr("must be a list of jobs: [ {...}, {...} ]"))])
     if any(isinstance(_jobs_of(entry), list) for entry in content):
         count = sum(len(jobs) for entry in content if isinstance(jobs := _jobs_of(entry), list))
-        message = tr(
+        message = trn(
+            "is a list of queues with {count} job in them, no list of jobs: take the list under 'jobs' of one of them",
             "is a list of queues with {count} jobs in them, no list of jobs: take the list under 'jobs' of one of them",
-            count=count,
+            count,
         )
         raise InvalidRequest([Problem("file", message)])
     wrong = [number for number, entry in enumerate(content, 1) if not isinstance(entry, dict)]
