@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -148,4 +147,4 @@ def _creator(mode: int) -> Callable[[str | Path, int], int]:
 def _beside(path: Path) -> Path:
     """A name in the same folder that nobody has, hidden and marked as unfinished."""
     name = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
-    return path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    return path.with_name(f".{name}.{os.urandom(4).hex()}.part")

@@ -19,8 +19,8 @@ FOLDERS = ("result_dir", "inbox")
 
 
 def is_served(environ: Mapping[str, str]) -> bool:
-    """Whether this process draws for a browser."""
-    return bool(environ.get(SERVED))
+    """Whether this process draws for a browser: our server says so, and so does the driver of any other."""
+    return bool(environ.get(SERVED)) or "web_driver" in environ.get("TEXTUAL_DRIVER", "")
 
 
 def why_locked(name: str) -> str:

@@ -23,7 +23,7 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
         from skyreels_tui.commands.jobs.plain import run_plain
 
         return run_plain(args, context)
-    if context.services.settings.served and (server := os.environ[SERVED]).isdecimal():
+    if context.services.settings.served and (server := os.environ.get(SERVED, "")).isdecimal():
         end_with_parent(int(server))
     # Textual draws to stderr; a browser's stand-in for the terminal names its own driver.
     if not context.services.settings.served and not all(

@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import re
-import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -151,7 +150,7 @@ def start_new(error: DatabaseUnusable) -> Path | None:
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection)
         with _writing(connection):
-            copies.write_identity(connection, secrets.token_hex(8), 0, last_id)
+            copies.write_identity(connection, os.urandom(8).hex(), 0, last_id)
         copies.remember(error.memory, copies.identity_of(connection))
     sync(error.path.parent)
     return kept
@@ -246,7 +245,7 @@ def _know_oneself(connection: sqlite3.Connection, where: Whereabouts) -> None:
         # Another process may have named it meanwhile.
         now = copies.identity_of(connection)
         copies.write_identity(
-            connection, now.queue or secrets.token_hex(8), max([now.copies, *(own if now.queue else [])]), last_id
+            connection, now.queue or os.urandom(8).hex(), max([now.copies, *(own if now.queue else [])]), last_id
         )
     copies.remember(memory, copies.identity_of(connection))
 
