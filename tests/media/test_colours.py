@@ -11,17 +11,8 @@ from pipelines.media.read.colours import colour_warning
 from pipelines.media.read.probe import probe_video
 from pipelines.media.read.thumbnail import thumbnail
 from pipelines.media.read.video import read_tail
-from tests.media.films import LOSSLESS, ffmpeg, film, h264, moving
-
-PATCHES = [(128, 128, 128), (192, 48, 32), (48, 160, 64), (255, 255, 255)]
-
-
-def patches(count: int = 4, height: int = 64, width: int = 128) -> np.ndarray:
-    """Frames of four upright bars: grey, red, green, white."""
-    frames = np.zeros((count, height, width, 3), np.uint8)
-    for index, colour in enumerate(PATCHES):
-        frames[:, :, index * width // 4 : (index + 1) * width // 4] = colour
-    return frames
+from tests.media.films import LOSSLESS, film, h264, moving
+from tests.media.looks import PATCHES, WIDE, fields, patches, tagged
 
 
 def seen(path) -> np.ndarray:
@@ -29,29 +20,6 @@ def seen(path) -> np.ndarray:
     frame = read_tail(path, 1, fps=None)[-1].astype(int)
     width = frame.shape[1] // 4
     return np.array([frame[frame.shape[0] // 2, index * width + width // 2] for index in range(4)])
-
-
-def tagged(path, matrix: str, primaries: str, transfer: str, *options: object, white: int = 203, full: bool = False):
-    """Film the bars as a camera of these colours does."""
-    to = f"zscale=p={primaries}:t={transfer}:m={matrix}:r={'full' if full else 'limited'}:npl={white}"
-    light = f"setparams=colorspace=gbr:color_primaries=bt709:color_trc=bt709:range=pc,zscale=t=linear:npl={white}"
-    tags = ("-colorspace", matrix, "-color_primaries", primaries, "-color_trc", transfer)
-    to = f"format=gbrp,{light},format=gbrpf32le,{to},format=yuv420p10le"
-    coder = options or ("-c:v", "libx264", "-crf", 4)
-    return film(path, patches(), 24, "-vf", to, *coder, *tags, "-color_range", "pc" if full else "tv")
-
-
-WIDE = {
-    "HLG": ("bt2020nc", "bt2020", "arib-std-b67"),
-    "PQ": ("bt2020nc", "bt2020", "smpte2084"),
-    "PQ with P3 primaries": ("bt2020nc", "smpte432", "smpte2084"),
-    "HLG in full range": ("bt2020nc", "bt2020", "arib-std-b67"),
-    "PQ of 100 nits": ("bt2020nc", "bt2020", "smpte2084"),
-    "BT.2020 without HDR": ("bt2020nc", "bt2020", "bt2020-10"),
-    "Display P3": ("bt709", "smpte432", "bt709"),
-    "BT.709 in 10 bit": ("bt709", "bt709", "bt709"),
-    "SMPTE 240M": ("smpte240m", "bt709", "bt709"),
-}
 
 
 @pytest.mark.parametrize("name", WIDE)
@@ -103,16 +71,6 @@ def test_the_matrix_is_the_tagged_one_else_that_of_its_size(tmp_path, height, wi
     )  # fmt: skip
     assert (probe_video(path).look.matrix == "unknown") == (not tags)
     assert np.abs(seen(path) - PATCHES).max() <= 4
-
-
-def fields(path, order: str, *coder: object, mark: bool = True, height: int = 576):
-    """Film a bar that moves between the two fields of every picture."""
-    first, name = {"tff": ("top", "tff"), "bff": ("bottom", "bff")}[order]
-    said = f"setfield={name}" if mark else "setfield=prog"
-    bar = f"overlay=x='mod(n*20\\,{height // 2})',tinterlace=interleave_{first},{said}"
-    black, white = (f"color={c}:s={w}x{height}:r=50:d=1.2" for c, w in (("black", height), ("white", 60)))
-    ffmpeg("-f", "lavfi", "-i", f"{black}[b];{white}[w];[b][w]{bar}", *coder, path)
-    return path
 
 
 def combs(path) -> int:
