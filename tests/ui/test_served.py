@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from skyreels_tui.settings.file import change_file
 from skyreels_tui.settings.served import COMMANDS
 from skyreels_tui.settings.settings import Settings, SettingsError, load
 from skyreels_tui.ui.widgets.fields.base import Field
@@ -13,8 +14,16 @@ from skyreels_tui.ui.widgets.fields.base import Field
 MINE = Settings(hook="say done")
 
 
+@pytest.fixture
+def file(tmp_path):
+    """The settings file that the app follows, with a hook in it."""
+    path = tmp_path / "home" / "config" / "settings.toml"
+    change_file(path, Settings(), MINE)
+    return path
+
+
 @pytest.mark.parametrize("served", [True, False])
-async def test_commands_are_shown_and_only_the_machine_s_own_terminal_changes_them(start, served):
+async def test_commands_are_shown_and_only_the_machine_s_own_terminal_changes_them(start, file, served):
     async with start(served=served, settings=MINE, size=(120, 60)) as s:
         await s.press("S")
         await s.shows("say done")
@@ -26,16 +35,17 @@ async def test_commands_are_shown_and_only_the_machine_s_own_terminal_changes_th
         await s.pilot.pause()
         assert (s.app.focused is hook) is not served
         await s.press("x", "ctrl+s")
-        await s.until(lambda: s.app.services.settings.path.exists() or served, "the file")
-    assert load(s.app.services.settings.path).settings.hook == ("" if served else s.app.services.settings.now.hook)
-    assert s.app.services.settings.now.hook == "say done" if served else s.app.services.settings.now.hook != "say done"
+        await s.until(lambda: served or load(file).settings.hook != "say done", "the file")
+        await s.pilot.pause()
+    assert (load(file).settings.hook == "say done") is served
 
 
 @pytest.mark.parametrize("changed", [{"hook": "x"}, {"webhook": "http://x"}, {"inbox": "/"}, {"models": {"r2v": "/"}}])
-async def test_no_screen_saves_them(start, changed):
+async def test_no_screen_saves_them(start, file, changed):
     async with start(served=True, settings=MINE) as s:
+        before = file.read_bytes()
         with pytest.raises(SettingsError):
             s.app.services.settings.change(dataclasses.replace(MINE, **changed))
-        assert s.app.services.settings.now == MINE and not s.app.services.settings.path.exists()
+        assert s.app.services.settings.now == MINE and file.read_bytes() == before
         s.app.services.settings.change(dataclasses.replace(MINE, bell=False))
-        assert s.app.services.settings.now.bell is False
+        assert load(file).settings == dataclasses.replace(MINE, bell=False)
