@@ -257,6 +257,19 @@ class SkyreelsApp(HubApp):
         """Ask what has to be asked, then leave."""
         self.quitting.ask()
 
+    def action_suspend(self) -> None:
+        """Give the terminal to the shell until `fg`; nothing that works here may stand still with the screen."""
+        if self._is_owner() and self.board.running is not None:
+            self.tell(
+                tr("Ctrl+Z would stop the running job too: q, then f, leaves the screen and lets it go on"), "warning"
+            )
+        elif any(transfer.is_busy for transfer in self.services.transfers.all):
+            self.tell(tr("Ctrl+Z would stop the download too: p on the Models screen pauses it first"), "warning")
+        elif self.is_web or self.is_headless:
+            self.tell(tr("There is no shell here to go back to"), "warning")
+        else:
+            self.action_suspend_process()
+
     def on_stop_and_leave(self) -> None:
         """Stop at the step edge, then exit."""
         self.quitting.stop_and_leave()

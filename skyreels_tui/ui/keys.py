@@ -45,6 +45,7 @@ EVERYWHERE = Scope("everywhere", mark("Everywhere"), (
     Key("ctrl+p", "Ctrl+P", "command_palette", mark("Commands"), mark("Find any command by name"), 98, True),
     Key("ctrl+q", "Ctrl+Q", "quit", mark("Quit"), mark("Leave; asks first when a job runs"), 0, True),
     Key("ctrl+t", "Ctrl+T", "themes", mark("Theme"), mark("Choose colours, with a live preview")),
+    Key("ctrl+z", "Ctrl+Z", "suspend", mark("Suspend"), mark("Back to the shell until fg; not while a job runs here")),
     Key("tab", "Tab", "app.focus_next", mark("Next"), mark("Go to the next panel or field")),
     Key("shift+tab", "Shift+Tab", "app.focus_previous", mark("Previous"), mark("Go to the panel or field before")),
 ))  # fmt: skip

@@ -78,3 +78,16 @@ async def test_a_changed_input_asks_and_one_key_starts_from_step_0(start, tmp_pa
         await s.until(lambda: s.app.board.get(job.id).state is JobState.HELD)
         await s.press("r")
         await s.until(lambda: s.state(job.id) is JobState.DONE)
+
+
+async def test_ctrl_z_never_stops_a_running_job_and_says_so_where_there_is_no_shell(start):
+    async with start(gated=True) as s:
+        await s.press("ctrl+z")
+        await s.shows("no shell here")
+        s.app.clear_notifications()
+        job = s.add("long")
+        await s.until(lambda: s.app.board.running is not None)
+        await s.press("ctrl+z")
+        await s.shows("q, then f")
+        s.executor.open_gate()
+        await s.until(lambda: s.state(job.id).value == "done")
