@@ -10,6 +10,7 @@ from pipelines.families.a2v.generate import read_voice
 from pipelines.front.runtime import Runtime
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.check import audio_problem
+from pipelines.media.read.headers import mp3_frame_bytes
 from pipelines.media.read.probe import probe_audio
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
@@ -168,6 +169,23 @@ def test_no_length_and_joined_files_are_read_whole(tmp_path, voice, name, twice)
         path.write_bytes(path.read_bytes() * 2)
     assert audio_problem(path, 0.4, 200) == ""
     assert probe_audio(path).duration_s == pytest.approx(4 if twice and joinable else 2, abs=0.2)
+
+
+@pytest.mark.parametrize("options", [(), ("-ar", 16000, "-b:a", "32k"), ("-q:a", 2), ("-write_id3v1", 1)])
+def test_an_mp3_with_the_header_of_a_longer_one_is_whole_unless_a_frame_is_cut(tmp_path, voice, options):
+    whole, kept = tmp_path / "whole.mp3", tmp_path / "kept.mp3"
+    ffmpeg("-stream_loop", 2, "-i", voice, *options, whole)
+    data, ends = whole.read_bytes(), [0]
+    at = 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    while data[at : at + 2] in (b"\xff\xfb", b"\xff\xf3"):
+        at += mp3_frame_bytes(data[at : at + 4])
+        ends.append(at)
+    middle = ends[len(ends) // 2]
+    kept.write_bytes(data[:middle] + data[at:])
+    assert audio_problem(kept, 0.4, 200) == ""
+    assert probe_audio(kept).duration_s == pytest.approx(3, abs=0.2)
+    kept.write_bytes(data[: middle + 40])
+    assert "cut off" in audio_problem(kept, 0.4, 200)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.m4a"])

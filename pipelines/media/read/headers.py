@@ -9,6 +9,11 @@ from pathlib import Path
 PLACEHOLDER_BYTES = 1 << 28
 """A WAV header's size from which on it is a placeholder: far more than the longest recording that is taken."""
 
+MP3_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+MP3_LOW_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+MP3_BYTES = 32 << 20
+"""More than the longest recording that is taken has at the highest rate."""
+
 
 def stream_lines(messages: str, kind: str) -> list[str]:
     """Return the input's stream lines of a kind; texts inside a file are indented deeper and cannot imitate them."""
@@ -44,6 +49,32 @@ def wave_claim(path: Path) -> float:
             return size / bytes_per_s if bytes_per_s and 0 < size < PLACEHOLDER_BYTES else 0.0
         at += 8 + size + size % 2
     return 0.0
+
+
+def mp3_ends_whole(path: Path) -> bool:
+    """Say whether an MP3's last frame is whole: an editor's old header claims more than there is, a transfer cuts."""
+    data = path.read_bytes()[:MP3_BYTES]
+    at = 0
+    if data[:3] == b"ID3" and len(data) > 10:
+        at = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    while at + 4 <= len(data) and data[at : at + 3] != b"TAG" and data[at : at + 8] != b"APETAGEX":
+        size = mp3_frame_bytes(data[at : at + 4])
+        if not size or at + size > len(data):
+            return False
+        at += size
+    return at == len(data) or data[at : at + 1] in (b"T", b"A")
+
+
+def mp3_frame_bytes(head: bytes) -> int:
+    """Return the length of a layer III frame; 0 when these four bytes begin none."""
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
+    if head[0] != 0xFF or head[1] < 0xE0 or layer != 1 or version == 1 or bitrate in (0, 15) or rate == 3:
+        return 0
+    first = version == 3
+    kilobits = (MP3_KILOBITS if first else MP3_LOW_KILOBITS)[bitrate - 1]
+    hertz = (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    return (144 if first else 72) * kilobits * 1000 // hertz + (head[2] >> 1 & 1)
 
 
 def pixel_format(line: str) -> str:

@@ -16,6 +16,7 @@ from pipelines.media.read.colours import Look, look_of
 from pipelines.media.read.headers import (
     header_duration,
     header_rate,
+    mp3_ends_whole,
     pixel_aspect,
     pixel_format,
     stream_lines,
@@ -262,13 +263,18 @@ def _probe_audio(path: Path) -> AudioInfo:
         heard.sample_rate,
         heard.channels,
         _claim(path, heard.messages),
-        is_damaged=DAMAGE.search(heard.messages) is not None,
+        is_damaged=DAMAGE.search(heard.messages) is not None or _mp3_is_cut(path, heard.messages),
         is_silent=heard.is_silent,
         track=heard.track,
         first_track=playing_order(heard.messages)[0],
         channel=heard.channel,
         late_s=late_s,
     )
+
+
+def _mp3_is_cut(path: Path, messages: str) -> bool:
+    """An MP3 has no end that a decoder would miss: a header that claims more and half a frame tell it together."""
+    return "filesize and duration do not match" in messages and not mp3_ends_whole(path)
 
 
 def _packed_samples(path: Path, track: int, rate: int, late_s: float) -> int:

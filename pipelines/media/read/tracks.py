@@ -29,7 +29,7 @@ MAX_TRACKS = 8
 AT_ONCE_BYTES = 4 << 20
 DAMAGE = re.compile(
     r"corrupt input packet|Packet corrupt|Invalid data found|Error while decoding|Decoding error|Error during demuxing"
-    r"|File ended prematurely|filesize and duration do not match|partial file|Input/output error|Invalid PCM packet"
+    r"|File ended prematurely|partial file|Input/output error|Invalid PCM packet"
 )
 """How ffmpeg says that something is missing or broken."""
 
