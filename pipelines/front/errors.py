@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,13 +72,26 @@ class OutOfMemory(PipelineError):
     """The memory plan does not fit, or an allocation failed."""
 
 
+def free_files(path: Path) -> int | None:
+    """How many more files fit where `path` is; None where the file system does not count them."""
+    try:
+        facts = os.statvfs(path)
+    except OSError:
+        return None
+    return facts.f_favail if facts.f_files else None
+
+
 class DiskFull(PipelineError):
     """A write found no room; the figures say how much is needed where."""
 
     def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
         self.path, self.needed_bytes, self.free_bytes = path, needed_bytes, free_bytes
+        self.no_inodes = free_bytes > needed_bytes and free_files(path) == 0
+        """The bytes would fit, but the file system has no room for another file."""
         super().__init__(
-            tr(
+            tr("no room for more files at {path}: delete some there", path=path)
+            if self.no_inodes
+            else tr(
                 "disk full at {path}: needs {needed}, {free} free",
                 path=path,
                 needed=size(needed_bytes),

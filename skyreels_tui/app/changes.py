@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.front.errors import PipelineError
+from pipelines.front.language import reason_of
 from skyreels_tui.queue.errors import QueueTrouble
 
 RETRY_S = 1.0
@@ -94,6 +95,8 @@ class Changes:
                 refused = error
             except PipelineError as error:
                 refused = error
+            except OSError as error:
+                refused = PipelineError(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
             self._asked.popleft()
             if self._trouble:
                 self._trouble = ""

@@ -10,7 +10,7 @@ from typing import Literal
 from pipelines.front.host_memory import available_bytes
 from pipelines.front.language import reason_of, tr
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.batches.inbox import Inbox
+from skyreels_tui.queue.batches.inbox import POLL_S, Inbox
 from skyreels_tui.queue.batches.inbox import Queue as InboxQueue
 from skyreels_tui.queue.engine import sweep
 from skyreels_tui.queue.engine.cancel import Why
@@ -45,6 +45,8 @@ class QueueOptions:
     """Prefer jobs of the task that ran last, without changing the order inside a batch."""
     inbox: Path | None = None
     """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
+    inbox_poll_s: float = POLL_S
+    """How often the inbox is looked at without being told of a change."""
     patience_s: float = PATIENCE_S
     """How long a change waits for other programs that write to the queue's file."""
     read_patience_s: float = PATIENCE_S
@@ -139,6 +141,7 @@ class Owner:
                 queue,
                 lambda text, level: say(text, level=level),
                 wake_waiting,
+                poll_s=options.inbox_poll_s,
                 beats=self._beats,
             )
             self.inbox.start()

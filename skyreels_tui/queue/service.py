@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.front.errors import InvalidRequest, Problem
-from pipelines.front.language import tr
+from pipelines.front.language import reason_of, tr
 from pipelines.front.request import Request
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine import work_folder
@@ -227,7 +227,11 @@ class QueueService:
     def restart(self, job_id: int) -> Job:
         """Forget the stored steps of a waiting or interrupted job and queue it from step 0."""
         folder = self.folders.jobs / str(job_id)
-        aside = work_folder.set_aside(folder)
+        try:
+            aside = work_folder.set_aside(folder)
+        except OSError as error:
+            words = tr("the stored steps of job {id} cannot be removed: {reason}", id=job_id, reason=reason_of(error))
+            raise QueueError(words) from error
         try:
             job = self._store.restart(job_id)
         except BaseException:

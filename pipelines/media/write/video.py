@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import shutil
 import threading
 from contextlib import suppress
@@ -163,9 +164,13 @@ class VideoWriter:
         raise_write_error(self.path, messages, needed_bytes=2 * size + (64 << 20))
 
 
+_NO_ROOM = re.compile(r"^\S.*: (?:No space left on device|Disk quota exceeded)\s*$", re.MULTILINE)
+"""ffmpeg reports an error of a write in words alone: 'Error writing trailer of a.mp4: No space left on device'."""
+
+
 def no_room(messages: str) -> bool:
-    """True when ffmpeg says that the disk, or a person's share of it, is full."""
-    return "No space left" in messages or "Disk quota exceeded" in messages
+    """True when ffmpeg ends a line with the system's words for a full disk; names of files stand before them."""
+    return _NO_ROOM.search(messages) is not None
 
 
 def raise_write_error(path: Path, messages: str, needed_bytes: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipelines.front.errors import Cancelled, InputChanged, PipelineError
-from pipelines.front.language import tr
+from pipelines.front.language import reason_of, tr
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
 from skyreels_tui.queue.engine import work_folder
@@ -22,7 +22,7 @@ from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
 from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, shortage
-from skyreels_tui.queue.errors import QueueTrouble
+from skyreels_tui.queue.errors import QueueError, QueueTrouble
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
@@ -209,6 +209,12 @@ class Runner:
         except QueueTrouble as error:
             self._show("idle", tr("{error}: waiting", error=error.cause))
             return None
+        except QueueError:
+            # The row has changed since it was read: looked at again.
+            return None
+        except OSError as error:
+            self._show("idle", tr("{error}: waiting", error=f"{error.filename or ''} {reason_of(error)}".strip()))
+            return None
 
     def _admit(self, job: Job) -> str:
         try:
@@ -235,7 +241,8 @@ class Runner:
         if self.waiting_for != text:
             self._parts.log.write(tr("queue waits, {text}", text=text), level="warning", job_id=job.id)
             self._show("idle", text)
-        reason = because(Code.WAITS_FOR_DISK, size=size(short.needed_bytes))
+        size_words = size(short.needed_bytes)
+        reason = because(Code.NO_INODES) if short.no_inodes else because(Code.WAITS_FOR_DISK, size=size_words)
         if job.reason != reason:
             self._store.attempts.note(job.id, reason)
 
@@ -445,7 +452,8 @@ class Runner:
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
-        self._write(lambda: self._store.attempts.requeue(job.id, reason=because(Code.DISK_FULL), run_seconds=seconds))
+        reason = because(Code.NO_INODES if getattr(error, "no_inodes", False) else Code.DISK_FULL)
+        self._write(lambda: self._store.attempts.requeue(job.id, reason=reason, run_seconds=seconds))
         self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=size(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:
@@ -459,6 +467,10 @@ class Runner:
                 return
             except QueueTrouble as error:
                 self._show("idle", tr("{error}: waiting", error=error.cause))
+            except QueueError as error:
+                # Somebody has changed the row by hand: what they made of it counts.
+                self._parts.log.write(str(error), level="warning")
+                return
             if self._closing:
                 return
             self._wake.wait(RETRY_S)

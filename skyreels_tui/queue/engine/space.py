@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.front.errors import DiskFull
+from pipelines.front.errors import DiskFull, free_files
 from pipelines.front.language import tr
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.words.sizes import size
 
 RESERVE_BYTES = 32 * 2**20
 """Stays free for the queue itself, logs and sidecars."""
+
+FILES_OF_A_JOB = 4
+"""A job writes at least a piece, a step, the video and its sidecar."""
 
 FreeBytes = Callable[[Path], int]
 
@@ -34,8 +37,12 @@ class Shortage:
     path: Path
     needed_bytes: int
     free_bytes: int
+    no_inodes: bool = False
+    """The bytes fit, but no more files do."""
 
     def __str__(self) -> str:
+        if self.no_inodes:
+            return tr("no room for more files on {path}: delete some there", path=self.path)
         return tr(
             "disk full: needs {needed} on {path}, {free} free",
             needed=size(self.needed_bytes),
@@ -57,8 +64,10 @@ def existing(path: Path) -> Path:
     return path
 
 
-def shortage(needs: Sequence[Need], free: FreeBytes = free_bytes) -> Shortage | None:
-    """The first file system on which the needs do not fit together; None when all fit."""
+def shortage(
+    needs: Sequence[Need], free: FreeBytes = free_bytes, files: Callable[[Path], int | None] = free_files
+) -> Shortage | None:
+    """The first file system on which the needs do not fit together, or no more files do; None when all fit."""
     by_device: dict[int, list[Need]] = {}
     for need in needs:
         by_device.setdefault(existing(need.path).stat().st_dev, []).append(need)
@@ -67,6 +76,9 @@ def shortage(needs: Sequence[Need], free: FreeBytes = free_bytes) -> Shortage | 
         left = free(group[0].path)
         if left < total:
             return Shortage(group[0].path, total, left)
+        room = files(existing(group[0].path))
+        if room is not None and room < FILES_OF_A_JOB:
+            return Shortage(group[0].path, total, left, no_inodes=True)
     return None
 
 
