@@ -18,6 +18,7 @@ from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.attempt_clock import AttemptClock
 from skyreels_tui.queue.engine.cancel import CancelToken, Why
 from skyreels_tui.queue.engine.executor import Executor, JobContext
+from skyreels_tui.queue.engine.failures import failure_words
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
@@ -430,7 +431,7 @@ class Runner:
             self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
         else:
             known = isinstance(error, PipelineError)
-            text = str(error) if known else f"{type(error).__name__}: {error}"
+            text = failure_words(error)
             self._parts.log.write(tr("job {id} failed: {error}", id=job.id, error=text), level="error", job_id=job.id)
             self._write(
                 lambda: self._store.attempts.fail(
