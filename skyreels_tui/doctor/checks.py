@@ -364,6 +364,17 @@ def check_settings(facts: Facts) -> Iterator[Check]:
         yield Check("settings", State.WARN, warning, tr("the default is used instead"), "skyreels-tui settings path")
 
 
+def check_threads(facts: Facts) -> Iterator[Check]:
+    """Whether every thread of the process that runs the queue still does its rounds."""
+    late = [thread for thread in facts.threads if thread.late]
+    for thread in late:
+        found = tr("{name} has done no round for {seconds:.0f} s", name=thread.name, seconds=thread.age_s)
+        why = tr("what it does stands still; if it stays so, close that window, and the next one goes on")
+        yield Check("threads", State.WARN, found, why)
+    if facts.threads and not late:
+        yield Check("threads", State.OK, ", ".join(thread.name for thread in facts.threads))
+
+
 CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     check_python,
     check_torch,
@@ -375,4 +386,5 @@ CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     check_models,
     check_terminal,
     check_settings,
+    check_threads,
 )

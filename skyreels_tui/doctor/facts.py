@@ -79,6 +79,17 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadFacts:
+    """One thread of the process that runs the queue."""
+
+    name: str
+    age_s: float
+    """Seconds since it last did a round."""
+    late: bool
+    """Longer than it promised."""
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalFacts:
     """The terminal the program was started in."""
 
@@ -125,6 +136,8 @@ class Facts:
     disks: tuple[DiskFacts, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     terminal: TerminalFacts = field(default_factory=TerminalFacts)
+    threads: tuple[ThreadFacts, ...] = ()
+    """Of the process that runs the queue; empty while none does."""
 
     @property
     def is_spark(self) -> bool:
@@ -147,11 +160,11 @@ def from_json(text: str) -> Facts:
     """Read what `to_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
     values: dict[str, Any] = frozen(json.loads(text))
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
-    listed = {"disks": DiskFacts, "models": ModelFacts}
+    listed = {"disks": DiskFacts, "models": ModelFacts, "threads": ThreadFacts}
     for key, kind in nested.items():
         values[key] = kind(**values[key])
     for key, entry in listed.items():
-        values[key] = tuple(entry(**one) for one in values[key])
+        values[key] = tuple(entry(**one) for one in values.get(key, ()))
     return Facts(**values)
 
 

@@ -29,11 +29,14 @@ from skyreels_tui.doctor.facts import (
     GpuFacts,
     ModelFacts,
     TerminalFacts,
+    ThreadFacts,
     TorchFacts,
     frozen,
 )
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
+from skyreels_tui.queue.engine.live import LiveFiles
+from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.settings.settings import Settings, load
 
 PACKAGES = (
@@ -85,7 +88,14 @@ def gather(
         disks=_disks(folders, result_dir),
         models=_models(folders, settings),
         terminal=_terminal(environ, pictures),
+        threads=_threads(folders),
     )
+
+
+def _threads(folders: Folders) -> tuple[ThreadFacts, ...]:
+    if OwnerLock(folders.lock).living_owner_pid() is None:
+        return ()
+    return tuple(ThreadFacts(name, round(age, 1), late) for name, age, late in LiveFiles(folders.live).read_threads())
 
 
 def _torch() -> TorchFacts:

@@ -42,6 +42,9 @@ _LOOK_S = 0.5
 _LATE_S = 15.0
 """A watching thread that has done no round for this long is late; a change may wait for other writers meanwhile."""
 
+_TELL_THREADS_S = 10.0
+"""How often other processes are told which threads of the owner go on."""
+
 _MANY = 16
 """More changed rows than this are one QueueChanged."""
 
@@ -547,8 +550,12 @@ class QueueService:
         follower = LogFollower(self._log.path)
         stamp = self._live.stamp()
         told = ""
+        told_at = float("-inf")
         while not self._stop_watching.wait(_LOOK_S):
             self.beats.beat("queue-watch", _LATE_S)
+            if self.is_owner and time.monotonic() - told_at >= _TELL_THREADS_S:
+                told_at = time.monotonic()
+                self._live.write_threads(self.beats.ages())
             try:
                 stamp = self._look(follower, stamp)
                 told = ""

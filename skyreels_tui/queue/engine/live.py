@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from skyreels_tui.queue.events import EngineMemory, JobProgress
 
 _EVERY_S = 1.0
 _WANTED_S = 5.0
+_THREADS_OLD_S = 60.0
 
 
 class LiveFiles:
@@ -25,7 +26,7 @@ class LiveFiles:
         self._folder, self._now = folder, now
         self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
-        self._window = folder / "window"
+        self._window, self._threads = folder / "window", folder / "threads.json"
         self._written = -_EVERY_S
 
     # The owner
@@ -51,18 +52,36 @@ class LiveFiles:
         with suppress(OSError, DiskFull):
             write_whole(self._memory, json.dumps(asdict(memory)).encode(), durable=False)
 
+    def write_threads(self, ages: Mapping[str, tuple[float, bool]]) -> None:
+        """Tell other processes when each thread of the owner last did a round."""
+        with suppress(OSError, DiskFull):
+            told = [[name, *age] for name, age in ages.items()]
+            write_whole(self._threads, json.dumps(told).encode(), durable=False)
+
+    def read_threads(self) -> list[tuple[str, float, bool]]:
+        """(name, seconds since its last round, late) of each; the one that writes this is late when it is old."""
+        try:
+            old_s = max(0.0, time.time() - self._threads.stat().st_mtime)
+            lines = json.loads(self._threads.read_bytes())
+            told = [(str(name), float(age) + old_s, bool(late)) for name, age, late in lines]
+        except (OSError, ValueError, TypeError):
+            return []
+        return [(name, age, late or old_s > _THREADS_OLD_S) for name, age, late in told]
+
     def clear(self) -> None:
         """Nothing runs: remove the files about a job; what the engine holds stays as it was said last."""
         for path in (self._progress, self._preview):
             # A stale file says nothing wrong: it names a job that does not run any more.
-            with suppress(OSError):
+            with suppress(OSError, DiskFull):
                 path.unlink()
 
     def forget(self) -> None:
         """A new owner begins: nothing of the last one is true any more."""
         self.clear()
-        with suppress(OSError):
+        with suppress(OSError, DiskFull):
             self._memory.unlink()
+        with suppress(OSError):
+            self._threads.unlink()
 
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""
@@ -79,7 +98,7 @@ class LiveFiles:
 
     def hide_window(self) -> None:
         """The owner goes on without a window: viewers tell of its jobs."""
-        with suppress(OSError):
+        with suppress(OSError, DiskFull):
             self._window.unlink()
 
     # A viewer
