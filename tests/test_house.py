@@ -92,3 +92,50 @@ def test_no_class_inherits_the_code_of_another():
 )
 def test_an_heir_is_found(text, found):
     assert len(list(House({"skyreels_tui/app/new.py": text}).heirs())) == found
+
+
+SHARED_NAMES: dict[str, str] = {}
+"""Names of types that may stand in several modules, and why."""
+
+
+def types_of(text: str) -> Iterator[str]:
+    """Names of the classes and of the types that a module defines at its top."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (one.id for one in targets if isinstance(one, ast.Name) and _is_type_name(one.id))
+
+
+def _is_type_name(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
+
+
+def shared_names(files: dict[str, str]) -> dict[str, list[str]]:
+    """Names of types that more than one module defines, with those modules."""
+    homes: dict[str, list[str]] = {}
+    for path, text in files.items():
+        for name in set(types_of(text)):
+            homes.setdefault(name, []).append(path)
+    return {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in SHARED_NAMES}
+
+
+def test_a_name_means_one_type():
+    assert shared_names(_ours()) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("class Place: ...", "class Place: ...", ["Place"]),
+        ("class Place: ...", "Place = Literal['here']", ["Place"]),
+        ("Place: TypeAlias = int", "Place = str", ["Place"]),
+        ("class _Row: ...", "class _Row: ...", ["_Row"]),
+        ("class A:\n    class Changed: ...", "class B:\n    class Changed: ...", []),
+        ("LIMIT_S = 1.0", "LIMIT_S = 2.0", []),
+        ("class Place: ...", "from first import Place", []),
+    ],
+)
+def test_a_shared_name_is_found(first, second, found):
+    assert list(shared_names({"first.py": first, "second.py": second})) == found

@@ -17,7 +17,7 @@ from torch import Tensor
 from pipelines.families import family_named
 from pipelines.front.cost import NetworkSize, call_flops
 from pipelines.models.transformer.attention import attention
-from pipelines.models.transformer.transformer import AudioContext, Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import AudioContext, SkyReelsTransformer, TextContext
 from pipelines.models.vae.decoder import DecoderWeights, StreamingDecoder
 from pipelines.tasks import TASKS, network_of, tasks_of
 from pipelines.tasks.spec import BenchCase
@@ -100,7 +100,7 @@ class Inputs:
 
     latents: Tensor
     timesteps: Tensor
-    context: Context
+    context: TextContext
     frame_index: Tensor | None
     audio: AudioContext | None
     num_output_frames: int

@@ -10,7 +10,7 @@ from pipelines.front.durable import make_folder, write_whole
 DAMAGE_FILE = "damaged-files.json"
 """Its usual name, in the program's state folder."""
 
-Entry = tuple[int, int, str]
+DamageEntry = tuple[int, int, str]
 
 
 class DamageBook:
@@ -34,7 +34,7 @@ class DamageBook:
         """Return file -> what is wrong with it, for files that are still what the check saw; links resolved."""
         return {Path(path): entry[2] for path, entry in self._read().items() if _is_same(Path(path), entry)}
 
-    def _read(self) -> dict[str, Entry]:
+    def _read(self) -> dict[str, DamageEntry]:
         try:
             stored = json.loads(self.path.read_text("utf-8"))
             return {path: (int(size), int(at), str(detail)) for path, (size, at, detail) in stored.items()}
@@ -42,7 +42,7 @@ class DamageBook:
             return {}
 
 
-def _is_same(path: Path, entry: Entry) -> bool:
+def _is_same(path: Path, entry: DamageEntry) -> bool:
     try:
         found = path.stat()
     except OSError:

@@ -33,7 +33,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ComputeDevice:
     """Where jobs compute."""
 
     on_cpu: bool = False
@@ -55,16 +55,16 @@ class Decision:
     """What networks may hold while the job runs, so that its work memory fits beside them; None is no limit."""
 
 
-def predict(plan: Plan, load: LoadPlan, place: Place) -> dict[Stage, int]:
+def predict(plan: Plan, load: LoadPlan, device: ComputeDevice) -> dict[Stage, int]:
     """Bytes at the worst moment of each phase that matters, the networks included."""
-    factor = CPU_FACTOR if place.on_cpu else 1
+    factor = CPU_FACTOR if device.on_cpu else 1
     text = plan.text_bytes * factor
     kept = 0 if load.release_text_encoder else text
-    weights = networks_bytes(plan, load, place) - kept
+    weights = networks_bytes(plan, load, device) - kept
     if load.tiled_decode:
         decode = plan.tiled_decode_bytes
     else:
-        decode = plan.exact_decode_bytes if load.exact_decode or place.on_cpu else plan.decode_bytes
+        decode = plan.exact_decode_bytes if load.exact_decode or device.on_cpu else plan.decode_bytes
     return {
         Stage.TEXT: text,
         # A transformer that is warm from the job before, or that an avatar's passes share, is there already.
@@ -74,9 +74,9 @@ def predict(plan: Plan, load: LoadPlan, place: Place) -> dict[Stage, int]:
     }
 
 
-def networks_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
+def networks_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> int:
     """Bytes of all networks that stay on the device while denoising."""
-    factor = CPU_FACTOR if place.on_cpu else 1
+    factor = CPU_FACTOR if device.on_cpu else 1
     weights = plan.weights_bytes * factor
     if load.float8_weights:
         weights = int(weights * FLOAT8_SHARE)
@@ -85,9 +85,9 @@ def networks_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
     return weights + (0 if load.release_text_encoder else plan.text_bytes * factor)
 
 
-def peak_bytes(plan: Plan, load: LoadPlan, place: Place) -> int:
+def peak_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> int:
     """The worst of all phases."""
-    return max(predict(plan, load, place).values())
+    return max(predict(plan, load, device).values())
 
 
 def floor_bytes(wanted: int, total: int) -> int:
@@ -95,9 +95,9 @@ def floor_bytes(wanted: int, total: int) -> int:
     return min(wanted, total // 10)
 
 
-def allocator_share(place: Place, total: int, wanted_floor: int) -> float:
+def allocator_share(device: ComputeDevice, total: int, wanted_floor: int) -> float:
     """The part of a GPU's memory that its allocator may take: all of its own, but never the floor of a shared pool."""
-    return 1.0 if place.discrete else 1 - floor_bytes(wanted_floor, total) / total
+    return 1.0 if device.discrete else 1 - floor_bytes(wanted_floor, total) / total
 
 
 def fits(needed_bytes: int, memory: Memory, floor: int) -> bool:
@@ -105,21 +105,23 @@ def fits(needed_bytes: int, memory: Memory, floor: int) -> bool:
     return needed_bytes <= memory.available_bytes + memory.reclaimable_bytes - floor
 
 
-def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, *, correction: float = 1.0) -> Decision:
+def admit(
+    plan: Plan, load: LoadPlan, memory: Memory, floor: int, device: ComputeDevice, *, correction: float = 1.0
+) -> Decision:
     """Choose the first plan that fits, from the one asked for to leaner ones.
 
     Leaner plans that change the picture are taken by themselves only where the exact ones could not fit on an idle
     machine; otherwise the job waits for memory. `correction` is what such jobs really took, over the prediction.
     """
-    rungs = [load, *leaner_plans(load, discrete=place.discrete)]
-    needs = [int(peak_bytes(plan, rung, place) * correction) for rung in rungs]
+    rungs = [load, *leaner_plans(load, discrete=device.discrete)]
+    needs = [int(peak_bytes(plan, rung, device) * correction) for rung in rungs]
     same = [i for i, rung in enumerate(rungs) if rung.is_approximate == load.is_approximate]
     idle = memory.total_bytes - floor
     can_be_same = any(needs[i] <= idle for i in same)
     candidates = same if can_be_same else range(len(rungs))
     for i in candidates:
         if fits(needs[i], memory, floor):
-            networks = networks_bytes(plan, rungs[i], place)
+            networks = networks_bytes(plan, rungs[i], device)
             room = memory.available_bytes + memory.reclaimable_bytes - floor - (needs[i] - networks)
             return Decision(rungs[i], needs[i], _announced(load, rungs[i]), room_bytes=room)
     leanest = min((needs[i] for i in candidates), default=needs[-1])
@@ -140,9 +142,9 @@ def admit(plan: Plan, load: LoadPlan, memory: Memory, floor: int, place: Place, 
     return Decision(None, leanest, cure)
 
 
-def next_leaner(load: LoadPlan, place: Place) -> LoadPlan | None:
+def next_leaner(load: LoadPlan, device: ComputeDevice) -> LoadPlan | None:
     """The plan to retry with after memory ran out; None when there is no leaner one."""
-    return next(leaner_plans(load, discrete=place.discrete), None)
+    return next(leaner_plans(load, discrete=device.discrete), None)
 
 
 def added(before: LoadPlan, after: LoadPlan) -> Sequence[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-Rows = tuple[tuple[str, str], ...]
+NameRows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class KeyMap:
     """One file layout: how each stored tensor becomes one, several or no tensors of a network."""
 
     title: str
-    heads: Rows
+    heads: NameRows
     """Beginning of a stored name -> beginning of the new name; the first row that matches is used once."""
-    parts: Rows = ()
+    parts: NameRows = ()
     """Applied after `heads`: a run of dotted parts anywhere in the name; the first row that matches."""
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """New name -> all names that share the tensor."""
@@ -83,12 +83,12 @@ def _template(path: str) -> str:
     return re.sub(r"\{i\}", lambda _: rf"\g<{next(numbers)}>", path)
 
 
-def _attention(old: str, new: str, inner: Rows) -> Rows:
+def _attention(old: str, new: str, inner: NameRows) -> NameRows:
     return tuple((f"blocks.{{i}}.{old}.{a}", f"blocks.{{i}}.{new}.{b}") for a, b in inner)
 
 
-_QKVO: Rows = (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
-_PICTURE_KV: Rows = (("k_img", "add_k_proj"), ("v_img", "add_v_proj"), ("norm_k_img", "norm_added_k"))
+_QKVO: NameRows = (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
+_PICTURE_KV: NameRows = (("k_img", "add_k_proj"), ("v_img", "add_v_proj"), ("norm_k_img", "norm_added_k"))
 
 WAN_TRANSFORMER = KeyMap(
     title="transformer in the original Wan layout",
@@ -118,7 +118,7 @@ WAN_TRANSFORMER = KeyMap(
 """Video extension and talking avatar; `audio_proj`, `audio_cross_attn` and `norm_x` keep their names."""
 
 
-def _vae_side(side: str) -> Rows:
+def _vae_side(side: str) -> NameRows:
     return (
         (f"{side}.conv1", f"{side}.conv_in"),
         (f"{side}.middle.0", f"{side}.mid_block.resnets.0"),
@@ -130,7 +130,7 @@ def _vae_side(side: str) -> Rows:
 
 
 # Fifteen layers in a row: four levels of three residual blocks, an upsampler after each but the last.
-_UPSAMPLES: Rows = tuple(
+_UPSAMPLES: NameRows = tuple(
     (
         f"decoder.upsamples.{4 * level + place}",
         f"decoder.up_blocks.{level}." + ("upsamplers.0" if place == 3 else f"resnets.{place}"),

@@ -28,7 +28,7 @@ from pipelines.parity.golden import (
     ABSENT,
     LEVELS,
     PERCENT,
-    Check,
+    Comparison,
     Golden,
     Replayer,
     absent,
@@ -40,7 +40,7 @@ from pipelines.parity.golden import (
 )
 
 
-def replay_audio(golden: Golden) -> Iterator[Check]:
+def replay_audio(golden: Golden) -> Iterator[Comparison]:
     """Sound as read from a file, its loudness, and every stage of the speech encoder."""
     words = golden.tolerance["suggested"]
     resampled_atol, loudness_atol = number_in(words, "resampled atol #", "resampled #"), number_in(words, "loudness #")
@@ -48,7 +48,7 @@ def replay_audio(golden: Golden) -> Iterator[Check]:
     encoder = load_audio_encoder(golden.checkpoint() / models.AUDIO_FOLDER)
     yield exact("do_normalize", encoder.do_normalize, golden.data.get("do_normalize", ABSENT))
 
-    def compared(named: tuple[str, dict[str, Any]]) -> Iterator[Check]:
+    def compared(named: tuple[str, dict[str, Any]]) -> Iterator[Comparison]:
         clip, facts = named
         heard = wav_samples(golden[f"{clip}.input"], facts["sample_rate"])
         normalised = normalise_loudness(heard, SAMPLE_RATE)
@@ -79,7 +79,7 @@ def replay_audio(golden: Golden) -> Iterator[Check]:
 
 def _audio_facts(
     clip: str, facts: dict[str, Any], heard: np.ndarray, normalised: np.ndarray, atol: float
-) -> Iterator[Check]:
+) -> Iterator[Comparison]:
     measured, expected = loudness(heard, SAMPLE_RATE), facts.get("loudness_lufs", ABSENT)
     if expected is ABSENT or np.isinf(float(expected)):
         yield exact(f"{clip}.loudness", measured, expected if expected is ABSENT else float(expected))
@@ -93,10 +93,10 @@ def _audio_facts(
         yield close(f"{clip}.peak_after", peak, torch.tensor(facts["peak_after"]), atol)
 
 
-def replay_image(golden: Golden) -> Iterator[Check]:
+def replay_image(golden: Golden) -> Iterator[Comparison]:
     """Scaling, cropping and normalising of pictures, exactly."""
 
-    def compared(named: tuple[str, dict[str, Any]]) -> Iterator[Check]:
+    def compared(named: tuple[str, dict[str, Any]]) -> Iterator[Comparison]:
         case, facts = named
         pixels = golden[f"{case}.input"].numpy()
         crop = fill_crop(pixels.shape[0], pixels.shape[1], tuple(facts["target"]))
@@ -111,13 +111,13 @@ def replay_image(golden: Golden) -> Iterator[Check]:
     yield from each(golden.data["cases"].items(), compared)
 
 
-def replay_clip(golden: Golden) -> Iterator[Check]:
+def replay_clip(golden: Golden) -> Iterator[Comparison]:
     """The picture encoder's pixels, its first stages and its features."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     encoder = load_image_encoder(golden.checkpoint() / models.IMAGE_FILE)
     numbers = sorted({int(found[1]) for name in golden.tensors if (found := re.match(r"im(\d+)\.", name))})
 
-    def compared(index: int) -> Iterator[Check]:
+    def compared(index: int) -> Iterator[Comparison]:
         frame = to_signed(golden[f"im{index}.input"].numpy())[:, :, 0]
         stages = _clip_stages(encoder, frame)
         for name in (name for name in golden.tensors if name.startswith(f"im{index}.")):
@@ -158,7 +158,7 @@ def _clip_stages(encoder: ImageEncoder, frame: Tensor) -> dict[str, Tensor]:
     return stages
 
 
-def replay_color(golden: Golden) -> Iterator[Check]:
+def replay_color(golden: Golden) -> Iterator[Comparison]:
     """Lab, colour matching at every stored strength, flat frames and bytes."""
     words = golden.tolerance["suggested"]
     atol, most_levels, most_percent = (number_in(words, phrase) for phrase in ("atol #", LEVELS, PERCENT))
@@ -178,11 +178,11 @@ def replay_color(golden: Golden) -> Iterator[Check]:
         return
     apart = (levels.int() - golden["uint8"].int()).abs()
     share = 100 * float((apart > 0).float().mean())
-    yield Check("uint8", float(apart.max()), f"{most_levels:g} levels", float(apart.max()) <= most_levels)
-    yield Check("uint8 differing", share, f"{most_percent:g} percent", share <= most_percent)
+    yield Comparison("uint8", float(apart.max()), f"{most_levels:g} levels", float(apart.max()) <= most_levels)
+    yield Comparison("uint8 differing", share, f"{most_percent:g} percent", share <= most_percent)
 
 
-def replay_text(golden: Golden) -> Iterator[Check]:
+def replay_text(golden: Golden) -> Iterator[Comparison]:
     """Token ids, masks and text features; what lies beyond the stored rows must be padding and zeros."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     folder = golden.checkpoint()
@@ -207,12 +207,12 @@ def replay_text(golden: Golden) -> Iterator[Check]:
         yield exact(f"context {row} beyond the prompt", int(features[0, length:].count_nonzero()), 0)
 
 
-def replay_vae(golden: Golden) -> Iterator[Check]:
+def replay_vae(golden: Golden) -> Iterator[Comparison]:
     """Encoding to normalised latents and decoding to pixels."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     vae = load_vae(golden.checkpoint() / models.VAE_FILE)
 
-    def compared(source: str) -> Iterator[Check]:
+    def compared(source: str) -> Iterator[Comparison]:
         if source == "video":
             yield close("latent", normalise(vae, encode_mean(vae, golden["video"])), golden.stored("latent"), atol)
         else:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipelines.families.a2v import networks as models
 from pipelines.families.a2v.conditions import mirror_end
-from pipelines.families.a2v.denoising import Avatar, Guidance, Networks
+from pipelines.families.a2v.denoising import Avatar, AvatarGuidance, Networks
 from pipelines.families.a2v.portrait import crop_picture, fill_crop, to_signed
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, render
@@ -28,7 +28,7 @@ from pipelines.models.encoders.audio import load_audio_encoder
 from pipelines.models.encoders.image import load_image_encoder
 from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.vae.vae import load_vae
-from pipelines.parity.golden import ABSENT, LEVELS, PERCENT, Check, Golden, absent, close, exact, number_in
+from pipelines.parity.golden import ABSENT, LEVELS, PERCENT, Comparison, Golden, absent, close, exact, number_in
 from pipelines.sampling.schedulers import avatar_timetable
 
 DEFAULT_NEGATIVE = "(default of the model)"
@@ -72,7 +72,7 @@ class Stages:
         return self.values[name][0]
 
 
-def replay_run(golden: Golden) -> Iterator[Check]:
+def replay_run(golden: Golden) -> Iterator[Comparison]:
     """Build the avatar from the golden's picture, sound and arguments; compare the plan, then every stage."""
     args, derived = golden.args, golden.data.get("derived", {})
     avatar, embedding = _avatar(golden)
@@ -116,7 +116,7 @@ def replay_run(golden: Golden) -> Iterator[Check]:
     yield from frames_close(golden, frames, most_levels, most_percent)
 
 
-def frames_close(golden: Golden, frames: Tensor, most_levels: float, most_percent: float) -> Iterator[Check]:
+def frames_close(golden: Golden, frames: Tensor, most_levels: float, most_percent: float) -> Iterator[Comparison]:
     """Compare the returned bytes: how far apart, and how many differ."""
     yield exact("frames shape", list(frames.shape), golden.data.get("derived", {}).get("output_shape", ABSENT))
     if "frames" not in golden:
@@ -128,8 +128,8 @@ def frames_close(golden: Golden, frames: Tensor, most_levels: float, most_percen
     else:
         apart = (frames.int() - expected.int()).abs()
         largest, share = float(apart.max()), 100 * float((apart > 0).float().mean())
-        yield Check("frames", largest, f"{most_levels:g} levels", largest <= most_levels)
-        yield Check("frames differing", share, f"{most_percent:g} percent", share <= most_percent)
+        yield Comparison("frames", largest, f"{most_levels:g} levels", largest <= most_levels)
+        yield Comparison("frames differing", share, f"{most_percent:g} percent", share <= most_percent)
 
 
 def _in_order(name: str) -> tuple[int, int, int, str]:
@@ -174,7 +174,7 @@ def _avatar(golden: Golden) -> tuple[Avatar, Tensor]:
         ),
         plan,
         avatar_timetable(args["sampling_steps"], args["shift"]),
-        Guidance(args["text_guide_scale"], args["audio_guide_scale"]),
+        AvatarGuidance(args["text_guide_scale"], args["audio_guide_scale"]),
         picture,
         encode(args["prompt"]),
         encode(args.get("connection_prompt", CONNECTION_PROMPT)),

@@ -22,7 +22,7 @@ from pipelines.families.a2v.windows import (
 )
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
-from pipelines.parity.golden import ABSENT, Check, Golden, absent, close, each, exact, number_in, same_fields
+from pipelines.parity.golden import ABSENT, Comparison, Golden, absent, close, each, exact, number_in, same_fields
 from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
 from pipelines.tasks.talking_avatar import (
     DROPPED_FRAMES,
@@ -37,7 +37,7 @@ FIRST_FRAME_COUNT = 10
 """0.4 s: shorter recordings are refused, so that their frame counts do not matter."""
 
 
-def replay_tables(golden: Golden) -> Iterator[Check]:
+def replay_tables(golden: Golden) -> Iterator[Comparison]:
     """Compare every table that the file holds; a table nobody knows fails."""
     notes = ("about", "bucket_rule", "video_frames_rule", "video_frames_float_surprises_note")
     for name, table in golden.data.items():
@@ -48,7 +48,7 @@ def replay_tables(golden: Golden) -> Iterator[Check]:
         yield from each((table,), compare) if compare else (absent(f"{name} (no such table here)"),)
 
 
-def _constants(table: dict[str, Any]) -> Iterator[Check]:
+def _constants(table: dict[str, Any]) -> Iterator[Comparison]:
     defaults = TalkingAvatar()
     ours = {
         "default_negative_prompt": NEGATIVE_PROMPT,
@@ -81,13 +81,13 @@ def _constants(table: dict[str, Any]) -> Iterator[Check]:
             yield absent(f"constants.{name} (no such constant here)")
 
 
-def _buckets(table: dict[str, Any]) -> Iterator[Check]:
+def _buckets(table: dict[str, Any]) -> Iterator[Comparison]:
     for resolution, entries in table.items():
         ours = sorted([label, list(size)] for label, size in AVATAR_BUCKETS[resolution].items())
         yield exact(f"buckets.{resolution}", ours, sorted([label, size] for label, size in entries.items()))
 
 
-def _image_sizes(table: list[dict[str, Any]]) -> Iterator[Check]:
+def _image_sizes(table: list[dict[str, Any]]) -> Iterator[Comparison]:
     for row in table:
         height, width = row["image"]
         for resolution in (name for name in row if name != "image"):
@@ -102,20 +102,20 @@ def _image_sizes(table: list[dict[str, Any]]) -> Iterator[Check]:
             yield same_fields(f"image_sizes.{height}x{width}.{resolution}", ours, row[resolution])
 
 
-def _timesteps(table: list[dict[str, Any]]) -> Iterator[Check]:
+def _timesteps(table: list[dict[str, Any]]) -> Iterator[Comparison]:
     for row in table:
         timetable = avatar_timetable(row["steps"], row["shift"])
         ours = torch.tensor([*timetable.timesteps, 0.0])
         yield close(f"timesteps.{row['steps']}.{row['shift']}", ours, torch.tensor(row["t"]), 1e-4)
 
 
-def _frame_surprises(table: list[list[int]]) -> Iterator[Check]:
+def _frame_surprises(table: list[list[int]]) -> Iterator[Comparison]:
     counts = range(FIRST_FRAME_COUNT, MAX_FRAMES + 1)
     ours = [[n, audio_frames(640 * n)] for n in counts if audio_frames(640 * n) != n]
     yield exact("video_frames_float_surprises", ours, table)
 
 
-def _audio_plan(table: list[dict[str, Any]]) -> Iterator[Check]:
+def _audio_plan(table: list[dict[str, Any]]) -> Iterator[Comparison]:
     for row in table:
         yield same_fields(f"audio_plan.{row['samples_16k']}", plan_row(row["samples_16k"]), row)
 
@@ -139,21 +139,21 @@ def plan_row(num_samples: int) -> dict[str, Any]:
     }
 
 
-def _key_frames(table: dict[str, list[int]]) -> Iterator[Check]:
+def _key_frames(table: dict[str, list[int]]) -> Iterator[Comparison]:
     for num_frames, frames in table.items():
         plan = WindowPlan(num_frames=int(num_frames))
         ours = [plan.key_frame(index) for index in range(1, plan.num_passes)]
         yield exact(f"key_frames.{num_frames}", ours, frames)
 
 
-def _masks(table: dict[str, Any]) -> Iterator[Check]:
+def _masks(table: dict[str, Any]) -> Iterator[Comparison]:
     for name, mask in table.items():
         known, tail, num_frames = (int(number_in(name, rf"\b{word}\b\s*[=:]?\s*#")) for word in ("known", "tail", "F"))
         ours = known_mask(num_frames, known, tail)
         yield exact(f"masks.{name}", ours, mask.get("channels_by_latent_frame", ABSENT))
 
 
-TABLES: dict[str, Callable[[Any], Iterator[Check]]] = {
+TABLES: dict[str, Callable[[Any], Iterator[Comparison]]] = {
     "constants": _constants,
     "buckets": _buckets,
     "image_sizes": _image_sizes,

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipelines.families.a2v.networks import load_transformer
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.models.transformer.transformer import SkyReelsTransformer
-from pipelines.parity.golden import Check, Golden, close, number_in, relative
+from pipelines.parity.golden import Comparison, Golden, close, number_in, relative
 from pipelines.parity.record import Recorder
 
 INPUTS = ("x", "y", "clip_fea", "audio", "context_rows", "ref_target_masks")
@@ -43,7 +43,7 @@ WHOLE_MODULES = {
     "head": "proj_out",
 }
 
-Compare = Callable[[str, Tensor, Tensor], Check]
+Compare = Callable[[str, Tensor, Tensor], Comparison]
 
 
 class CallStages:
@@ -90,12 +90,12 @@ class CallStages:
         return value.repeat(self._latents.shape[2]) if stage == "key_positions" else value
 
 
-def replay_transformer(golden: Golden) -> Iterator[Check]:
+def replay_transformer(golden: Golden) -> Iterator[Comparison]:
     """One call with its stages, and the same call at another time, without sound and without audio attention."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     network = load_transformer(golden.checkpoint())
 
-    def compare(name: str, actual: Tensor, expected: Tensor) -> Check:
+    def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         return close(name, actual, expected, atol)
 
     timestep = golden.data["timestep"]
@@ -145,22 +145,22 @@ def _audio_attention_off(network: SkyReelsTransformer) -> Iterator[None]:
             parameter.copy_(value)
 
 
-def replay_two_speakers(golden: Golden) -> Iterator[Check]:
+def replay_two_speakers(golden: Golden) -> Iterator[Comparison]:
     """One call with two voices: the map and positions that tell the speakers apart, and the stages."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     stages = CallStages(load_transformer(golden.checkpoint()), golden, golden.data["timestep"])
 
-    def compare(name: str, actual: Tensor, expected: Tensor) -> Check:
+    def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         # A class without a token has no mean: there both must be undefined.
         if not torch.equal(actual.isnan(), expected.isnan()):
-            return Check(f"{name}: undefined in other places", float("inf"), "equal", False)
+            return Comparison(f"{name}: undefined in other places", float("inf"), "equal", False)
         return close(name, actual.nan_to_num(), expected.nan_to_num(), atol)
 
     yield from _compare_stages(golden, stages, compare)
     yield compare("output", stages.output, golden["output"])
 
 
-def replay_bfloat16(golden: Golden) -> Iterator[Check]:
+def replay_bfloat16(golden: Golden) -> Iterator[Comparison]:
     """The released precision within the noise of bfloat16; float32 within float32's."""
     words = golden.tolerance["suggested"]
     limit = number_in(words, r"output_bf16[^;]*below #", "below #")
@@ -169,7 +169,7 @@ def replay_bfloat16(golden: Golden) -> Iterator[Check]:
     folder, timestep = golden.checkpoint(), golden.data["timestep"]
     half = CallStages(load_transformer(folder, dtype=torch.bfloat16), golden, timestep)
 
-    def compare(name: str, actual: Tensor, expected: Tensor) -> Check:
+    def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         return relative(name, actual, expected, limit)
 
     yield from _compare_stages(golden, half, compare)
@@ -180,7 +180,7 @@ def replay_bfloat16(golden: Golden) -> Iterator[Check]:
     yield close("output_float32", single.output, full, atol)
 
 
-def _compare_stages(golden: Golden, stages: CallStages, compare: Compare) -> Iterator[Check]:
+def _compare_stages(golden: Golden, stages: CallStages, compare: Compare) -> Iterator[Comparison]:
     """Compare every stored tensor that is neither an input nor an output."""
     for name in golden.tensors:
         if name in INPUTS or name.startswith("output"):

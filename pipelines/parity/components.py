@@ -15,7 +15,7 @@ from pipelines.front.prompts import clean_prompt
 from pipelines.loading.keymap import WAN_VAE
 from pipelines.models.encoders.text import PromptEncoder, load_prompt_encoder, load_tokenizer
 from pipelines.models.vae.vae import decode_stream, denormalise, encode_mean, load_vae, normalise
-from pipelines.parity.golden import ABSENT, Check, Golden, Replayer, close, each, exact
+from pipelines.parity.golden import ABSENT, Comparison, Golden, Replayer, close, each, exact
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import few_levels, fitting_arguments, padded_rows, stated
 
@@ -23,13 +23,13 @@ TINY_MANIFEST = "manifests/v2v.json"
 """For goldens that name none."""
 
 
-def replay_vae(golden: Golden) -> Iterator[Check]:
+def replay_vae(golden: Golden) -> Iterator[Comparison]:
     """Encoding or decoding, by what the golden starts from."""
     decoded = any(name.startswith(("decoder.", "frames", "unscaled", "conv2")) for name in golden.tensors)
     return replay_vae_decode(golden) if decoded else replay_vae_encode(golden)
 
 
-def replay_vae_encode(golden: Golden) -> Iterator[Check]:
+def replay_vae_encode(golden: Golden) -> Iterator[Comparison]:
     """Every layer of the first two chunks, moments, latents, and latents of shortened videos."""
     vae = load_vae(golden.checkpoint() / VAE_FILE)
     atol = stated(golden, "latents")
@@ -52,7 +52,7 @@ def replay_vae_encode(golden: Golden) -> Iterator[Check]:
             yield close(name, normalise(vae, encode_mean(vae, shortened)), golden.stored(name), atol)
 
 
-def replay_vae_decode(golden: Golden) -> Iterator[Check]:
+def replay_vae_decode(golden: Golden) -> Iterator[Comparison]:
     """Every layer of the first two chunks, frames before and after the clamp, bytes."""
     vae = load_vae(golden.checkpoint() / VAE_FILE)
     atol = stated(golden, "frames")
@@ -90,14 +90,14 @@ def _chunk(name: str) -> int:
     return int(name.rpartition(".chunk")[2])
 
 
-def replay_text(golden: Golden) -> Iterator[Check]:
+def replay_text(golden: Golden) -> Iterator[Comparison]:
     """Token ids, masks, features of every prompt, block outputs, and the buckets of all distances."""
     encoder = load_text(golden)
     length = int(golden.args.get("text_len", 512))
     atol = stated(golden, "context")
     blocks = [f"encoder.encoder.block.{i}" for i in range(encoder.encoder.config.num_layers)]
 
-    def compared(numbered: tuple[int, str]) -> Iterator[Check]:
+    def compared(numbered: tuple[int, str]) -> Iterator[Comparison]:
         number, prompt = numbered
         ids, mask = encoder.tokenize(clean_prompt(prompt), length)
         yield exact(f"ids.{number}", ids, golden.stored(f"ids.{number}"))
@@ -148,12 +148,12 @@ def _buckets(encoder: PromptEncoder, golden: Golden) -> Tensor:
     return buckets
 
 
-def replay_prompt_cleaning(golden: Golden) -> Iterator[Check]:
+def replay_prompt_cleaning(golden: Golden) -> Iterator[Comparison]:
     """Cleaned prompts and their token ids, the padding included."""
     manifest = golden.data.get("manifest", TINY_MANIFEST)
     tokenizer = load_tokenizer(golden.find_checkpoint(manifest, golden.seed) / TOKENIZER_FOLDER)
 
-    def compared(case: dict[str, Any]) -> Iterator[Check]:
+    def compared(case: dict[str, Any]) -> Iterator[Comparison]:
         clean = clean_prompt(case["raw"])
         yield exact(f"clean {case['raw']!r}", clean, case.get("clean", ABSENT))
         ids = tokenizer(clean, padding="max_length", max_length=512, truncation=True).input_ids

@@ -38,7 +38,7 @@ class Held(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Comparison:
     """One compared tensor or table."""
 
     name: str
@@ -108,7 +108,7 @@ class Golden:
             raise NotHeld(f"{stem}.json")
         return Golden.read(self.path.with_name(f"{stem}.json"), self.find_checkpoint)
 
-    def close(self, name: str, actual: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Check:
+    def close(self, name: str, actual: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Comparison:
         """Compare with the stored tensor `name` at the file's atol and rtol, or those given."""
         limits = self.tolerance
         return close(
@@ -119,7 +119,7 @@ class Golden:
             float(limits.get("rtol", 0.0)) if rtol is None else rtol,
         )
 
-    def close_steps(self, name: str, actual: Tensor, limit: tuple[float, float] | None = None) -> Check:
+    def close_steps(self, name: str, actual: Tensor, limit: tuple[float, float] | None = None) -> Comparison:
         """Compare what stands after every step, [steps, ...]; a file may hold only the last step, or the last few."""
         expected = self.stored(name)
         if expected is not ABSENT and tuple(expected.shape) == tuple(actual.shape[1:]):
@@ -136,7 +136,7 @@ class Golden:
             return str(entry.get("what") or entry.get("meaning") or "")
         return " ".join(part for part in entry[2:] if isinstance(part, str)) if isinstance(entry, list) else ""
 
-    def declared(self) -> Iterator[Check]:
+    def declared(self) -> Iterator[Comparison]:
         """Compare the stored tensors with the shapes and dtypes that the JSON declares for them."""
         entries: dict[str, Any] = self.data.get("tensors") or {}
         both = sorted(name for name in entries if name in self.tensors)
@@ -177,12 +177,12 @@ class TinyCheckpoints:
         raise CheckpointMissing(f"no manifest {name} in {self.goldens} or its parent: name one with --manifest")
 
 
-def absent(name: str) -> Check:
+def absent(name: str) -> Comparison:
     """Say that the golden holds nothing of this name to compare with."""
-    return Check(name, float("nan"), "not held", True, held=False)
+    return Comparison(name, float("nan"), "not held", True, held=False)
 
 
-def each(cases: Iterable[Case], compare: Callable[[Case], Iterator[Check]]) -> Iterator[Check]:
+def each(cases: Iterable[Case], compare: Callable[[Case], Iterator[Comparison]]) -> Iterator[Comparison]:
     """Compare case by case: what one of them lacks keeps none of the others from being compared."""
     for case in cases:
         try:
@@ -191,7 +191,7 @@ def each(cases: Iterable[Case], compare: Callable[[Case], Iterator[Check]]) -> I
             yield absent(missing.name)
 
 
-def close(name: str, actual: Tensor, expected: Tensor, atol: float, rtol: float = 0.0) -> Check:
+def close(name: str, actual: Tensor, expected: Tensor, atol: float, rtol: float = 0.0) -> Comparison:
     """Pass when |actual - expected| <= atol + rtol * |expected| everywhere and the shapes agree."""
     if expected is ABSENT:
         return absent(name)
@@ -200,10 +200,10 @@ def close(name: str, actual: Tensor, expected: Tensor, atol: float, rtol: float 
         return _shapes_differ(name, actual, expected, text)
     difference = (actual.detach().cpu().double() - expected.double()).abs()
     allowed = atol + rtol * expected.double().abs()
-    return Check(name, _largest(difference), text, bool((difference <= allowed).all()))
+    return Comparison(name, _largest(difference), text, bool((difference <= allowed).all()))
 
 
-def relative(name: str, actual: Tensor, expected: Tensor, limit: float) -> Check:
+def relative(name: str, actual: Tensor, expected: Tensor, limit: float) -> Comparison:
     """Pass when the norm of the difference is at most `limit` times that of the expected tensor."""
     if expected is ABSENT:
         return absent(name)
@@ -211,10 +211,10 @@ def relative(name: str, actual: Tensor, expected: Tensor, limit: float) -> Check
     if actual.shape != expected.shape:
         return _shapes_differ(name, actual, expected, text)
     difference = (actual.detach().cpu().double() - expected.double()).norm() / expected.double().norm()
-    return Check(name, float(difference), text, bool(difference <= limit))
+    return Comparison(name, float(difference), text, bool(difference <= limit))
 
 
-def levels(name: str, actual: Tensor, expected: Tensor, at_most: float, mean_below: float | None = None) -> Check:
+def levels(name: str, actual: Tensor, expected: Tensor, at_most: float, mean_below: float | None = None) -> Comparison:
     """Compare uint8 pictures: at most so many levels apart, and on average below `mean_below`."""
     if expected is ABSENT:
         return absent(name)
@@ -223,10 +223,10 @@ def levels(name: str, actual: Tensor, expected: Tensor, at_most: float, mean_bel
         return _shapes_differ(name, actual, expected, text)
     difference = (actual.cpu().double() - expected.double()).abs()
     passed = _largest(difference) <= at_most and (mean_below is None or float(difference.mean()) < mean_below)
-    return Check(name, _largest(difference), text, passed)
+    return Comparison(name, _largest(difference), text, passed)
 
 
-def exact(name: str, actual: Any, expected: Any) -> Check:
+def exact(name: str, actual: Any, expected: Any) -> Comparison:
     """Compare two plain values or two tensors of whole numbers; the difference counts unequal entries."""
     if expected is ABSENT:
         return absent(name)
@@ -235,16 +235,16 @@ def exact(name: str, actual: Any, expected: Any) -> Check:
         if actual.shape != expected.shape:
             return _shapes_differ(name, actual, expected, "equal")
         unequal = int((actual.cpu() != expected).sum())
-        return Check(name, unequal, "equal", unequal == 0)
+        return Comparison(name, unequal, "equal", unequal == 0)
     if isinstance(actual, (list, tuple)) and isinstance(expected, (list, tuple)):
         if len(actual) != len(expected):
-            return Check(f"{name} (length {len(actual)}, expected {len(expected)})", 1, "equal", False)
+            return Comparison(f"{name} (length {len(actual)}, expected {len(expected)})", 1, "equal", False)
         unequal = sum(a != e for a, e in zip(actual, expected, strict=True))
-        return Check(name, unequal, "equal", unequal == 0)
-    return Check(name, float(actual != expected), "equal", actual == expected)
+        return Comparison(name, unequal, "equal", unequal == 0)
+    return Comparison(name, float(actual != expected), "equal", actual == expected)
 
 
-def same_fields(name: str, ours: Mapping[str, Any], expected: Mapping[str, Any]) -> Check:
+def same_fields(name: str, ours: Mapping[str, Any], expected: Mapping[str, Any]) -> Comparison:
     """Compare those fields of a row that the golden holds."""
     known = [field for field in ours if field in expected]
     if not known:
@@ -298,11 +298,11 @@ def _largest(difference: Tensor) -> float:
     return largest if largest == largest else float("inf")
 
 
-def _shapes_differ(name: str, actual: Tensor, expected: Tensor, text: str) -> Check:
-    return Check(f"{name} {list(actual.shape)} instead of {list(expected.shape)}", float("inf"), text, False)
+def _shapes_differ(name: str, actual: Tensor, expected: Tensor, text: str) -> Comparison:
+    return Comparison(f"{name} {list(actual.shape)} instead of {list(expected.shape)}", float("inf"), text, False)
 
 
-Replay = Callable[[Golden], Iterator[Check]]
+Replay = Callable[[Golden], Iterator[Comparison]]
 
 
 @dataclass(frozen=True, slots=True)

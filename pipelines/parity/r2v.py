@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.families.r2v.generate import (
-    Guidance,
     Picture,
     Predictor,
+    ReferenceGuidance,
     choose_size,
     draw_noise,
     encode_references,
@@ -30,7 +30,7 @@ from pipelines.parity import r2v_stages as stages
 from pipelines.parity.golden import (
     ABSENT,
     LEVELS,
-    Check,
+    Comparison,
     Golden,
     NotHeld,
     Replayer,
@@ -49,7 +49,7 @@ BRANCHES = ("pred0_cond", "pred0_no_text", "pred0_no_text_no_image")
 
 
 @dataclass
-class Run:
+class ReferenceRun:
     """One whole run with the arguments of a golden."""
 
     golden: Golden
@@ -87,7 +87,7 @@ class Run:
     def _predictor(self, folder: Path) -> Predictor:
         args = self.golden.args
         encoder = load_prompt_encoder(folder / "text_encoder", folder / "tokenizer")
-        guidance = Guidance(args.get("guidance_scale", 1.0), args.get("guidance_scale_img", 1.0))
+        guidance = ReferenceGuidance(args.get("guidance_scale", 1.0), args.get("guidance_scale_img", 1.0))
         transformer = load_transformer(folder / "transformer")
         negative = encoder(args.get("negative_prompt") or "")
         return make_predictor(transformer, self.condition, encoder(args["prompt"]), negative, guidance)
@@ -106,10 +106,10 @@ class Run:
         return after, len(record.outputs["proj_out"])
 
 
-def pipeline(golden: Golden) -> Iterator[Check]:
+def pipeline(golden: Golden) -> Iterator[Comparison]:
     """A whole run with every stage's result."""
     args = golden.args
-    run = Run(golden, args["height"], args["width"])
+    run = ReferenceRun(golden, args["height"], args["width"])
     for i, picture in enumerate(run.pictures):
         yield levels(f"boxed{i}", torch.from_numpy(picture), golden.stored(f"boxed{i}"), 0)
     noise = golden.tolerance.get("noise", golden.tolerance)
@@ -127,7 +127,7 @@ def pipeline(golden: Golden) -> Iterator[Check]:
     yield stages.frame_levels(golden, "frames", to_frames(video)[:: every_nth(golden, "frames")])
 
 
-def entry(golden: Golden) -> Iterator[Check]:
+def entry(golden: Golden) -> Iterator[Comparison]:
     """The public entry at a real bucket: size from the first picture, frames from the duration, a digest at the end."""
     args = golden.args
     sizes = [(golden[name].shape[1], golden[name].shape[0]) for name in sorted(golden.tensors) if name[:3] == "raw"]
@@ -135,7 +135,7 @@ def entry(golden: Golden) -> Iterator[Check]:
     yield same_fields("height, width", dict(zip(("height", "width"), size, strict=True)), args)
     yield exact("frames of the duration", reference_frames(args["duration"]), args.get("num_frames", ABSENT))
     yield exact("references", len(sizes), args.get("references", len(sizes)))
-    run = Run(golden, *size)
+    run = ReferenceRun(golden, *size)
     after, _ = run.denoise()
     yield from latents_of_steps(golden, after)
     frames = torch.cat([to_frames(chunk) for chunk in decode_stream(run.vae, after[-1])])
@@ -151,7 +151,7 @@ def entry(golden: Golden) -> Iterator[Check]:
         yield levels("crop", crop, golden["crop"], *limits)
 
 
-def latents_of_steps(golden: Golden, after: Sequence[Tensor]) -> Iterator[Check]:
+def latents_of_steps(golden: Golden, after: Sequence[Tensor]) -> Iterator[Comparison]:
     """Latents of all steps together, or of single ones: `latents_first`, `latents_last`, `latents.3`, `latents3`."""
     names = [name for name in golden.tensors if re.fullmatch(r"latents(?:[._]?(?:first|last|\d+))?", name)]
     for name in names:

@@ -37,7 +37,7 @@ from pipelines.models.vae.vae import (
 from pipelines.parity.golden import (
     ABSENT,
     LEVELS,
-    Check,
+    Comparison,
     Golden,
     NotHeld,
     absent,
@@ -55,7 +55,7 @@ from pipelines.parity.record import Recorder
 from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_timetable
 
 
-def frame_levels(golden: Golden, name: str, actual: Tensor) -> Check:
+def frame_levels(golden: Golden, name: str, actual: Tensor) -> Comparison:
     """Compare pictures at the levels that the golden's sentence about frames allows."""
     if name not in golden:
         return absent(name)
@@ -63,10 +63,10 @@ def frame_levels(golden: Golden, name: str, actual: Tensor) -> Check:
     return levels(name, actual, golden[name], number_in(words, LEVELS), mean_limit(words))
 
 
-def buckets(golden: Golden) -> Iterator[Check]:
+def buckets(golden: Golden) -> Iterator[Comparison]:
     """Choice of the video's size."""
 
-    def row(row: dict[str, Any]) -> Iterator[Check]:
+    def row(row: dict[str, Any]) -> Iterator[Comparison]:
         width, height = row["image"]
         for resolution in (name for name in row if name in WAN_BUCKETS):
             table = WAN_BUCKETS[resolution]
@@ -78,11 +78,11 @@ def buckets(golden: Golden) -> Iterator[Check]:
     yield from each(golden.data["rows"], row)
 
 
-def letterboxes(golden: Golden) -> Iterator[Check]:
+def letterboxes(golden: Golden) -> Iterator[Comparison]:
     """Fitting a picture into the video's size."""
     fill = golden.args.get("fill", [255, 255, 255])
 
-    def boxed_case(numbered: tuple[int, dict[str, Any]]) -> Iterator[Check]:
+    def boxed_case(numbered: tuple[int, dict[str, Any]]) -> Iterator[Comparison]:
         i, case = numbered
         source, (width, height) = golden[f"src{i:02d}"], case["target"]
         boxed = letterbox(Image.fromarray(source.numpy()), height, width)
@@ -100,7 +100,7 @@ def letterboxes(golden: Golden) -> Iterator[Check]:
         outside = probe[(probe != 0).any(-1)]
         yield exact(f"case {i} fill", bool((outside == np.array(fill)).all()), True)
 
-    def extreme(numbered: tuple[int, dict[str, Any]]) -> Iterator[Check]:
+    def extreme(numbered: tuple[int, dict[str, Any]]) -> Iterator[Comparison]:
         i, case = numbered
         (source_width, source_height), (width, height) = case["source"], case["target"]
         image = Image.new("RGB", (source_width, source_height))
@@ -116,10 +116,10 @@ def letterboxes(golden: Golden) -> Iterator[Check]:
     yield from each(enumerate(golden.data.get("extreme", [])), extreme)
 
 
-def images(golden: Golden) -> Iterator[Check]:
+def images(golden: Golden) -> Iterator[Comparison]:
     """Reading of picture files."""
 
-    def picture(case: dict[str, Any]) -> Iterator[Check]:
+    def picture(case: dict[str, Any]) -> Iterator[Comparison]:
         name = case["name"]
         with tempfile.TemporaryDirectory(prefix="skyreels-parity-") as folder:
             path = Path(folder) / f"picture.{case['format'].lower()}"
@@ -135,23 +135,23 @@ def images(golden: Golden) -> Iterator[Check]:
     yield from each(golden.data["cases"], picture)
 
 
-def prompt_clean(golden: Golden) -> Iterator[Check]:
+def prompt_clean(golden: Golden) -> Iterator[Comparison]:
     """Cleaning of prompts."""
 
-    def prompt(numbered: tuple[int, dict[str, Any]]) -> Iterator[Check]:
+    def prompt(numbered: tuple[int, dict[str, Any]]) -> Iterator[Comparison]:
         i, case = numbered
         yield exact(f"case {i}", clean_prompt(case["raw"]), case.get("clean", ABSENT))
 
     yield from each(enumerate(golden.data["cases"]), prompt)
 
 
-def text(golden: Golden) -> Iterator[Check]:
+def text(golden: Golden) -> Iterator[Comparison]:
     """Tokens and text features."""
     folder = golden.checkpoint()
     encoder = load_prompt_encoder(folder / "text_encoder", folder / "tokenizer")
     length = golden.args.get("max_sequence_length", PROMPT_TOKENS)
 
-    def prompt(numbered: tuple[int, dict[str, Any]]) -> Iterator[Check]:
+    def prompt(numbered: tuple[int, dict[str, Any]]) -> Iterator[Comparison]:
         i, case = numbered
         cleaned = clean_prompt(case["prompt"])
         ids, mask = encoder.tokenize(cleaned, length)
@@ -177,7 +177,7 @@ def parse_slice(words: str) -> slice:
     return slice(*(int(part) if part.strip() else None for part in words.split(":")))
 
 
-def scheduler(golden: Golden) -> Iterator[Check]:
+def scheduler(golden: Golden) -> Iterator[Comparison]:
     """Timetables, and the solver's recurrence on prescribed predictions."""
     facts = {"num_train_timesteps": NUM_TRAIN_TIMESTEPS, "solver_order": 2, "solver_type": "bh2"}
     yield exact("settings", facts, {name: golden.args.get(name, value) for name, value in facts.items()})
@@ -189,7 +189,7 @@ def scheduler(golden: Golden) -> Iterator[Check]:
         sigmas = torch.tensor(table["sigmas"], dtype=torch.float64) if "sigmas" in table else ABSENT
         yield close(f"{steps} steps, sigmas", torch.tensor(made.sigmas), sigmas, *limits)
 
-    def recurrence(start: str) -> Iterator[Check]:
+    def recurrence(start: str) -> Iterator[Comparison]:
         prefix = start.removesuffix(".start")
         outputs, sample, after = golden[f"{prefix}.model_outputs"], golden[start], []
         solver = FlowUniPC(reference_timetable(len(outputs), shift))
@@ -201,7 +201,7 @@ def scheduler(golden: Golden) -> Iterator[Check]:
     yield from each([name for name in golden.tensors if name.endswith(".start")], recurrence)
 
 
-def vae(golden: Golden) -> Iterator[Check]:
+def vae(golden: Golden) -> Iterator[Comparison]:
     """Encoding, sampling, normalising, decoding in a stream, bytes, tiling."""
     network = load_vae(golden.checkpoint() / "vae")
     if "image" in golden:
@@ -228,7 +228,7 @@ def vae(golden: Golden) -> Iterator[Check]:
         yield from _tiled_vae(golden, network)
 
 
-def _tiled_vae(golden: Golden, network: Any) -> Iterator[Check]:
+def _tiled_vae(golden: Golden, network: Any) -> Iterator[Comparison]:
     words = golden.what("tiled_mean")
     tile, stride = re.search(rf"tile {TWO_SIDES}", words), re.search(rf"stride {TWO_SIDES}", words)
     if tile is None or stride is None:
@@ -250,7 +250,7 @@ def _height_and_width(sides: re.Match[str]) -> tuple[int, int]:
     return (int(second), int(first)) if word == "width" or other == "height" else (int(first), int(second))
 
 
-def condition(golden: Golden) -> Iterator[Check]:
+def condition(golden: Golden) -> Iterator[Comparison]:
     """Order of the random draws; the slots of the references."""
     args = golden.args
     network = load_vae(golden.checkpoint() / "vae")
@@ -266,7 +266,7 @@ def condition(golden: Golden) -> Iterator[Check]:
     yield golden.close("condition", slots)
 
 
-def transformer(golden: Golden) -> Iterator[Check]:
+def transformer(golden: Golden) -> Iterator[Comparison]:
     """One call at each timestep with every intermediate."""
     if any(name.endswith(".output_bf16") for name in golden.tensors):
         yield from transformer_bf16(golden)
@@ -292,7 +292,7 @@ def transformer(golden: Golden) -> Iterator[Check]:
                 yield golden.close(name, run.stage(name.removeprefix(start), golden.tensors[name]))
 
 
-def transformer_bf16(golden: Golden) -> Iterator[Check]:
+def transformer_bf16(golden: Golden) -> Iterator[Comparison]:
     """The same call in bfloat16: which tensors stay float32, and the result as a whole."""
     network = load_transformer(golden.checkpoint() / "transformer", dtype=torch.bfloat16)
     kept = sorted(name for name, value in network.named_parameters() if value.dtype == torch.float32)

@@ -12,7 +12,7 @@ import torch
 
 from pipelines.families import FAMILIES
 from pipelines.front.errors import PipelineError
-from pipelines.parity.golden import Check, Golden, Replayer, TinyCheckpoints, each
+from pipelines.parity.golden import Comparison, Golden, Replayer, TinyCheckpoints, each
 
 SUITES = (*(family.name for family in FAMILIES), "components")
 """Each is a module of this package that holds REPLAYERS."""
@@ -113,7 +113,7 @@ def _replay(
                 write(f"{path.name}  {check.name}  NOT HELD")
     except STAGE_ERRORS as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        _count(path, Check(f"stopped by {reason}", float("inf"), "no error", False), tally, write)
+        _count(path, Comparison(f"stopped by {reason}", float("inf"), "no error", False), tally, write)
         return
     for name in golden.unseen():
         tally.unchecked += 1
@@ -124,7 +124,7 @@ def _replay(
         write(f"{path.name}  UNCHECKED  nothing compared")
 
 
-def _count(path: Path, check: Check, tally: Tally, write: Callable[[str], object]) -> None:
+def _count(path: Path, check: Comparison, tally: Tally, write: Callable[[str], object]) -> None:
     tally.passed += check.passed
     tally.failed += not check.passed
     verdict = "PASS" if check.passed else "FAIL"

@@ -11,7 +11,7 @@ from pipelines.parity.golden import (
     ABSENT,
     LEVELS,
     PERCENT,
-    Check,
+    Comparison,
     Golden,
     NotHeld,
     absent,
@@ -34,7 +34,7 @@ def stated(golden: Golden, *words: str) -> float:
     raise NotHeld(f"a tolerance for {' or '.join(words)}")
 
 
-def few_levels(name: str, actual: Tensor, expected: Tensor, sentence: str) -> Check:
+def few_levels(name: str, actual: Tensor, expected: Tensor, sentence: str) -> Comparison:
     """Compare bytes by a sentence such as 'at most 1 level off, on at most 0.5 % of the values'."""
     if expected is ABSENT:
         return absent(name)
@@ -45,10 +45,10 @@ def few_levels(name: str, actual: Tensor, expected: Tensor, sentence: str) -> Ch
     share = 100 * float((difference > 0).double().mean())
     largest = float(difference.max())
     text = f"{levels:g} levels on {percent:g} % ({share:.2g} % differ)"
-    return Check(name, largest, text, largest <= levels and share <= percent)
+    return Comparison(name, largest, text, largest <= levels and share <= percent)
 
 
-def rounded(name: str, actual: Tensor, expected: Tensor, relative_rms: float, largest: float) -> list[Check]:
+def rounded(name: str, actual: Tensor, expected: Tensor, relative_rms: float, largest: float) -> list[Comparison]:
     """Compare results of two orders of bfloat16 roundings: relative root mean square, and the largest value."""
     return [
         relative(name, actual, expected, relative_rms),
@@ -56,7 +56,7 @@ def rounded(name: str, actual: Tensor, expected: Tensor, relative_rms: float, la
     ]
 
 
-def padded_rows(golden: Golden, name: str, actual: Tensor, atol: float) -> list[Check]:
+def padded_rows(golden: Golden, name: str, actual: Tensor, atol: float) -> list[Comparison]:
     """Compare text rows: the stored ones at `atol`; the rows after them must be exactly zero."""
     if name not in golden:
         return [absent(name)]
@@ -69,7 +69,7 @@ def padded_rows(golden: Golden, name: str, actual: Tensor, atol: float) -> list[
     return checks
 
 
-def fitting_arguments(golden: Golden, facts: Mapping[str, int]) -> Iterator[Check]:
+def fitting_arguments(golden: Golden, facts: Mapping[str, int]) -> Iterator[Comparison]:
     """Compare those arguments that only repeat what the tensors say."""
     for name, value in facts.items():
         if name in golden.args:

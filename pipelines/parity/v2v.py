@@ -35,7 +35,7 @@ from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity import components
 from pipelines.parity.golden import (
     PERCENT,
-    Check,
+    Comparison,
     Golden,
     Replayer,
     absent,
@@ -51,7 +51,7 @@ from pipelines.parity.v2v_transformer import pad_context, replay_transformer, ru
 from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
 
 
-def replay_rope(golden: Golden) -> Iterator[Check]:
+def replay_rope(golden: Golden) -> Iterator[Comparison]:
     """Tables of every stored head size, and vectors rotated with plain and with prefix positions."""
     table_atol, rotated_atol = stated(golden, "tables"), stated(golden, "rotated")
     positions = golden["positions"]
@@ -73,10 +73,10 @@ def replay_rope(golden: Golden) -> Iterator[Check]:
             yield close(name, rotated, golden.stored(name), rotated_atol)
 
 
-def replay_scheduler(golden: Golden) -> Iterator[Check]:
+def replay_scheduler(golden: Golden) -> Iterator[Comparison]:
     """Timesteps, sigmas and the samples of a synthetic velocity for every combination of steps and shift."""
 
-    def combination(pair: tuple[int, float]) -> Iterator[Check]:
+    def combination(pair: tuple[int, float]) -> Iterator[Comparison]:
         steps, shift = pair
         ending = f"n{steps}_shift{shift:g}"
         timetable = extension_timetable(steps, shift)
@@ -94,7 +94,7 @@ def replay_scheduler(golden: Golden) -> Iterator[Check]:
     yield from each(golden.args["combinations"], combination)
 
 
-def golden_close(golden: Golden, name: str, actual: Tensor, *words: str) -> Check:
+def golden_close(golden: Golden, name: str, actual: Tensor, *words: str) -> Comparison:
     """Compare with the stored tensor `name` at the tolerance stated for one of `words`."""
     if name not in golden:
         return absent(name)
@@ -107,10 +107,10 @@ def _synthetic_velocity(x: Tensor, timestep: float) -> Tensor:
     return 0.7 * torch.tanh(x * (0.5 + tau)) + 0.3 * torch.sin(3 * rolled + 5 * tau) - 0.2 * x
 
 
-def replay_preprocess(golden: Golden) -> Iterator[Check]:
+def replay_preprocess(golden: Golden) -> Iterator[Comparison]:
     """Target sizes, condition frames, and the source indices of real pairs of sizes."""
 
-    def case(numbered: tuple[int, dict[str, Any]]) -> Iterator[Check]:
+    def case(numbered: tuple[int, dict[str, Any]]) -> Iterator[Comparison]:
         number, case = numbered
         frames = golden[f"frames.{number}"].numpy()[-case["keep_last"] :]
         size = fit_bucket({key: tuple(value) for key, value in case["table"].items()}, frames)
@@ -125,7 +125,7 @@ def replay_preprocess(golden: Golden) -> Iterator[Check]:
             yield exact(name, indices, golden[name].long())
 
 
-def replay_buckets(golden: Golden) -> Iterator[Check]:
+def replay_buckets(golden: Golden) -> Iterator[Comparison]:
     """Every bucket of every resolution, and which of them sizes of real videos fall into."""
     for resolution, rows in golden.data.get("table", {}).items():
         ours = WAN_BUCKETS[resolution]
@@ -136,7 +136,7 @@ def replay_buckets(golden: Golden) -> Iterator[Check]:
             nominal = [side - side % 16 for side in row["nominal"]] if "nominal" in row else None
             yield same_fields(f"{resolution} {row['key']}", made, row | ({"nominal": nominal} if nominal else {}))
 
-    def case(case: dict[str, Any]) -> Iterator[Check]:
+    def case(case: dict[str, Any]) -> Iterator[Comparison]:
         table = WAN_BUCKETS[case["resolution"]]
         height, width = nearest_bucket(table, case["source_height"], case["source_width"])
         name = f"{case['resolution']} {case['source_height']}x{case['source_width']}"
@@ -146,7 +146,7 @@ def replay_buckets(golden: Golden) -> Iterator[Check]:
     yield from each(golden.data.get("cases", []), case)
 
 
-def replay_segments(golden: Golden) -> Iterator[Check]:
+def replay_segments(golden: Golden) -> Iterator[Comparison]:
     """Pieces and frame counts of every duration of both tasks."""
     for row in golden.data.get("single_shot", []):
         made = _single_shot_row(row["duration"])
@@ -209,7 +209,7 @@ def _shot_switching_row(duration: int) -> dict[str, Any]:
     }
 
 
-def replay_float8(golden: Golden) -> Iterator[Check]:
+def replay_float8(golden: Golden) -> Iterator[Comparison]:
     """Codes, scales and dequantised weights of one layer, and the output of a wholly quantised transformer."""
     network = _transformer_for(golden)
     name = WAN_TRANSFORMER.rename(golden.args["tensor"])[0]
@@ -233,14 +233,14 @@ def _transformer_for(golden: Golden) -> SkyReelsTransformer:
     return load_transformer(golden.checkpoint() / folder)
 
 
-def _codes(golden: Golden, name: str, actual: Tensor) -> Check:
+def _codes(golden: Golden, name: str, actual: Tensor) -> Comparison:
     """Codes as bytes: neighbours are allowed on a share of the entries that the file states."""
     if name not in golden:
         return absent(name)
     difference = (actual.int() - golden[name].int()).abs()
     share, allowed = 100 * float((difference > 0).double().mean()), number_in(golden.tolerance["codes"], PERCENT)
     largest = float(difference.max())
-    return Check(name, largest, f"1 code on {allowed:g} %", largest <= 1 and share <= allowed)
+    return Comparison(name, largest, f"1 code on {allowed:g} %", largest <= 1 and share <= allowed)
 
 
 REPLAYERS = (

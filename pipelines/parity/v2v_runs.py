@@ -31,10 +31,10 @@ from pipelines.front.shapes import (
     reference_frames,
     single_shot_pieces,
 )
-from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import load_vae
 from pipelines.parity.components import load_text
-from pipelines.parity.golden import Check, Golden, absent, close, exact, relative
+from pipelines.parity.golden import Comparison, Golden, absent, close, exact, relative
 from pipelines.parity.tolerance import few_levels, padded_rows, stated
 from pipelines.parity.v2v_transformer import round_float32_weights, weights_dtype
 from pipelines.sampling.denoise import Hooks, Predict, denoise
@@ -48,13 +48,13 @@ TEXT_BFLOAT16 = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ExtensionRun:
     """A golden's task and the networks it needs."""
 
     golden: Golden
     vae: AutoencoderKLWan
     transformer: SkyReelsTransformer
-    context: Context
+    context: TextContext
     timetable: Timetable
 
     @property
@@ -77,7 +77,7 @@ class Run:
         return [PixelShape(0, 0, reference_frames(duration)).latent.num_frames]
 
 
-def replay_pipeline(golden: Golden) -> Iterator[Check]:
+def replay_pipeline(golden: Golden) -> Iterator[Comparison]:
     """A whole task from source frames, with the stored noise: every piece's stages, then all output frames."""
     args, dtype = golden.args, weights_dtype(golden)
     text = load_text(golden, dtype)(args["prompt"])
@@ -91,7 +91,7 @@ def replay_pipeline(golden: Golden) -> Iterator[Check]:
     if dtype == torch.bfloat16:
         round_float32_weights(transformer)
     context = transformer.encode_context(text)
-    run = Run(golden, load_vae(folder / VAE_FILE), transformer, context, timetable)
+    run = ExtensionRun(golden, load_vae(folder / VAE_FILE), transformer, context, timetable)
     condition, pieces = _first_condition(run), []
     for index, new_latent_frames in enumerate(run.new_latent_frames):
         decoded = yield from _replay_piece(run, index, condition, new_latent_frames)
@@ -100,7 +100,7 @@ def replay_pipeline(golden: Golden) -> Iterator[Check]:
     yield _bytes_check(golden, "output_frames", np.concatenate(pieces))
 
 
-def _first_condition(run: Run) -> Frames:
+def _first_condition(run: ExtensionRun) -> Frames:
     """The last input frames stretched to the bucket, or the stored ones where the input is not held."""
     golden = run.golden
     if "input_frames" not in golden:
@@ -114,7 +114,9 @@ def _is_single_shot(golden: Golden) -> bool:
     return str(golden.args["task"]) == "single_shot_extension"
 
 
-def _replay_piece(run: Run, index: int, condition: Frames, new_latent_frames: int) -> Generator[Check, None, Frames]:
+def _replay_piece(
+    run: ExtensionRun, index: int, condition: Frames, new_latent_frames: int
+) -> Generator[Comparison, None, Frames]:
     """Compare the stages of one piece and return all the frames it decodes."""
     golden = run.golden
     name = f"s{index}.prefix_video_uint8"
@@ -159,7 +161,7 @@ def _keeping(velocities: list[Tensor], predict: Predict) -> Predict:
     return call
 
 
-def _text_checks(golden: Golden, text: Tensor) -> Iterator[Check]:
+def _text_checks(golden: Golden, text: Tensor) -> Iterator[Comparison]:
     if weights_dtype(golden) == torch.float32:
         yield from padded_rows(golden, "context", text, stated(golden, "first segment latents", "latents"))
         return
@@ -170,7 +172,7 @@ def _text_checks(golden: Golden, text: Tensor) -> Iterator[Check]:
     yield relative("context", text[:, : rows.shape[1]].float(), rows, TEXT_BFLOAT16)
 
 
-def _latents_check(golden: Golden, name: str, index: int, actual: Tensor) -> Check:
+def _latents_check(golden: Golden, name: str, index: int, actual: Tensor) -> Comparison:
     """Later pieces follow decoded bytes, so the file states a wider tolerance for them."""
     if name not in golden:
         return absent(name)
@@ -183,7 +185,7 @@ def _latents_check(golden: Golden, name: str, index: int, actual: Tensor) -> Che
     return close(name, actual, golden.stored(name), stated(golden, *words, "second segment latents", "latents"))
 
 
-def _bytes_check(golden: Golden, name: str, frames: Frames) -> Check:
+def _bytes_check(golden: Golden, name: str, frames: Frames) -> Comparison:
     if name not in golden:
         return absent(name)
     made, stored = torch.from_numpy(frames), golden[name]
@@ -193,4 +195,4 @@ def _bytes_check(golden: Golden, name: str, frames: Frames) -> Check:
     if made.shape != stored.shape:
         return close(name, made, stored, 0.0)
     mean = float((made.int() - stored.int()).abs().double().mean())
-    return Check(name, mean, f"mean {limit:g} levels", mean <= limit)
+    return Comparison(name, mean, f"mean {limit:g} levels", mean <= limit)

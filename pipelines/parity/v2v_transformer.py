@@ -13,14 +13,14 @@ from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.models.transformer import ops
 from pipelines.models.transformer.block import Block
 from pipelines.models.transformer.transformer import SkyReelsTransformer
-from pipelines.parity.golden import Check, Golden, close
+from pipelines.parity.golden import Comparison, Golden, close
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import fitting_arguments, rounded, stated
 
 FIRST_BLOCK = ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "attn2.to_q", "attn2.to_out.0", "ffn")
 
 
-def replay_transformer(golden: Golden) -> Iterator[Check]:
+def replay_transformer(golden: Golden) -> Iterator[Comparison]:
     """Every stored stage, at the absolute tolerance or, for bfloat16 weights, at the stated relative one."""
     dtype = weights_dtype(golden)
     with_prefix = bool(golden.args.get("prefix_frames", "prefix" in golden))

@@ -15,14 +15,14 @@ from skyreels_tui.queue.errors import QueueTrouble
 RETRY_S = 1.0
 """How long after a failure a change is tried again."""
 
-Answer = Callable[[PipelineError | None], None]
+ChangeAnswer = Callable[[PipelineError | None], None]
 """Called once the change is durable, or with why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     change: Callable[[], object]
-    answer: Answer
+    answer: ChangeAnswer
 
 
 class Changes:
@@ -52,7 +52,7 @@ class Changes:
         """Changes that are not stored yet."""
         return len(self._asked)
 
-    def ask(self, change: Callable[[], object], answer: Answer) -> None:
+    def ask(self, change: Callable[[], object], answer: ChangeAnswer) -> None:
         """Carry out a change after those before it; returns at once."""
         with self._something:
             self._asked.append(_Asked(change, answer))

@@ -114,7 +114,7 @@ class Controller:
 
     def _check_then(
         self,
-        answer: intents.Answer,
+        answer: intents.JobAnswer,
         check: Callable[[QueueService], None],
         change: Callable[[QueueService], Job],
     ) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skyreels_tui.queue.model import Job
     from skyreels_tui.queue.service import QueueService
 
-Choice = Literal["", "finish", "hang up"]
+QuitChoice = Literal["", "finish", "hang up"]
 
 
 class Quitting:
@@ -21,7 +21,7 @@ class Quitting:
 
     def __init__(self, app: HubApp, services: Services, controller: Controller) -> None:
         self._app, self._services, self._controller = app, services, controller
-        self.choice: Choice = ""
+        self.choice: QuitChoice = ""
         """Not empty when the engine goes on without a screen: until `session` has waited for it."""
 
     def ask(self) -> None:

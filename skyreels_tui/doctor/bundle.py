@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from skyreels_tui.doctor.checks import Check
-from skyreels_tui.doctor.facts import Facts
+from skyreels_tui.doctor.facts import MachineFacts
 from skyreels_tui.queue.model import Job
 
 _FRAME = re.compile(r'File "[^"]*?/(?P<file>(?:site-packages|skyreels_tui|pipelines)/[^"]+)", line (?P<line>\d+)')
 
 
 def make_bundle(
-    facts: Facts, checks: Iterable[Check], jobs: Iterable[Job], settings: Mapping[str, Any], home: str, user: str
+    facts: MachineFacts, checks: Iterable[Check], jobs: Iterable[Job], settings: Mapping[str, Any], home: str, user: str
 ) -> str:
     """Return the file's text.
 

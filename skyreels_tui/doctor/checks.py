@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.front.language import mark, tr
-from skyreels_tui.doctor.facts import DiskFacts, Facts
+from skyreels_tui.doctor.facts import DiskFacts, MachineFacts
 from skyreels_tui.words.sizes import GIB, size
 
 TITLES = (
@@ -28,7 +28,7 @@ REAL_MODELS = 64 * GIB
 ROOM_TO_RUN = 8 * GIB
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How a check ended, from good to bad."""
 
     OK = mark("ok")
@@ -43,7 +43,7 @@ class Check:
 
     name: str
     """English, for programs and for other checks; people read `title`."""
-    state: State
+    state: CheckState
     found: str
     why: str = ""
     """Why it matters; '' where nothing is wrong."""
@@ -62,21 +62,21 @@ class Check:
         return tr(self.name)
 
 
-def run_checks(facts: Facts) -> list[Check]:
+def run_checks(facts: MachineFacts) -> list[Check]:
     """Judge everything, in the order of the page."""
     return [check for judge in CHECKS for check in judge(facts)]
 
 
-def install_torch(facts: Facts) -> str:
+def install_torch(facts: MachineFacts) -> str:
     """Return the command that puts a CUDA build of torch in place of what is there."""
     return f"{shlex.quote(facts.executable)} -m pip install --force-reinstall 'torch>=2.11'"
 
 
-def check_python(facts: Facts) -> Iterator[Check]:
+def check_python(facts: MachineFacts) -> Iterator[Check]:
     """The interpreter and what the program is built on."""
     version = tuple(int(part) for part in facts.python.split(".")[:2])
-    state = State.OK if version >= (3, 11) else State.BAD
-    why = "" if state is State.OK else tr("the program needs Python 3.11 or newer")
+    state = CheckState.OK if version >= (3, 11) else CheckState.BAD
+    why = "" if state is CheckState.OK else tr("the program needs Python 3.11 or newer")
     yield Check(
         "python",
         state,
@@ -88,54 +88,56 @@ def check_python(facts: Facts) -> Iterator[Check]:
         fix = f"{shlex.quote(facts.executable)} -m pip install {' '.join(missing)}"
         yield Check(
             "packages",
-            State.BAD,
+            CheckState.BAD,
             tr("missing: {names}", names=", ".join(missing)),
             tr("the program is built on them"),
             fix,
         )
 
 
-def check_torch(facts: Facts) -> Iterator[Check]:
+def check_torch(facts: MachineFacts) -> Iterator[Check]:
     """The torch build, and whether it fits the machine."""
     torch = facts.torch
     if torch.error:
-        yield Check("torch", State.BAD, torch.error, tr("nothing can be computed without torch"), install_torch(facts))
+        yield Check(
+            "torch", CheckState.BAD, torch.error, tr("nothing can be computed without torch"), install_torch(facts)
+        )
         return
     build = f"{torch.version}, " + (f"CUDA {torch.cuda}" if torch.cuda else tr("CPU only"))
     if torch.cuda:
-        yield Check("torch", State.OK, build)
+        yield Check("torch", CheckState.OK, build)
     elif facts.has_gpu:
         why = tr("this build cannot use the GPU: one step would take hours")
         if facts.machine == "aarch64":
             why = tr("{why}; on this architecture builds up to 2.10 have no CUDA", why=why)
-        yield Check("torch", State.BAD, build, why, install_torch(facts))
+        yield Check("torch", CheckState.BAD, build, why, install_torch(facts))
     else:
-        yield Check("torch", State.NOTE, build, tr("enough for the demo; the released models need an NVIDIA GPU"))
+        yield Check("torch", CheckState.NOTE, build, tr("enough for the demo; the released models need an NVIDIA GPU"))
 
 
-def check_gpu(facts: Facts) -> Iterator[Check]:
+def check_gpu(facts: MachineFacts) -> Iterator[Check]:
     """The GPU, its driver, and whether torch reaches it."""
     gpu, torch = facts.gpu, facts.torch
     if not facts.has_gpu:
         found = tr("none: {problem}", problem=gpu.problem) if gpu.problem else tr("none")
         yield Check(
-            "gpu", State.WARN, found, tr("the demo and the queue work; the released models do not run without one")
+            "gpu", CheckState.WARN, found, tr("the demo and the queue work; the released models do not run without one")
         )
         return
     name = tr("{gpu}, driver {driver}", gpu=gpu.name or torch.device, driver=gpu.driver or tr("unknown"))
     if not torch.cuda or torch.error:
-        yield Check("gpu", State.NOTE, name, tr("waits for a torch that can use it"))
+        yield Check("gpu", CheckState.NOTE, name, tr("waits for a torch that can use it"))
     elif not torch.cuda_available:
         why = tr("torch does not reach the GPU: the driver is older than its CUDA, or not loaded")
-        yield Check("gpu", State.BAD, name, why, "nvidia-smi")
+        yield Check("gpu", CheckState.BAD, name, why, "nvidia-smi")
     elif not covers(torch.supported, torch.capability):
         major, minor = torch.capability
         why = tr("this torch holds no code for compute capability {major}.{minor}", major=major, minor=minor)
-        yield Check("gpu", State.BAD, name, why, install_torch(facts))
+        yield Check("gpu", CheckState.BAD, name, why, install_torch(facts))
     else:
         yield Check(
             "gpu",
-            State.OK,
+            CheckState.OK,
             tr(
                 "{name}, compute capability {major}.{minor}",
                 name=name,
@@ -160,16 +162,20 @@ def covers(supported: tuple[str, ...], capability: tuple[int, int]) -> bool:
     return not supported
 
 
-def check_kernels(facts: Facts) -> Iterator[Check]:
+def check_kernels(facts: MachineFacts) -> Iterator[Check]:
     """cuDNN, attention and Triton; only where the GPU is usable."""
     torch = facts.torch
     if not torch.cuda_available:
         return
     if torch.cudnn:
-        yield Check("cudnn", State.OK, torch.cudnn)
+        yield Check("cudnn", CheckState.OK, torch.cudnn)
     else:
         yield Check(
-            "cudnn", State.WARN, tr("missing"), tr("decoding and attention are slower without it"), install_torch(facts)
+            "cudnn",
+            CheckState.WARN,
+            tr("missing"),
+            tr("decoding and attention are slower without it"),
+            install_torch(facts),
         )
     works = sorted((ms, name) for name, ms in torch.kernels if ms >= 0)
     broken = [name for name, ms in torch.kernels if ms < 0]
@@ -177,36 +183,42 @@ def check_kernels(facts: Facts) -> Iterator[Check]:
         found = ", ".join(f"{name} {ms:g} ms" for ms, name in works)
         if broken:
             found = tr("{found}; not here: {names}", found=found, names=", ".join(broken))
-        yield Check("attention", State.OK, tr("{found}, on a small input; jobs measure their own size", found=found))
+        yield Check(
+            "attention", CheckState.OK, tr("{found}, on a small input; jobs measure their own size", found=found)
+        )
     else:
         why = tr("every kernel refused a small input; videos would need the one with quadratic memory")
-        yield Check("attention", State.BAD, tr("no kernel works"), why, install_torch(facts))
+        yield Check("attention", CheckState.BAD, tr("no kernel works"), why, install_torch(facts))
     if not torch.triton:
         fix = f"{shlex.quote(facts.executable)} -m pip install triton"
-        yield Check("triton", State.WARN, tr("missing"), tr("element-wise work is slower without it"), fix)
+        yield Check("triton", CheckState.WARN, tr("missing"), tr("element-wise work is slower without it"), fix)
     elif torch.triton_error:
         why = tr("kernels do not compile ({error}); plain operations are used, slower", error=torch.triton_error)
-        yield Check("triton", State.WARN, torch.triton, why, "sudo apt install build-essential python3-dev")
+        yield Check("triton", CheckState.WARN, torch.triton, why, "sudo apt install build-essential python3-dev")
     else:
-        yield Check("triton", State.OK, torch.triton)
+        yield Check("triton", CheckState.OK, torch.triton)
 
 
-def check_ffmpeg(facts: Facts) -> Iterator[Check]:
+def check_ffmpeg(facts: MachineFacts) -> Iterator[Check]:
     """Reading and writing video."""
     ffmpeg = facts.ffmpeg
     install = f"{shlex.quote(facts.executable)} -m pip install imageio-ffmpeg"
     if ffmpeg.error:
-        yield Check("ffmpeg", State.BAD, ffmpeg.error, tr("no video can be read or written"), install)
+        yield Check("ffmpeg", CheckState.BAD, ffmpeg.error, tr("no video can be read or written"), install)
         return
     found = f"{ffmpeg.version}, {ffmpeg.path}"
     if ffmpeg.trouble:
         folder, reason = ffmpeg.trouble[0]
         found = tr("{found}, but it cannot work in {folder}: {reason}", found=found, folder=folder, reason=reason)
-        yield Check("ffmpeg", State.BAD, found, tr("videos there cannot be read or written"), install)
+        yield Check("ffmpeg", CheckState.BAD, found, tr("videos there cannot be read or written"), install)
         return
     if not ffmpeg.x264:
         yield Check(
-            "ffmpeg", State.BAD, tr("{found}, without x264", found=found), tr("results are written with x264"), install
+            "ffmpeg",
+            CheckState.BAD,
+            tr("{found}, without x264", found=found),
+            tr("results are written with x264"),
+            install,
         )
         return
     found = f"{found}, x264"
@@ -214,10 +226,10 @@ def check_ffmpeg(facts: Facts) -> Iterator[Check]:
         found = tr("{found}, NVENC works", found=found)
     elif ffmpeg.nvenc:
         found = tr("{found}, NVENC does not work (not needed)", found=found)
-    yield Check("ffmpeg", State.OK, found)
+    yield Check("ffmpeg", CheckState.OK, found)
 
 
-def check_memory(facts: Facts) -> Iterator[Check]:
+def check_memory(facts: MachineFacts) -> Iterator[Check]:
     """Room for the models."""
     found = tr(
         "{available} of {total} available, swap {swap}",
@@ -231,19 +243,19 @@ def check_memory(facts: Facts) -> Iterator[Check]:
         why = tr(
             "a job stops itself below {room}, before the machine freezes: close other programs", room=size(ROOM_TO_RUN)
         )
-        yield Check("memory", State.WARN, found, why, "ps aux --sort=-rss | head")
+        yield Check("memory", CheckState.WARN, found, why, "ps aux --sort=-rss | head")
     elif facts.is_spark and facts.memory_bytes < REAL_MODELS:
         yield Check(
             "memory",
-            State.WARN,
+            CheckState.WARN,
             found,
             tr("the released models need about {room}: use --low_vram", room=size(60 * GIB)),
         )
     else:
-        yield Check("memory", State.OK, found)
+        yield Check("memory", CheckState.OK, found)
 
 
-def check_disks(facts: Facts) -> Iterator[Check]:
+def check_disks(facts: MachineFacts) -> Iterator[Check]:
     """Every folder that is written to."""
     wanted = sum(max(m.expected_bytes - m.num_bytes, 0) for m in facts.models if m.state != "present")
     wanted = wanted if facts.has_gpu else 0
@@ -260,92 +272,97 @@ def _disk(disk: DiskFacts, missing_models: int) -> Check:
         path=disk.path,
     )
     if not disk.writable:
-        return Check(name, State.BAD, found, tr("cannot be written"), f"ls -ld {shlex.quote(disk.path)}")
+        return Check(name, CheckState.BAD, found, tr("cannot be written"), f"ls -ld {shlex.quote(disk.path)}")
     if disk.purpose.startswith("queue") and disk.file_system in NETWORK:
         why = tr("locks and durable writes cannot be trusted on a network file system: keep the queue on a local disk")
-        return Check(name, State.BAD, found, why, "export SKYREELS_TUI_HOME=/a/local/folder")
+        return Check(name, CheckState.BAD, found, why, "export SKYREELS_TUI_HOME=/a/local/folder")
     if disk.purpose == "models":
         needed = int(missing_models * SPARE)
         if needed and disk.free_bytes < needed:
             why = tr("downloading every model takes {needed}; one needs less", needed=size(needed))
-            return Check(name, State.WARN, found, why, "export HF_HOME=/a/larger/disk")
+            return Check(name, CheckState.WARN, found, why, "export HF_HOME=/a/larger/disk")
     elif disk.free_bytes < (RESULT_ROOM if disk.purpose == "results" else WORKING_ROOM):
         return Check(
-            name, State.WARN, found, tr("a job waits when its files do not fit"), f"df -h {shlex.quote(disk.path)}"
+            name, CheckState.WARN, found, tr("a job waits when its files do not fit"), f"df -h {shlex.quote(disk.path)}"
         )
-    return Check(name, State.OK, found)
+    return Check(name, CheckState.OK, found)
 
 
-def check_models(facts: Facts) -> Iterator[Check]:
+def check_models(facts: MachineFacts) -> Iterator[Check]:
     """The released checkpoints."""
     for model in facts.models:
         name, fix = f"model {model.model}", f"skyreels-tui models download {model.model}"
         part = tr("{part} of {whole}", part=size(model.num_bytes), whole=size(model.expected_bytes))
         if model.state == "present":
-            yield Check(name, State.OK, tr("here, {size}", size=size(model.num_bytes)))
+            yield Check(name, CheckState.OK, tr("here, {size}", size=size(model.num_bytes)))
         elif model.state == "corrupt":
             why = tr("a check found damaged files; a download fetches them again")
-            yield Check(name, State.BAD, tr("damaged: {names}", names=", ".join(model.missing)), why, fix)
+            yield Check(name, CheckState.BAD, tr("damaged: {names}", names=", ".join(model.missing)), why, fix)
         elif model.state == "partial":
             why = tr("not here: {names}; tasks that need it do not run", names=", ".join(model.missing))
-            yield Check(name, State.WARN, tr("in part, {size}", size=part), why, fix)
+            yield Check(name, CheckState.WARN, tr("in part, {size}", size=part), why, fix)
         elif facts.has_gpu:
-            yield Check(name, State.NOTE, tr("not here, {size}", size=part), tr("its tasks run in the demo only"), fix)
+            yield Check(
+                name, CheckState.NOTE, tr("not here, {size}", size=part), tr("its tasks run in the demo only"), fix
+            )
         else:
             yield Check(
-                name, State.NOTE, tr("not here, {size}", size=part), tr("nothing to do: it would not run without a GPU")
+                name,
+                CheckState.NOTE,
+                tr("not here, {size}", size=part),
+                tr("nothing to do: it would not run without a GPU"),
             )
 
 
-def check_terminal(facts: Facts) -> Iterator[Check]:
+def check_terminal(facts: MachineFacts) -> Iterator[Check]:
     """What the terminal can show."""
     terminal = facts.terminal
     if not terminal.is_terminal:
-        yield Check("terminal", State.NOTE, tr("none (output goes to a file or a program)"))
+        yield Check("terminal", CheckState.NOTE, tr("none (output goes to a file or a program)"))
         return
     size = f"{terminal.columns}x{terminal.lines}"
     program = " ".join(part for part in (terminal.program, terminal.term, size) if part)
     if terminal.columns < 60 or terminal.lines < 20:
-        yield Check("terminal", State.WARN, program, tr("below 60x20 the app only says so: enlarge the window"))
+        yield Check("terminal", CheckState.WARN, program, tr("below 60x20 the app only says so: enlarge the window"))
     else:
-        yield Check("terminal", State.OK, program)
+        yield Check("terminal", CheckState.OK, program)
     yield _colours(facts)
     yield from _pictures(facts)
     if "utf" not in terminal.encoding.lower():
         found = terminal.encoding or tr("no encoding set")
-        yield Check("letters", State.WARN, found, tr("symbols come out as ?"), "export LANG=C.UTF-8  # or --ascii")
+        yield Check("letters", CheckState.WARN, found, tr("symbols come out as ?"), "export LANG=C.UTF-8  # or --ascii")
     if terminal.tmux:
         yield _tmux(facts)
 
 
-def _colours(facts: Facts) -> Check:
+def _colours(facts: MachineFacts) -> Check:
     terminal = facts.terminal
     if terminal.no_color:
-        return Check("colours", State.NOTE, tr("NO_COLOR is set: none"))
+        return Check("colours", CheckState.NOTE, tr("NO_COLOR is set: none"))
     if terminal.colorterm in ("truecolor", "24bit"):
-        return Check("colours", State.OK, tr("16 million"))
+        return Check("colours", CheckState.OK, tr("16 million"))
     found = "256" if "256" in terminal.term else "16"
     if terminal.ssh:
         why = tr("ssh does not pass COLORTERM on, so the preview shows fewer colours than the terminal may have")
     else:
         why = tr("the preview shows fewer colours than the terminal may have")
-    return Check("colours", State.NOTE, found, why, "export COLORTERM=truecolor  # if the terminal can")
+    return Check("colours", CheckState.NOTE, found, why, "export COLORTERM=truecolor  # if the terminal can")
 
 
-def _pictures(facts: Facts) -> Iterator[Check]:
+def _pictures(facts: MachineFacts) -> Iterator[Check]:
     """How previews are drawn; nothing where the terminal could not be asked."""
     pictures = facts.terminal.pictures
     if pictures in ("kitty", "sixel"):
-        yield Check("pictures", State.OK, pictures)
+        yield Check("pictures", CheckState.OK, pictures)
     elif pictures:
         if facts.terminal.tmux:
             why = tr("tmux may drop pictures on the way, so the preview is drawn with coloured cells")
         else:
             why = tr("this terminal has not said that it shows pictures, so the preview is drawn with coloured cells")
-        yield Check("pictures", State.NOTE, tr("coloured cells"), why)
+        yield Check("pictures", CheckState.NOTE, tr("coloured cells"), why)
 
 
-def _tmux(facts: Facts) -> Check:
+def _tmux(facts: MachineFacts) -> Check:
     terminal = facts.terminal
     found = tr(
         "{version}, passthrough {passthrough}",
@@ -353,29 +370,31 @@ def _tmux(facts: Facts) -> Check:
         passthrough=terminal.tmux_passthrough or tr("unknown"),
     )
     if terminal.tmux_passthrough in ("on", "all"):
-        return Check("tmux", State.OK, found)
+        return Check("tmux", CheckState.OK, found)
     why = tr("pictures and desktop notifications do not pass; coloured cells and the bell do")
-    return Check("tmux", State.NOTE, found, why, "tmux set -g allow-passthrough on")
+    return Check("tmux", CheckState.NOTE, found, why, "tmux set -g allow-passthrough on")
 
 
-def check_settings(facts: Facts) -> Iterator[Check]:
+def check_settings(facts: MachineFacts) -> Iterator[Check]:
     """What in the settings file could not be used."""
     for warning in facts.settings_warnings:
-        yield Check("settings", State.WARN, warning, tr("the default is used instead"), "skyreels-tui settings path")
+        yield Check(
+            "settings", CheckState.WARN, warning, tr("the default is used instead"), "skyreels-tui settings path"
+        )
 
 
-def check_threads(facts: Facts) -> Iterator[Check]:
+def check_threads(facts: MachineFacts) -> Iterator[Check]:
     """Whether every thread of the process that runs the queue still does its rounds."""
     late = [thread for thread in facts.threads if thread.late]
     for thread in late:
         found = tr("{name} has done no round for {seconds:.0f} s", name=thread.name, seconds=thread.age_s)
         why = tr("what it does stands still; if it stays so, close that window, and the next one goes on")
-        yield Check("threads", State.WARN, found, why)
+        yield Check("threads", CheckState.WARN, found, why)
     if facts.threads and not late:
-        yield Check("threads", State.OK, ", ".join(thread.name for thread in facts.threads))
+        yield Check("threads", CheckState.OK, ", ".join(thread.name for thread in facts.threads))
 
 
-CHECKS: tuple[Callable[[Facts], Iterator[Check]], ...] = (
+CHECKS: tuple[Callable[[MachineFacts], Iterator[Check]], ...] = (
     check_python,
     check_torch,
     check_gpu,

@@ -111,7 +111,7 @@ class TerminalFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MachineFacts:
     """One machine at one moment."""
 
     app_version: str
@@ -151,12 +151,12 @@ class Facts:
         return bool(self.gpu.name or self.torch.device)
 
 
-def to_json(facts: Facts) -> str:
+def to_json(facts: MachineFacts) -> str:
     """Write facts for a file."""
     return json.dumps(dataclasses.asdict(facts), indent=2, sort_keys=True)
 
 
-def from_json(text: str) -> Facts:
+def from_json(text: str) -> MachineFacts:
     """Read what `to_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
     values: dict[str, Any] = frozen(json.loads(text))
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
@@ -165,7 +165,7 @@ def from_json(text: str) -> Facts:
         values[key] = kind(**values[key])
     for key, entry in listed.items():
         values[key] = tuple(entry(**one) for one in values.get(key, ()))
-    return Facts(**values)
+    return MachineFacts(**values)
 
 
 def frozen(value: Any) -> Any:

@@ -24,9 +24,9 @@ from pipelines.media.ffmpeg import ffmpeg_path, trouble_in
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
     DiskFacts,
-    Facts,
     FfmpegFacts,
     GpuFacts,
+    MachineFacts,
     ModelFacts,
     TerminalFacts,
     ThreadFacts,
@@ -62,14 +62,14 @@ def gather(
     environ: Mapping[str, str] | None = None,
     *,
     pictures: str = "",
-) -> Facts:
+) -> MachineFacts:
     """Collect everything; takes seconds, because torch is imported in a process of its own.
 
     `pictures` is how the terminal shows pictures: only who holds the terminal can ask it.
     """
     environ = os.environ if environ is None else environ
     memory = meminfo()
-    return Facts(
+    return MachineFacts(
         app_version=__version__,
         python=platform.python_version(),
         executable=sys.executable,

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
-from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 
 EVERY_S = 1.0
 """Figures are written so often at most; what begins or ends at once."""
@@ -29,7 +29,7 @@ class TransferFile:
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self._folder, self._now = folder, now
         self._path = folder / _NAMES.replace("*", secrets.token_hex(4))
-        self._states: list[tuple[str, State]] = []
+        self._states: list[tuple[str, TransferState]] = []
         self._written_s = 0.0
 
     def write(self, transfers: Sequence[Transfer]) -> None:
@@ -71,6 +71,6 @@ def _transfer(values: dict[str, Any]) -> Transfer:
         files = tuple((str(path), int(done), int(whole)) for path, done, whole in moved.pop("files"))
         moved = Moved(**moved, files=files)
     return Transfer(
-        Kind(values["kind"]), str(values["family"]), tuple(values["tasks"]), state=State(values["state"]),
-        moved=moved, said=str(values["said"]), elsewhere=True,
+        TransferKind(values["kind"]), str(values["family"]), tuple(values["tasks"]),
+        state=TransferState(values["state"]), moved=moved, said=str(values["said"]), elsewhere=True,
     )  # fmt: skip

@@ -22,14 +22,14 @@ from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.downloads.agreed import fetch_agreed
 
 
-class Kind(StrEnum):
+class TransferKind(StrEnum):
     """What is done."""
 
     DOWNLOAD = "download"
     VERIFY = "verify"
 
 
-class State(StrEnum):
+class TransferState(StrEnum):
     """How far it is."""
 
     WAITING = "waiting"
@@ -45,7 +45,7 @@ class State(StrEnum):
 class Transfer:
     """One download or check."""
 
-    kind: Kind
+    kind: TransferKind
     family: str
     tasks: tuple[str, ...] = ()
     """Download only what these need; all for none."""
@@ -53,7 +53,7 @@ class Transfer:
     """What a person agreed to fetch; every download that begins here has one."""
     folder: Path | None = None
     """Check this."""
-    state: State = State.WAITING
+    state: TransferState = TransferState.WAITING
     moved: Moved | None = None
     said: str = ""
     """Names that were tried before, what came of it, or what went wrong."""
@@ -63,7 +63,7 @@ class Transfer:
     @property
     def is_busy(self) -> bool:
         """Whether it moves, or is about to."""
-        return self.state in (State.WAITING, State.RUNNING, State.PAUSING)
+        return self.state in (TransferState.WAITING, TransferState.RUNNING, TransferState.PAUSING)
 
 
 Listener = Callable[[tuple[Transfer, ...]], None]
@@ -99,10 +99,10 @@ class Transfers:
         """Stop it; what came stays."""
         with self._changed:
             known = self._all.get(family)
-            if known is not None and known.state is State.WAITING:
-                self._put(replace(known, state=State.PAUSED))
-            elif known is not None and known.state is State.RUNNING:
-                self._put(replace(known, state=State.PAUSING))
+            if known is not None and known.state is TransferState.WAITING:
+                self._put(replace(known, state=TransferState.PAUSED))
+            elif known is not None and known.state is TransferState.RUNNING:
+                self._put(replace(known, state=TransferState.PAUSING))
                 self._stop.set()
 
     def go_on(self, family: str) -> None:
@@ -110,16 +110,16 @@ class Transfers:
         with self._changed:
             known = self._all.get(family)
             if known is not None and not known.is_busy and not self._closed:
-                self._put(replace(known, state=State.WAITING, said=""))
+                self._put(replace(known, state=TransferState.WAITING, said=""))
                 self._wake()
 
     def cancel(self, family: str) -> None:
         """Stop it, take it off the list, and delete what came of files that are not whole."""
         with self._changed:
             known = self._all.get(family)
-            if known is not None and known.state in (State.RUNNING, State.PAUSING):
+            if known is not None and known.state in (TransferState.RUNNING, TransferState.PAUSING):
                 self._dropped.add(family)
-                self._put(replace(known, state=State.PAUSING))
+                self._put(replace(known, state=TransferState.PAUSING))
                 self._stop.set()
             elif known is not None:
                 self._drop(known)
@@ -165,22 +165,22 @@ class Transfers:
 
     def _next(self) -> Transfer | None:
         with self._changed:
-            waiting = next((one for one in self._all.values() if one.state is State.WAITING), None)
+            waiting = next((one for one in self._all.values() if one.state is TransferState.WAITING), None)
             if waiting is None or self._closed:
                 # Whoever adds one now starts another thread: this one has seen all there was.
                 self._thread = None
                 return None
             self._stop.clear()
-            running = replace(waiting, state=State.RUNNING)
+            running = replace(waiting, state=TransferState.RUNNING)
             self._put(running)
             return running
 
     def _run(self, transfer: Transfer) -> None:
-        state, said = State.FAILED, tr("it ended in an unforeseen way: see the log")
+        state, said = TransferState.FAILED, tr("it ended in an unforeseen way: see the log")
         try:
-            state, said = self._download(transfer) if transfer.kind is Kind.DOWNLOAD else self._verify(transfer)
+            state, said = self._download(transfer) if transfer.kind is TransferKind.DOWNLOAD else self._verify(transfer)
         except Cancelled:
-            state, said = State.PAUSED, ""
+            state, said = TransferState.PAUSED, ""
         except PipelineError as error:
             said = str(error)
         except OSError as error:
@@ -188,7 +188,7 @@ class Transfers:
         finally:
             self._settle(transfer.family, state, said)
 
-    def _settle(self, family: str, state: State, said: str) -> None:
+    def _settle(self, family: str, state: TransferState, said: str) -> None:
         with self._changed:
             ended = replace(self._all[family], state=state, said=said)
             if family in self._dropped:
@@ -198,21 +198,21 @@ class Transfers:
                 self._put(ended)
 
     def _drop(self, transfer: Transfer) -> None:
-        if transfer.kind is Kind.DOWNLOAD and transfer.state is not State.DONE:
+        if transfer.kind is TransferKind.DOWNLOAD and transfer.state is not TransferState.DONE:
             remove_unfinished(CHECKPOINTS[transfer.family])
         del self._all[transfer.family]
         self._changed.notify_all()
         self._tell(tuple(self._all.values()))
 
-    def _download(self, transfer: Transfer) -> tuple[State, str]:
+    def _download(self, transfer: Transfer) -> tuple[TransferState, str]:
         plan = transfer.plan
         assert plan is not None
         tried = "; ".join(plan.attempts)
         checkpoint = CHECKPOINTS[transfer.family]
         fetch_agreed(plan, checkpoint, self._book, lambda moved: self._hear(transfer.family, moved, tried))
-        return State.DONE, trn("{count} file is here", "{count} files are here", len(plan.files))
+        return TransferState.DONE, trn("{count} file is here", "{count} files are here", len(plan.files))
 
-    def _verify(self, transfer: Transfer) -> tuple[State, str]:
+    def _verify(self, transfer: Transfer) -> tuple[TransferState, str]:
         assert transfer.folder is not None
         wrong: list[FileCheck] = []
         seen = 0
@@ -223,11 +223,11 @@ class Transfers:
                 self._book.note(transfer.folder / check.path, check.detail)
         if not wrong:
             words = trn("{count} file checked: as it should be", "{count} files checked: as they should be", seen)
-            return State.DONE, words
+            return TransferState.DONE, words
         first = f"{wrong[0].path}: {wrong[0].detail}"
         if len(wrong) > 1:
             first = trn("{first}, and {count} more", "{first}, and {count} more", len(wrong) - 1, first=first)
-        return State.FAILED, first
+        return TransferState.FAILED, first
 
     def _checked(self, transfer: Transfer, folder: Path) -> Iterator[FileCheck]:
         """Check the parts that are here, whole or not; a part nobody has asked for is no fault."""

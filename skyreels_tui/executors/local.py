@@ -104,7 +104,7 @@ class LocalExecutor:
                     output = self._generate(context, request, load, said)
                     break
                 except (PipelineError, RuntimeError, MemoryError, OSError) as error:
-                    leaner = next_leaner(load, keeper.place) if ran_out(error) else None
+                    leaner = next_leaner(load, keeper.compute) if ran_out(error) else None
                     if leaner is None:
                         raise
                     said.append(tr("memory ran out: goes on with {measures}", measures=", ".join(added(load, leaner))))

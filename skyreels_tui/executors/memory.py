@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.front.admission import (
+    ComputeDevice,
     Decision,
     Memory,
-    Place,
     admit,
     allocator_share,
     floor_bytes,
@@ -43,7 +43,7 @@ class MemoryKeeper:
     def __init__(self, device: str, book: Path, floor_bytes: int, read: ReadMemory | None = None) -> None:
         """`floor_bytes` is what must stay available; `read` replaces the sensor, for tests."""
         self.device = device
-        self.place = Place(on_cpu=device == "cpu", discrete=device == "cuda" and not _is_unified())
+        self.compute = ComputeDevice(on_cpu=device == "cpu", discrete=device == "cuda" and not _is_unified())
         self._read = read or self._sensor
         self._floor_bytes = floor_bytes
         self._book = PeakBook(book)
@@ -51,12 +51,12 @@ class MemoryKeeper:
 
     def decide(self, request: Request, plan: Plan, pool: ModelPool | None) -> Decision:
         """How the job may start now, or why it waits or cannot run."""
-        load = requested_plan(request, discrete=self.place.discrete)
+        load = requested_plan(request, discrete=self.compute.discrete)
         memory = self._read(pool)
         if memory is None:
             return Decision(load, 0)
         floor = floor_bytes(self._floor_bytes, memory.total_bytes)
-        return admit(plan, load, memory, floor, self.place, correction=self._correction(request))
+        return admit(plan, load, memory, floor, self.compute, correction=self._correction(request))
 
     def begin(self) -> None:
         """Start measuring a job's peak."""
@@ -89,8 +89,8 @@ class MemoryKeeper:
         import torch
 
         work = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
-        measured = networks_bytes(plan, load, self.place) + work
-        predicted = peak_bytes(plan, load, self.place)
+        measured = networks_bytes(plan, load, self.compute) + work
+        predicted = peak_bytes(plan, load, self.compute)
         if request.profile == "full":
             self._book.note(self._kind(request), predicted, measured)
         return tr(
@@ -105,12 +105,12 @@ class MemoryKeeper:
             import torch
 
             total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(allocator_share(self.place, total, self._floor_bytes))
+            torch.cuda.set_per_process_memory_fraction(allocator_share(self.compute, total, self._floor_bytes))
 
     def said_with(self, request: Request) -> tuple[str, ...]:
         """Warnings about fields that do nothing on this machine."""
-        if request.offload and not self.place.discrete:
-            why = tr("there is no GPU") if self.place.on_cpu else tr("CPU and GPU share one memory")
+        if request.offload and not self.compute.discrete:
+            why = tr("there is no GPU") if self.compute.on_cpu else tr("CPU and GPU share one memory")
             return (tr("offload changed nothing: {why}", why=why),)
         return ()
 
@@ -129,7 +129,7 @@ class MemoryKeeper:
 
         # Blocks that the allocator keeps are as good as free.
         held = torch.cuda.memory_reserved()
-        if self.place.discrete:
+        if self.compute.discrete:
             free, total = torch.cuda.mem_get_info()
             return Memory(free, total, held)
         # On one pool the driver's own figure leaves out page cache that the kernel would give back.

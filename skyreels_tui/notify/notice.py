@@ -10,7 +10,7 @@ from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.words.safe_text import safe
 
-Kind = Literal["done", "failed", "attention"]
+NoticeKind = Literal["done", "failed", "attention"]
 
 TEXT_LIMIT = 200
 
@@ -19,7 +19,7 @@ TEXT_LIMIT = 200
 class Notice:
     """One thing to tell."""
 
-    kind: Kind
+    kind: NoticeKind
     title: str
     text: str
     """Both are free of control characters."""

@@ -21,7 +21,7 @@ from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog, LogFollower
-from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeft, no_estimate
+from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
 from skyreels_tui.queue.engine.space import free_bytes
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
@@ -67,7 +67,7 @@ class QueueService:
         *,
         executor: Callable[[], Executor] | None = None,
         options: QueueOptions | None = None,
-        time_left: TimeLeft = no_estimate,
+        time_left: TimeLeftEstimate = no_estimate,
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 

@@ -12,8 +12,8 @@ from pipelines.front.errors import DiskFull
 from pipelines.front.request import Files, Request, field_specs
 from skyreels_tui.requests.references import token_name
 
-Kind = Literal["prompt", "image", "video", "audio"]
-KINDS: tuple[Kind, ...] = ("prompt", "image", "video", "audio")
+HistoryKind = Literal["prompt", "image", "video", "audio"]
+KINDS: tuple[HistoryKind, ...] = ("prompt", "image", "video", "audio")
 HISTORY_FILE = "history.json"
 MOST = 100
 """Different entries that are kept of each kind."""
@@ -25,7 +25,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def entries(self, kind: Kind) -> list[str]:
+    def entries(self, kind: HistoryKind) -> list[str]:
         """What was used, newest first."""
         return self._read()[kind]
 
@@ -42,7 +42,7 @@ class History:
         except (OSError, DiskFull):
             return
 
-    def _read(self) -> dict[Kind, list[str]]:
+    def _read(self) -> dict[HistoryKind, list[str]]:
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             return {kind: [str(entry) for entry in content.get(kind, ())] for kind in KINDS}

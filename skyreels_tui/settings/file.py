@@ -19,7 +19,7 @@ LOCK_FILE = ".settings.lock"
 LOCK_S = 2.0
 """Another window writes for some milliseconds; one that holds the lock longer does not run."""
 
-Key = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """('theme',), ('models', FAMILY) or ('defaults', TASK, FIELD)."""
 
 
@@ -53,14 +53,14 @@ def change_file(path: Path, before: Settings, wanted: Settings) -> None:
         raise SettingsError(tr("{path} cannot be written: {why}", path=path, why=reason_of(error))) from error
 
 
-def differences(before: Settings, wanted: Settings) -> dict[Key, object]:
+def differences(before: Settings, wanted: Settings) -> dict[KeyPath, object]:
     """Return key -> value of everything in which `wanted` differs; None where it has no such entry."""
     old, new = dict(_flat(before)), dict(_flat(wanted))
     keys = dict.fromkeys((*new, *old))
     return {key: new.get(key) for key in keys if old.get(key) != new.get(key)}
 
 
-def _flat(settings: Settings) -> Iterator[tuple[Key, object]]:
+def _flat(settings: Settings) -> Iterator[tuple[KeyPath, object]]:
     for entry in dataclasses.fields(Settings):
         value = getattr(settings, entry.name)
         if entry.name in TABLES:
@@ -69,7 +69,7 @@ def _flat(settings: Settings) -> Iterator[tuple[Key, object]]:
             yield (entry.name,), value
 
 
-def _entries(above: Key, table: Mapping[str, Any]) -> Iterator[tuple[Key, object]]:
+def _entries(above: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object]]:
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from _entries((*above, name), value)
@@ -77,7 +77,7 @@ def _entries(above: Key, table: Mapping[str, Any]) -> Iterator[tuple[Key, object
             yield (*above, name), list(value) if isinstance(value, tuple) else value
 
 
-def _put(document: MutableMapping[str, Any], key: Key, value: object, path: Path) -> None:
+def _put(document: MutableMapping[str, Any], key: KeyPath, value: object, path: Path) -> None:
     """Make the document say one value, or no longer name it; a value that it says already keeps its spelling."""
     *above, name = key
     tables = [document]

@@ -9,7 +9,7 @@ from skyreels_tui.settings.file import change_file
 from skyreels_tui.settings.served import check
 from skyreels_tui.settings.settings import Loaded, Settings, load
 
-Changed = Callable[[Settings, Settings], None]
+SettingsListener = Callable[[Settings, Settings], None]
 """Hears the settings before and after a change."""
 Stamp = tuple[int, int, int]
 """Another one means that the file has been written."""
@@ -24,10 +24,10 @@ class LiveSettings:
         `served`: a browser shows the app, so commands and folders outside the home stay as they are.
         """
         self.path, self.now, self.warnings, self.served = path, now, warnings, served
-        self._followers: list[Changed] = []
+        self._followers: list[SettingsListener] = []
         self._stamp: Stamp | None = None
 
-    def follow(self, changed: Changed) -> None:
+    def follow(self, changed: SettingsListener) -> None:
         """From now on call `changed` after every change."""
         self._followers.append(changed)
 

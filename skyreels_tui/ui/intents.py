@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipelines.front.request import Request
     from skyreels_tui.queue.model import Job
 
-Answer = Callable[["Job | None", Sequence["Problem"]], None]
+JobAnswer = Callable[["Job | None", Sequence["Problem"]], None]
 """Called on the UI thread with the added job, or with None and what was refused."""
 
 
@@ -23,7 +23,7 @@ class QueueIntent(Message):
 class SubmitJob(QueueIntent):
     """Add a job to the queue, or `copies` of it with rising seeds."""
 
-    def __init__(self, request: Request, label: str, answer: Answer, *, copies: int = 1) -> None:
+    def __init__(self, request: Request, label: str, answer: JobAnswer, *, copies: int = 1) -> None:
         self.request, self.label, self.answer, self.copies = request, label, answer, copies
         super().__init__()
 
@@ -31,7 +31,7 @@ class SubmitJob(QueueIntent):
 class EditJob(QueueIntent):
     """Give a waiting job another request and label; it keeps its number and place."""
 
-    def __init__(self, job_id: int, request: Request, label: str, answer: Answer) -> None:
+    def __init__(self, job_id: int, request: Request, label: str, answer: JobAnswer) -> None:
         self.job_id, self.request, self.label, self.answer = job_id, request, label, answer
         super().__init__()
 

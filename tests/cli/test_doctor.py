@@ -11,8 +11,8 @@ import pytest
 
 from skyreels_tui.commands.system.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
-from skyreels_tui.doctor.checks import State, covers, run_checks
-from skyreels_tui.doctor.facts import DiskFacts, Facts, GpuFacts, TerminalFacts, TorchFacts, from_json, to_json
+from skyreels_tui.doctor.checks import CheckState, covers, run_checks
+from skyreels_tui.doctor.facts import DiskFacts, GpuFacts, MachineFacts, TerminalFacts, TorchFacts, from_json, to_json
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
@@ -24,12 +24,12 @@ MACHINES = Path(__file__).parent / "machines"
 NAMES = ("spark", "spark_cpu_torch", "desktop")
 
 
-def machine(name: str) -> Facts:
+def machine(name: str) -> MachineFacts:
     """Facts of one machine."""
     return from_json((MACHINES / f"{name}.json").read_text("utf-8"))
 
 
-def judged(facts: Facts) -> dict[str, tuple[State, str, str, str]]:
+def judged(facts: MachineFacts) -> dict[str, tuple[CheckState, str, str, str]]:
     """Check name -> (state, found, why, fix)."""
     return {check.name: (check.state, check.found, check.why, check.fix) for check in run_checks(facts)}
 
@@ -57,7 +57,9 @@ def test_an_ffmpeg_that_cannot_work_in_a_folder_of_ours_is_bad() -> None:
     confined = dataclasses.replace(spark.ffmpeg, trouble=(("/home/ana/.local/state", "Permission denied"),))
     facts = dataclasses.replace(spark, ffmpeg=confined)
     state, found, why, fix = judged(facts)["ffmpeg"]
-    assert state is State.BAD and "/home/ana/.local/state: Permission denied" in found and spark.ffmpeg.path in found
+    assert (
+        state is CheckState.BAD and "/home/ana/.local/state: Permission denied" in found and spark.ffmpeg.path in found
+    )
     assert why and fix.endswith("-m pip install imageio-ffmpeg")
     assert from_json(to_json(facts)) == facts
 
@@ -93,45 +95,45 @@ def test_code_for_a_gpu(supported: tuple[str, ...], capability: tuple[int, int],
 def test_single_judgements() -> None:
     spark = machine("spark")
     crashed = judged(dataclasses.replace(spark, torch=TorchFacts(error="OSError: libcudart.so.13 not found")))
-    assert crashed["torch"][0] is State.BAD
+    assert crashed["torch"][0] is CheckState.BAD
     assert "libcudart" in crashed["torch"][1]
     old = dataclasses.replace(spark.torch, supported=("sm_80", "sm_90"))
     assert "12.1" in judged(dataclasses.replace(spark, torch=old))["gpu"][2]
     unloaded = dataclasses.replace(spark.torch, cuda_available=False)
     assert judged(dataclasses.replace(spark, torch=unloaded))["gpu"][3] == "nvidia-smi"
     no_kernel = dataclasses.replace(spark.torch, kernels=(("cudnn", -1.0), ("flash", -1.0)))
-    assert judged(dataclasses.replace(spark, torch=no_kernel))["attention"][0] is State.BAD
+    assert judged(dataclasses.replace(spark, torch=no_kernel))["attention"][0] is CheckState.BAD
     little = dataclasses.replace(spark, available_bytes=4 << 30)
-    assert judged(little)["memory"][0] is State.WARN
+    assert judged(little)["memory"][0] is CheckState.WARN
     nfs = DiskFacts("queue and unfinished jobs", "/net/ana/it's", "nfs4", 10**12, True)
     state, _, why, fix = judged(dataclasses.replace(spark, disks=(nfs,)))["disk: queue and unfinished jobs"]
-    assert (state, fix) == (State.BAD, "export SKYREELS_TUI_HOME=/a/local/folder")
+    assert (state, fix) == (CheckState.BAD, "export SKYREELS_TUI_HOME=/a/local/folder")
     assert "network file system" in why
     damaged = tuple(dataclasses.replace(model, state="corrupt", missing=("vae",)) for model in spark.models)
     assert judged(dataclasses.replace(spark, models=damaged))["model r2v"][0::3] == (
-        State.BAD,
+        CheckState.BAD,
         "skyreels-tui models download r2v",
     )
     locked = dataclasses.replace(nfs, file_system="ext4", writable=False)
-    assert judged(dataclasses.replace(spark, disks=(locked,)))["disk: queue and unfinished jobs"][0] is State.BAD
+    assert judged(dataclasses.replace(spark, disks=(locked,)))["disk: queue and unfinished jobs"][0] is CheckState.BAD
 
 
 def test_terminals() -> None:
     spark = machine("spark")
 
-    def of(**values: object) -> dict[str, tuple[State, str, str, str]]:
+    def of(**values: object) -> dict[str, tuple[CheckState, str, str, str]]:
         base = {"is_terminal": True, "term": "xterm-256color", "encoding": "utf-8", "columns": 120, "lines": 40}
         return judged(dataclasses.replace(spark, terminal=TerminalFacts(**{**base, **values})))  # type: ignore[arg-type]
 
-    assert of(colorterm="truecolor")["colours"][0] is State.OK
+    assert of(colorterm="truecolor")["colours"][0] is CheckState.OK
     assert of(ssh=True)["colours"][2].startswith("ssh does not pass COLORTERM on")
     assert of(no_color=True, colorterm="truecolor")["colours"][1].startswith("NO_COLOR")
     assert of(tmux="3.5a", tmux_passthrough="off")["tmux"][3] == "tmux set -g allow-passthrough on"
-    assert of(tmux="3.5a", tmux_passthrough="on")["tmux"][0] is State.OK
-    assert of(encoding="ANSI_X3.4-1968")["letters"][0] is State.WARN
-    assert of(pictures="sixel")["pictures"][:2] == (State.OK, "sixel")
+    assert of(tmux="3.5a", tmux_passthrough="on")["tmux"][0] is CheckState.OK
+    assert of(encoding="ANSI_X3.4-1968")["letters"][0] is CheckState.WARN
+    assert of(pictures="sixel")["pictures"][:2] == (CheckState.OK, "sixel")
     assert "pictures" not in of()
-    assert of(columns=50)["terminal"][0] is State.WARN
+    assert of(columns=50)["terminal"][0] is CheckState.WARN
 
 
 def test_this_machine(home: Path, tmp_path: Path) -> None:
@@ -139,8 +141,8 @@ def test_this_machine(home: Path, tmp_path: Path) -> None:
     checks = judged(facts)
     assert facts.torch.error == ""
     assert facts.torch.version.startswith("2.")
-    assert checks["ffmpeg"][0] is State.OK
-    assert checks["disk: results"][0] is State.OK
+    assert checks["ffmpeg"][0] is CheckState.OK
+    assert checks["disk: results"][0] is CheckState.OK
     assert facts.memory_bytes > facts.available_bytes > 0
     assert from_json(to_json(facts)) == facts
 

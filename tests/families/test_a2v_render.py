@@ -10,7 +10,7 @@ import torch
 
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.families.a2v.conditions import mirror_end, speech_windows
-from pipelines.families.a2v.denoising import Avatar, AvatarPass, Guidance
+from pipelines.families.a2v.denoising import Avatar, AvatarGuidance, AvatarPass
 from pipelines.families.a2v.networks import AvatarModels
 from pipelines.families.a2v.render import Outlets, render
 from pipelines.families.a2v.windows import WindowPlan
@@ -39,7 +39,7 @@ def avatar(tmp_path_factory):
             networks,
             plan,
             avatar_timetable(STEPS, 11.0),
-            Guidance(),
+            AvatarGuidance(),
             torch.rand(1, 3, 1, 32, 32, generator=draw) * 2 - 1,
             models.embed_prompt("a woman sings"),
             models.embed_prompt("a person is talking"),
@@ -78,16 +78,16 @@ def velocity(avatar, guidance, *, text=None, silent=False):
 
 
 def test_guidance_pulls_away_from_the_negative_prompt_and_from_silence(avatar):
-    off = Guidance()
+    off = AvatarGuidance()
     full = velocity(avatar, off)
     no_text = velocity(avatar, off, text=avatar.negative_text)
     no_voice = velocity(avatar, off, silent=True)
     nothing = velocity(avatar, off, text=avatar.negative_text, silent=True)
     expected = {
-        Guidance(1.0, 0.5): full,
-        Guidance(2.5, 1.0): no_text + 2.5 * (full - no_text),
-        Guidance(1.0, 3.0): no_voice + 3.0 * (full - no_voice),
-        Guidance(2.5, 3.0): nothing + 2.5 * (full - no_text) + 3.0 * (no_text - nothing),
+        AvatarGuidance(1.0, 0.5): full,
+        AvatarGuidance(2.5, 1.0): no_text + 2.5 * (full - no_text),
+        AvatarGuidance(1.0, 3.0): no_voice + 3.0 * (full - no_voice),
+        AvatarGuidance(2.5, 3.0): nothing + 2.5 * (full - no_text) + 3.0 * (no_text - nothing),
     }
     assert (full - no_text).abs().max() > 0.01
     assert (full - no_voice).abs().max() > 0.01

@@ -39,7 +39,7 @@ from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen
-from skyreels_tui.ui.screens.models.files import FileRows, ModelFilesScreen
+from skyreels_tui.ui.screens.models.files import ModelFileRows, ModelFilesScreen
 from skyreels_tui.ui.screens.models.models import ModelList, ModelsScreen
 from skyreels_tui.ui.screens.system.commands import CommandScreen
 from skyreels_tui.ui.screens.system.doctor import CheckList
@@ -313,7 +313,7 @@ async def test_what_a_fetch_asks_and_the_files_of_a_model(begin, hub, name):  # 
         await seen(s, lambda: isinstance(s.app.screen, ModelFilesScreen))
         note = s.app.screen.query_one("#files-note", Static)
         await seen(s, lambda: checkpoint.repo_ids[0].split("/")[1] in str(note.render()))
-        files = s.app.screen.query_one(FileRows).files
+        files = s.app.screen.query_one(ModelFileRows).files
         known += latin_words(" ".join(f"{file.part} {file.path}" for file in files))
         assert untranslated(s, *known) == []
 

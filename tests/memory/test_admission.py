@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.front.admission import Memory, Place, admit, allocator_share, floor_bytes, next_leaner, predict
+from pipelines.front.admission import ComputeDevice, Memory, admit, allocator_share, floor_bytes, next_leaner, predict
 from pipelines.front.host_memory import host_memory, meminfo
 from pipelines.front.memory import LoadPlan, leaner_plans, requested_plan
 from pipelines.front.peaks import PeakBook
@@ -15,7 +15,7 @@ from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVi
 from skyreels_tui.monitors.memory import MemorySensor
 
 PICTURE = str(Path(__file__).parents[2] / "pipelines" / "demo" / "samples" / "astronaut.jpg")
-SPARK, DISCRETE = Place(), Place(discrete=True)
+SPARK, DISCRETE = ComputeDevice(), ComputeDevice(discrete=True)
 FLOOR = 8 * GIB
 PLAIN = LoadPlan()
 

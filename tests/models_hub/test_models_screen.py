@@ -13,7 +13,7 @@ from pipelines.checkpoints.damage import DamageBook
 from pipelines.checkpoints.download.hub import plan_download
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.downloads.elsewhere import TransferFile
-from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, Transfers, TransferState
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
@@ -56,7 +56,7 @@ def fast(hub: FakeHub) -> None:
     hub.trickle_from = 0
 
 
-def state(s, family: str = "r2v") -> State | None:
+def state(s, family: str = "r2v") -> TransferState | None:
     return next((one.state for one in s.app.services.transfers.all if one.family == family), None)
 
 
@@ -93,7 +93,7 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
     slow(hub)
     async with start() as s:
         there = Transfers(DamageBook(tmp_path / "damaged.json"), TransferFile(s.app.services.folders.live).write)
-        there.add(Transfer(Kind.DOWNLOAD, "r2v", plan=plan_download(CHECKPOINTS["r2v"])))
+        there.add(Transfer(TransferKind.DOWNLOAD, "r2v", plan=plan_download(CHECKPOINTS["r2v"])))
         await s.press("M")
         await s.shows("SkyReels-V3-A2V-19B")
         await s.until(lambda: "fetching" in row(s) and " %" in row(s), "the percent")
@@ -103,7 +103,7 @@ async def test_another_window_s_download_is_seen_and_left_alone(start, hub, tmp_
         assert not any(key in s.footer for key in ("w Fetch", "v Verify", "p Pause", "c Cancel", "X Delete"))
         await s.press("p", "c", "w", "v")
         assert isinstance(s.app.screen, ModelsScreen) and s.app.services.transfers.all == ()
-        assert [one.state for one in there.all] == [State.RUNNING]
+        assert [one.state for one in there.all] == [TransferState.RUNNING]
         await s.press("down")
         await s.until(lambda: "w Fetch" in s.footer, "other models can be fetched here")
         fast(hub)
@@ -229,7 +229,7 @@ async def test_one_task_takes_one_transformer(start, hub):  # noqa: F811
         await s.press("w")
         await s.shows("2  only for Shot switching")
         await s.press("2")
-        await s.until(lambda: state(s, "v2v") is State.DONE)
+        await s.until(lambda: state(s, "v2v") is TransferState.DONE)
         assert not any(name.startswith("transformer/") for name, _ in hub.requests)
         await s.until(lambda: "partial" in row(s, "V2V"))
 
@@ -431,7 +431,7 @@ async def test_leaving_the_app_asks_and_the_next_one_goes_on(start, hub):  # noq
         await s.press("y")
         await s.until(lambda: not s.app.is_running)
     assert s.app.services.transfers.wait_ended(20)
-    assert state(s) is State.PAUSED
+    assert state(s) is TransferState.PAUSED
     fast(hub)
     asked = len(hub.requests)
     async with start() as s:

@@ -16,18 +16,18 @@ from pipelines.checkpoints.download.hub import plan_download
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.downloads.elsewhere import TransferFile
-from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, Transfers, TransferState
 from skyreels_tui.ui.widgets.transfer_words import home_line
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 
 PUBLIC, V2V = CHECKPOINTS["r2v"].repo_ids[0], CHECKPOINTS["v2v"].repo_ids[0]
 WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
-R2V = Transfer(Kind.DOWNLOAD, "r2v")
+R2V = Transfer(TransferKind.DOWNLOAD, "r2v")
 
 
 def agreed(family: str = "r2v", *tasks: str) -> Transfer:
     """A download whose plan somebody has said yes to."""
-    return Transfer(Kind.DOWNLOAD, family, tasks, plan_download(CHECKPOINTS[family], tasks))
+    return Transfer(TransferKind.DOWNLOAD, family, tasks, plan_download(CHECKPOINTS[family], tasks))
 
 
 class Service:
@@ -71,10 +71,10 @@ def fetched(hub: FakeHub) -> Path:
 def test_a_download_tells_its_bytes_and_ends_done(service: Service, hub: FakeHub) -> None:
     hub.repos[PUBLIC] = Repo(r2v_files())
     done = service.ended(agreed())
-    assert (done.state, done.said) == (State.DONE, "9 files are here")
+    assert (done.state, done.said) == (TransferState.DONE, "9 files are here")
     assert done.moved is not None
     assert done.moved.percent == 100
-    assert [told[0].state for told in service.told][:2] == [State.WAITING, State.RUNNING]
+    assert [told[0].state for told in service.told][:2] == [TransferState.WAITING, TransferState.RUNNING]
     assert hub.tokens == {"Bearer hf_test"}
 
 
@@ -83,11 +83,11 @@ def test_one_after_the_other_in_the_order_of_asking(service: Service, hub: FakeH
     hub.flows.clear()
     service.transfers.add(agreed())
     service.transfers.add(agreed("v2v", "single_shot_extension"))
-    service.until(lambda told: [one.state for one in told] == [State.RUNNING, State.WAITING])
+    service.until(lambda told: [one.state for one in told] == [TransferState.RUNNING, TransferState.WAITING])
     hub.flows.set()
     assert service.transfers.wait_ended(20)
-    assert not any(sum(one.state is State.RUNNING for one in told) > 1 for told in service.told)
-    assert [one.state for one in service.transfers.all] == [State.DONE] * 2
+    assert not any(sum(one.state is TransferState.RUNNING for one in told) > 1 for told in service.told)
+    assert [one.state for one in service.transfers.all] == [TransferState.DONE] * 2
     assert not any(name.startswith("shot_transformer") for name, _ in hub.requests)
 
 
@@ -96,9 +96,9 @@ def test_a_busy_one_is_not_begun_twice(service: Service, hub: FakeHub) -> None:
     hub.flows.clear()
     transfer = agreed()
     service.transfers.add(transfer)
-    service.until(lambda told: told[0].state is State.RUNNING)
+    service.until(lambda told: told[0].state is TransferState.RUNNING)
     service.transfers.add(transfer)
-    assert service.of("r2v").state is State.RUNNING
+    assert service.of("r2v").state is TransferState.RUNNING
     hub.flows.set()
     assert service.transfers.wait_ended(20)
 
@@ -108,12 +108,12 @@ def test_what_failed_can_go_on(service: Service, hub: FakeHub) -> None:
     plan = agreed()
     hub.repos.clear()
     failed = service.ended(plan)
-    assert failed.state is State.FAILED
+    assert failed.state is TransferState.FAILED
     assert "does not exist on the hub (404)" in failed.said
     hub.repos[PUBLIC] = Repo(r2v_files())
     service.transfers.go_on("r2v")
     assert service.transfers.wait_ended(20)
-    assert service.of("r2v").state is State.DONE
+    assert service.of("r2v").state is TransferState.DONE
 
 
 def test_the_plan_that_was_agreed_is_what_is_fetched(service: Service, hub: FakeHub, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_plan_that_was_agreed_is_what_is_fetched(service: Service, hub: Fake
     hub.repos[PUBLIC] = Repo(r2v_files())
     transfer = agreed()
     hub.repos[PUBLIC] = Repo({**r2v_files(), "vae/more.safetensors": bytes(90_000)})
-    assert service.ended(transfer).state is State.DONE
+    assert service.ended(transfer).state is TransferState.DONE
     assert transfer.plan is not None
     assert {name for name, _ in hub.requests} == {entry.file.path for entry in transfer.plan.files}
 
@@ -131,12 +131,12 @@ def test_a_hub_whose_files_grew_since_the_yes_is_asked_again(service: Service, h
     transfer = agreed()
     hub.repos[PUBLIC] = Repo({name: content * 40 for name, content in r2v_files().items()})
     failed = service.ended(transfer)
-    assert failed.state is State.FAILED
+    assert failed.state is TransferState.FAILED
     assert "differently from what was agreed" in failed.said and "ask it again" in failed.said
     kept = sum(path.stat().st_size for path in (tmp_path / "cache").glob("*/blobs/*"))
     assert transfer.plan is not None and kept <= transfer.plan.missing_bytes
     hub.requests.clear()
-    assert service.ended(agreed()).state is State.DONE
+    assert service.ended(agreed()).state is TransferState.DONE
 
 
 def test_files_that_go_after_the_yes_are_not_fetched_unasked(service: Service, hub: FakeHub) -> None:
@@ -146,7 +146,7 @@ def test_files_that_go_after_the_yes_are_not_fetched_unasked(service: Service, h
     (folder / WEIGHTS).resolve().unlink()
     hub.requests.clear()
     failed = service.ended(transfer)
-    assert failed.state is State.FAILED
+    assert failed.state is TransferState.FAILED
     assert "would have to be fetched where 4 B were agreed" in failed.said
     assert hub.requests == []
 
@@ -162,14 +162,14 @@ def test_what_was_paused_goes_on_with_its_plan_and_asks_the_hub_for_no_other(ser
     hub.answers.clear()
     service.transfers.go_on("r2v")
     assert service.transfers.wait_ended(20)
-    assert service.of("r2v").state is State.DONE
+    assert service.of("r2v").state is TransferState.DONE
 
 
 def test_a_check_of_half_a_checkpoint_does_not_miss_the_other_half(service: Service, hub: FakeHub) -> None:
     hub.repos[V2V] = Repo({**V2V_FILES, "models_t5_umt5-xxl-enc-bf16.pth": b"old container" * 9})
     folder = download(plan_download(CHECKPOINTS["v2v"], ["single_shot_extension"]), lambda _: None)
-    done = service.ended(Transfer(Kind.VERIFY, "v2v", folder=folder))
-    assert (done.state, done.said) == (State.DONE, "5 files checked: as they should be")
+    done = service.ended(Transfer(TransferKind.VERIFY, "v2v", folder=folder))
+    assert (done.state, done.said) == (TransferState.DONE, "5 files checked: as they should be")
 
 
 def test_a_check_names_the_first_fault_and_counts_the_rest(service: Service, hub: FakeHub) -> None:
@@ -177,8 +177,8 @@ def test_a_check_names_the_first_fault_and_counts_the_rest(service: Service, hub
     for name in (WEIGHTS, "tokenizer/tokenizer.json"):
         (folder / name).resolve().write_bytes(b"{}")
     (folder / "text_encoder/model.safetensors").unlink()
-    ended = service.ended(Transfer(Kind.VERIFY, "r2v", folder=folder))
-    assert ended.state is State.FAILED
+    ended = service.ended(Transfer(TransferKind.VERIFY, "r2v", folder=folder))
+    assert ended.state is TransferState.FAILED
     assert ended.said.endswith(", and 2 more")
 
 
@@ -192,12 +192,12 @@ def test_a_check_can_be_stopped_and_begun_again(service: Service, hub: FakeHub) 
             transfers.pause("r2v")
 
     transfers = Transfers(DamageBook(service.transfers._book.path), pause_once)
-    transfers.add(Transfer(Kind.VERIFY, "r2v", folder=folder))
+    transfers.add(Transfer(TransferKind.VERIFY, "r2v", folder=folder))
     assert transfers.wait_ended(20)
-    assert transfers.all[0].state is State.PAUSED
+    assert transfers.all[0].state is TransferState.PAUSED
     transfers.go_on("r2v")
     assert transfers.wait_ended(20)
-    assert transfers.all[0].state is State.DONE
+    assert transfers.all[0].state is TransferState.DONE
 
 
 def test_nothing_begins_after_the_end(service: Service, hub: FakeHub) -> None:
@@ -210,9 +210,9 @@ def test_nothing_begins_after_the_end(service: Service, hub: FakeHub) -> None:
 
 def test_the_home_line() -> None:
     assert home_line([R2V]) == ""
-    running = Transfer(Kind.DOWNLOAD, "r2v", state=State.RUNNING)
+    running = Transfer(TransferKind.DOWNLOAD, "r2v", state=TransferState.RUNNING)
     assert home_line([running]) == "model …"
-    moved = Transfer(Kind.DOWNLOAD, "r2v", state=State.RUNNING, moved=Moved(34, 100, 1.0, 720.0))
+    moved = Transfer(TransferKind.DOWNLOAD, "r2v", state=TransferState.RUNNING, moved=Moved(34, 100, 1.0, 720.0))
     assert home_line([R2V, moved]) == "model 34 % · 12 min"
 
 
@@ -223,8 +223,10 @@ def test_another_window_reads_every_figure_until_the_end(tmp_path: Path) -> None
     clock = [time.time()]
     here, there = (TransferFile(tmp_path, now=lambda: clock[0]) for _ in range(2))
     moved = Moved(10, 100, 2.5, 36.0, (("vae/w.safetensors", 5, 50),), trouble="no line")
-    running = Transfer(Kind.DOWNLOAD, "r2v", ("reference_to_video",), state=State.RUNNING, moved=moved, said="tried")
-    here.write([running, replace(running, family="v2v", state=State.PAUSED)])
+    running = Transfer(
+        TransferKind.DOWNLOAD, "r2v", ("reference_to_video",), state=TransferState.RUNNING, moved=moved, said="tried"
+    )
+    here.write([running, replace(running, family="v2v", state=TransferState.PAUSED)])
     assert here.others() == ()
     assert there.others() == (replace(running, elsewhere=True),), "what is paused can go on anywhere"
     here.write([replace(running, moved=replace(moved, done_bytes=20))])
@@ -232,14 +234,14 @@ def test_another_window_reads_every_figure_until_the_end(tmp_path: Path) -> None
     clock[0] += 1
     here.write([replace(running, moved=replace(moved, done_bytes=20))])
     assert there.others()[0].moved == replace(moved, done_bytes=20)
-    here.write([replace(running, state=State.DONE)])
+    here.write([replace(running, state=TransferState.DONE)])
     assert there.others() == () and list(tmp_path.iterdir()) == []
 
 
 def test_a_window_that_was_killed_is_forgotten_and_a_strange_file_says_nothing(tmp_path: Path) -> None:
     clock = [time.time()]
     killed, there = TransferFile(tmp_path), TransferFile(tmp_path, now=lambda: clock[0])
-    check = Transfer(Kind.VERIFY, "r2v", folder=tmp_path, state=State.RUNNING)
+    check = Transfer(TransferKind.VERIFY, "r2v", folder=tmp_path, state=TransferState.RUNNING)
     killed.write([check])
     for number, content in enumerate(('{"a', "[1]", '[{"kind": "dance"}]', '{"kind": 1}')):
         (tmp_path / f"transfers-{number}.json").write_text(content)
@@ -250,5 +252,5 @@ def test_a_window_that_was_killed_is_forgotten_and_a_strange_file_says_nothing(t
 
 def test_a_folder_that_takes_nothing_stops_nothing(tmp_path: Path) -> None:
     there = TransferFile(tmp_path / "missing")
-    there.write([replace(R2V, state=State.RUNNING)])
+    there.write([replace(R2V, state=TransferState.RUNNING)])
     assert there.others() == ()

@@ -13,7 +13,7 @@ from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import Folders, find_folders
 from skyreels_tui.queue.engine.executor import Executor
-from skyreels_tui.queue.engine.parts import TimeLeft, no_estimate
+from skyreels_tui.queue.engine.parts import TimeLeftEstimate, no_estimate
 from skyreels_tui.queue.events import Event
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.store.opening import open_store
@@ -91,7 +91,7 @@ def open_service(folders: Folders, tmp_path: Path) -> Iterator[Callable[..., Que
         events: Events | None = None,
         start: bool = True,
         runs: bool = True,
-        time_left: TimeLeft = no_estimate,
+        time_left: TimeLeftEstimate = no_estimate,
         **options,
     ) -> QueueService:
         chosen = executor or FakeExecutor(Script(num_steps=4))

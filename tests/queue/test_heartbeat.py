@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.doctor.checks import State, check_threads
+from skyreels_tui.doctor.checks import CheckState, check_threads
 from skyreels_tui.doctor.facts import ThreadFacts, from_json, to_json
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
@@ -81,7 +81,7 @@ def test_the_doctor_names_late_threads(path):
     facts = from_json(path.read_text())
     assert list(check_threads(facts)) == []
     fine, late = ThreadFacts("inference", 2.0, False), ThreadFacts("inbox", 95.0, True)
-    assert [check.state for check in check_threads(replace(facts, threads=(fine,)))] == [State.OK]
+    assert [check.state for check in check_threads(replace(facts, threads=(fine,)))] == [CheckState.OK]
     [check] = check_threads(replace(facts, threads=(fine, late)))
-    assert check.state is State.WARN and "inbox" in check.found and "95" in check.found and check.why
+    assert check.state is CheckState.WARN and "inbox" in check.found and "95" in check.found and check.why
     assert from_json(to_json(replace(facts, threads=(fine, late)))).threads == (fine, late)

@@ -36,7 +36,7 @@ from pipelines.tasks.single_shot_extension import SingleShotExtension
 from pipelines.tasks.talking_avatar import TalkingAvatar
 from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
-from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.executors.fake import FakeExecutor
 from skyreels_tui.files.folders import Folders
@@ -241,7 +241,7 @@ def fill_hub(hub: FakeHub) -> None:
 
 
 FETCHING = Transfer(
-    Kind.DOWNLOAD, "r2v", state=State.RUNNING,
+    TransferKind.DOWNLOAD, "r2v", state=TransferState.RUNNING,
     moved=Moved(
         round(9.7 * GB), round(51.8 * GB), 74_500_000.0, 565.0,
         ((f"transformer/{SHARDS[1]}", round(3.1 * GB), round(4.76 * GB)),

@@ -23,7 +23,7 @@ HOPS = 5
 """Addresses that an answer may be passed on to: the hub keeps its large files elsewhere."""
 
 
-class Answer(Protocol):
+class HubAnswer(Protocol):
     """An answer that has begun: its head is here, its body is read by the piece, as it was sent."""
 
     status_code: int
@@ -37,7 +37,7 @@ class Answer(Protocol):
 
 
 @contextmanager
-def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | None = None) -> Iterator[Answer]:
+def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | None = None) -> Iterator[HubAnswer]:
     """Ask for `url` and hand over the answer once it has begun and its head is one of a hub.
 
     The token goes to the endpoint alone. Raises DownloadError in words, NotHere or Interrupted; also for a line
@@ -109,7 +109,7 @@ def listed(url: str, repo_id: str, endpoint: str) -> object:
         raise nonsense(endpoint, repo_id, tr("no JSON")) from error
 
 
-def _whole(answer: Answer, repo_id: str, endpoint: str, until: float, late: DownloadError) -> bytes:
+def _whole(answer: HubAnswer, repo_id: str, endpoint: str, until: float, late: DownloadError) -> bytes:
     body = bytearray()
     for piece in answer.iter_raw():
         body += piece

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.checkpoints.download.client import SILENCE_S, Answer, asked
+from pipelines.checkpoints.download.client import SILENCE_S, HubAnswer, asked
 from pipelines.checkpoints.download.errors import Changed, DownloadError, Interrupted, disk_error
 from pipelines.checkpoints.download.hub import PART, DownloadPlan, RemoteFile, is_whole
 from pipelines.checkpoints.download.meter import Meter, Moved
@@ -213,7 +213,7 @@ class _Fetcher:
             )
         return have
 
-    def _check_head(self, file: RemoteFile, answer: Answer, stream: BinaryIO, have: int) -> None:
+    def _check_head(self, file: RemoteFile, answer: HubAnswer, stream: BinaryIO, have: int) -> None:
         """Raise Changed before the first byte when what comes is not the rest of the file."""
         if have and answer.status_code != 206:
             # To start over would fetch more than was agreed to.

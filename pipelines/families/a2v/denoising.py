@@ -12,7 +12,7 @@ from torch import Tensor
 from pipelines.families.a2v.conditions import condition_pixels, speech_windows, with_mask
 from pipelines.families.a2v.windows import WindowPlan
 from pipelines.models.encoders.image import ImageEncoder
-from pipelines.models.transformer.transformer import AudioContext, Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import AudioContext, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_mean, normalise
 from pipelines.sampling.schedulers import Timetable
 
@@ -25,7 +25,7 @@ def no_trace(_name: str, _value: Tensor) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Guidance:
+class AvatarGuidance:
     """How strongly text and voice pull; 1 or less is off."""
 
     text_scale: float = 1.0
@@ -58,7 +58,7 @@ class Avatar:
     networks: Networks
     plan: WindowPlan
     timetable: Timetable
-    guidance: Guidance
+    guidance: AvatarGuidance
     picture: Tensor
     """[1, 3, 1, H, W] float32 in -1..1."""
     text: Tensor
@@ -99,8 +99,8 @@ class AvatarPass:
         self._tell("clip_context", picture)
         self._condition = self._encode_frames(known, key_frame)  # [1, 20, T, h, w]
         encode = avatar.networks.transformer.encode_context
-        self._told: Context = encode(avatar.text if index == 0 else avatar.connection_text, picture)
-        self._told_not: Context | None = None
+        self._told: TextContext = encode(avatar.text if index == 0 else avatar.connection_text, picture)
+        self._told_not: TextContext | None = None
         if avatar.guidance.uses_text and avatar.negative_text is not None:
             self._told_not = encode(avatar.negative_text, picture)
         self._voice, self._silence = self._encode_speech()
@@ -176,7 +176,7 @@ class AvatarPass:
             return no_voice + audio_scale * (full - no_voice)
         return full
 
-    def _call(self, latents: Tensor, timestep: float, context: Context, audio: AudioContext) -> Tensor:
+    def _call(self, latents: Tensor, timestep: float, context: TextContext, audio: AudioContext) -> Tensor:
         return self._avatar.networks.transformer(
             torch.cat([latents.to(self._condition.dtype), self._condition], dim=1),
             torch.tensor(timestep, device=latents.device),

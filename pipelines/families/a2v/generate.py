@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipelines.families.a2v.conditions import mirror_end
-from pipelines.families.a2v.denoising import Avatar, Guidance
+from pipelines.families.a2v.denoising import Avatar, AvatarGuidance
 from pipelines.families.a2v.networks import AvatarModels
 from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, to_signed
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
@@ -92,7 +92,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         stored = work.latest()
         first = stored.segment if stored else 0
         report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
-        guidance = Guidance(request.guidance_scale, request.audio_guidance_scale)
+        guidance = AvatarGuidance(request.guidance_scale, request.audio_guidance_scale)
         text, connection_text = models.embed_prompt(request.prompt), models.embed_prompt(CONNECTION_PROMPT)
         negative_text = None
         if guidance.uses_text:

@@ -57,7 +57,7 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResumePoint:
     """Where rendering begins: before pass `index`, or inside it after the steps of `stored`."""
 
     index: int = 0
@@ -69,11 +69,11 @@ class Place:
 def render(avatar: Avatar, seed: int, outlets: Outlets) -> None:
     """Run every pass that the work folder does not hold yet and write every piece that comes of it."""
     generator = torch.Generator("cpu").manual_seed(seed)
-    place = find_place(avatar, outlets.work)
-    carried, stored = place.carried, place.stored
+    start = find_resume_point(avatar, outlets.work)
+    carried, stored = start.carried, start.stored
     if stored is not None:
         _set_state(generator, str(stored.values["generator"]))
-    for index in range(place.index, avatar.plan.num_passes):
+    for index in range(start.index, avatar.plan.num_passes):
         latents = _denoise_pass(avatar, index, carried, stored, generator, outlets)
         _decode_pass(avatar, index, latents, carried, outlets)
         stored = None
@@ -81,18 +81,18 @@ def render(avatar: Avatar, seed: int, outlets: Outlets) -> None:
             _remember(outlets.work, index + 1, carried, generator)
 
 
-def find_place(avatar: Avatar, work: WorkDir | None) -> Place:
+def find_resume_point(avatar: Avatar, work: WorkDir | None) -> ResumePoint:
     """Read from a work folder where an interrupted job stopped; the beginning when it holds nothing usable."""
     stored = work.latest() if work is not None else None
     if work is None or stored is None:
-        return Place()
+        return ResumePoint()
     carried = Carried(motion=stored.tensors.get("kept.motion"))
     if stored.segment > 0:
         reference = _reference_folder(work).latest()
         if reference is None:
-            return Place()
+            return ResumePoint()
         carried.key_frames = {int(name): frame for name, frame in reference.tensors.items()}
-    return Place(stored.segment, carried, stored)
+    return ResumePoint(stored.segment, carried, stored)
 
 
 def _denoise_pass(

@@ -25,7 +25,7 @@ from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
 from pipelines.models.transformer.load import load_transformer
-from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_sample, normalise, to_frames, to_pixels
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
@@ -40,7 +40,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Guidance:
+class ReferenceGuidance:
     """Strength of prompt and of references; at a text strength of 1 or less there is none at all."""
 
     text: float = 1.0
@@ -59,9 +59,9 @@ class Predictor:
     transformer: SkyReelsTransformer
     condition: Tensor
     """Reference slots [1, 16, 4, h, w]."""
-    positive: Context
-    negative: Context | None
-    guidance: Guidance
+    positive: TextContext
+    negative: TextContext | None
+    guidance: ReferenceGuidance
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         """Guided velocity [1, 16, T, h, w]."""
@@ -80,7 +80,7 @@ class Predictor:
         nothing = self._call(latents, timestep, torch.zeros_like(self.condition), self.negative)
         return full, no_text, nothing
 
-    def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: Context) -> Tensor:
+    def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: TextContext) -> Tensor:
         return self.transformer(
             torch.cat((latents, condition), dim=2),
             torch.tensor(timestep, device=latents.device),
@@ -94,7 +94,7 @@ def make_predictor(
     condition: Tensor,
     prompt_embeds: Tensor,
     negative_embeds: Tensor | None,
-    guidance: Guidance,
+    guidance: ReferenceGuidance,
 ) -> Predictor:
     """Prepare what all steps share; `negative_embeds` is needed only when guidance is on."""
     negative = None
@@ -149,7 +149,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
 
     if not work.pieces():
         solver = FlowUniPC(reference_timetable(request.num_inference_steps))
-        guidance = Guidance(request.guidance_scale, request.guidance_scale_img)
+        guidance = ReferenceGuidance(request.guidance_scale, request.guidance_scale_img)
         stored = work.latest()
         steps_left = request.num_inference_steps - (stored.step if stored else 0)
 

@@ -43,7 +43,7 @@ from pipelines.media.read.video import read_tail
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
-from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.running.heap import flat_heap
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import Snapshot, WorkDir
@@ -57,11 +57,11 @@ from pipelines.tasks.single_shot_extension import SingleShotExtension
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ExtensionKind:
     """What the two tasks do differently."""
 
     transformer_folder: str
-    velocity: Callable[[SkyReelsTransformer, Context, Tensor], Predict]
+    velocity: Callable[[SkyReelsTransformer, TextContext, Tensor], Predict]
     goes_on: bool
     """The condition frames are decoded together with the new ones, which gives the causal decoder its history."""
 
@@ -75,8 +75,8 @@ class Kind:
         return SINGLE_CONDITION_FRAMES if self.goes_on else 0
 
 
-SINGLE_SHOT = Kind(SINGLE_SHOT_FOLDER, continuing_velocity, goes_on=True)
-SHOT_SWITCHING = Kind(SHOT_SWITCHING_FOLDER, switching_velocity, goes_on=False)
+SINGLE_SHOT = ExtensionKind(SINGLE_SHOT_FOLDER, continuing_velocity, goes_on=True)
+SHOT_SWITCHING = ExtensionKind(SHOT_SWITCHING_FOLDER, switching_velocity, goes_on=False)
 
 
 def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
@@ -97,7 +97,7 @@ def generate_shot_switching(
 
 @torch.inference_mode()
 def extend(
-    kind: Kind,
+    kind: ExtensionKind,
     request: ExtensionRequest,
     prompt: str,
     pieces: Sequence[int],
@@ -130,13 +130,13 @@ def extend(
 
     # 4. Piece after piece; the last frames of one are the condition of the next.
     for index in range(first, len(pieces)):
-        place = Place(index, len(pieces), work, report)
+        piece = Piece(index, len(pieces), work, report)
         solver = FlowUniPC(extension_timetable(request.num_inference_steps))
         if stored is not None and stored.step > 0:
             latents, kept = resume_solver(stored, solver, runtime.device)
             condition = kept["condition"]
         else:
-            place.tell(Stage.CONDITION)
+            piece.tell(Stage.CONDITION)
             frames = carried_frames(stored) if stored else source_frames(request)
             with models.vae() as vae:
                 condition = encode_frames(vae, frames)
@@ -150,13 +150,13 @@ def extend(
             with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
                 context = transformer.encode_context(prompt_embeds)
                 predict = kind.velocity(transformer, context, condition)
-                latents = denoise(latents, solver, predict, place.hooks(condition, runtime))
+                latents = denoise(latents, solver, predict, piece.hooks(condition, runtime))
 
         # 4b. Decode, and make the piece durable.
         with models.vae() as vae:
             whole_piece = kind.decoded_latents(condition, latents)
             chunks = decode_bytes(vae, whole_piece, models.decode)
-            carried = write_piece(place, chunks, whole_piece.shape, kind.dropped_frames)
+            carried = write_piece(piece, chunks, whole_piece.shape, kind.dropped_frames)
         stored = Snapshot(index + 1, 0, {"carried_frames": torch.from_numpy(carried)})
         work.save(stored)
 
@@ -176,7 +176,7 @@ def extend(
     )
 
 
-def new_frames(kind: Kind, new_latent_frames: int) -> int:
+def new_frames(kind: ExtensionKind, new_latent_frames: int) -> int:
     """Frames that a piece adds to the video: a shot's first latent frame stands for one frame only."""
     return 4 * new_latent_frames if kind.goes_on else LatentShape(0, 0, new_latent_frames).pixel_frames
 
@@ -195,8 +195,8 @@ def carried_frames(stored: Snapshot) -> Frames:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a job is: one piece of several, its folder and who listens."""
+class Piece:
+    """One piece of several: its index, the folder of its work and who listens."""
 
     index: int
     num_pieces: int
@@ -220,14 +220,14 @@ class Place:
         )
 
 
-def write_piece(place: Place, decoded: Generator[Frames, None, None], shape: Sequence[int], num_dropped: int) -> Frames:
+def write_piece(piece: Piece, decoded: Generator[Frames, None, None], shape: Sequence[int], num_dropped: int) -> Frames:
     """Write the frames of latents of `shape` to the piece's file, without the first `num_dropped`.
 
     Returns the last 25 decoded frames.
     """
-    temporary, last = place.work.piece_path(place.index), LastFrames(SINGLE_CONDITION_FRAMES)
+    temporary, last = piece.work.piece_path(piece.index), LastFrames(SINGLE_CONDITION_FRAMES)
     total, height, width = shape[2:]
-    place.tell(Stage.DECODE, 0, total)
+    piece.tell(Stage.DECODE, 0, total)
     with (
         VideoWriter(temporary, width * SPATIAL_STRIDE, height * SPATIAL_STRIDE, MODEL_FPS) as writer,
         closing(decoded) as chunks,
@@ -236,6 +236,6 @@ def write_piece(place: Place, decoded: Generator[Frames, None, None], shape: Seq
             last.extend(frames)
             writer.write(frames[num_dropped:])
             num_dropped = max(0, num_dropped - len(frames))
-            place.tell(Stage.DECODE, done, total)
-    place.work.commit_piece(temporary, place.index)
+            piece.tell(Stage.DECODE, done, total)
+    piece.work.commit_piece(temporary, piece.index)
     return last.stacked()

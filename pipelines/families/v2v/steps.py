@@ -10,7 +10,7 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.families.v2v.condition_frames import Frames
-from pipelines.models.transformer.transformer import Context, SkyReelsTransformer
+from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import Decode, decode_stream, encode_mean, normalise
 from pipelines.sampling.denoise import Predict
 
@@ -50,7 +50,7 @@ def draw_noise(seed: int, num_latent_frames: int, height: int, width: int) -> Te
     return torch.randn(16, num_latent_frames, height, width, generator=generator)[None]
 
 
-def continuing_velocity(transformer: SkyReelsTransformer, context: Context, condition: Tensor) -> Predict:
+def continuing_velocity(transformer: SkyReelsTransformer, context: TextContext, condition: Tensor) -> Predict:
     """Velocity of new frames that go on after the clean latents `condition` [1, 16, P, h, w]."""
     num_condition = condition.shape[2]
 
@@ -62,7 +62,7 @@ def continuing_velocity(transformer: SkyReelsTransformer, context: Context, cond
     return predict
 
 
-def switching_velocity(transformer: SkyReelsTransformer, context: Context, prefix: Tensor) -> Predict:
+def switching_velocity(transformer: SkyReelsTransformer, context: TextContext, prefix: Tensor) -> Predict:
     """Velocity of a new shot that follows the clean latents `prefix` [1, 16, P, h, w] after a cut."""
 
     def predict(latents: Tensor, timestep: float) -> Tensor:

@@ -12,6 +12,7 @@ from pipelines.front.language import tr
 from pipelines.media.files import plain
 
 Media = Literal["image", "video", "audio"]
+"""What a file is read as."""
 
 PART_PREFIX, PART_SUFFIX = ".fetch-", ".part"
 """Around the name of a file that is still on its way."""

@@ -26,7 +26,7 @@ from pipelines.media.read import probe
 from pipelines.media.remote.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, kept_name
 from pipelines.media.remote.link import open_link
 
-Progress = Callable[[int, int | None], None]
+BytesListener = Callable[[int, int | None], None]
 """Called with the bytes that came and those that will come, None while nobody says; may raise to stop."""
 
 LIMITS: dict[Media, int] = {"image": 64 << 20, "video": 2 << 30, "audio": 512 << 20}
@@ -44,7 +44,7 @@ def fetch(
     address: str,
     media: Media,
     folder: Path,
-    progress: Progress = lambda done, total: None,
+    progress: BytesListener = lambda done, total: None,
     *,
     limit: int | None = None,
     silence_s: float = SILENCE_S,
@@ -113,7 +113,7 @@ def _status_words(host: str, code: int) -> str:
 
 
 def _receive(
-    response: HTTPResponse, stream: IO[bytes], address: str, media: Media, limit: int, progress: Progress
+    response: HTTPResponse, stream: IO[bytes], address: str, media: Media, limit: int, progress: BytesListener
 ) -> str:
     """Write the answer to `stream`, at most `limit` bytes of it; returns its sha256."""
     promised = response.headers.get("Content-Length", "")

@@ -19,7 +19,7 @@ from pipelines.media.files import need_room, plain, shown
 from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.write.mux import Sound, join_by_copy
-from pipelines.media.write.verify import Facts, examine
+from pipelines.media.write.verify import VideoFacts, examine
 from pipelines.media.write.video import VideoWriter
 
 RECIPE = "recipe"
@@ -187,7 +187,7 @@ def _opening(video: Path, like: Path, bench: Path, fps: float) -> tuple[Path, in
     return opening, frames, Sound(video, starts_s=starts_s, seconds=frames / fps) if has_sound else None
 
 
-def _verify(path: Path, facts: Facts, num_frames: int, fps: float, with_sound: bool) -> None:
+def _verify(path: Path, facts: VideoFacts, num_frames: int, fps: float, with_sound: bool) -> None:
     """Compare the written file with what was asked for."""
     wrong = []
     if facts.num_frames != num_frames:

@@ -19,7 +19,7 @@ BLACK_LEVEL, FLAT_SPREAD, FROZEN_CHANGE = 4.0, 1.0, 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class VideoFacts:
     """What an mp4 holds, and why its picture looks wrong ('' when it does not)."""
 
     width: int
@@ -31,14 +31,14 @@ class Facts:
     suspect: str = ""
 
 
-def examine(path: str | Path, first_frame: int = 0) -> Facts:
+def examine(path: str | Path, first_frame: int = 0) -> VideoFacts:
     """Probe a file and look at a few decoded frames from `first_frame` on; MediaError when it cannot be read."""
     info = probe_video(path)
     last = max(first_frame, info.num_frames - 1)
     times = np.linspace(first_frame / info.fps, last / info.fps, LOOKS) if last > first_frame else [last / info.fps]
     looks = frames_at(path, [float(time) for time in times], *_look_size(info.width, info.height))
     pictures = np.stack([np.frombuffer(look, dtype=np.uint8) for look in looks]).astype(np.float32)
-    return Facts(
+    return VideoFacts(
         width=info.width,
         height=info.height,
         num_frames=info.num_frames,

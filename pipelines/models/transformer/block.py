@@ -23,7 +23,7 @@ class KeyValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ModulationRows:
     """Float32 modulation rows of one block, each [F, D] or [1, D]."""
 
     shift1: Tensor
@@ -109,12 +109,12 @@ class Block(nn.Module):
         x, z = ops.residual_norm_modulate(x, y, rows.scale2, rows.shift2, self.eps)
         return ops.gate_residual(x, self.ffn(z), rows.gate2)
 
-    def rows(self, modulation: Tensor, frame_index: Tensor | None) -> Rows:
+    def rows(self, modulation: Tensor, frame_index: Tensor | None) -> ModulationRows:
         """The six modulation rows of every frame."""
         rows = self.scale_shift_table.float() + modulation  # [U, 6, D]
         if frame_index is not None:
             rows = rows[frame_index]  # [F, 6, D]
-        return Rows(*rows.unbind(1))
+        return ModulationRows(*rows.unbind(1))
 
     def self_attention(self, z: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the attention's output [B, L, D] and its rotated queries and keys [B, L, H, D / H]."""

@@ -29,7 +29,7 @@ IGNORED_NAMES = ("norm_added_q",)
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TextContext:
     """Text (and picture) keys and values of every block, good for all steps of a job."""
 
     text: tuple[KeyValue, ...]
@@ -133,16 +133,16 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         """The dtype of the linear layers, which is the dtype of the tokens."""
         return self.proj_out.weight.dtype
 
-    def encode_context(self, prompt_embeds: Tensor, image_embeds: Tensor | None = None) -> Context:
+    def encode_context(self, prompt_embeds: Tensor, image_embeds: Tensor | None = None) -> TextContext:
         """Project text [B, 512, text_dim] and CLIP tokens [B, 257, image_dim] to every block's keys and values."""
         text = self.condition_embedder.text_embedder(prompt_embeds.to(self.compute_dtype))
         layers = tuple(block.text_kv(text) for block in self.layers)
         if image_embeds is None:
-            return Context(layers)
+            return TextContext(layers)
         if self.condition_embedder.image_embedder is None:
             raise ValueError("this transformer has no picture embedder")
         image = self.condition_embedder.image_embedder(image_embeds.to(self.compute_dtype))
-        return Context(layers, tuple(block.image_kv(image) for block in self.layers))
+        return TextContext(layers, tuple(block.image_kv(image) for block in self.layers))
 
     def encode_audio(self, windows: Tensor) -> AudioContext:
         """Project sound windows [speakers, frames, window, layers, hidden]; zeros mean no sound.
@@ -171,7 +171,7 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self,
         latents: Tensor,
         timesteps: Tensor,
-        context: Context,
+        context: TextContext,
         *,
         frame_index: Tensor | None = None,
         prefix: Tensor | None = None,

@@ -15,7 +15,7 @@ from skyreels_tui.queue.events import Event, JobChanged
 from skyreels_tui.queue.model import Job
 
 
-class Changes:
+class StateLines:
     """Says each change of a job's state once, as a line; fed from any thread."""
 
     def __init__(self, jobs: list[Job]) -> None:
@@ -35,7 +35,7 @@ def run_plain(args: argparse.Namespace, context: Context) -> int:
     options = context.queue_options(auto_resume=args.resume or context.settings.auto_resume)
     with context.queue() as service:
         jobs = service.jobs(include_finished=False)
-    changes = Changes(jobs)
+    changes = StateLines(jobs)
     with Stop() as stop, context.queue(publish=changes.publish, runs=True, options=options) as service:
         output.note(trn("{count} unfinished job; Ctrl+C ends", "{count} unfinished jobs; Ctrl+C ends", len(jobs)))
         for job in jobs:

@@ -25,7 +25,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.commands.shared.stopping import Stop
-from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import duration
@@ -122,7 +122,7 @@ def _list(args: argparse.Namespace, context: Context) -> int:
 
 def _transfer_line(transfer: Transfer) -> str:
     moved = progress_line(replace(transfer.moved, files=())) if transfer.moved is not None else tr("waits")
-    if transfer.kind is Kind.DOWNLOAD:
+    if transfer.kind is TransferKind.DOWNLOAD:
         return tr("  is being fetched: {progress}", progress=moved)
     return tr("  is being checked: {progress}", progress=moved)
 
@@ -213,7 +213,7 @@ def _download(args: argparse.Namespace, context: Context) -> int:
             link=checkpoint.licence_url,
         )
     )
-    _fetch(Transfer(Kind.DOWNLOAD, checkpoint.family, tuple(tasks), plan), context)
+    _fetch(Transfer(TransferKind.DOWNLOAD, checkpoint.family, tuple(tasks), plan), context)
     if args.json:
         output.data({"model": checkpoint.family, "repo_id": plan.repo_id, "path": str(plan.folder)})
     else:
@@ -233,9 +233,9 @@ def _fetch(transfer: Transfer, context: Context) -> None:
                 transfers.pause(transfer.family)
     transfers.close()
     [ended] = transfers.all
-    if ended.state is State.PAUSED:
+    if ended.state is TransferState.PAUSED:
         raise CommandError(tr("paused; run the same command to go on"), Exit.CANCELLED)
-    if ended.state is not State.DONE:
+    if ended.state is not TransferState.DONE:
         raise CommandError(ended.said, Exit.FAILED)
 
 
@@ -246,7 +246,7 @@ class _Tell:
         self._last_s = float("-inf")
 
     def __call__(self, transfers: tuple[Transfer, ...]) -> None:
-        moved = transfers[0].moved if transfers and transfers[0].state is State.RUNNING else None
+        moved = transfers[0].moved if transfers and transfers[0].state is TransferState.RUNNING else None
         now = time.monotonic()
         if moved is not None and now - self._last_s >= TELL_EVERY_S and moved.done_bytes < moved.total_bytes:
             self._last_s = now

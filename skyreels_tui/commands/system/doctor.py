@@ -18,8 +18,8 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.doctor.bundle import make_bundle
-from skyreels_tui.doctor.checks import Check, State, run_checks
-from skyreels_tui.doctor.facts import Facts, from_json, to_json
+from skyreels_tui.doctor.checks import Check, CheckState, run_checks
+from skyreels_tui.doctor.facts import MachineFacts, from_json, to_json
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 
@@ -55,14 +55,14 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     else:
         for text in page(checks):
             output.line(text)
-    return Exit.FAILED if any(check.state is State.BAD for check in checks) else Exit.OK
+    return Exit.FAILED if any(check.state is CheckState.BAD for check in checks) else Exit.OK
 
 
 def page(checks: list[Check]) -> list[str]:
     """Return the doctor's page: a line a check, and what mends it below."""
     lines = []
     width = max((len(check.title) for check in checks), default=0)
-    state_width = max(len(_state(state)) for state in State)
+    state_width = max(len(_state(state)) for state in CheckState)
     for check in checks:
         lines.append(f"{_state(check.state):<{state_width}}  {check.title:<{width}}  {check.found}")
         indent = " " * (state_width + width + 4)
@@ -70,31 +70,31 @@ def page(checks: list[Check]) -> list[str]:
             lines.append(f"{indent}{check.why}")
         if check.fix:
             lines.append(f"{indent}$ {check.fix}")
-    counts = {state: sum(check.state is state for check in checks) for state in (State.BAD, State.WARN)}
-    warnings = trn("{count} warning", "{count} warnings", counts[State.WARN])
+    counts = {state: sum(check.state is state for check in checks) for state in (CheckState.BAD, CheckState.WARN)}
+    warnings = trn("{count} warning", "{count} warnings", counts[CheckState.WARN])
     verdict = tr(
-        "{count} bad, {warnings}: {verdict}", count=counts[State.BAD], warnings=warnings, verdict=_verdict(checks)
+        "{count} bad, {warnings}: {verdict}", count=counts[CheckState.BAD], warnings=warnings, verdict=_verdict(checks)
     )
     return [*lines, "", verdict]
 
 
-def _state(state: State) -> str:
+def _state(state: CheckState) -> str:
     """What needs a hand is seen at a glance, without colour."""
-    return tr(state).upper() if state in (State.WARN, State.BAD) else tr(state)
+    return tr(state).upper() if state in (CheckState.WARN, CheckState.BAD) else tr(state)
 
 
 def _verdict(checks: list[Check]) -> str:
     """Return what the page means for a person who wants to make a video."""
-    if any(check.state is State.BAD for check in checks):
+    if any(check.state is CheckState.BAD for check in checks):
         return tr("begin with the first BAD line: what stands after $ mends it")
-    if not any(check.name == "gpu" and check.state is State.OK for check in checks):
+    if not any(check.name == "gpu" and check.state is CheckState.OK for check in checks):
         return tr("the demo runs here, a real video needs an NVIDIA GPU")
-    if not any(check.name.startswith("model ") and check.state is State.OK for check in checks):
+    if not any(check.name.startswith("model ") and check.state is CheckState.OK for check in checks):
         return tr("the demo runs here, for a real video download a model")
     return tr("ready for real videos")
 
 
-def _facts(args: argparse.Namespace, context: Context) -> Facts:
+def _facts(args: argparse.Namespace, context: Context) -> MachineFacts:
     if args.facts:
         try:
             return from_json(Path(args.facts).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from skyreels_tui.queue.events import Publish
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests.planning import known_plan
 
-TimeLeft = Callable[[Job, Progress, Sequence[float], float], float | None]
+TimeLeftEstimate = Callable[[Job, Progress, Sequence[float], float], float | None]
 """(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
 
 
@@ -44,7 +44,7 @@ class RunnerParts:
     now: Callable[[], float] = time.monotonic
     free: FreeBytes = free_bytes
     needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
-    time_left: TimeLeft = no_estimate
+    time_left: TimeLeftEstimate = no_estimate
     wants_preview: Callable[[], bool] = lambda: False
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, whose model is loaded."""

@@ -18,7 +18,7 @@ from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.guarded import change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
 
-Changed = Callable[[Sequence[Job]], None]
+JobsListener = Callable[[Sequence[Job]], None]
 """Called after a commit, on the writing thread, with the new content of the rows it touched."""
 
 _SLUG_LETTERS = 48
@@ -47,7 +47,7 @@ def default_stem(job: Job) -> str:
 class Attempts:
     """The transitions into and out of RUNNING; any thread may call any method."""
 
-    def __init__(self, connection: Connection, changed: Changed, stem: Callable[[Job], str]) -> None:
+    def __init__(self, connection: Connection, changed: JobsListener, stem: Callable[[Job], str]) -> None:
         """`changed` hears of the rows after each commit; `stem` names a job's result file at its first claim."""
         self._connection, self._changed, self._stem = connection, changed, stem
 

@@ -20,7 +20,7 @@ from pipelines.front.language import reason_of, tr
 from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble, Trouble, Unusable
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store import copies
-from skyreels_tui.queue.store.attempts import Changed, default_stem, ignore_changes
+from skyreels_tui.queue.store.attempts import JobsListener, default_stem, ignore_changes
 from skyreels_tui.queue.store.connection import Connection, our_errors
 from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
@@ -56,7 +56,7 @@ def utc_today() -> date:
 def open_store(
     path: Path,
     *,
-    changed: Changed = ignore_changes,
+    changed: JobsListener = ignore_changes,
     stem: Callable[[Job], str] = default_stem,
     memory: Path | None = None,
     results: Path | None = None,

@@ -12,7 +12,7 @@ from skyreels_tui.queue.errors import NotAllowed
 from skyreels_tui.queue.model import PENDING, Job, JobState
 from skyreels_tui.queue.states import Action, why_not
 from skyreels_tui.queue.store import adding, ordering
-from skyreels_tui.queue.store.attempts import Attempts, Changed, default_stem, ignore_changes
+from skyreels_tui.queue.store.attempts import Attempts, JobsListener, default_stem, ignore_changes
 from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.guarded import SELECT, change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.listing import list_jobs
@@ -32,7 +32,7 @@ class Store:
         self,
         connection: Connection,
         *,
-        changed: Changed = ignore_changes,
+        changed: JobsListener = ignore_changes,
         stem: Callable[[Job], str] = default_stem,
     ) -> None:
         """Take over a connection; `stem` names a job's result file at its first claim."""

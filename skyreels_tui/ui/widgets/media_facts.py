@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-
-Media = Literal["image", "video", "audio"]
+from pipelines.media.remote.address import Media
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MediaFacts:
     """One file in a few words; `problem` is '' when it can be read."""
 
     words: str = ""
@@ -21,7 +19,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureView:
     """RGB bytes of `height` x `width`."""
 
     width: int
@@ -31,14 +29,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SoundView:
     """Peaks 0..1, one a column."""
 
     peaks: tuple[float, ...]
     caption: str = ""
 
 
-def facts(path: str, media: Media) -> Facts:
+def facts(path: str, media: Media) -> MediaFacts:
     """Probe one file; at most a few seconds."""
     # Probing loads Pillow and runs ffmpeg: paid on a worker thread, after the form is on the screen.
     from pipelines.media.read import probe
@@ -46,10 +44,10 @@ def facts(path: str, media: Media) -> Facts:
     try:
         if media == "image":
             image = probe.probe_image(path)
-            return Facts(f"{image.width}x{image.height} {image.format}")
+            return MediaFacts(f"{image.width}x{image.height} {image.format}")
         if media == "video":
             video = probe.probe_video(path)
-            return Facts(
+            return MediaFacts(
                 tr(
                     "{width}x{height} {fps:.4g} fps {seconds:.1f} s, {frames} frames",
                     width=video.width,
@@ -61,12 +59,12 @@ def facts(path: str, media: Media) -> Facts:
             )
         audio = probe.probe_audio(path)
         kind = {1: tr("mono"), 2: tr("stereo")}.get(audio.channels) or tr("{count} channels", count=audio.channels)
-        return Facts(f"{audio.duration_s:.1f} s {audio.sample_rate / 1000:g} kHz {kind}")
+        return MediaFacts(f"{audio.duration_s:.1f} s {audio.sample_rate / 1000:g} kHz {kind}")
     except MediaError as error:
-        return Facts(problem=str(error))
+        return MediaFacts(problem=str(error))
 
 
-def look(path: str, media: Media, columns: int, rows: int) -> Picture | Sound | None:
+def look(path: str, media: Media, columns: int, rows: int) -> PictureView | SoundView | None:
     """A small view of one file: the picture, the last frame of a video, or the wave of a sound; None if unreadable."""
     try:
         if media == "audio":
@@ -76,7 +74,7 @@ def look(path: str, media: Media, columns: int, rows: int) -> Picture | Sound | 
         return None
 
 
-def _picture(path: str, media: Media, columns: int, rows: int) -> Picture:
+def _picture(path: str, media: Media, columns: int, rows: int) -> PictureView:
     from pipelines.media.read.images import load_image
     from pipelines.media.read.video import last_frame
     from skyreels_tui.ui.drawing.halfblocks import fit
@@ -84,16 +82,16 @@ def _picture(path: str, media: Media, columns: int, rows: int) -> Picture:
     image = load_image(path) if media == "image" else last_frame(path)
     width, height = fit(image.width, image.height, columns, rows)
     small = image.resize((width, height))
-    return Picture(width, height, small.tobytes(), "" if media == "image" else tr("last frame"))
+    return PictureView(width, height, small.tobytes(), "" if media == "image" else tr("last frame"))
 
 
-def _sound(path: str, columns: int) -> Sound:
+def _sound(path: str, columns: int) -> SoundView:
     from pipelines.media.read.audio import decode_mono, loudness, waveform
 
     peaks = tuple(waveform(path, columns))
     level = loudness(decode_mono(path), 16000)
     if math.isinf(level):
-        return Sound(peaks, tr("silent"))
+        return SoundView(peaks, tr("silent"))
     if level < -40:
-        return Sound(peaks, tr("{level:.0f} LUFS, quiet: it is raised to -23", level=level))
-    return Sound(peaks, f"{level:.0f} LUFS")
+        return SoundView(peaks, tr("{level:.0f} LUFS, quiet: it is raised to -23", level=level))
+    return SoundView(peaks, f"{level:.0f} LUFS")

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.front.language import tr
-from skyreels_tui.downloads.transfers import Kind, State, Transfer
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 from skyreels_tui.ui.drawing.glyphs import Glyphs
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
 from skyreels_tui.words.sizes import size
@@ -21,18 +21,18 @@ def status(transfer: Transfer) -> tuple[str, str]:
     """One word or two, and their style."""
     percent = f" {transfer.moved.percent} %" if transfer.moved is not None else ""
     match transfer.state:
-        case State.WAITING:
+        case TransferState.WAITING:
             return tr("waits"), "$text-muted"
-        case State.RUNNING:
-            verb = tr("fetching") if transfer.kind is Kind.DOWNLOAD else tr("checking")
+        case TransferState.RUNNING:
+            verb = tr("fetching") if transfer.kind is TransferKind.DOWNLOAD else tr("checking")
             return verb + percent, "bold $primary"
-        case State.PAUSING:
+        case TransferState.PAUSING:
             return tr("stopping …"), "$text-warning"
-        case State.PAUSED:
+        case TransferState.PAUSED:
             return tr("paused") + percent, "$text-warning"
-        case State.FAILED:
+        case TransferState.FAILED:
             return tr("failed"), "$text-error"
-        case State.DONE:
+        case TransferState.DONE:
             return tr("done"), "$text-success"
 
 
@@ -40,19 +40,19 @@ def transfer_lines(transfer: Transfer, width: int, glyphs: Glyphs) -> list[Conte
     """Everything there is to say, a line each: the sum, what was said, the files in flight."""
     moved, word, style = transfer.moved, *status(transfer)
     head = Content.assemble((word, style))
-    running = transfer.state is State.RUNNING
+    running = transfer.state is TransferState.RUNNING
     if running and moved is not None:
         head = Content.assemble(head, "  ", _sum(moved))
     lines = [head]
     if running and moved is not None and moved.trouble:
         lines.append(plain(tr("tries again: {trouble}", trouble=moved.trouble), "$text-warning"))
     if transfer.said:
-        lines.append(plain(transfer.said, style if transfer.state is State.FAILED else "$text-muted"))
+        lines.append(plain(transfer.said, style if transfer.state is TransferState.FAILED else "$text-muted"))
     if transfer.elsewhere:
         lines.append(plain(tr("another window does this, and can stop it"), "$text-muted"))
-    if transfer.state is State.PAUSED:
+    if transfer.state is TransferState.PAUSED:
         key = tr("w goes on where it was; c takes it off")
-        lines.append(plain(key if transfer.kind is Kind.DOWNLOAD else tr("v begins again; c takes it off")))
+        lines.append(plain(key if transfer.kind is TransferKind.DOWNLOAD else tr("v begins again; c takes it off")))
     if running and moved is not None:
         lines += [_file(*entry, width, glyphs) for entry in moved.files]
     return lines
@@ -61,7 +61,7 @@ def transfer_lines(transfer: Transfer, width: int, glyphs: Glyphs) -> list[Conte
 def home_line(transfers: Iterable[Transfer]) -> str:
     """What the home screen's first line says while something moves: 'model 34 % · 12 min', else ''."""
     for transfer in transfers:
-        if transfer.state in (State.RUNNING, State.PAUSING):
+        if transfer.state in (TransferState.RUNNING, TransferState.PAUSING):
             moved = transfer.moved
             if moved is None:
                 return tr("model …")

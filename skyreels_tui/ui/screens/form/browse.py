@@ -22,7 +22,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import BROWSE, bindings
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
-from skyreels_tui.ui.widgets.media_facts import Picture, Sound, facts, look
+from skyreels_tui.ui.widgets.media_facts import PictureView, SoundView, facts, look
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
@@ -131,14 +131,14 @@ class BrowseScreen(Screen[tuple[str, ...]]):
         view = None if known.problem else look(path, self._media, *VIEW)
         hand_over(self, self._show, path, known.problem or known.words, view)
 
-    def _show(self, path: str, words: str, view: Picture | Sound | None) -> None:
+    def _show(self, path: str, words: str, view: PictureView | SoundView | None) -> None:
         entry = self.query_one(FileList).selected if self.is_mounted else None
         if entry is None or str(entry.path) != path:
             return
         drawn = Content("")
-        if isinstance(view, Picture):
+        if isinstance(view, PictureView):
             drawn = picture(view.rgb, view.width, view.height)
-        elif isinstance(view, Sound):
+        elif isinstance(view, SoundView):
             drawn = Content.styled(wave(list(view.peaks), hub(self).glyphs.sparks), "$primary")
         self.query_one("#browse-view", Static).update(Content.assemble(plain(words), "\n", drawn))
 

@@ -43,7 +43,7 @@ class FileRow:
     is_pattern: bool = False
 
 
-class FileRows(RowList):
+class ModelFileRows(RowList):
     """One row a file."""
 
     def __init__(self) -> None:
@@ -80,13 +80,13 @@ class ModelFilesScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Title, files, a line about the hub."""
         yield Static(plain(self._model.checkpoint.title, "bold $primary"), classes="bar")
-        yield FileRows()
+        yield ModelFileRows()
         yield Static(Content(""), id="files-note", classes="bar")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """List what is here."""
-        self.query_one(FileRows).focus()
+        self.query_one(ModelFileRows).focus()
         self._show(local_files(self._model), "")
         if self._model.presence is not Presence.PRESENT and not self._model.is_own:
             if is_offline():
@@ -106,7 +106,7 @@ class ModelFilesScreen(Screen[None]):
 
     def _show(self, files: list[FileRow], note: str) -> None:
         if self.is_attached:
-            rows = self.query_one(FileRows)
+            rows = self.query_one(ModelFileRows)
             rows.files = files
             rows.refresh()
             whole = trn("{count} file", "{count} files", sum(not file.is_pattern for file in files))

@@ -20,7 +20,7 @@ from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.tasks import TASKS
 from skyreels_tui.downloads.elsewhere import TransferFile
-from skyreels_tui.downloads.transfers import Kind, State, Transfer, Transfers
+from skyreels_tui.downloads.transfers import Transfer, TransferKind, Transfers, TransferState
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.model import FINISHED, Job
 from skyreels_tui.settings.live import LiveSettings
@@ -101,7 +101,7 @@ class ModelsScreen(Screen[None]):
         self._settings, self._transfers, self._others = settings, transfers, elsewhere
         self._asking = ""
         """What the hub is being asked, or what it refused."""
-        self._states: dict[str, State] = {}
+        self._states: dict[str, TransferState] = {}
         self._elsewhere: tuple[Transfer, ...] = ()
         """What other windows do."""
         self._looks = 0
@@ -226,9 +226,9 @@ class ModelsScreen(Screen[None]):
         own = transfer if transfer is not None and not transfer.elsewhere else None
         match action:
             case "pause":
-                return own is not None and own.state in (State.WAITING, State.RUNNING)
+                return own is not None and own.state in (TransferState.WAITING, TransferState.RUNNING)
             case "cancel":
-                return own is not None and own.state is not State.DONE
+                return own is not None and own.state is not TransferState.DONE
             case "download":
                 return not busy and not model.is_own and model.presence is not Presence.PRESENT
             case "verify":
@@ -253,7 +253,7 @@ class ModelsScreen(Screen[None]):
         model, transfer = self._model, self._transfer
         if model is None:
             return
-        if transfer is not None and transfer.kind is Kind.DOWNLOAD and transfer.state is State.PAUSED:
+        if transfer is not None and transfer.kind is TransferKind.DOWNLOAD and transfer.state is TransferState.PAUSED:
             self._transfers.go_on(transfer.family)
             return
         self._say(tr("Asking the hub what is missing …"))
@@ -287,7 +287,7 @@ class ModelsScreen(Screen[None]):
         def answered(offer: Offer | None) -> None:
             if offer is not None:
                 family = question.checkpoint.family
-                self._transfers.add(Transfer(Kind.DOWNLOAD, family, offer.tasks, offer.plan))
+                self._transfers.add(Transfer(TransferKind.DOWNLOAD, family, offer.tasks, offer.plan))
 
         self.app.push_screen(question, answered)
 
@@ -296,7 +296,7 @@ class ModelsScreen(Screen[None]):
         model = self._model
         if model is not None and model.folder is not None:
             self._say("")
-            self._transfers.add(Transfer(Kind.VERIFY, model.checkpoint.family, folder=model.folder))
+            self._transfers.add(Transfer(TransferKind.VERIFY, model.checkpoint.family, folder=model.folder))
 
     def action_pause(self) -> None:
         """Stop, and keep what came."""
@@ -309,7 +309,7 @@ class ModelsScreen(Screen[None]):
         if transfer is None or model is None:
             return
         transfers = self._transfers
-        begun = transfer.kind is Kind.DOWNLOAD and transfer.moved is not None
+        begun = transfer.kind is TransferKind.DOWNLOAD and transfer.moved is not None
         if not begun:
             transfers.cancel(transfer.family)
             return

@@ -16,14 +16,14 @@ from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.workers import hand_over
 
-Ended = Callable[[Path | None, str, str], None]
+JoinListener = Callable[[Path | None, str, str], None]
 """Hears the file that was made, None when none was, what to tell a person, and how serious it is."""
 
 
 class Joining:
     """Its callbacks are called on the app's thread, also when the screen has gone meanwhile."""
 
-    def __init__(self, screen: Screen[Any], changed: Callable[[], None], ended: Ended) -> None:
+    def __init__(self, screen: Screen[Any], changed: Callable[[], None], ended: JoinListener) -> None:
         self._screen, self._changed, self._ended = screen, changed, ended
         self._stop: threading.Event | None = None
         self._left = False

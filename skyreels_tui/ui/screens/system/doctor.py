@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.language import tr
-from skyreels_tui.doctor.checks import Check, State, run_checks
+from skyreels_tui.doctor.checks import Check, CheckState, run_checks
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.settings.live import LiveSettings
@@ -23,7 +23,12 @@ from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
 
 NAME_WIDTH = 20
-_STYLES = {State.OK: "$text-success", State.NOTE: "$text-muted", State.WARN: "$text-warning", State.BAD: "$text-error"}
+_STYLES = {
+    CheckState.OK: "$text-success",
+    CheckState.NOTE: "$text-muted",
+    CheckState.WARN: "$text-warning",
+    CheckState.BAD: "$text-error",
+}
 
 
 class CheckList(RowList):
@@ -45,7 +50,12 @@ class CheckList(RowList):
     def row(self, index: int, width: int, selected: bool) -> Content:
         """State, name and finding."""
         check, glyphs = self.checks[index], hub(self).glyphs
-        mark = {State.OK: glyphs.check, State.NOTE: glyphs.dot, State.WARN: "!", State.BAD: glyphs.cross}[check.state]
+        mark = {
+            CheckState.OK: glyphs.check,
+            CheckState.NOTE: glyphs.dot,
+            CheckState.WARN: "!",
+            CheckState.BAD: glyphs.cross,
+        }[check.state]
         head = f"{cut(check.title, NAME_WIDTH):<{NAME_WIDTH}} "
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
@@ -89,7 +99,7 @@ class DoctorScreen(Screen[None]):
         if self.is_mounted:
             listing = self.query_one(CheckList)
             listing.checks = checks
-            worst = [index for index, check in enumerate(checks) if check.state in (State.BAD, State.WARN)]
+            worst = [index for index, check in enumerate(checks) if check.state in (CheckState.BAD, CheckState.WARN)]
             listing.cursor = worst[0] if worst else 0
             listing.refresh()
             self._explain()

@@ -27,7 +27,7 @@ from skyreels_tui.ui.keys import FILES, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.fetching import FetchLine
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
-from skyreels_tui.ui.widgets.media_facts import Facts, Picture, Sound, facts, look
+from skyreels_tui.ui.widgets.media_facts import MediaFacts, PictureView, SoundView, facts, look
 from skyreels_tui.ui.workers import hand_over
 
 VIEW_COLUMNS, VIEW_ROWS = 22, 6
@@ -59,7 +59,7 @@ class FileRows(Widget, can_focus=True):
     def __init__(self, files: tuple[str, ...]) -> None:
         super().__init__()
         self.set_reactive(FileRows.files, files)
-        self.known: dict[str, Facts] = {}
+        self.known: dict[str, MediaFacts] = {}
         # An empty list takes no room and no focus.
         self.display = self.can_focus = bool(files)
 
@@ -89,7 +89,7 @@ class FileRows(Widget, can_focus=True):
         glyphs = hub(self).glyphs
         lines = []
         for index, path in enumerate(self.files):
-            known = self.known.get(path, Facts())
+            known = self.known.get(path, MediaFacts())
             mark, style = (glyphs.cross, "$text-error") if known.problem else (glyphs.check, "$text-success")
             selected = index == self.cursor and self.has_focus
             tail = f"{known.words} " if known.words else ""
@@ -104,7 +104,7 @@ class FileRows(Widget, can_focus=True):
                     (shown, "bold" if selected else ""),
                     " " * gap,
                     (end, "$text-muted"),
-                    (mark if known != Facts() else " ", style),
+                    (mark if known != MediaFacts() else " ", style),
                 )
             )
             if not together:
@@ -303,22 +303,22 @@ class FilesField(Field):
         view = look(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
         hand_over(self, self._take_view, selected, view)
 
-    def _take_facts(self, files: tuple[str, ...], known: dict[str, Facts]) -> None:
+    def _take_facts(self, files: tuple[str, ...], known: dict[str, MediaFacts]) -> None:
         # Of other files than these another look is on its way.
         if self.is_mounted and files == self._rows.files:
             self._rows.known = known
             self._rows.refresh(layout=True)
 
-    def _take_view(self, selected: str, view: Picture | Sound | None) -> None:
+    def _take_view(self, selected: str, view: PictureView | SoundView | None) -> None:
         if not self.is_mounted or selected != self._rows.selected:
             return
         box = self.query_one(".view", Static)
         box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
-        if isinstance(view, Picture):
+        if isinstance(view, PictureView):
             drawn = picture(view.rgb, view.width, view.height)
             caption = f"\n{view.caption}" if view.caption else ""
             box.update(Content.assemble(drawn, (caption, "$text-muted")))
-        elif isinstance(view, Sound):
+        elif isinstance(view, SoundView):
             strip = wave(list(view.peaks), hub(self).glyphs.sparks)
             box.update(Content.assemble((strip, "$primary"), (f"\n{safe(view.caption)}", "$text-muted")))
 
