@@ -211,7 +211,21 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
     if problems:
         return None, problems
     request = request_type(**fields, profile=values.get("profile", "full"))
-    return request, check_request(request)
+    absent = _absent(fields, specs)
+    said = {problem.field for problem in absent}
+    return request, absent + [problem for problem in check_request(request) if problem.field not in said]
+
+
+def _absent(fields: Mapping[str, Any], specs: Mapping[str, FieldSpec]) -> list[Problem]:
+    """The first file of each field that is not there, by the whole path that was looked for."""
+    problems = []
+    for key, paths in fields.items():
+        if isinstance(specs[key], Files):
+            # What no file can be called is refused in words of its own.
+            wanted = [path for path in paths if token_name(path) is None and "\0" not in path]
+            missing = [path for path in wanted if not _exists(Path(path))]
+            problems += [Problem(key, tr("{name}: no such file", name=path)) for path in missing[:1]]
+    return problems
 
 
 def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
@@ -236,11 +250,7 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
             if any(map(is_address, paths)):
                 # A dropped batch must never make this machine ask the network by itself.
                 raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
-            anchored = tuple(_anchor(path, folder) for path in paths)
-            absent = [path for path in anchored if token_name(path) is None and not _exists(Path(path))]
-            if absent:
-                raise ValueError(tr("{name}: no such file", name=absent[0]))
-            return anchored
+            return tuple(_anchor(path, folder) for path in paths)
         case _:
             if isinstance(value, list | dict):
                 raise ValueError(tr("must be one text, given once"))
