@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -15,6 +14,7 @@ from pipelines.checkpoints.download.meter import Moved
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
+from skyreels_tui.files.boot_clock import BootTime, boot_time, boot_time_of
 
 EVERY_S = 1.0
 """Figures are written so often at most; what begins or ends at once."""
@@ -26,22 +26,25 @@ _NAMES = "transfers-*.json"
 class TransferFile:
     """Writes the busy transfers of this process, and reads those of the others in the same folder."""
 
-    def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, now: Callable[[], BootTime] = boot_time) -> None:
         self._folder, self._now = folder, now
         self._path = folder / _NAMES.replace("*", secrets.token_hex(4))
         self._states: list[tuple[str, TransferState]] = []
-        self._written_s = 0.0
+        self._strange: dict[Path, BootTime] = {}
+        """Files that say nothing, and when that was seen first."""
+        self._written_s = -EVERY_S
 
     def write(self, transfers: Sequence[Transfer]) -> None:
         """Tell the others; a full disk keeps it from them, and stops nothing."""
         busy = [transfer for transfer in transfers if transfer.is_busy]
         states = [(transfer.family, transfer.state) for transfer in busy]
-        if states == self._states and abs(self._now() - self._written_s) < EVERY_S:
+        now = self._now()
+        if states == self._states and now.seconds - self._written_s < EVERY_S:
             return
-        self._states, self._written_s = states, self._now()
+        self._states, self._written_s = states, now.seconds
         with suppress(OSError, DiskFull):
             if busy:
-                content = json.dumps([_values(transfer) for transfer in busy])
+                content = json.dumps({"written": asdict(now), "transfers": [_values(transfer) for transfer in busy]})
                 write_whole(self._path, content.encode(), durable=False)
             else:
                 self._path.unlink(missing_ok=True)
@@ -49,15 +52,24 @@ class TransferFile:
     def others(self) -> tuple[Transfer, ...]:
         """What others fetch or check now."""
         found: list[Transfer] = []
+        now, strange = self._now(), self._strange
+        self._strange = {}
         for path in sorted(self._folder.glob(_NAMES)):
-            # A file that goes meanwhile, or that another version wrote, says nothing.
-            with suppress(OSError, ValueError, TypeError, KeyError):
-                if path == self._path:
-                    continue
-                if abs(self._now() - path.stat().st_mtime) > SILENT_S:
+            if path == self._path:
+                continue
+            try:
+                content = json.loads(path.read_bytes())
+                said, transfers = boot_time_of(content["written"]), list(map(_transfer, content["transfers"]))
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                # A file that goes meanwhile, or that another version wrote.
+                said, transfers = strange.get(path, now), []
+                self._strange[path] = said
+            age_s = now.age_s(said)
+            if age_s is None or age_s > SILENT_S:
+                with suppress(OSError):
                     path.unlink()
-                else:
-                    found += [_transfer(values) for values in json.loads(path.read_bytes())]
+            else:
+                found += transfers
         return tuple(found)
 
 

@@ -451,8 +451,7 @@ class QueueService:
         """Somebody looks at the preview: repeat every few seconds while that is so."""
         self._asked_preview = time.monotonic()
         if self._owner.runner is None:
-            with suppress(OSError):
-                self._live.want_preview()
+            self._live.want_preview()
 
     # Inside
 

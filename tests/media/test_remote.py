@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import time
 import urllib.request
@@ -188,3 +190,26 @@ def test_messages_never_hold_passwords_and_names_never_steer(web, tmp_path):
     assert is_address("  HTTPS://x.example/a") and not is_address("/data/http://x") and not is_address("file:///x")
     path = fetch(web("/..%2F%1b%5B31m%E2%80%AE.jpg", whole(PICTURE)), "image", tmp_path)
     assert path.parent == tmp_path and path.name.isascii() and path.name.isprintable()
+
+
+@pytest.mark.parametrize("dated_s", [0.0, 365 * 86400.0, -365 * 86400.0])
+def test_parts_that_a_crash_left_go_and_those_of_a_transfer_stay_whatever_their_date(
+    web: Callable[[str, Answer], str], tmp_path: Path, dated_s: float
+) -> None:
+    left, running = tmp_path / ".fetch-left.part", tmp_path / ".fetch-running.part"
+    with running.open("wb") as stream:
+        # As every transfer holds its own, in whatever process.
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+        left.write_bytes(b"half")
+        for part in (left, running):
+            os.utime(part, (time.time() + dated_s,) * 2)
+        during: list[set[str]] = []
+
+        def others_begin(_done: int, _total: int | None) -> None:
+            if not during:
+                during.append({part.name for part in tmp_path.glob(".fetch-*.part")})
+                fetch(web("/other.jpg", whole(PICTURE[:-1] + b"x")), "image", tmp_path)
+
+        kept = fetch(web("/a.jpg", whole(PICTURE)), "image", tmp_path, others_begin)
+        assert not left.exists() and running.exists() and len(during[0]) == 2
+    assert kept.read_bytes() == PICTURE, "a second transfer took nothing from the first"

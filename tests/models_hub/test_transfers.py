@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.registry import CHECKPOINTS
 from skyreels_tui.downloads.elsewhere import TransferFile
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, Transfers, TransferState
+from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.ui.widgets.transfer_words import home_line
 from tests.models_hub.conftest import V2V_FILES, FakeHub, Repo, r2v_files
 
@@ -220,8 +221,8 @@ def test_the_home_line() -> None:
 
 
 def test_another_window_reads_every_figure_until_the_end(tmp_path: Path) -> None:
-    clock = [time.time()]
-    here, there = (TransferFile(tmp_path, now=lambda: clock[0]) for _ in range(2))
+    clock = [1000.0]
+    here, there = (TransferFile(tmp_path, now=lambda: BootTime("one", clock[0])) for _ in range(2))
     moved = Moved(10, 100, 2.5, 36.0, (("vae/w.safetensors", 5, 50),), trouble="no line")
     running = Transfer(
         TransferKind.DOWNLOAD, "r2v", ("reference_to_video",), state=TransferState.RUNNING, moved=moved, said="tried"
@@ -239,8 +240,8 @@ def test_another_window_reads_every_figure_until_the_end(tmp_path: Path) -> None
 
 
 def test_a_window_that_was_killed_is_forgotten_and_a_strange_file_says_nothing(tmp_path: Path) -> None:
-    clock = [time.time()]
-    killed, there = TransferFile(tmp_path), TransferFile(tmp_path, now=lambda: clock[0])
+    clock = [1000.0]
+    killed, there = (TransferFile(tmp_path, now=lambda: BootTime("one", clock[0])) for _ in range(2))
     check = Transfer(TransferKind.VERIFY, "r2v", folder=tmp_path, state=TransferState.RUNNING)
     killed.write([check])
     for number, content in enumerate(('{"a', "[1]", '[{"kind": "dance"}]', '{"kind": 1}')):
@@ -248,6 +249,25 @@ def test_a_window_that_was_killed_is_forgotten_and_a_strange_file_says_nothing(t
     assert there.others() == (replace(check, folder=None, elsewhere=True),)
     clock[0] += 60
     assert there.others() == () and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("jump_s", [365 * 86400.0, -365 * 86400.0])
+def test_a_wall_clock_that_is_set_ends_no_row_and_revives_none(tmp_path: Path, jump_s: float) -> None:
+    """A copy of the files with the dates that a wrong clock would have given them."""
+    clock = [1000.0]
+    here, there = (TransferFile(tmp_path, now=lambda: BootTime("one", clock[0])) for _ in range(2))
+    here.write([replace(R2V, state=TransferState.RUNNING)])
+    [path] = tmp_path.iterdir()
+    os.utime(path, (path.stat().st_mtime + jump_s,) * 2)
+    assert [transfer.family for transfer in there.others()] == ["r2v"]
+    clock[0] += 16
+    os.utime(path)
+    assert there.others() == () and not path.exists(), "silent, however young its date"
+
+
+def test_a_row_of_the_last_boot_is_none(tmp_path: Path) -> None:
+    TransferFile(tmp_path, now=lambda: BootTime("one", 10.0)).write([replace(R2V, state=TransferState.RUNNING)])
+    assert TransferFile(tmp_path, now=lambda: BootTime("two", 12.0)).others() == ()
 
 
 def test_a_folder_that_takes_nothing_stops_nothing(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from dataclasses import replace
 
 import pytest
 
+from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.engine import sweep
 from skyreels_tui.queue.engine.clock_trust import Moment, look, may_be_trusted
+from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import entry
 
@@ -49,6 +51,24 @@ def test_a_clock_is_trusted_as_long_as_it_agrees_with_what_cannot_jump(tmp_path,
     note = tmp_path / "clock.json"
     assert may_be_trusted(note, lambda: START)
     assert [may_be_trusted(note, lambda moment=moment: moment) for moment in moments] == expected
+
+
+@pytest.mark.parametrize("dated_s", [0.0, 365 * DAY, -365 * DAY])
+def test_who_asks_for_previews_is_heard_for_seconds_whatever_the_wall_clock_says(tmp_path, dated_s):
+    clock = [100.0]
+    asks, owner = (LiveFiles(tmp_path, lambda: BootTime("boot-1", clock[0])) for _ in range(2))
+    assert not owner.preview_wanted()
+    asks.want_preview()
+    os.utime(tmp_path / "preview.want", (time.time() + dated_s,) * 2)
+    assert owner.preview_wanted()
+    clock[0] += 6
+    assert not owner.preview_wanted()
+    asks.want_preview()
+    assert owner.preview_wanted()
+    assert not LiveFiles(tmp_path, lambda: BootTime("boot-2", clock[0] + 1)).preview_wanted(), "of another boot"
+    for strange in ("", "[]", '{"boot": 1}', '{"boot": "boot-1", "seconds": "x"}'):
+        (tmp_path / "preview.want").write_text(strange)
+        assert not owner.preview_wanted()
 
 
 def test_a_jump_is_told(tmp_path, caplog):

@@ -13,6 +13,7 @@ import pytest
 from skyreels_tui.doctor.checks import CheckState, check_threads
 from skyreels_tui.doctor.facts import ThreadFacts, from_json, to_json
 from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.model import JobState
@@ -65,14 +66,17 @@ def test_an_inference_thread_that_hangs_is_named_and_other_processes_read_it(ope
 
 
 def test_what_the_owner_told_last_grows_old(tmp_path):
-    live = LiveFiles(tmp_path)
+    clock = [1000.0]
+    live = LiveFiles(tmp_path, lambda: BootTime("", clock[0]))
     assert live.read_threads() == []
     live.write_threads({"inbox": (1.0, False)})
     assert [late for _, _, late in live.read_threads()] == [False]
 
     os.utime(tmp_path / "threads.json", (0, 0))
+    assert [late for _, _, late in live.read_threads()] == [False], "the date is that of a clock that may be set"
+    clock[0] += 61
     assert [late for _, _, late in live.read_threads()] == [True]
-    (tmp_path / "threads.json").write_text("[[1]]")
+    (tmp_path / "threads.json").write_text('{"written": {"boot": "", "seconds": 1}, "threads": [[1]]}')
     assert live.read_threads() == []
 
 

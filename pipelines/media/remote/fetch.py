@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
+import os
 import re
 import socket
 import ssl
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -34,8 +35,6 @@ LIMITS: dict[Media, int] = {"image": 64 << 20, "video": 2 << 30, "audio": 512 <<
 200 s of any recording; 2 GiB hold minutes of camera footage, of which a task reads the last second."""
 SILENCE_S = 20.0
 """A server that says nothing for this long, or whose answer has not begun by then, is given up."""
-STALE_S = 86400.0
-"""A part file of this age belongs to no transfer that still runs."""
 BLOCK = 1 << 16
 AGENT = "skyreels-tui"
 
@@ -57,8 +56,8 @@ def fetch(
     limit = LIMITS[media] if limit is None else limit
     request = urllib.request.Request(encoded(address), headers={"User-Agent": AGENT, "Accept": f"{media}/*, */*;q=0.5"})
     make_folder(folder)
-    _remove_stale(folder)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX, delete=False) as stream:
+    _remove_left(folder)
+    with _part(folder) as stream:
         part = Path(stream.name)
         try:
             with _in_words(host_of(address), silence_s), open_link(request, silence_s) as response:
@@ -152,8 +151,22 @@ def _probed(path: Path, address: str, media: Media) -> None:
         raise MediaError(words) from error
 
 
-def _remove_stale(folder: Path) -> None:
-    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+def _part(folder: Path) -> IO[bytes]:
+    """Open a new part file that is locked for as long as it is open."""
+    while True:
+        stream = tempfile.NamedTemporaryFile(dir=folder, prefix=PART_PREFIX, suffix=PART_SUFFIX, delete=False)  # noqa: SIM115
         with suppress(OSError):
-            if time.time() - part.stat().st_mtime > STALE_S:
-                part.unlink()
+            # A filesystem without locks keeps what a crash leaves until the sweep of the queue.
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+        if os.fstat(stream.fileno()).st_nlink:
+            return stream
+        # Another transfer took it for left, in the instant before the lock.
+        stream.close()
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove the parts that nobody writes: a transfer holds its lock until it ends, however it ends."""
+    for part in folder.glob(f"{PART_PREFIX}*{PART_SUFFIX}"):
+        with suppress(OSError), part.open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()

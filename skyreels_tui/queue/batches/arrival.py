@@ -8,7 +8,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.front.durable import make_folder, sync, write_whole
@@ -22,17 +22,17 @@ _NO_LEASE_FACTOR = 5
 
 
 class Arrival:
-    """Watches one file arrive."""
+    """Watches one file arrive; what date the file bears says nothing, for the clock may have been set."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._now = path, now
         self._last: tuple[int, int, int] | None = None
         self._since = 0.0
 
     def is_whole(self, quiet_s: float) -> bool:
-        """True when nobody has it open for writing and it has lain still for `quiet_s`."""
+        """True when nobody has it open for writing and it has been seen to lie still for `quiet_s`."""
         facts = self._path.stat()
-        now = time.monotonic()
+        now = self._now()
         state = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
         if state != self._last:
             self._last, self._since = state, now
@@ -42,7 +42,7 @@ class Arrival:
             self._since = now
             return False
         needed = quiet_s * (_NO_LEASE_FACTOR if writing is None else 1)
-        return max(now - self._since, time.time() - facts.st_mtime) >= needed
+        return now - self._since >= needed
 
 
 def is_batch(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -60,11 +61,12 @@ class Inbox:
         quiet_s: float = QUIET_S,
         poll_s: float = POLL_S,
         beats: Heartbeats | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tell` takes a line for the log, `changed` is called after each look; both from this thread."""
         self.folder = folder.expanduser().absolute()
         self._queue, self._tell, self._changed = queue, tell, changed
-        self._quiet_s, self._poll_s = quiet_s, poll_s
+        self._quiet_s, self._poll_s, self._now = quiet_s, poll_s, now
         self._arrivals: dict[Path, Arrival] = {}
         self._idle = False
         self._told = ""
@@ -95,7 +97,7 @@ class Inbox:
             self._take(path, again=True)
         found = [path for path in _sorted(self.folder) if is_batch(path)]
         self._idle = self._idle and not found
-        self._arrivals = {path: self._arrivals.get(path) or Arrival(path) for path in found}
+        self._arrivals = {path: self._arrivals.get(path) or Arrival(path, self._now) for path in found}
         for path, arrival in list(self._arrivals.items()):
             if self._stop.is_set():
                 return

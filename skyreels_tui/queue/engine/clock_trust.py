@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
+from skyreels_tui.files.boot_clock import boot_time
 
 AGREES_S = 3600.0
 """What a clock may be set by, within one boot, and still be trusted: summer time is not its business."""
@@ -39,12 +40,8 @@ class Moment:
 
 def look() -> Moment:
     """Read the clocks of this machine."""
-    boot = ""
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    # Goes on while the machine sleeps, where the system has such a clock.
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return Moment(boot, time.clock_gettime(clock), time.time())
+    now = boot_time()
+    return Moment(now.boot, now.seconds, time.time())
 
 
 def may_be_trusted(note: Path, now: Callable[[], Moment] = look) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.progress import PreviewStrip, Progress, Stage
+from skyreels_tui.files.boot_clock import BootTime, boot_time, boot_time_of
 from skyreels_tui.queue.events import EngineMemory, JobProgress
 
 _EVERY_S = 1.0
@@ -22,7 +22,7 @@ _THREADS_OLD_S = 60.0
 class LiveFiles:
     """progress.json at most once a second and at every step; preview.bin while preview.want is fresh."""
 
-    def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folder: Path, now: Callable[[], BootTime] = boot_time) -> None:
         self._folder, self._now = folder, now
         self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
@@ -38,10 +38,11 @@ class LiveFiles:
         try:
             if preview is not None and self.preview_wanted():
                 write_whole(self._preview, _pack(preview), durable=False)
-            if important or now - self._written >= _EVERY_S:
-                self._written = now
+            if important or now.seconds - self._written >= _EVERY_S:
+                self._written = now.seconds
                 bare = replace(event, progress=replace(event.progress, preview=None))
-                write_whole(self._progress, json.dumps(asdict(bare)).encode(), durable=False)
+                content = {**asdict(bare), "written": asdict(now)}
+                write_whole(self._progress, json.dumps(content).encode(), durable=False)
         except (OSError, DiskFull):
             # A full disk must not stop a job because nobody can watch it from afar.
             return
@@ -56,15 +57,18 @@ class LiveFiles:
         """Tell other processes when each thread of the owner last did a round."""
         with suppress(OSError, DiskFull):
             told = [[name, *age] for name, age in ages.items()]
-            write_whole(self._threads, json.dumps(told).encode(), durable=False)
+            content = {"written": asdict(self._now()), "threads": told}
+            write_whole(self._threads, json.dumps(content).encode(), durable=False)
 
     def read_threads(self) -> list[tuple[str, float, bool]]:
         """(name, seconds since its last round, late) of each; the one that writes this is late when it is old."""
         try:
-            old_s = max(0.0, time.time() - self._threads.stat().st_mtime)
-            lines = json.loads(self._threads.read_bytes())
-            told = [(str(name), float(age) + old_s, bool(late)) for name, age, late in lines]
-        except (OSError, ValueError, TypeError):
+            content = json.loads(self._threads.read_bytes())
+            old_s = self._now().age_s(boot_time_of(content["written"]))
+            if old_s is None:
+                return []
+            told = [(str(name), float(age) + old_s, bool(late)) for name, age, late in content["threads"]]
+        except (OSError, ValueError, KeyError, TypeError):
             return []
         return [(name, age, late or old_s > _THREADS_OLD_S) for name, age, late in told]
 
@@ -86,10 +90,10 @@ class LiveFiles:
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""
         try:
-            age = time.time() - self._want.stat().st_mtime
-        except OSError:
+            age_s = self._now().age_s(boot_time_of(json.loads(self._want.read_bytes())))
+        except (OSError, ValueError, KeyError, TypeError):
             return False
-        return -_WANTED_S < age < _WANTED_S
+        return age_s is not None and age_s < _WANTED_S
 
     def show_window(self, pid: int) -> None:
         """The owner has a window: viewers leave bell and notifications to it."""
@@ -112,7 +116,8 @@ class LiveFiles:
 
     def want_preview(self) -> None:
         """Ask the owner for previews for the next seconds."""
-        self._want.touch()
+        with suppress(OSError, DiskFull):
+            write_whole(self._want, json.dumps(asdict(self._now())).encode(), durable=False)
 
     def stamp(self) -> tuple[int, int]:
         """Changes whenever one of the files was written."""
@@ -126,15 +131,18 @@ class LiveFiles:
             return None
 
     def read(self) -> JobProgress | None:
-        """The last event written, or None."""
+        """The last event written with its times brought up to now, for that may be a whole step ago; or None."""
         try:
             values = json.loads(self._progress.read_bytes())
+            age_s = self._now().age_s(boot_time_of(values.pop("written"))) or 0.0
             progress = values.pop("progress")
             progress["stage"] = Stage(progress["stage"])
             progress["preview"] = _unpack(self._preview.read_bytes()) if self._preview.exists() else None
             values["step_seconds"] = tuple(values["step_seconds"])
             values["stage_seconds"] = tuple((str(name), float(s)) for name, s in values["stage_seconds"])
-            return JobProgress(progress=Progress(**progress), **values)
+            event = JobProgress(progress=Progress(**progress), **values)
+            left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
+            return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import replace
 
+from skyreels_tui.files.boot_clock import BootTime, boot_time
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import LogFollower
@@ -31,10 +29,10 @@ class Follower:
         folders: Folders,
         publish: Publish,
         interval_s: float = INTERVAL_S,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], BootTime] = boot_time,
     ) -> None:
-        self._folders, self._publish, self._interval_s, self._now = folders, publish, interval_s, now
-        self._live, self._lock = LiveFiles(folders.live), OwnerLock(folders.lock)
+        self._folders, self._publish, self._interval_s = folders, publish, interval_s
+        self._live, self._lock = LiveFiles(folders.live, now), OwnerLock(folders.lock)
         self._rows = RowReader(folders.database)
         self._jobs: tuple[Job, ...] = ()
         self._progress: JobProgress | None = None
@@ -64,8 +62,7 @@ class Follower:
 
     def want_preview(self) -> None:
         """Ask the owner to make previews for the next seconds."""
-        with contextlib.suppress(OSError):
-            self._live.want_preview()
+        self._live.want_preview()
 
     def start(self) -> None:
         """Poll once, so that the first paint has content, then start the thread."""
@@ -87,8 +84,8 @@ class Follower:
             self._stamp = stamp
             event = self._live.read()
             if event is not None:
-                self._progress = self._aged(event)
-                self._publish(self._progress)
+                self._progress = event
+                self._publish(event)
         for line in self._log.new_lines():
             self._publish(line)
 
@@ -96,12 +93,6 @@ class Follower:
         while not self._stop.wait(self._interval_s):
             self.poll()
         self._rows.close()
-
-    def _aged(self, event: JobProgress) -> JobProgress:
-        """Bring the times of an event up to now: it may have been written a whole step ago."""
-        age_s = max(0.0, self._now() - self._stamp[0] / 1e9)
-        left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
-        return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
 
     def _poll_rows(self) -> None:
         owner = self.owner_pid()
