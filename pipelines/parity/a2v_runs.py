@@ -29,7 +29,7 @@ from pipelines.models.encoders.image import load_image_encoder
 from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.vae.vae import load_vae
 from pipelines.parity.golden import ABSENT, LEVELS, PERCENT, Comparison, Golden, absent, close, exact, number_in
-from pipelines.sampling.schedulers import avatar_timetable
+from pipelines.sampling.schedulers import avatar_schedule
 
 DEFAULT_NEGATIVE = "(default of the model)"
 LATER_PASS = 3
@@ -78,20 +78,20 @@ def replay_run(golden: Golden) -> Iterator[Comparison]:
     avatar, embedding = _avatar(golden)
     stages = Stages()
     render(avatar, args["seed"], Outlets(write_piece=stages.write_piece, trace=stages.tell))
-    plan, timetable = avatar.plan, avatar.timetable
+    plan, schedule = avatar.plan, avatar.schedule
     calls = 1 + avatar.guidance.uses_text + avatar.guidance.uses_audio
     ours: dict[str, Any] = {
         "audio_frames": plan.num_frames,
         "is_clip": plan.num_windows == 0,
         "padded_frames": plan.padded_frames,
         "passes": plan.num_passes,
-        "transformer_calls": plan.num_passes * timetable.num_steps * calls,
+        "transformer_calls": plan.num_passes * schedule.num_steps * calls,
         "draws": [list(draw.shape[1:]) for draw in stages.values["draw"]],
     }
     for name, value in ours.items():
         if name in derived:
             yield exact(f"derived.{name}", value, derived[name])
-    times = torch.tensor([*timetable.timesteps, 0.0])
+    times = torch.tensor([*schedule.timesteps, 0.0])
     if "timesteps" in derived:
         yield close("derived.timesteps", times, torch.tensor(derived["timesteps"]), 1e-4)
     words = golden.tolerance["suggested"]
@@ -173,7 +173,7 @@ def _avatar(golden: Golden) -> tuple[Avatar, Tensor]:
             load_image_encoder(folder / models.IMAGE_FILE),
         ),
         plan,
-        avatar_timetable(args["sampling_steps"], args["shift"]),
+        avatar_schedule(args["sampling_steps"], args["shift"]),
         AvatarGuidance(args["text_guide_scale"], args["audio_guide_scale"]),
         picture,
         encode(args["prompt"]),

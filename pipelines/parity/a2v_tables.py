@@ -23,7 +23,7 @@ from pipelines.families.a2v.windows import (
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
 from pipelines.parity.golden import ABSENT, Comparison, Golden, absent, close, each, exact, number_in, same_fields
-from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, avatar_timetable
+from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, avatar_schedule
 from pipelines.tasks.talking_avatar import (
     DROPPED_FRAMES,
     MAX_SECONDS,
@@ -104,8 +104,8 @@ def _image_sizes(table: list[dict[str, Any]]) -> Iterator[Comparison]:
 
 def _timesteps(table: list[dict[str, Any]]) -> Iterator[Comparison]:
     for row in table:
-        timetable = avatar_timetable(row["steps"], row["shift"])
-        ours = torch.tensor([*timetable.timesteps, 0.0])
+        schedule = avatar_schedule(row["steps"], row["shift"])
+        ours = torch.tensor([*schedule.timesteps, 0.0])
         yield close(f"timesteps.{row['steps']}.{row['shift']}", ours, torch.tensor(row["t"]), 1e-4)
 
 

@@ -43,7 +43,7 @@ from pipelines.parity.golden import (
 )
 from pipelines.parity.record import Recorder
 from pipelines.sampling.denoise import Hooks, denoise
-from pipelines.sampling.schedulers import FlowUniPC, reference_timetable
+from pipelines.sampling.schedulers import FlowUniPC, reference_schedule
 
 BRANCHES = ("pred0_cond", "pred0_no_text", "pred0_no_text_no_image")
 
@@ -100,9 +100,9 @@ class ReferenceRun:
             after.append(latents)
             return latents
 
-        solver = FlowUniPC(reference_timetable(self.steps))
+        scheduler = FlowUniPC(reference_schedule(self.steps))
         with Recorder(self.predictor.transformer, ["proj_out"]) as record:
-            denoise(self.noise, solver, self.predictor, Hooks(after_step=keep))
+            denoise(self.noise, scheduler, self.predictor, Hooks(after_step=keep))
         return after, len(record.outputs["proj_out"])
 
 
@@ -115,7 +115,7 @@ def pipeline(golden: Golden) -> Iterator[Comparison]:
     noise = golden.tolerance.get("noise", golden.tolerance)
     yield golden.close("noise", run.noise, atol=noise["atol"], rtol=noise.get("rtol", 0.0))
     yield golden.close("condition", run.condition)
-    table = reference_timetable(run.steps)
+    table = reference_schedule(run.steps)
     yield exact("timesteps", list(table.timesteps), args.get("timesteps", list(table.timesteps)))
     for name, branch in zip(BRANCHES, run.predictor.branches(run.noise, table.timesteps[0]), strict=False):
         yield golden.close(name, branch)

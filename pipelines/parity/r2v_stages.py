@@ -52,7 +52,7 @@ from pipelines.parity.golden import (
 )
 from pipelines.parity.network import NetworkRun
 from pipelines.parity.record import Recorder
-from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_timetable
+from pipelines.sampling.schedulers import NUM_TRAIN_TIMESTEPS, FlowUniPC, reference_schedule
 
 
 def frame_levels(golden: Golden, name: str, actual: Tensor) -> Comparison:
@@ -178,13 +178,13 @@ def parse_slice(words: str) -> slice:
 
 
 def scheduler(golden: Golden) -> Iterator[Comparison]:
-    """Timetables, and the solver's recurrence on prescribed predictions."""
+    """Schedules, and the scheduler's recurrence on prescribed predictions."""
     facts = {"num_train_timesteps": NUM_TRAIN_TIMESTEPS, "solver_order": 2, "solver_type": "bh2"}
     yield exact("settings", facts, {name: golden.args.get(name, value) for name, value in facts.items()})
     shift = golden.args.get("flow_shift", 5.0)
     limits = (golden.tolerance["atol"], golden.tolerance.get("rtol", 0.0))
     for steps, table in golden.data.get("tables", {}).items():
-        made = reference_timetable(int(steps), shift)
+        made = reference_schedule(int(steps), shift)
         yield exact(f"{steps} steps, timesteps", list(made.timesteps), table.get("timesteps", ABSENT))
         sigmas = torch.tensor(table["sigmas"], dtype=torch.float64) if "sigmas" in table else ABSENT
         yield close(f"{steps} steps, sigmas", torch.tensor(made.sigmas), sigmas, *limits)
@@ -192,9 +192,9 @@ def scheduler(golden: Golden) -> Iterator[Comparison]:
     def recurrence(start: str) -> Iterator[Comparison]:
         prefix = start.removesuffix(".start")
         outputs, sample, after = golden[f"{prefix}.model_outputs"], golden[start], []
-        solver = FlowUniPC(reference_timetable(len(outputs), shift))
+        scheduler = FlowUniPC(reference_schedule(len(outputs), shift))
         for output in outputs:
-            sample = solver.step(output, sample)
+            sample = scheduler.step(output, sample)
             after.append(sample)
         yield golden.close_steps(f"{prefix}.latents", torch.stack(after))
 

@@ -48,7 +48,7 @@ from pipelines.parity.golden import (
 from pipelines.parity.tolerance import stated
 from pipelines.parity.v2v_runs import replay_pipeline
 from pipelines.parity.v2v_transformer import pad_context, replay_transformer, run_transformer
-from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
+from pipelines.sampling.schedulers import FlowUniPC, extension_schedule
 
 
 def replay_rope(golden: Golden) -> Iterator[Comparison]:
@@ -79,14 +79,14 @@ def replay_scheduler(golden: Golden) -> Iterator[Comparison]:
     def combination(pair: tuple[int, float]) -> Iterator[Comparison]:
         steps, shift = pair
         ending = f"n{steps}_shift{shift:g}"
-        timetable = extension_timetable(steps, shift)
-        timesteps = torch.tensor(timetable.timesteps)
+        schedule = extension_schedule(steps, shift)
+        timesteps = torch.tensor(schedule.timesteps)
         yield exact(f"timesteps.{ending}", timesteps, golden.stored(f"timesteps.{ending}"))
-        sigmas = torch.tensor(timetable.sigmas)
+        sigmas = torch.tensor(schedule.sigmas)
         yield golden_close(golden, f"sigmas.{ending}", sigmas, "sigmas")
-        solver, sample, samples = FlowUniPC(timetable), golden["x0"], []
-        for timestep in timetable.timesteps:
-            sample = solver.step(_synthetic_velocity(sample, timestep), sample)
+        scheduler, sample, samples = FlowUniPC(schedule), golden["x0"], []
+        for timestep in schedule.timesteps:
+            sample = scheduler.step(_synthetic_velocity(sample, timestep), sample)
             samples.append(sample)
         limit = (stated(golden, "trajectory"), 0.0)
         yield golden.close_steps(f"trajectory.{ending}", torch.stack(samples), limit)

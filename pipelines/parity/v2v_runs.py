@@ -38,7 +38,7 @@ from pipelines.parity.golden import Comparison, Golden, absent, close, exact, re
 from pipelines.parity.tolerance import few_levels, padded_rows, stated
 from pipelines.parity.v2v_transformer import round_float32_weights, weights_dtype
 from pipelines.sampling.denoise import Hooks, Predict, denoise
-from pipelines.sampling.schedulers import FlowUniPC, Timetable, extension_timetable
+from pipelines.sampling.schedulers import FlowUniPC, NoiseSchedule, extension_schedule
 
 NOISE_ATOL = 1e-6
 """Processors may round a normal number differently in its last bit."""
@@ -55,7 +55,7 @@ class ExtensionRun:
     vae: AutoencoderKLWan
     transformer: SkyReelsTransformer
     context: TextContext
-    timetable: Timetable
+    schedule: NoiseSchedule
 
     @property
     def is_single_shot(self) -> bool:
@@ -82,16 +82,16 @@ def replay_pipeline(golden: Golden) -> Iterator[Comparison]:
     args, dtype = golden.args, weights_dtype(golden)
     text = load_text(golden, dtype)(args["prompt"])
     yield from _text_checks(golden, text)
-    timetable = extension_timetable(args["steps"], args["shift"])
-    yield exact("timesteps", torch.tensor(timetable.timesteps), golden.stored("timesteps"))
-    yield close("sigmas", torch.tensor(timetable.sigmas), golden.stored("sigmas"), 0.0)
+    schedule = extension_schedule(args["steps"], args["shift"])
+    yield exact("timesteps", torch.tensor(schedule.timesteps), golden.stored("timesteps"))
+    yield close("sigmas", torch.tensor(schedule.sigmas), golden.stored("sigmas"), 0.0)
     folder = golden.checkpoint()
     task_folder = SINGLE_SHOT_FOLDER if _is_single_shot(golden) else SHOT_SWITCHING_FOLDER
     transformer = load_transformer(folder / task_folder, dtype=dtype)
     if dtype == torch.bfloat16:
         round_float32_weights(transformer)
     context = transformer.encode_context(text)
-    run = ExtensionRun(golden, load_vae(folder / VAE_FILE), transformer, context, timetable)
+    run = ExtensionRun(golden, load_vae(folder / VAE_FILE), transformer, context, schedule)
     condition, pieces = _first_condition(run), []
     for index, new_latent_frames in enumerate(run.new_latent_frames):
         decoded = yield from _replay_piece(run, index, condition, new_latent_frames)
@@ -140,7 +140,7 @@ def _replay_piece(
         return latents
 
     predict = _keeping(velocities, make_velocity(run.transformer, run.context, prefix))
-    latents = denoise(noise, FlowUniPC(run.timetable), predict, Hooks(after_step=keep_sample))
+    latents = denoise(noise, FlowUniPC(run.schedule), predict, Hooks(after_step=keep_sample))
     for step, velocity in enumerate(velocities):
         if (name := f"s{index}.velocity.{step}") in golden:
             yield _latents_check(golden, name, index, velocity)

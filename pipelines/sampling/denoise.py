@@ -11,7 +11,7 @@ from torch import Tensor
 from pipelines.front.progress import PreviewStrip, Progress, Report, Stage, ignore_progress
 from pipelines.front.runtime import never
 from pipelines.running.resume import Snapshot, WorkDir
-from pipelines.sampling.schedulers import Solver
+from pipelines.sampling.schedulers import STORED_PREFIX, Scheduler
 
 Predict = Callable[[Tensor, float], Tensor]
 """(latents float32, timestep) -> velocity of the same shape."""
@@ -38,40 +38,42 @@ class Hooks:
     detail: str = ""
 
 
-def denoise(latents: Tensor, solver: Solver, predict: Predict, hooks: Hooks | None = None) -> Tensor:
-    """Run the solver from its present step to the end and return the final latents, float32.
+def denoise(latents: Tensor, scheduler: Scheduler, predict: Predict, hooks: Hooks | None = None) -> Tensor:
+    """Run the scheduler from its present step to the end and return the final latents, float32.
 
     After each step the snapshot is stored first, then `report` is called, which may raise Cancelled.
     """
     hooks = hooks or Hooks()
-    num_steps = solver.timetable.num_steps
-    _tell(hooks, solver.step_index, num_steps, None)
-    while solver.step_index < num_steps:
-        velocity = predict(latents, solver.timetable.timesteps[solver.step_index])
-        latents = solver.step(velocity, latents)
+    num_steps = len(scheduler.timesteps)
+    _tell(hooks, scheduler.step_index, num_steps, None)
+    while scheduler.step_index < num_steps:
+        velocity = predict(latents, scheduler.timesteps[scheduler.step_index])
+        latents = scheduler.step(velocity, latents)
         if hooks.after_step is not None:
-            latents = hooks.after_step(latents, solver.step_index)
+            latents = hooks.after_step(latents, scheduler.step_index)
         if hooks.work is not None:
-            hooks.work.save(snapshot(latents, solver, hooks))
-        _tell(hooks, solver.step_index, num_steps, solver.x0)
+            hooks.work.save(snapshot(latents, scheduler, hooks))
+        _tell(hooks, scheduler.step_index, num_steps, scheduler.x0)
     return latents
 
 
-def snapshot(latents: Tensor, solver: Solver, hooks: Hooks) -> Snapshot:
-    """Everything from which `resume_solver` continues."""
-    tensors, values = solver.state()
+def snapshot(latents: Tensor, scheduler: Scheduler, hooks: Hooks) -> Snapshot:
+    """Everything from which `resume_scheduler` continues."""
+    tensors, values = scheduler.state()
     return Snapshot(
         hooks.segment,
-        solver.step_index,
+        scheduler.step_index,
         {"latents": latents, **tensors, **{f"kept.{name}": value for name, value in hooks.kept.items()}},
-        {"solver": values, **hooks.values()},
+        {STORED_PREFIX: values, **hooks.values()},
     )
 
 
-def resume_solver(stored: Snapshot, solver: Solver, device: str | torch.device) -> tuple[Tensor, dict[str, Tensor]]:
-    """Put the solver where the snapshot left it; return the latents and the kept tensors, on `device`."""
+def resume_scheduler(
+    stored: Snapshot, scheduler: Scheduler, device: str | torch.device
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Put the scheduler where the snapshot left it; return the latents and the kept tensors, on `device`."""
     tensors = {name: value.to(device) for name, value in stored.tensors.items()}
-    solver.restore(tensors, stored.values["solver"])
+    scheduler.restore(tensors, stored.values[STORED_PREFIX])
     kept = {name.removeprefix("kept."): value for name, value in tensors.items() if name.startswith("kept.")}
     return tensors["latents"], kept
 

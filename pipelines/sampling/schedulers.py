@@ -1,4 +1,4 @@
-"""Timetables and solvers of flow matching; each solver's state can be stored and put back bit for bit.
+"""Schedulers of flow matching; the state of each can be stored and put back bit for bit.
 
 Knows nothing about models: it is fed velocities.
 """
@@ -16,10 +16,13 @@ from torch import Tensor
 
 NUM_TRAIN_TIMESTEPS = 1000
 
+STORED_PREFIX = "solver"
+"""Under which snapshots keep a scheduler's state; work folders on disks hold it."""
+
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
-    """What the model is told and what the solver uses, one entry a step; `sigmas` has a final 0 more."""
+class NoiseSchedule:
+    """Timesteps for the model and sigmas for the scheduler, one of each a step; `sigmas` has a final 0 more."""
 
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
@@ -31,37 +34,38 @@ class Timetable:
         return len(self.timesteps)
 
 
-def reference_timetable(num_steps: int, shift: float = 5.0) -> Timetable:
-    """Timetable of reference to video: a ramp of 1 - linspace(1, 0.001), shifted; integer timesteps."""
+def reference_schedule(num_steps: int, shift: float = 5.0) -> NoiseSchedule:
+    """Schedule of reference to video: a ramp of 1 - linspace(1, 0.001), shifted; integer timesteps."""
     ramp = (1 - np.linspace(1, 1 / NUM_TRAIN_TIMESTEPS, num_steps + 1))[::-1][:-1]
-    return _integer_timetable(ramp, shift)
+    return _integer_schedule(ramp, shift)
 
 
-def extension_timetable(num_steps: int, shift: float = 8.0) -> Timetable:
-    """Timetable of video extension: a ramp from float32 0.999 to 0, shifted; integer timesteps."""
-    return _integer_timetable(np.linspace(float(np.float32(0.999)), 0.0, num_steps + 1)[:-1], shift)
+def extension_schedule(num_steps: int, shift: float = 8.0) -> NoiseSchedule:
+    """Schedule of video extension: a ramp from float32 0.999 to 0, shifted; integer timesteps."""
+    return _integer_schedule(np.linspace(float(np.float32(0.999)), 0.0, num_steps + 1)[:-1], shift)
 
 
-def avatar_timetable(num_steps: int, shift: float = 11.0) -> Timetable:
-    """Timetable of the talking avatar: 1000 down to 1 and 0, shifted in float32; fractional timesteps."""
+def avatar_schedule(num_steps: int, shift: float = 11.0) -> NoiseSchedule:
+    """Schedule of the talking avatar: 1000 down to 1 and 0, shifted in float32; fractional timesteps."""
     ramp = np.linspace(NUM_TRAIN_TIMESTEPS, 1, num_steps, dtype=np.float32)
     u = np.append(ramp, np.float32(0)) / np.float32(NUM_TRAIN_TIMESTEPS)
     sigmas = np.float32(shift) * u / (1 + np.float32(shift - 1) * u)
     times = (np.float32(NUM_TRAIN_TIMESTEPS) * sigmas).astype(np.float32)
-    return Timetable(tuple(map(float, times[:-1])), tuple(map(float, times / np.float32(1000))))
+    return NoiseSchedule(tuple(map(float, times[:-1])), tuple(map(float, times / np.float32(1000))))
 
 
-def _integer_timetable(ramp: npt.NDArray[np.float64], shift: float) -> Timetable:
+def _integer_schedule(ramp: npt.NDArray[np.float64], shift: float) -> NoiseSchedule:
     sigmas = shift * ramp / (1 + (shift - 1) * ramp)
     timesteps = (NUM_TRAIN_TIMESTEPS * sigmas).astype(np.int64)
     stored = np.append(sigmas, 0.0).astype(np.float32)
-    return Timetable(tuple(map(int, timesteps)), tuple(map(float, stored)))
+    return NoiseSchedule(tuple(map(int, timesteps)), tuple(map(float, stored)))
 
 
-class Solver(Protocol):
-    """One step of integration at a time, from `timetable.sigmas[0]` to 0."""
+class Scheduler(Protocol):
+    """One step of integration at a time, from `sigmas[0]` to 0."""
 
-    timetable: Timetable
+    timesteps: tuple[float, ...]
+    sigmas: tuple[float, ...]
     step_index: int
     """Finished steps."""
     x0: Tensor | None
@@ -76,20 +80,20 @@ class Solver(Protocol):
         ...
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Take the place of the solver whose `state` these are."""
+        """Take the place of the scheduler whose `state` these are."""
         ...
 
 
 class FlowEuler:
     """The straight line: x + (sigma_next - sigma) * velocity."""
 
-    def __init__(self, timetable: Timetable) -> None:
-        self.timetable, self.step_index = timetable, 0
+    def __init__(self, schedule: NoiseSchedule) -> None:
+        self.timesteps, self.sigmas, self.step_index = schedule.timesteps, schedule.sigmas, 0
         self.x0: Tensor | None = None
 
     def step(self, velocity: Tensor, sample: Tensor) -> Tensor:
         """Advance float32 latents by one step."""
-        sigma, next_sigma = self.timetable.sigmas[self.step_index : self.step_index + 2]
+        sigma, next_sigma = self.sigmas[self.step_index : self.step_index + 2]
         velocity = velocity.float()
         self.x0 = sample - sigma * velocity
         self.step_index += 1
@@ -110,8 +114,8 @@ class FlowUniPC:
     Coefficients are float64, tensors float32.
     """
 
-    def __init__(self, timetable: Timetable) -> None:
-        self.timetable, self.step_index = timetable, 0
+    def __init__(self, schedule: NoiseSchedule) -> None:
+        self.timesteps, self.sigmas, self.step_index = schedule.timesteps, schedule.sigmas, 0
         self.x0: Tensor | None = None
         self._before: Tensor | None = None
         """The x0 estimate of the step before the last."""
@@ -120,7 +124,7 @@ class FlowUniPC:
 
     def step(self, velocity: Tensor, sample: Tensor) -> Tensor:
         """Advance float32 latents by one step: correct the sample, then predict the next."""
-        i, sigmas = self.step_index, self.timetable.sigmas
+        i, sigmas = self.step_index, self.sigmas
         estimate = sample - sigmas[i] * velocity.float()
         if i > 0:
             sample = self._correct(i, estimate)
@@ -133,7 +137,7 @@ class FlowUniPC:
     def _correct(self, i: int, estimate: Tensor) -> Tensor:
         """Repeat the last prediction, now knowing the estimate at its end."""
         assert self.x0 is not None and self._corrected is not None
-        sigmas, last = self.timetable.sigmas, self.x0
+        sigmas, last = self.sigmas, self.x0
         h = _log_snr(sigmas[i]) - _log_snr(sigmas[i - 1])
         b = math.expm1(-h)
         base = sigmas[i] / sigmas[i - 1] * self._corrected - (1 - sigmas[i]) * b * last
@@ -149,7 +153,7 @@ class FlowUniPC:
 
     def _predict(self, i: int, sample: Tensor) -> Tensor:
         assert self.x0 is not None
-        sigmas, estimate = self.timetable.sigmas, self.x0
+        sigmas, estimate = self.sigmas, self.x0
         h = _log_snr(sigmas[i + 1]) - _log_snr(sigmas[i])
         b = math.expm1(-h)
         base = sigmas[i + 1] / sigmas[i] * sample - (1 - sigmas[i + 1]) * b * estimate
@@ -161,20 +165,20 @@ class FlowUniPC:
 
     def _order(self, i: int) -> int:
         """Order of the prediction at step i."""
-        return min(2, self.timetable.num_steps - i, i + 1)
+        return min(2, len(self.timesteps) - i, i + 1)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The last two x0 estimates, the sample predicted from, and the step count."""
         named = {"x0": self.x0, "before": self._before, "corrected": self._corrected}
-        tensors = {f"solver.{name}": value for name, value in named.items() if value is not None}
+        tensors = {f"{STORED_PREFIX}.{name}": value for name, value in named.items() if value is not None}
         return tensors, {"step_index": self.step_index}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from a stored state; the tensors must be on the device of the latents."""
         self.step_index = int(values["step_index"])
-        self.x0 = tensors.get("solver.x0")
-        self._before = tensors.get("solver.before")
-        self._corrected = tensors.get("solver.corrected")
+        self.x0 = tensors.get(f"{STORED_PREFIX}.x0")
+        self._before = tensors.get(f"{STORED_PREFIX}.before")
+        self._corrected = tensors.get(f"{STORED_PREFIX}.corrected")
 
 
 def _log_snr(sigma: float) -> float:

@@ -20,7 +20,7 @@ from pipelines.front.runtime import Runtime
 from pipelines.models.vae.vae import decode_stream
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
-from pipelines.sampling.schedulers import avatar_timetable
+from pipelines.sampling.schedulers import avatar_schedule
 
 STEPS = 2
 
@@ -38,7 +38,7 @@ def avatar(tmp_path_factory):
         yield Avatar(
             networks,
             plan,
-            avatar_timetable(STEPS, 11.0),
+            avatar_schedule(STEPS, 11.0),
             AvatarGuidance(),
             torch.rand(1, 3, 1, 32, 32, generator=draw) * 2 - 1,
             models.embed_prompt("a woman sings"),
@@ -69,7 +69,9 @@ class Pieces:
 @torch.inference_mode()
 def velocity(avatar, guidance, *, text=None, silent=False):
     """Velocity of window 1 at one fixed input."""
-    avatar = replace(avatar, guidance=guidance, connection_text=avatar.connection_text if text is None else text)
+    avatar = replace(
+        avatar, guidance=guidance, connection_prompt_embeds=avatar.connection_prompt_embeds if text is None else text
+    )
     if silent:
         avatar = replace(avatar, embedding=torch.zeros_like(avatar.embedding))
     one_pass = AvatarPass(avatar, 1, avatar.picture, avatar.picture, torch.Generator())
@@ -80,9 +82,9 @@ def velocity(avatar, guidance, *, text=None, silent=False):
 def test_guidance_pulls_away_from_the_negative_prompt_and_from_silence(avatar):
     off = AvatarGuidance()
     full = velocity(avatar, off)
-    no_text = velocity(avatar, off, text=avatar.negative_text)
+    no_text = velocity(avatar, off, text=avatar.negative_prompt_embeds)
     no_voice = velocity(avatar, off, silent=True)
-    nothing = velocity(avatar, off, text=avatar.negative_text, silent=True)
+    nothing = velocity(avatar, off, text=avatar.negative_prompt_embeds, silent=True)
     expected = {
         AvatarGuidance(1.0, 0.5): full,
         AvatarGuidance(2.5, 1.0): no_text + 2.5 * (full - no_text),

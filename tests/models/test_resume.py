@@ -1,4 +1,4 @@
-"""Durable steps: solvers, snapshots, inputs and the pool."""
+"""Durable steps: schedulers, snapshots, inputs and the pool."""
 
 import errno
 import os
@@ -9,19 +9,19 @@ import torch
 from pipelines.front.errors import Cancelled, DiskFull, InputChanged
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import Snapshot, WorkDir
-from pipelines.sampling.denoise import Hooks, denoise, resume_solver
+from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
 from pipelines.sampling.schedulers import (
     FlowEuler,
     FlowUniPC,
-    avatar_timetable,
-    extension_timetable,
-    reference_timetable,
+    avatar_schedule,
+    extension_schedule,
+    reference_schedule,
 )
 
-SOLVERS = [
-    lambda: FlowUniPC(reference_timetable(8)),
-    lambda: FlowUniPC(extension_timetable(5)),
-    lambda: FlowEuler(avatar_timetable(4)),
+SCHEDULERS = [
+    lambda: FlowUniPC(reference_schedule(8)),
+    lambda: FlowUniPC(extension_schedule(5)),
+    lambda: FlowEuler(avatar_schedule(4)),
 ]
 
 
@@ -33,10 +33,10 @@ def start():
     return torch.randn(1, 4, 3, 2, 2, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("make", SOLVERS)
+@pytest.mark.parametrize("make", SCHEDULERS)
 def test_stopping_at_any_step_gives_the_same_bytes(tmp_path, make):
     whole = denoise(start(), make(), predict)
-    for stop in range(1, make().timetable.num_steps + 1):
+    for stop in range(1, len(make().timesteps) + 1):
         work = WorkDir(tmp_path / str(stop))
 
         def report(progress, stop=stop):
@@ -45,17 +45,17 @@ def test_stopping_at_any_step_gives_the_same_bytes(tmp_path, make):
 
         with pytest.raises(Cancelled):
             denoise(start(), make(), predict, Hooks(work=work, report=report, kept={"c": torch.ones(2)}))
-        stored, solver = WorkDir(work.path).latest(), make()
+        stored, scheduler = WorkDir(work.path).latest(), make()
         assert stored.step == stop
-        latents, kept = resume_solver(stored, solver, "cpu")
+        latents, kept = resume_scheduler(stored, scheduler, "cpu")
         assert torch.equal(kept["c"], torch.ones(2))
-        assert torch.equal(denoise(latents, solver, predict), whole)
+        assert torch.equal(denoise(latents, scheduler, predict), whole)
 
 
-def test_published_timetables():
-    assert reference_timetable(8).timesteps == (999, 972, 937, 892, 833, 749, 624, 416)
-    assert extension_timetable(8).timesteps == (999, 982, 959, 930, 888, 827, 727, 533)
-    assert avatar_timetable(4).timesteps == pytest.approx((1000, 956.58411, 846.54370, 10.89109))
+def test_published_schedules():
+    assert reference_schedule(8).timesteps == (999, 972, 937, 892, 833, 749, 624, 416)
+    assert extension_schedule(8).timesteps == (999, 982, 959, 930, 888, 827, 727, 533)
+    assert avatar_schedule(4).timesteps == pytest.approx((1000, 956.58411, 846.54370, 10.89109))
 
 
 def test_damaged_snapshots_are_passed_over_and_two_are_kept(tmp_path):

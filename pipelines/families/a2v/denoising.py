@@ -14,7 +14,7 @@ from pipelines.families.a2v.windows import WindowPlan
 from pipelines.models.encoders.image import ImageEncoder
 from pipelines.models.transformer.transformer import AudioContext, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_mean, normalise
-from pipelines.sampling.schedulers import Timetable
+from pipelines.sampling.schedulers import NoiseSchedule
 
 Trace = Callable[[str, Tensor], None]
 """Told the name and value of a stage's tensors; parity compares them."""
@@ -28,18 +28,18 @@ def no_trace(_name: str, _value: Tensor) -> None:
 class AvatarGuidance:
     """How strongly text and voice pull; 1 or less is off."""
 
-    text_scale: float = 1.0
-    audio_scale: float = 1.0
+    guidance_scale: float = 1.0
+    audio_guidance_scale: float = 1.0
 
     @property
     def uses_text(self) -> bool:
         """Whether the negative prompt is needed."""
-        return self.text_scale > 1
+        return self.guidance_scale > 1
 
     @property
     def uses_audio(self) -> bool:
         """Whether a call without voice is needed."""
-        return self.audio_scale > 1
+        return self.audio_guidance_scale > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +57,22 @@ class Avatar:
 
     networks: Networks
     plan: WindowPlan
-    timetable: Timetable
+    schedule: NoiseSchedule
     guidance: AvatarGuidance
     picture: Tensor
     """[1, 3, 1, H, W] float32 in -1..1."""
-    text: Tensor
+    prompt_embeds: Tensor
     """[1, 512, C]: the user's words, heard in the reference pass only."""
-    connection_text: Tensor
-    """[1, 512, C]: what every window is told."""
-    negative_text: Tensor | None
+    connection_prompt_embeds: Tensor
+    """[1, 512, C]: the fixed sentence of every window."""
+    negative_prompt_embeds: Tensor | None
     """[1, 512, C]; needed only when the text guides."""
     embedding: Tensor
     """[frames, layers, channels] speech, mirrored at its end as far as the windows reach."""
 
 
 class AvatarPass:
-    """One pass: its condition, its contexts and the velocity that the solver asks for."""
+    """One pass: its condition, its contexts and the velocity that the scheduler asks for."""
 
     def __init__(
         self,
@@ -99,10 +99,12 @@ class AvatarPass:
         self._tell("clip_context", picture)
         self._condition = self._encode_frames(known, key_frame)  # [1, 20, T, h, w]
         encode = avatar.networks.transformer.encode_context
-        self._told: TextContext = encode(avatar.text if index == 0 else avatar.connection_text, picture)
-        self._told_not: TextContext | None = None
-        if avatar.guidance.uses_text and avatar.negative_text is not None:
-            self._told_not = encode(avatar.negative_text, picture)
+        self._context: TextContext = encode(
+            avatar.prompt_embeds if index == 0 else avatar.connection_prompt_embeds, picture
+        )
+        self._negative_context: TextContext | None = None
+        if avatar.guidance.uses_text and avatar.negative_prompt_embeds is not None:
+            self._negative_context = encode(avatar.negative_prompt_embeds, picture)
         self._voice, self._silence = self._encode_speech()
 
     def _encode_frames(self, known: Tensor, key_frame: Tensor | None) -> Tensor:
@@ -147,7 +149,7 @@ class AvatarPass:
         """
         if self._index <= 1:
             return latents
-        count, sigma = self._avatar.plan.motion_latent_frames, self._avatar.timetable.sigmas[step]
+        count, sigma = self._avatar.plan.motion_latent_frames, self._avatar.schedule.sigmas[step]
         motion = self._condition[:, 4:, :count].float()
         held = (1 - sigma) * motion + sigma * self._draw(count)
         return torch.cat([held, latents[:, :, count:]], dim=2)
@@ -160,19 +162,20 @@ class AvatarPass:
 
     def velocity(self, latents: Tensor, timestep: float) -> Tensor:
         """Velocity of latents [1, 16, T, h, w] with the guidance asked for: one to three calls."""
-        full = self._call(latents, timestep, self._told, self._voice)
+        full = self._call(latents, timestep, self._context, self._voice)
         self._tell(f"velocity{self._calls}", full)
         self._calls += 1
-        text_scale, audio_scale = self._avatar.guidance.text_scale, self._avatar.guidance.audio_scale
-        if self._told_not is not None and self._silence is not None:
-            no_text = self._call(latents, timestep, self._told_not, self._voice)
-            nothing = self._call(latents, timestep, self._told_not, self._silence)
+        guidance = self._avatar.guidance
+        text_scale, audio_scale = guidance.guidance_scale, guidance.audio_guidance_scale
+        if self._negative_context is not None and self._silence is not None:
+            no_text = self._call(latents, timestep, self._negative_context, self._voice)
+            nothing = self._call(latents, timestep, self._negative_context, self._silence)
             return nothing + text_scale * (full - no_text) + audio_scale * (no_text - nothing)
-        if self._told_not is not None:
-            no_text = self._call(latents, timestep, self._told_not, self._voice)
+        if self._negative_context is not None:
+            no_text = self._call(latents, timestep, self._negative_context, self._voice)
             return no_text + text_scale * (full - no_text)
         if self._silence is not None:
-            no_voice = self._call(latents, timestep, self._told, self._silence)
+            no_voice = self._call(latents, timestep, self._context, self._silence)
             return no_voice + audio_scale * (full - no_voice)
         return full
 

@@ -38,7 +38,7 @@ from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
-from pipelines.sampling.schedulers import avatar_timetable
+from pipelines.sampling.schedulers import avatar_schedule
 from pipelines.tasks import task_of
 from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
 
@@ -93,10 +93,11 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         first = stored.segment if stored else 0
         report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
         guidance = AvatarGuidance(request.guidance_scale, request.audio_guidance_scale)
-        text, connection_text = models.embed_prompt(request.prompt), models.embed_prompt(CONNECTION_PROMPT)
-        negative_text = None
+        prompt_embeds = models.embed_prompt(request.prompt)
+        connection_prompt_embeds = models.embed_prompt(CONNECTION_PROMPT)
+        negative_prompt_embeds = None
         if guidance.uses_text:
-            negative_text = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
+            negative_prompt_embeds = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
 
         # 4. Speech: the whole recording at once.
         report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
@@ -108,12 +109,12 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
             avatar = Avatar(
                 networks,
                 plan,
-                avatar_timetable(request.num_inference_steps, SHIFT),
+                avatar_schedule(request.num_inference_steps, SHIFT),
                 guidance,
                 portrait.picture.to(runtime.device),
-                text,
-                connection_text,
-                negative_text,
+                prompt_embeds,
+                connection_prompt_embeds,
+                negative_prompt_embeds,
                 embedding,
             )
             outlets = Outlets(

@@ -22,7 +22,7 @@ from pipelines.front.runtime import never
 from pipelines.front.shapes import TEMPORAL_STRIDE
 from pipelines.models.vae.vae import Decode, decode_stream
 from pipelines.running.resume import Snapshot, WorkDir
-from pipelines.sampling.denoise import Hooks, denoise, resume_solver
+from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
 from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowEuler
 
@@ -112,9 +112,9 @@ def _denoise_pass(
         assert carried.motion is not None
         known = carried.motion.to(device)
     one_pass = AvatarPass(avatar, index, known, key_frame, generator, outlets.trace)
-    solver = FlowEuler(avatar.timetable)
+    scheduler = FlowEuler(avatar.schedule)
     if stored is not None and stored.step > 0:
-        latents, _ = resume_solver(stored, solver, device)
+        latents, _ = resume_scheduler(stored, scheduler, device)
     else:
         latents = one_pass.noise()
     hooks = Hooks(
@@ -128,7 +128,7 @@ def _denoise_pass(
         wants_preview=outlets.wants_preview,
         after_step=one_pass.after_step,
     )
-    return denoise(latents, solver, one_pass.velocity, hooks)
+    return denoise(latents, scheduler, one_pass.velocity, hooks)
 
 
 def _decode_pass(avatar: Avatar, index: int, latents: Tensor, carried: Carried, outlets: Outlets) -> None:

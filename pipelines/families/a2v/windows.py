@@ -13,7 +13,7 @@ SAMPLE_RATE = 16000
 TARGET_LUFS = -23.0
 MAX_FRAMES = round(MAX_SECONDS * AVATAR_FPS)
 SHIFT = 11.0
-"""How far the timetable is pushed towards noise; the distilled weights expect this value."""
+"""How far the schedule is pushed towards noise; the distilled weights expect this value."""
 KEY_FRAME_REPEAT = 5
 """How many frames at the end of a window are held to its key frame."""
 

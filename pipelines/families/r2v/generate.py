@@ -29,9 +29,9 @@ from pipelines.models.transformer.transformer import SkyReelsTransformer, TextCo
 from pipelines.models.vae.vae import encode_sample, normalise, to_frames, to_pixels
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
-from pipelines.sampling.denoise import Hooks, denoise, resume_solver
+from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
 from pipelines.sampling.preview import preview_strip
-from pipelines.sampling.schedulers import FlowUniPC, reference_timetable
+from pipelines.sampling.schedulers import FlowUniPC, reference_schedule
 from pipelines.tasks import task_of
 from pipelines.tasks.reference_to_video import REFERENCE_SLOTS, ReferenceToVideo
 
@@ -43,13 +43,13 @@ Picture = npt.NDArray[np.uint8]
 class ReferenceGuidance:
     """Strength of prompt and of references; at a text strength of 1 or less there is none at all."""
 
-    text: float = 1.0
-    image: float = 1.0
+    guidance_scale: float = 1.0
+    guidance_scale_img: float = 1.0
 
     @property
     def is_on(self) -> bool:
         """Whether a step takes three transformer calls."""
-        return self.text > 1
+        return self.guidance_scale > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Predictor:
     transformer: SkyReelsTransformer
     condition: Tensor
     """Reference slots [1, 16, 4, h, w]."""
-    positive: TextContext
-    negative: TextContext | None
+    context: TextContext
+    negative_context: TextContext | None
     guidance: ReferenceGuidance
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
@@ -69,15 +69,16 @@ class Predictor:
         if len(branches) == 1:
             return branches[0]
         full, no_text, nothing = branches
-        return nothing + self.guidance.image * (no_text - nothing) + self.guidance.text * (full - no_text)
+        text_scale, image_scale = self.guidance.guidance_scale, self.guidance.guidance_scale_img
+        return nothing + image_scale * (no_text - nothing) + text_scale * (full - no_text)
 
     def branches(self, latents: Tensor, timestep: float) -> tuple[Tensor, ...]:
         """Prediction with everything; with guidance also without prompt, and without prompt and references."""
-        full = self._call(latents, timestep, self.condition, self.positive)
-        if self.negative is None:
+        full = self._call(latents, timestep, self.condition, self.context)
+        if self.negative_context is None:
             return (full,)
-        no_text = self._call(latents, timestep, self.condition, self.negative)
-        nothing = self._call(latents, timestep, torch.zeros_like(self.condition), self.negative)
+        no_text = self._call(latents, timestep, self.condition, self.negative_context)
+        nothing = self._call(latents, timestep, torch.zeros_like(self.condition), self.negative_context)
         return full, no_text, nothing
 
     def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: TextContext) -> Tensor:
@@ -93,14 +94,14 @@ def make_predictor(
     transformer: SkyReelsTransformer,
     condition: Tensor,
     prompt_embeds: Tensor,
-    negative_embeds: Tensor | None,
+    negative_prompt_embeds: Tensor | None,
     guidance: ReferenceGuidance,
 ) -> Predictor:
-    """Prepare what all steps share; `negative_embeds` is needed only when guidance is on."""
-    negative = None
-    if guidance.is_on and negative_embeds is not None:
-        negative = transformer.encode_context(negative_embeds)
-    return Predictor(transformer, condition, transformer.encode_context(prompt_embeds), negative, guidance)
+    """Prepare what all steps share; `negative_prompt_embeds` is needed only when guidance is on."""
+    negative_context = None
+    if guidance.is_on and negative_prompt_embeds is not None:
+        negative_context = transformer.encode_context(negative_prompt_embeds)
+    return Predictor(transformer, condition, transformer.encode_context(prompt_embeds), negative_context, guidance)
 
 
 def choose_size(table: BucketTable, pictures: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -148,17 +149,18 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
     boxed = [letterbox(image, height, width) for image in images]
 
     if not work.pieces():
-        solver = FlowUniPC(reference_timetable(request.num_inference_steps))
+        scheduler = FlowUniPC(reference_schedule(request.num_inference_steps))
         guidance = ReferenceGuidance(request.guidance_scale, request.guidance_scale_img)
         stored = work.latest()
         steps_left = request.num_inference_steps - (stored.step if stored else 0)
 
         # 3. Text: only when steps are left.
-        prompt = negative = None
+        prompt_embeds = negative_prompt_embeds = None
         if steps_left:
             report(Progress(Stage.TEXT))
-            prompt = models.embed_prompt(request.prompt)
-            negative = models.embed_prompt(request.negative_prompt) if guidance.is_on else None
+            prompt_embeds = models.embed_prompt(request.prompt)
+            if guidance.is_on:
+                negative_prompt_embeds = models.embed_prompt(request.negative_prompt)
 
         # 4. Noise first, then the references: the order of the draws is part of a seed's meaning.
         if stored is None:
@@ -168,14 +170,14 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
                 latents = draw_noise(vae, shape, generator).to(runtime.device)
                 condition = encode_references(vae, boxed, generator)
         else:
-            latents, kept = resume_solver(stored, solver, runtime.device)
+            latents, kept = resume_scheduler(stored, scheduler, runtime.device)
             condition = kept["condition"]
 
         # 5. Denoise.
-        if prompt is not None:
+        if prompt_embeds is not None:
             whole = replace(shape.latent, num_frames=latents.shape[2] + condition.shape[2])
             with models.transformer("transformer", whole.num_tokens) as transformer:
-                predict = make_predictor(transformer, condition, prompt, negative, guidance)
+                predict = make_predictor(transformer, condition, prompt_embeds, negative_prompt_embeds, guidance)
                 hooks = Hooks(
                     work=work,
                     report=report,
@@ -183,7 +185,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
                     preview=preview_strip,
                     wants_preview=runtime.wants_preview,
                 )
-                latents = denoise(latents, solver, predict, hooks)
+                latents = denoise(latents, scheduler, predict, hooks)
 
         # 6. Decode: chunks go to the encoder as they appear.
         with models.vae() as vae:

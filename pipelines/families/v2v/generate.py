@@ -47,9 +47,9 @@ from pipelines.models.transformer.transformer import SkyReelsTransformer, TextCo
 from pipelines.running.heap import flat_heap
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import Snapshot, WorkDir
-from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_solver
+from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_scheduler
 from pipelines.sampling.preview import preview_strip
-from pipelines.sampling.schedulers import FlowUniPC, extension_timetable
+from pipelines.sampling.schedulers import FlowUniPC, extension_schedule
 from pipelines.tasks import task_of
 from pipelines.tasks.extension import ExtensionRequest
 from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
@@ -131,9 +131,9 @@ def extend(
     # 4. Piece after piece; the last frames of one are the condition of the next.
     for index in range(first, len(pieces)):
         piece = Piece(index, len(pieces), work, report)
-        solver = FlowUniPC(extension_timetable(request.num_inference_steps))
+        scheduler = FlowUniPC(extension_schedule(request.num_inference_steps))
         if stored is not None and stored.step > 0:
-            latents, kept = resume_solver(stored, solver, runtime.device)
+            latents, kept = resume_scheduler(stored, scheduler, runtime.device)
             condition = kept["condition"]
         else:
             piece.tell(Stage.CONDITION)
@@ -143,14 +143,14 @@ def extend(
             latents = draw_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
 
         # 4a. Denoise.
-        if solver.step_index < request.num_inference_steps:
+        if scheduler.step_index < request.num_inference_steps:
             assert prompt_embeds is not None
             height, width = latents.shape[-2:]
             whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
             with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
                 context = transformer.encode_context(prompt_embeds)
                 predict = kind.velocity(transformer, context, condition)
-                latents = denoise(latents, solver, predict, piece.hooks(condition, runtime))
+                latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime))
 
         # 4b. Decode, and make the piece durable.
         with models.vae() as vae:
