@@ -87,6 +87,8 @@ def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, re
     connection = _connect(path, read_only=False, busy_s=patience_s)
     try:
         version = 0 if fresh else _verified_version(connection, where)
+        # A kill while it was made leaves a file with a header and no tables: nothing to copy.
+        fresh = fresh or version == 0
         if version > SCHEMA_VERSION:
             connection.close()
             connection = _connect(path, read_only=True, busy_s=patience_s)
