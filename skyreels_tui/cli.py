@@ -107,6 +107,7 @@ def _parse(parser: Parser, words: list[str]) -> argparse.Namespace | None:
     try:
         return parser.parse_args(words)
     except SystemExit:
+        output.text_is_the_result()
         return None
 
 

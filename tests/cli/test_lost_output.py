@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipelines.checkpoints.registry import CHECKPOINTS
+from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - a fixture
+
 PROGRAM = (
     sys.executable,
     "-c",
@@ -124,3 +127,83 @@ def test_a_queue_is_no_stand_in_for_a_closed_stream(home: Path, how: str) -> Non
     words = [sys.executable, "-c", program, str(home / "said")]
     subprocess.run(["bash", "-c", f'exec "$@" {redirect}', "bash", *words], env=env, cwd=home, check=True)
     assert (home / "said").read_text().strip() == {"closed": "/dev/null", "full": "/dev/full"}[how]
+
+
+# The commands that work for long, and those that must not work twice
+
+PAIRS = (*((how, "") for how in STREAMS), *(("", how) for how in STREAMS), *((how, how) for how in STREAMS))
+"""(stdout, stderr) of which one takes nothing, or neither does."""
+
+
+def is_calm(call: subprocess.CompletedProcess[str]) -> bool:
+    return "Traceback" not in call.stderr + call.stdout and "Exception ignored" not in call.stderr
+
+
+@pytest.mark.parametrize(("stdout", "stderr"), PAIRS)
+def test_a_file_becomes_jobs_and_they_run_once_whoever_listens(home: Path, stdout: str, stderr: str) -> None:
+    entry = {"task_type": "reference_to_video", "profile": "demo", "prompt": "x", "ref_imgs": ["a.png"]}
+    (home / "night.json").write_text(json.dumps([entry, {**entry, "seed": 3}]))
+    call = run(home, "import", "night.json", stdout=stdout, stderr=stderr)
+    assert (call.returncode, is_calm(call)) == (0, True), call.stderr
+    assert len(jobs(home)) == 2
+    if stdout and not stderr:
+        assert [line.rsplit(" ", 1)[-1] for line in call.stderr.splitlines()[-2:]] == ["1", "2"], "the ids are said"
+    written = run(home, "export", "-o", "again.json", stdout=stdout, stderr=stderr)
+    assert written.returncode == 0 and len(json.loads((home / "again.json").read_text())) == 2
+    ran = run(home, "run", stdout=stdout, stderr=stderr)
+    assert (ran.returncode, is_calm(ran)) == (0, True), ran.stderr
+    found = jobs(home)
+    assert [job["status"] for job in found] == ["done", "done"]
+    for call in (ran, run(home, "wait", 1, 2, stdout=stdout, stderr=stderr)):
+        assert (call.returncode, is_calm(call)) == (0, True), call.stderr
+        if not (stdout and stderr):
+            said = call.stderr if stdout else call.stdout
+            assert all(str(job["output"]) in said for job in found), "the paths are said where they can be"
+
+
+@pytest.mark.parametrize("how", STREAMS)
+def test_a_refusal_keeps_its_exit_code_when_nobody_listens(home: Path, how: str) -> None:
+    add(home)
+    (home / "bad.json").write_text("[{}]")
+    refused = {("wait", 1): 5, ("wait", 1, "--json"): 5, ("wait", 77): 3, ("import", "bad.json"): 2, ("demo", "x"): 2,
+               ("bench", "--layers", 0): 2, ("models", "download", "x"): 3, ("generate", "--nonsense"): 2}  # fmt: skip
+    for words, code in refused.items():
+        for streams in ({"stdout": how}, {"stdout": how, "stderr": how}):
+            call = run(home, *words, **streams)
+            assert (call.returncode, is_calm(call)) == (code, True), (words, call.stderr)
+    assert len(jobs(home)) == 1
+
+
+@pytest.mark.parametrize("how", STREAMS)
+def test_a_help_page_that_cannot_be_written_is_a_failure_unless_its_reader_left(home: Path, how: str) -> None:
+    for words in (("--help",), ("bench", "--help"), ("--version",)):
+        call = run(home, *words, stdout=how)
+        assert (call.returncode, is_calm(call)) == (0 if how == "broken" else 1, True), (words, call.stderr)
+
+
+@pytest.mark.parametrize(("stdout", "stderr"), PAIRS)
+def test_the_demo_makes_each_video_once_whoever_listens(home: Path, stdout: str, stderr: str) -> None:
+    call = run(home, "demo", "reference_to_video", "talking_avatar", stdout=stdout, stderr=stderr)
+    assert (call.returncode, is_calm(call)) == (0, True), call.stderr
+    found = jobs(home)
+    assert [job["status"] for job in found] == ["done", "done"]
+    if not (stdout and stderr):
+        assert all(str(job["output"]) in (call.stderr if stdout else call.stdout) for job in found)
+
+
+@pytest.mark.parametrize(("stdout", "stderr"), PAIRS)
+def test_a_model_is_fetched_once_whoever_listens(
+    home: Path,
+    hub: FakeHub,
+    stdout: str,
+    stderr: str,  # noqa: F811 - the fixture
+) -> None:
+    hub.repos[CHECKPOINTS["r2v"].repo_ids[0]] = Repo(r2v_files())
+    call = run(home, "models", "download", "r2v", stdout=stdout, stderr=stderr)
+    assert (call.returncode, is_calm(call)) == (0, True), call.stderr
+    fetched = len(hub.requests)
+    folder = run(home, "models", "path", "r2v").stdout.strip()
+    if not (stdout and stderr):
+        assert folder in (call.stderr if stdout else call.stdout)
+    again = run(home, "models", "download", "r2v", stdout=stdout, stderr=stderr)
+    assert (again.returncode, len(hub.requests)) == (0, fetched)

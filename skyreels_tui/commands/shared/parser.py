@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from pipelines.front.language import mark, tr, trn
 from skyreels_tui.commands import Command
+from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 
 ARGPARSE_WORDS = (
@@ -50,6 +51,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         raise CommandError(tr("{message} (see {prog} --help)", message=message, prog=self.prog), Exit.REFUSED)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write a help page or the version: argparse leaves unsaid that stdout did not take it."""
+        output.raw(message)
 
     def add_job_ids(self, *, many: bool = True) -> None:
         """Take one job id as `job`, or one or more as `jobs`."""
