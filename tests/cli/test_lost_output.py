@@ -194,9 +194,9 @@ def test_the_demo_makes_each_video_once_whoever_listens(home: Path, stdout: str,
 @pytest.mark.parametrize(("stdout", "stderr"), PAIRS)
 def test_a_model_is_fetched_once_whoever_listens(
     home: Path,
-    hub: FakeHub,
+    hub: FakeHub,  # noqa: F811 - the fixture
     stdout: str,
-    stderr: str,  # noqa: F811 - the fixture
+    stderr: str,
 ) -> None:
     hub.repos[CHECKPOINTS["r2v"].repo_ids[0]] = Repo(r2v_files())
     call = run(home, "models", "download", "r2v", stdout=stdout, stderr=stderr)
