@@ -1,6 +1,7 @@
 """One call over several GPUs of this host: seconds, memory and distance from one GPU, beside the library's own way.
 
-    python bench/parallel.py --output DIR [--ranks 1,2,4] [--cases a2a,decode,r2v,library,v2v,a2v,profile]
+    python bench/parallel.py --output DIR [--ranks 1,2,4]
+        [--cases a2a,decode,r2v,r2v720,v2v,profile,yardstick,library,a2v]
 
 Full-size networks of random weights, no download. Writes DIR/parallel.json after every case and DIR/parallel.md at the
 end. `--dry-run` takes tiny networks, a CPU and gloo. The library's network has fewer layers; its times are scaled.
@@ -39,8 +40,8 @@ from pipelines.parallel.gang import Gang
 from pipelines.parallel.rows import decode_rows
 from pipelines.parallel.sequence import shard_sequence
 
-STAGES = (("a2a", "decode"), ("r2v", "v2v", "profile"), ("library",), ("a2v",))
-"""Each row runs in processes of its own, so that what one breaks does not hurt the next."""
+STAGES = (("a2a", "decode"), ("r2v", "r2v720", "v2v", "profile"), ("yardstick",), ("library",), ("a2v",))
+"""Each row runs in processes of its own, so that what one breaks does not hurt the next. `r2v720` is part of `r2v`."""
 
 LEAST_S = 45
 """A row is not begun when so little time is left."""
@@ -180,9 +181,9 @@ def transformer(bench: Bench, family: str, layers: int):
     return network.float() if options.dry_run else network
 
 
-def cases_of(bench: Bench, family: str):
+def cases_of(bench: Bench, stage: str):
     for case in CASES:
-        if case.family == family:
+        if case.family == stage or (stage == "r2v720" and case.name.startswith("r2v 720P")):
             yield replace(case, height=80, width=112, latent_frames=9) if bench.options.dry_run else case
 
 
@@ -274,6 +275,46 @@ def step_variants(bench: Bench, network) -> None:
 
     only_largest(bench, f"{case.name}, overlap", at_once)
     only_largest(bench, f"{case.name}, profile", profile)
+
+
+def yardstick(bench: Bench) -> None:
+    """Distances of bfloat16 outputs from float32 and from each other: what is rounding, whoever computes it."""
+    options = bench.options
+    layers = 2 if options.dry_run else options.library_layers
+    network = transformer(bench, "r2v", layers)
+    case = next(iter(cases_of(bench, "r2v")))
+    outputs: dict[str, Tensor] = {}
+
+    def run(name: str, kernel: str, count: int = 1) -> None:
+        if count not in bench.gangs:
+            return
+        attention.prefer(kernel)
+        network.sharding = None
+        if count > 1:
+            shard_sequence(network, bench.gangs[count])
+        outputs[name] = forward(network, random_inputs(network, case)).float().cpu()
+        network.sharding = None
+
+    def work(_gang: Gang) -> dict[str, Any]:
+        other = "flash" if options.kernel == "cudnn" else "cudnn"
+        first, second = f"{options.kernel} on 1", f"{other} on 1"
+        # Rank 0 alone does what is for one GPU, after what it does with the others.
+        for count in reversed(options.ranks):
+            run(f"{options.kernel} on {count}", options.kernel, count)
+        run(second, other)
+        if bench.rank == 0:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+            network.float()
+            run("float32 on 1", "efficient")
+        attention.prefer(options.kernel)
+        pairs = [(name, "float32 on 1") for name in outputs if name != "float32 on 1"]
+        pairs += [(name, first) for name in outputs if name not in (first, "float32 on 1")]
+        found: dict[str, Any] = {
+            f"{a} against {b}": distance(outputs[a], outputs[b])["relative_l2"] for a, b in pairs if b in outputs
+        }
+        return {"layers": layers, "relative_l2": found}
+
+    only_largest(bench, f"{case.name}, yardstick", work)
 
 
 def only_largest(bench: Bench, name: str, work: Callable[[Gang], dict[str, Any]]) -> None:
@@ -476,9 +517,12 @@ def run_stages(rank: int, stages: tuple[str, ...], options: Options, address: st
             library(bench)
             return
         else:
-            # Reference to video and video extension have networks of one size.
-            network = network or transformer(bench, "a2v" if stage == "a2v" else "r2v", options.layers)
-            if stage == "profile":
+            # Reference to video and video extension have networks of one size; the yardstick's is smaller.
+            if stage != "yardstick":
+                network = network or transformer(bench, "a2v" if stage == "a2v" else "r2v", options.layers)
+            if stage == "yardstick":
+                yardstick(bench)
+            elif stage == "profile":
                 step_variants(bench, network)
             else:
                 steps(bench, network, stage)
@@ -550,7 +594,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--ranks", default="1,2,4")
-    parser.add_argument("--cases", default=",".join(stage for row in STAGES for stage in row))
+    parser.add_argument("--cases", default="a2a,decode,r2v,v2v,profile,yardstick,library,a2v")
     parser.add_argument("--layers", type=int, default=FULL_LAYERS)
     parser.add_argument("--library-layers", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)

@@ -81,6 +81,10 @@ def free_files(path: Path) -> int | None:
     return facts.f_favail if facts.f_files else None
 
 
+class GangLost(PipelineError):
+    """One of the processes that work on a job together has failed or died."""
+
+
 class DiskFull(PipelineError):
     """A write found no room; the figures say how much is needed where."""
 

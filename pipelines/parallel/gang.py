@@ -20,6 +20,10 @@ def split(total: int, ranks: int) -> tuple[int, ...]:
     return tuple(total // ranks + (rank < total % ranks) for rank in range(ranks))
 
 
+class Stopped(Exception):
+    """The leader has told all ranks to stop at this block or frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arriving:
     """A message under way."""
@@ -50,6 +54,20 @@ class Gang:
     def is_leader(self) -> bool:
         """Whether this rank holds the job: its files, its random numbers, its reports."""
         return self.rank == 0
+
+    def go_on(self) -> None:
+        """Between two blocks or frames: wait for the leader's word, one byte. Raises Stopped where it is to stop."""
+        if self._word(0):
+            raise Stopped
+
+    def tell_to_stop(self) -> None:
+        """End the others' call at their next `go_on`; the leader makes no `go_on` of its own then."""
+        self._word(1)
+
+    def _word(self, value: int) -> bool:
+        word = torch.tensor([value], dtype=torch.uint8)
+        dist.broadcast(word, 0, group=self.host)
+        return bool(word.item())
 
     def start_exchange(self, x: Tensor, sent: Sequence[int], received: Sequence[int]) -> Arriving:
         """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...]."""
@@ -115,3 +133,11 @@ def open_gang(rank: int, size: int, address: str, device: str, quiet_s: float = 
 def close_gang() -> None:
     """Leave; the other ranks' calls fail from now on."""
     dist.destroy_process_group()
+
+
+def abort_gang(gang: Gang) -> None:
+    """Leave at once: what waits on a device for another rank ends, with whatever is in memory then."""
+    if gang.device.type == "cuda":
+        dist.distributed_c10d._abort_process_group()
+    elif dist.is_initialized():
+        dist.destroy_process_group()

@@ -45,14 +45,21 @@ class RowBand:
 def decode_rows(gang: Gang, weights: DecoderWeights, latents: Tensor) -> Iterator[Tensor | None]:
     """Decode raw latents [T, 16, h, w], the same on every rank, frame by frame.
 
-    Yields on rank 0 what `StreamingDecoder.decode` gives for each latent frame, and None elsewhere.
+    Yields on rank 0 what `StreamingDecoder.decode` gives for each latent frame, and None elsewhere. Works on as many
+    latent frames at a time as there are ranks.
     """
     band = RowBand(gang, split(latents.shape[2], gang.size))
     if not band.latent_rows:
         raise ValueError(f"{latents.shape[2]} latent rows are too few for {gang.size} ranks")
     decoder = StreamingDecoder(weights, torch.float32, band)
-    scale = 0
-    for latent in gang.slice_of(latents, band.rows, dim=2).split(1):
-        pixels = decoder.decode(latent)  # [m, 3, 8 * rows, 8 * w]
-        scale = pixels.shape[2] // latent.shape[2]
-        yield gang.gather_to_leader(pixels, [scale * rows for rows in band.rows], dim=2)
+    rows = gang.slice_of(latents, band.rows, dim=2)
+    # A message costs much the same however large it is. So many frames of a band are as much work as one whole frame.
+    for chunk in (rows[:1], *(rows[1:].split(gang.size) if len(rows) > 1 else ())):
+        gang.go_on()
+        pixels = decoder.decode(chunk)  # [m, 3, 8 * rows, 8 * w]
+        scale = pixels.shape[2] // chunk.shape[2]
+        whole = gang.gather_to_leader(pixels, [scale * size for size in band.rows], dim=2)
+        for frame in range(len(chunk)):
+            yield None if whole is None else whole.tensor_split(len(chunk))[frame]
+    # Whoever leaves early says so at the next word, also after the last frame.
+    gang.go_on()

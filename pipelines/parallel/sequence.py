@@ -42,6 +42,7 @@ class FrameSlices:
     def self_attention(self, block: Block, z: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if z.shape[0] > 1:
             raise ValueError("tokens of a batch are not sharded")
+        self.gang.go_on()
         attn, heads, eps, ranks = block.attn1, block.num_heads, block.eps, self.gang.size
         # Each message travels while the next product is computed.
         products = linears((attn.to_v, attn.to_q, attn.to_k), z)

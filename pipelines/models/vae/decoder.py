@@ -173,14 +173,14 @@ class DecoderWeights:
             self.kernels[owner] = value.to(self.dtype).to(memory_format=layout)
 
 
-_HALF_WEIGHTS: WeakKeyDictionary[nn.Module, DecoderWeights] = WeakKeyDictionary()
+_WEIGHTS: WeakKeyDictionary[nn.Module, DecoderWeights] = WeakKeyDictionary()
 
 
-def half_weights(vae: nn.Module) -> DecoderWeights:
-    """The decoder's weights in float16, cast once for as long as `vae` lives."""
-    if vae not in _HALF_WEIGHTS:
-        _HALF_WEIGHTS[vae] = DecoderWeights(vae, torch.float16)
-    return _HALF_WEIGHTS[vae]
+def decoder_weights(vae: nn.Module, dtype: torch.dtype) -> DecoderWeights:
+    """The decoder's weights in `dtype`, cast once for as long as `vae` lives and another dtype is not asked for."""
+    if vae not in _WEIGHTS or _WEIGHTS[vae].dtype != dtype:
+        _WEIGHTS[vae] = DecoderWeights(vae, dtype)
+    return _WEIGHTS[vae]
 
 
 def _padded(x: Tensor, dtype: torch.dtype, edge: int) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -23,10 +24,13 @@ from pipelines.loading.load import (
     stored_shapes,
     tensor_files,
 )
-from pipelines.models.vae.decoder import StreamingDecoder, half_weights
+from pipelines.models.vae.decoder import StreamingDecoder, decoder_weights
 
 Decode = Callable[[AutoencoderKLWan, Tensor], Generator[Tensor, None, None]]
 """(autoencoder, normalised latents) -> chunks of float32 pixels, as `decode_stream` gives them."""
+
+Chunks = Callable[[AutoencoderKLWan, Tensor], Generator[Tensor, None, None]]
+"""As `Decode`, of raw latents."""
 
 
 def load_vae(
@@ -101,38 +105,44 @@ def _statistics(vae: AutoencoderKLWan, latents: Tensor) -> tuple[Tensor, Tensor]
     return mean, std
 
 
-def decode_stream(vae: AutoencoderKLWan, latents: Tensor, *, exact: bool = False) -> Generator[Tensor, None, None]:
+def decode_stream(
+    vae: AutoencoderKLWan, latents: Tensor, *, exact: bool = False, together: Chunks | None = None
+) -> Generator[Tensor, None, None]:
     """Decode normalised latents [1, 16, T, h, w], yielding float32 pixels [1, 3, n, H, W] in [-1, 1].
 
     n is 1 for the first latent frame and 4 for each later one; joined they equal the decode of the whole. On
     CUDA the products run in float16 with float32 sums, less than one level of 255 from float32; `exact` keeps
-    float32. The causal caches of the float32 decode live in `vae`, so one stream a network at a time: close one
-    that is left early. With tiling the whole comes at once.
+    float32. `together` is a decode by several devices that goes before this one's, unless `exact`. The causal
+    caches of the float32 decode live in `vae`, so one stream a network at a time: close one that is left early.
+    With tiling the whole comes at once.
     """
     raw = denormalise(vae, latents).to(vae.device, vae.dtype)
     if vae.use_tiling:
         yield vae.decode(raw).sample.float().clamp(-1, 1)
         return
     done = 0
-    if raw.is_cuda and not exact:
-        for pixels in _half_chunks(vae, raw):
-            # float16 ends at 65504. A value beyond it shows as NaN here; float32 then takes over.
-            if not torch.isfinite(pixels).all():
-                break
-            yield pixels
-            done += 1
-        else:
-            return
-    yield from itertools.islice(_library_chunks(vae, raw), done, None)
+    fast = together or (_half_chunks if raw.is_cuda else None)
+    if fast is not None and not exact:
+        with closing(fast(vae, raw)) as chunks:
+            for pixels in chunks:
+                # float16 ends at 65504. A value beyond it shows as NaN here; float32 then takes over.
+                if not torch.isfinite(pixels).all():
+                    break
+                yield pixels
+                done += 1
+            else:
+                return
+    yield from itertools.islice(library_chunks(vae, raw), done, None)
 
 
-def _half_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Iterator[Tensor]:
-    decoder = StreamingDecoder(half_weights(vae), torch.float32)
+def _half_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Generator[Tensor, None, None]:
+    decoder = StreamingDecoder(decoder_weights(vae, torch.float16), torch.float32)
     for latent in raw[0].transpose(0, 1).split(1):
         yield decoder.decode(latent).transpose(0, 1)[None]
 
 
-def _library_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Iterator[Tensor]:
+def library_chunks(vae: AutoencoderKLWan, raw: Tensor) -> Iterator[Tensor]:
+    """Decode raw latents with the library's own layers, in the autoencoder's dtype."""
     vae.clear_cache()
     try:
         hidden = vae.post_quant_conv(raw)
