@@ -26,6 +26,7 @@ from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
+from skyreels_tui.ui.pastes import bound_pastes
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
@@ -108,6 +109,7 @@ class HubApp(App[None]):
     def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
         """`jobs` lists the queue; the board calls it when several rows have changed."""
         super().__init__(**kwargs)
+        bound_pastes(self.driver_class)
         # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
         self.no_color = bool(os.environ.get("NO_COLOR"))
         self._filters[:] = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]

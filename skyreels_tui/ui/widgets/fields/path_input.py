@@ -17,7 +17,7 @@ from pipelines.media.remote.address import is_address
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.keys import FILES, bindings
-from skyreels_tui.ui.widgets.fields.text import LineInput, without_controls
+from skyreels_tui.ui.widgets.fields.text import LineInput, refused, without_controls
 
 SHOWN = 6
 """Completions listed at once."""
@@ -32,6 +32,8 @@ class _Line(LineInput):
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
+        if refused(self, event):
+            return
         pasted = typed_paths.split_pasted(event.text)
         # Enter asks the network, never a paste: addresses wait in the line.
         addresses = [path for path in pasted if is_address(path)]

@@ -7,11 +7,14 @@ import re
 from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from pipelines.front.language import tr, trn
 from skyreels_tui.ui.drawing.safe import safe
+from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
+from skyreels_tui.ui.pastes import MOST_PASTED
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.words.safe_text import without_steering
 
@@ -23,6 +26,18 @@ _KEPT = "\n\u200c\u200d"
 def without_controls(text: str) -> str:
     """Drop what no prompt needs and a terminal may obey; tabs become spaces, line breaks stay."""
     return without_steering(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "), keep=_KEPT)
+
+
+def refused(widget: Widget, event: events.Paste) -> bool:
+    """Take nothing of a paste that is too long, and say so; True when that was so."""
+    if len(event.text) <= MOST_PASTED:
+        return False
+    event.stop()
+    event.prevent_default()
+    hub(widget).tell(
+        tr("The paste is longer than {limit} characters: nothing of it was taken", limit=MOST_PASTED), "warning"
+    )
+    return True
 
 
 class LineInput(Input):
@@ -39,6 +54,8 @@ class LineInput(Input):
         super().__init__(without_controls(value), placeholder, compact=True, id=id, select_on_focus=False)
 
     def _on_paste(self, event: events.Paste) -> None:
+        if refused(self, event):
+            return
         # The base class's own handler comes next and inserts what is left.
         event.text = without_controls(event.text).replace("\n", " ").strip()
 
@@ -86,6 +103,8 @@ class PromptArea(TextArea):
         super().__init__(without_controls(text), compact=True, highlight_cursor_line=False)
 
     async def _on_paste(self, event: events.Paste) -> None:
+        if refused(self, event):
+            return
         # The base class's own handler comes next and inserts what is left.
         event.text = without_controls(event.text)
 
