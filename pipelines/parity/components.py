@@ -144,8 +144,12 @@ def _buckets(encoder: PromptEncoder, golden: Golden) -> Tensor:
     """Bucket of every distance (key position - query position), ascending and centred on 0."""
     reach = len(golden.tensors["bucket_of_distance"]) // 2
     attention: Any = encoder.encoder.encoder.block[0].layer[0].SelfAttention
-    buckets: Tensor = attention._relative_position_bucket(torch.arange(-reach, reach + 1))
-    return buckets
+    looked_up: list[Tensor] = []
+    hook = attention.relative_attention_bias.register_forward_pre_hook(lambda _, given: looked_up.append(given[0]))
+    with hook:
+        attention.compute_bias(2 * reach + 1, 2 * reach + 1)
+    # [query, key]: the query in the middle has every distance.
+    return looked_up[0][reach]
 
 
 def replay_prompt_cleaning(golden: Golden) -> Iterator[Comparison]:

@@ -11,7 +11,6 @@ from PIL import Image
 from scipy.io import wavfile
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.families.a2v import generate as a2v
 from pipelines.families.a2v.generate import generate, read_portrait, read_voice
 from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest, MediaError
 from pipelines.front.progress import Stage, ignore_progress
@@ -212,7 +211,3 @@ def test_another_seed_is_another_video(runtime, request_, pool):
     fast = replace(request_, num_inference_steps=1)
     first = film(fast)
     assert not np.array_equal(film(replace(fast, seed=43)), first)
-
-
-def test_family_and_form_share_their_name():
-    assert a2v.TASK == "talking_avatar"

@@ -9,7 +9,7 @@ from pipelines.media.read import colours
 from pipelines.media.read.check import video_problem
 from pipelines.media.read.colours import colour_warning
 from pipelines.media.read.probe import probe_video
-from pipelines.media.read.thumbnail import thumbnail
+from pipelines.media.read.thumbnail import frames_at
 from pipelines.media.read.video import read_tail
 from tests.media.films import LOSSLESS, film, h264, moving
 from tests.media.looks import PATCHES, WIDE, fields, patches, tagged
@@ -30,7 +30,7 @@ def test_every_tagged_video_comes_out_in_the_colours_of_a_screen(tmp_path, name)
     assert np.abs(colours_seen[:3] - PATCHES[:3]).max() <= 5
     assert colours_seen[3].min() > 230
     assert colour_warning(path, probe_video(path).look) == ""
-    small = np.frombuffer(thumbnail(path, 128, 64), np.uint8).reshape(64, 128, 3)
+    small = np.frombuffer(frames_at(path, [0.0], 128, 64)[0], np.uint8).reshape(64, 128, 3)
     assert np.abs(small[32, 48].astype(int) - PATCHES[1]).max() <= 6, "the form's picture too"
 
 

@@ -13,7 +13,6 @@ from pipelines.front.errors import MediaError
 from pipelines.media.read.check import file_problems, image_problem
 from pipelines.media.read.images import letterbox, load_image
 from pipelines.media.read.probe import probe_image
-from pipelines.media.read.thumbnail import thumbnail
 from tests.media.broken import png
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "r2v"
@@ -117,10 +116,3 @@ def test_a_mended_file_is_looked_at_again(tmp_path):
     assert image_problem(path)
     Image.new("RGB", (20, 20)).save(path)
     assert image_problem(path) == ""
-
-
-def test_a_thumbnail_is_the_whole_picture_on_black(tmp_path):
-    Image.new("RGB", (100, 50), (10, 200, 30)).save(tmp_path / "a.png")
-    pixels = np.frombuffer(thumbnail(tmp_path / "a.png", 20, 20), np.uint8).reshape(20, 20, 3)
-    assert tuple(pixels[10, 10]) == (10, 200, 30)
-    assert not pixels[:4].any() and not pixels[-4:].any()

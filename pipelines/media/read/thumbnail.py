@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
-from pipelines.front.errors import MediaError
 from pipelines.media.ffmpeg import Process, arguments, run, source
 from pipelines.media.read.colours import to_rgb, whole_pictures
 from pipelines.media.read.frames import fitted
-from pipelines.media.read.images import UNREADABLE, load_image, open_image
 from pipelines.media.read.probe import VideoInfo, probe_video
 
 FRAME_LIMIT_S = 5.0
 PLAY_LIMIT_S = 4 * 3600.0
-
-
-def thumbnail(path: str | Path, width: int, height: int) -> bytes:
-    """Return width * height * 3 RGB bytes of a picture or a video's middle frame, fitted on black."""
-    if _is_still(path):
-        image = ImageOps.contain(load_image(path), (width, height), Image.Resampling.BOX)
-        canvas = Image.new("RGB", (width, height))
-        canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
-        return canvas.tobytes()
-    return frames_at(path, [probe_video(path).span_s / 2], width, height)[0]
 
 
 def frames_at(path: str | Path, times: Sequence[float], width: int, height: int) -> list[bytes]:
@@ -71,11 +57,3 @@ def _fit(info: VideoInfo, width: int, height: int) -> str:
         f"{to_rgb(info.path, info.look, inner_width, inner_height, 'area')},"
         f"pad={width}:{height}:{(width - inner_width) // 2}:{(height - inner_height) // 2}:black"
     )
-
-
-def _is_still(path: str | Path) -> bool:
-    try:
-        with open_image(path) as image:
-            return image.format != "GIF" or not getattr(image, "is_animated", False)
-    except (MediaError, *UNREADABLE):
-        return False

@@ -26,7 +26,6 @@ CANCELLED, CANCELLED_SHARE = 0.25, 0.1
 MAX_LATE_S = 10.0
 """A recording that begins later than this has a clock of its own, and no silence before it."""
 MAX_TRACKS = 8
-AT_ONCE_BYTES = 4 << 20
 DAMAGE = re.compile(
     r"corrupt input packet|Packet corrupt|Invalid data found|Error while decoding|Decoding error|Error during demuxing"
     r"|File ended prematurely|partial file|Input/output error|Invalid PCM packet"

@@ -22,7 +22,6 @@ from pipelines.media.files import shown
 
 QUEUED_BYTES = 16 << 20
 """Frames handed to the encoder at once; four such parcels may wait."""
-FINISH_LIMIT_S = 900.0
 ENCODER_LIMIT_S = 14 * 24 * 3600.0
 """A writer stays open as long as its job computes."""
 BITEXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:v": "+bitexact+cgop"}

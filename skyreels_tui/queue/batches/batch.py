@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.front.language import tr, trn
@@ -12,24 +11,6 @@ from skyreels_tui.queue.model import FINISHED, Job, JobState
 
 FOLDER = "batches"
 """Below the result folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchState:
-    """Where a batch stands; a job that was retried counts once, as its latest row."""
-
-    name: str
-    total: int
-    done: int
-    failed: int
-    """Failed or cancelled."""
-    left_s: float | None
-    """Estimated seconds until its last job ends; None while nothing is known."""
-
-    @property
-    def finished(self) -> bool:
-        """True when nothing of it will run any more."""
-        return self.done + self.failed == self.total
 
 
 def current(jobs: Sequence[Job]) -> list[Job]:
@@ -41,20 +22,6 @@ def current(jobs: Sequence[Job]) -> list[Job]:
             place[job.id] = place[job.retry_of]
             del latest[job.retry_of]
     return sorted(latest.values(), key=lambda job: (place[job.id], job.id))
-
-
-def state_of(name: str, jobs: Sequence[Job], estimate: Callable[[Job], float | None] = lambda _: None) -> BatchState:
-    """Sum up a batch; `estimate` says how long an unfinished job still takes."""
-    rows = current(jobs)
-    times = [estimate(job) for job in rows if job.state not in FINISHED]
-    known = [seconds for seconds in times if seconds is not None]
-    return BatchState(
-        name=name,
-        total=len(rows),
-        done=sum(job.state == JobState.DONE for job in rows),
-        failed=sum(job.state in (JobState.FAILED, JobState.CANCELLED) for job in rows),
-        left_s=sum(known) if len(known) == len(times) else None,
-    )
 
 
 def finalize(name: str, jobs: Sequence[Job], result_dir: Path) -> Path:
