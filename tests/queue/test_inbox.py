@@ -150,6 +150,13 @@ BAD = {
     "long.json": (entry(ref_imgs="x" * 5000), "entry 1.ref_imgs"),
     "nobody.json": (entry(ref_imgs="~nobody-at-all/x.png"), "no such file"),
     "number.json": (entry(seed=10**400), "entry 1.seed"),
+    "million.json": ("[" + "{}," * 1_000_000 + "{}]", "more than 10000 jobs"),
+    "numbers.json": ("[" + "1," * 20_000 + "1]", "more than 10000 jobs"),
+    "values.json": (entry(ref_imgs=["x"] * 1_000_000), "more than 10000 jobs"),
+    "sections.md": ("## a\n" * 1_000_000, "more than 10000 jobs"),
+    "endless.md": ("## a\n- prompt: x\n" + "  y\n" * 3_000_000, "more than 2000 lines"),
+    "again.md": ("## a\n" + "- ref_imgs: x\n" * 1_000_000, "more than 2000 lines"),
+    "lines.md": ("## a\n" + "what is this\n" * 200_000, "is no '- key: value'"),
     "big.json": (b" " * (batch_file.LIMIT_BYTES + 1), "larger than 16 MiB"),
 }
 

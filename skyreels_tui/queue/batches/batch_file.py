@@ -24,6 +24,13 @@ _NO = frozenset({"false", "no", "não", "nao", "off", "0"})
 _PLAIN = ("label", "task_type", "profile")
 LIMIT_BYTES = 16 << 20
 """A larger file is no list of jobs, or has no end."""
+MOST_JOBS = 10_000
+"""In one file."""
+MOST_LINES = 2000
+"""Of one section of a Markdown file; a line that continues a value copies what stands before it."""
+_MOST_PROBLEMS = 1000
+_MOST_COMMAS = 50 * MOST_JOBS
+"""Every value after the first of its list follows one: what has more would fill the memory once it is read."""
 
 RawEntry = Mapping[str, Any]
 """One entry as it stands in the file."""
@@ -65,6 +72,8 @@ def parse_batch(text: str, path: Path, *, name: str = "") -> list[NewJob]:
 
 def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJob]:
     """Turn raw entries into checked ones; raises InvalidRequest naming every bad entry and field."""
+    if len(raw) > MOST_JOBS:
+        raise InvalidRequest([_too_many()])
     entries: list[NewJob] = []
     problems: list[Problem] = []
     for number, values in enumerate(raw, 1):
@@ -89,6 +98,8 @@ def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJ
 
 def parse_json(text: str) -> list[RawEntry]:
     """Read a JSON array of objects; raises InvalidRequest with the line of a mistake."""
+    if text.count(",") > _MOST_COMMAS:
+        raise InvalidRequest([_too_many()])
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -103,6 +114,8 @@ def parse_json(text: str) -> list[RawEntry]:
         ) from error
     if not isinstance(content, list):
         raise InvalidRequest([Problem("file", tr("must be a list of jobs: [ {...}, {...} ]"))])
+    if len(content) > MOST_JOBS:
+        raise InvalidRequest([_too_many()])
     if any(isinstance(_jobs_of(entry), list) for entry in content):
         count = sum(len(jobs) for entry in content if isinstance(jobs := _jobs_of(entry), list))
         message = trn(
@@ -119,6 +132,10 @@ def parse_json(text: str) -> list[RawEntry]:
     return content
 
 
+def _too_many() -> Problem:
+    return Problem("file", tr("holds more than {count} jobs: divide it into several files", count=MOST_JOBS))
+
+
 def _jobs_of(entry: object) -> object:
     return entry.get("jobs") if isinstance(entry, dict) else None
 
@@ -128,14 +145,25 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
 
     An indented line continues the value above it; a key that comes again adds to a list.
     """
-    title, entries, problems = "", [], []
+    title = ""
+    entries: list[RawEntry] = []
+    problems: list[Problem] = []
     values: dict[str, Any] | None = None
-    key = ""
+    key, begins = "", 0
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         stripped = line.strip()
+        if len(problems) >= _MOST_PROBLEMS:
+            break
         if line.startswith("## "):
-            values, key = {"label": line[3:].strip()}, ""
+            if len(entries) >= MOST_JOBS:
+                raise InvalidRequest([_too_many()])
+            values, key, begins = {"label": line[3:].strip()}, "", number
             entries.append(values)
+        elif values is not None and number - begins > MOST_LINES:
+            problems.append(
+                Problem(tr("entry {number}", number=len(entries)), tr("has more than {count} lines", count=MOST_LINES))
+            )
+            break
         elif line.startswith("# "):
             title = title or line[2:].strip()
         elif values is None or (not stripped and not key):
