@@ -139,3 +139,60 @@ def test_a_name_means_one_type():
 )
 def test_a_shared_name_is_found(first, second, found):
     assert list(shared_names({"first.py": first, "second.py": second})) == found
+
+
+PRIVATE = {
+    "skyreels_tui/ui/internals.py": "filters, loop and driver of Textual's app",
+    "skyreels_tui/commands/system/manual.py": "argparse lists the options of a parser nowhere else",
+    "skyreels_tui/commands/shared/parser.py": "argparse speaks through a gettext of its own",
+    "pipelines/models/vae/vae.py": "diffusers decodes frame by frame with caches that it hands to nobody",
+    "pipelines/models/transformer/ops.py": "torch's product with a GELU behind it",
+    "pipelines/models/lean/scaled_linear.py": "torch's product of float8 matrices",
+    "pipelines/models/lean/block_offload.py": "torch's tables of weights: the public setter costs time at every step",
+    "pipelines/parallel/gang.py": "torch gives up a group whose other members are gone by this alone",
+    "pipelines/models/encoders/audio.py": "transformers takes the kind of attention at construction from this alone",
+}
+"""The one place of each private name of a library, and why."""
+
+
+def private_names(files: dict[str, str]) -> Iterator[str]:
+    """Private names that a module asks of something else than itself, its class or our own."""
+    trees = {path: ast.parse(text) for path, text in files.items()}
+    ours = {name for tree in trees.values() for name in _own_private_names(tree)}
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if path in PRIVATE or not isinstance(node, ast.Attribute) or node.attr in ours:
+                continue
+            if _is_private(node.attr) and ast.unparse(node.value) not in ("self", "cls", "super()", "os"):
+                yield f"{path}: {ast.unparse(node)}"
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _own_private_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr
+
+
+def test_a_private_name_of_a_library_has_one_place():
+    assert list(private_names(_ours())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("app._driver.write('x')", 1),
+        ("import argparse\nisinstance(action, argparse._HelpAction)", 1),
+        ("class A:\n    def _own(self): ...\nA()._own()", 0),
+        ("class A:\n    def show(self):\n        self._size = 1\nA()._size", 0),
+        ("type(x).__name__", 0),
+        ("import os\nos._exit(1)", 0),  # public, whatever it is called
+    ],
+)
+def test_a_private_name_is_found(text, found):
+    assert len(list(private_names({"skyreels_tui/app/new.py": text}))) == found

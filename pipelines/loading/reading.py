@@ -60,7 +60,7 @@ def read_tensors(
         files = {file: _open(file, stack) for file in dict.fromkeys(tensor.file for tensor in tensors)}
         threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="weights")
         stack.callback(threads.shutdown, wait=True, cancel_futures=True)
-        reader = _Reader(files)
+        reader = _PartReader(files)
 
         def finish() -> tuple[StoredTensor, Tensor]:
             tensor, target, parts = pending.popleft()
@@ -92,7 +92,7 @@ def _parts(tensor: StoredTensor, target: Tensor) -> Iterator[_Part]:
         yield _Part(tensor, flat[first : first + step], first)
 
 
-class _Reader:
+class _PartReader:
     """Reads parts on any thread; every thread has one buffer for what must be cast or sent to a device."""
 
     def __init__(self, files: dict[Path, int]) -> None:

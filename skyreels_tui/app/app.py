@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -25,6 +26,7 @@ from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import EngineEvent, HubApp
+from skyreels_tui.ui.internals import write_sequence
 from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
@@ -164,7 +166,8 @@ class SkyreelsApp(HubApp):
         self._listed = None
         self.board.refresh()
         self._others = OthersNews(self._unfinished, self.service.job)
-        self.notifier = screen_notifier(self, lambda: self.services.settings.now, self._is_owner, self._tells)
+        write = partial(write_sequence, self)
+        self.notifier = screen_notifier(write, lambda: self.services.settings.now, self._is_owner, self._tells)
         self.notifier.start(self.board.jobs, this_terminal())
         self.service.start()
         self._others.changes()

@@ -14,6 +14,7 @@ from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
 from skyreels_tui.ui.drawing.pictures import choose_drawing
+from skyreels_tui.ui.internals import call_soon
 
 if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
@@ -38,9 +39,7 @@ def run_app(
     app = SkyreelsApp(services, theme=theme, ascii_only=ascii_only, auto_resume=auto_resume)
 
     def leave() -> None:
-        if app._loop is not None and app.is_running:
-            app._loop.call_soon_threadsafe(app.exit)
-        elif app.service is not None:
+        if not call_soon(app, app.exit) and app.service is not None:
             app.services.transfers.close()
             app.service.close(timeout_s=0)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
 from skyreels_tui.notify.notifier import Notifier, NotifyOptions
 from skyreels_tui.notify.terminal import Terminal, ask_tmux, find_terminal
@@ -31,25 +28,15 @@ def this_terminal() -> Terminal:
 
 
 def screen_notifier(
-    app: Any, settings: Callable[[], Settings], is_owner: Callable[[], bool], tells: Callable[[], bool]
+    write: Callable[[str], None],
+    settings: Callable[[], Settings],
+    is_owner: Callable[[], bool],
+    tells: Callable[[], bool],
 ) -> Notifier:
-    """Return the notifier of a Textual app: sequences go out through the app's own driver.
+    """Return the notifier of an app with a screen; `write` sends its terminal a sequence, from any thread.
 
     `tells` says whether bell and desktop notification are this window's business.
     """
-
-    def write(sequence: str) -> None:
-        driver, loop = app._driver, app._loop
-        # Textual offers no public way to write a sequence of its own; without a terminal nobody is there to see it.
-        if driver is None or loop is None or not app.is_running or app.is_headless or app.is_web:
-            return
-        if app._thread_id == threading.get_ident():
-            driver.write(sequence)
-            return
-        # The driver's queue is short: a terminal that nobody reads may hold up the screen, but never the engine.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(driver.write, sequence)
-
     return Notifier(lambda: options_of(settings()), write, sends=is_owner, tells=tells)
 
 

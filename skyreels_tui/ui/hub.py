@@ -25,6 +25,7 @@ from skyreels_tui.ui.drawing.ascii import AsciiFilter
 from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
+from skyreels_tui.ui.internals import swap_filters
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
 
@@ -112,8 +113,7 @@ class HubApp(App[None]):
         bound_pastes(self.driver_class)
         # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
         self.no_color = bool(os.environ.get("NO_COLOR"))
-        self._filters[:] = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
-        self._filters.append(ControlFilter())
+        swap_filters(self, (Monochrome, NoColor), last=[ControlFilter()])
         self.use_theme("")
         # Nothing slides: a slow line would pay for every frame, and a key must be answered at once.
         self.animation_level = "none"
@@ -208,9 +208,7 @@ class HubApp(App[None]):
     @glyphs.setter
     def glyphs(self, glyphs: Glyphs) -> None:
         self._glyphs = glyphs
-        self._filters[:] = [one for one in self._filters if not isinstance(one, AsciiFilter)]
-        if glyphs is ASCII:
-            self._filters.append(AsciiFilter())
+        swap_filters(self, AsciiFilter, last=[AsciiFilter()] if glyphs is ASCII else ())
 
     def tell(self, text: str, severity: str = "information") -> None:
         """Show a short message; never parsed as markup."""
@@ -249,8 +247,7 @@ class HubApp(App[None]):
         self.theme = theme.name
         if self.no_color:
             # First of all: others turn dim text into a colour.
-            others = [one for one in self._filters if not isinstance(one, Colourless)]
-            self._filters[:] = [Colourless(theme.panel or ""), *others]
+            swap_filters(self, Colourless, first=[Colourless(theme.panel or "")])
 
     @property
     def gpu_name(self) -> str:

@@ -1,0 +1,47 @@
+"""The one place that touches what Textual keeps private; knows nothing of the app's own work.
+
+A newer Textual is tried here first. The command palette's one is in `screens/system/commands.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from textual.app import App
+from textual.filter import LineFilter
+
+
+def swap_filters(
+    app: App[Any], gone: type[LineFilter] | tuple[type[LineFilter], ...], *,
+    first: Sequence[LineFilter] = (), last: Sequence[LineFilter] = (),
+) -> None:  # fmt: skip
+    """Put filters of drawn lines before and behind those that stay; Textual only lets the environment choose them."""
+    stay = [one for one in app._filters if not isinstance(one, gone)]
+    app._filters[:] = [*first, *stay, *last]
+
+
+def call_soon(app: App[Any], call: Callable[[], object]) -> bool:
+    """Have the app call a function on its thread; False when it does not run.
+
+    `call_from_thread` waits for the answer, which a signal handler on that very thread would do for ever.
+    """
+    if app._loop is None or not app.is_running:
+        return False
+    app._loop.call_soon_threadsafe(call)
+    return True
+
+
+def write_sequence(app: App[Any], sequence: str) -> None:
+    """Send the terminal a sequence that Textual does not know, from any thread; without a terminal nobody sees it."""
+    driver, loop = app._driver, app._loop
+    if driver is None or loop is None or not app.is_running or app.is_headless or app.is_web:
+        return
+    if app._thread_id == threading.get_ident():
+        driver.write(sequence)
+        return
+    # The driver's queue is short: a terminal that nobody reads may hold up the screen, but never the engine.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(driver.write, sequence)
