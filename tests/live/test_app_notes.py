@@ -12,14 +12,17 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.notify.notice import Notice
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueService
-from skyreels_tui.settings.settings import Settings
+from skyreels_tui.settings.settings import Settings, load
 
 
 async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
     folders: Folders, photo: str, tmp_path: Path
 ) -> None:
     executor = FakeExecutor(Script(num_steps=2), gated=True)
-    app = SkyreelsApp(Services(folders, Settings(hook="true"), tmp_path / "result", lambda: executor))
+    folders.create()
+    folders.settings_file.write_text('hook = "true"\n', encoding="utf-8")
+    settings = load(folders.settings_file).settings
+    app = SkyreelsApp(Services(folders, settings, tmp_path / "result", lambda: executor))
     sent: list[Notice] = []
     async with app.run_test(size=(120, 40)) as pilot:
 
