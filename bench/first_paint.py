@@ -63,7 +63,7 @@ def fill(home: Path, count: int) -> None:
     service = QueueService(folders, home, lambda _event: None)
     try:
         jobs = [NewJob(request, label=f"clip-{number}", held=True) for number in range(count)]
-        service.add_many(jobs, checked=True)
+        service.actions.add_many(jobs, checked=True)
     finally:
         service.close()
 

@@ -158,8 +158,8 @@ async def run_to_step(app: StillApp, pilot: Pilot[None]) -> None:
         raise RuntimeError("the app did not start its engine")
     app.monitor.stop()
     for label in LABELS:
-        await asyncio.to_thread(app.service.add, REQUEST, label=label)
-    app.service.hold(app.service.jobs()[-1].id)
+        await asyncio.to_thread(app.service.actions.add, REQUEST, label=label)
+    app.service.actions.hold(app.service.jobs()[-1].id)
     await until(pilot, lambda: (at := app.board.progress) is not None and at.progress.step == HELD_AT)
 
 

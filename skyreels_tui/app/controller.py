@@ -55,9 +55,9 @@ class Controller:
             case intents.UndoDelete():
                 self._undo_delete()
             case intents.MoveJob(job_id=job_id, offset=offset):
-                self._change(lambda service: service.move(job_id, offset))
+                self._change(lambda service: service.actions.move(job_id, offset))
             case intents.RunNext(job_id=job_id):
-                self._change(lambda service: service.run_next(job_id), tr("job {id} runs next", id=job_id))
+                self._change(lambda service: service.actions.run_next(job_id), tr("job {id} runs next", id=job_id))
             case intents.TogglePause():
                 self._toggle_pause()
             case intents.AgainJob(job_id=job_id, new_seed=new_seed):
@@ -100,16 +100,16 @@ class Controller:
         entries = _copies(intent)
         self._check_then(
             intent.answer,
-            lambda service: service.check(entries),
-            lambda service: service.add_many(entries, checked=True)[-1],
+            lambda service: service.actions.check(entries),
+            lambda service: service.actions.add_many(entries, checked=True)[-1],
         )
 
     def _edit(self, intent: intents.EditJob) -> None:
         job_id, request, label = intent.job_id, intent.request, intent.label
         self._check_then(
             intent.answer,
-            lambda service: service.check([NewJob(request)]),
-            lambda service: service.edit(job_id, request, label=label, checked=True),
+            lambda service: service.actions.check([NewJob(request)]),
+            lambda service: service.actions.edit(job_id, request, label=label, checked=True),
         )
 
     def _check_then(
@@ -153,7 +153,7 @@ class Controller:
         if job is None:
             return
         if job.state is not JobState.RUNNING and not job.run_seconds:
-            self._change(lambda service: service.cancel(job_id), tr("job {id} cancelled", id=job_id))
+            self._change(lambda service: service.actions.cancel(job_id), tr("job {id} cancelled", id=job_id))
             return
         from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 
@@ -162,7 +162,7 @@ class Controller:
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self._change(lambda service: service.cancel(job_id))
+                self._change(lambda service: service.actions.cancel(job_id))
 
         self._app.push_screen(ConfirmScreen(question, spent, yes=tr("Cancel the job")), answered)
 
@@ -170,7 +170,7 @@ class Controller:
         job = self._app.board.get(job_id)
         if job is not None:
             held = hold_or_release(job) is Action.RELEASE
-            self._change(lambda service: service.release(job_id) if held else service.hold(job_id))
+            self._change(lambda service: service.actions.release(job_id) if held else service.actions.hold(job_id))
 
     def _retry(self, job_id: int) -> None:
         """Resume an interrupted job; add a new row for a finished one; answer 'restart' to a question."""
@@ -181,7 +181,7 @@ class Controller:
             Action.RETRY: tr("job {id} queued again as a new row", id=job_id),
             Action.RESTART: tr("job {id} starts again from step 0", id=job_id),
         }
-        self._change(lambda service: service.again(job_id), done.get(again(job), ""))
+        self._change(lambda service: service.actions.again(job_id), done.get(again(job), ""))
 
     def _delete(self, job_id: int) -> None:
         """Hide a row; undo brings it back."""
@@ -191,13 +191,13 @@ class Controller:
             self._deleted.append(job_id)
             self._app.screen.refresh_bindings()
 
-        self._change(lambda service: service.delete(job_id), done, deleted)
+        self._change(lambda service: service.actions.delete(job_id), done, deleted)
 
     def _undo_delete(self) -> None:
         """Bring back the row deleted last."""
         if self._deleted:
             job_id = self._deleted.pop()
-            self._change(lambda service: service.undelete(job_id), tr("job {id} is back", id=job_id))
+            self._change(lambda service: service.actions.undelete(job_id), tr("job {id} is back", id=job_id))
             self._app.screen.refresh_bindings()
 
     def _again(self, job_id: int, *, new_seed: bool) -> None:
@@ -230,9 +230,9 @@ class Controller:
     def _toggle_pause(self) -> None:
         """Pause after the running job, or go on."""
         if self._app.board.status.pause:
-            self._change(lambda service: service.unpause(), tr("the queue goes on"))
+            self._change(lambda service: service.actions.unpause(), tr("the queue goes on"))
         else:
-            self._change(lambda service: service.pause(), tr("paused: no further job starts; p goes on"))
+            self._change(lambda service: service.actions.pause(), tr("paused: no further job starts; p goes on"))
 
 
 def _copies(message: intents.SubmitJob) -> list[NewJob]:

@@ -155,7 +155,7 @@ def add_jobs(home: Path, picture: str, labels: tuple[str, ...], prompt: str) -> 
     service = QueueService(find_folders({"SKYREELS_TUI_HOME": str(home)}), home / "r", lambda event: None)
     request = ReferenceToVideo(prompt=prompt, ref_imgs=(picture,), resolution="128P", profile="demo")
     for label in labels:
-        service.add(request, label=label)
+        service.actions.add(request, label=label)
     service.close()
 
 

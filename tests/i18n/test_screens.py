@@ -111,7 +111,7 @@ def begin(start, tmp_path, picture, folders, pseudo) -> Callable[..., object]:  
         {"state": "cancelled"},
     ]  # fmt: skip
     for _ in rows:
-        service.add(request, label=LABEL)
+        service.actions.add(request, label=LABEL)
     service.close()
     connection = sqlite3.connect(folders.database)
     moment = "2026-03-01T10:00:00+00:00"

@@ -105,7 +105,7 @@ def test_every_step_arrives_within_the_promised_delay(owner: Owner, folders: Fol
     follower = Follower(folders, theirs)
     follower.start()
     follower.want_preview()
-    service.add(request(photo), label="corridor-A")
+    service.actions.add(request(photo), label="corridor-A")
     for step in range(1, 4):
         executor.advance()
         told, seen = mine.wait_for(at_step(step)), theirs.wait_for(at_step(step))
@@ -123,7 +123,7 @@ def test_it_outlives_the_owner_and_follows_the_next_one(owner: Owner, folders: F
     theirs = Heard()
     follower = Follower(folders, theirs)
     follower.start()
-    service.add(request(photo))
+    service.actions.add(request(photo))
     executor.advance(2)
     mine.wait_for(at_step(2))
     assert service.close(timeout_s=WAIT_S)
@@ -142,7 +142,7 @@ def test_a_row_that_says_running_without_a_living_owner_is_not_believed(
     owner: Owner, folders: Folders, photo: str
 ) -> None:
     service, executor, mine = owner()
-    service.add(request(photo))
+    service.actions.add(request(photo))
     executor.advance(1)
     mine.wait_for(at_step(1))
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -170,8 +170,8 @@ def test_an_empty_home_is_no_error_and_nothing_is_written(folders: Folders) -> N
 
 def test_a_quiet_queue_is_not_read_again(owner: Owner, folders: Folders, photo: str) -> None:
     service, _, _ = owner()
-    service.pause()
-    job = service.add(request(photo))
+    service.actions.pause()
+    job = service.actions.add(request(photo))
     heard = Heard()
     follower = Follower(folders, heard)
     follower.poll()
@@ -179,14 +179,14 @@ def test_a_quiet_queue_is_not_read_again(owner: Owner, folders: Folders, photo: 
     rows = follower.jobs
     follower.poll()
     assert follower.jobs is rows
-    service.rename(job.id, "street")
+    service.actions.rename(job.id, "street")
     follower.poll()
     assert follower.jobs[0].label == "street"
 
 
 def test_times_are_brought_up_to_now(owner: Owner, folders: Folders, photo: str) -> None:
     service, executor, mine = owner()
-    service.add(request(photo))
+    service.actions.add(request(photo))
     executor.advance(1)
     mine.wait_for(at_step(1))
     heard = Heard()
@@ -226,7 +226,7 @@ async def test_every_panel_stands_alone(name: str, folders: Folders, tmp_path: P
 
 async def test_the_lone_preview_asks_the_owner_for_pictures(owner: Owner, folders: Folders, photo: str) -> None:
     service, executor, mine = owner()
-    service.add(request(photo))
+    service.actions.add(request(photo))
     executor.advance(1)
     mine.wait_for(at_step(1))
     app = AloneApp("preview", Services(folders, Settings(), folders.state), monitor=lambda _: NoMonitor())  # type: ignore[arg-type, return-value]
@@ -291,7 +291,7 @@ class PanelProcess:
 
 def test_a_second_process_follows_and_survives_a_restart(owner: Owner, folders: Folders, photo: str) -> None:
     service, executor, mine = owner()
-    service.add(request(photo), label="corridor-A")
+    service.actions.add(request(photo), label="corridor-A")
     panel = PanelProcess(folders.state.parent)
     panel.wait_for("corridor-A")
     executor.advance(1)

@@ -35,7 +35,7 @@ async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(
         assert app.service is not None and app.notifier is not None
         app.notifier._messenger.send = sent.append  # type: ignore[method-assign]
         request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
-        await asyncio.to_thread(app.service.add, request, label="corridor-A")
+        await asyncio.to_thread(app.service.actions.add, request, label="corridor-A")
         executor.advance(1)
         await until(lambda: app.board.progress is not None and app.board.progress.progress.step == 1)
         progress = app.screen.query_one("ProgressPanel")
@@ -73,7 +73,7 @@ async def test_a_viewer_tells_only_when_the_owner_has_no_window(folders: Folders
             else:
                 owner.hide_window()
             written.clear()
-            job = await asyncio.to_thread(owner.add, request, label=label)
+            job = await asyncio.to_thread(owner.actions.add, request, label=label)
             executor.advance(1)
             await until(lambda label=label: any(f"{label} - skyreels-tui" in text for text in written))
             executor.advance(1)

@@ -25,7 +25,7 @@ def test_what_the_engine_holds_is_known_here_and_in_other_processes(
     assert (owner.engine_memory(), viewer.engine_memory()) == (None, None)
     owner.start()
     request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
-    owner.wait(owner.add(request).id, 20.0)
+    owner.wait(owner.actions.add(request).id, 20.0)
     deadline = time.monotonic() + 10.0
     while owner.running_job is not None and time.monotonic() < deadline:
         owner.wait_idle(1.0)

@@ -35,7 +35,7 @@ async def test_memory_stands_still_while_jobs_pass(which: str, folders: Folders,
     app = SkyreelsApp(services) if which == "viewer" else AloneApp(which, services, monitor=lambda app: NoMonitor())
     tracemalloc.start()
     try:
-        owner.add_many([NewJob(request, f"job {number}") for number in range(JOBS)])
+        owner.actions.add_many([NewJob(request, f"job {number}") for number in range(JOBS)])
         async with app.run_test(size=(120, 40)) as pilot:
 
             async def until(shown: int) -> int:

@@ -228,7 +228,7 @@ def test_warm_jobs_start_at_once_and_do_not_encode_a_known_prompt(home, tmp_path
     try:
         service.start()
         request = dataclasses.replace(make_request(num_inference_steps=1), prompt="a prompt of its own")
-        cold, *warm = [service.add(request).id for _ in range(4)]
+        cold, *warm = [service.actions.add(request).id for _ in range(4)]
         assert [service.wait(job, 120).state for job in (cold, *warm)] == [JobState.DONE] * 4
     finally:
         hook.remove()

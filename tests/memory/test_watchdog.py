@@ -75,7 +75,7 @@ def test_a_job_stops_at_the_floor_and_goes_on_later(open_service):  # noqa: F811
     reading = [20 * GIB]
     executor, events = FakeExecutor(Script(num_steps=4), gated=True), Events()
     service = open_service(executor, events=events, memory_floor_bytes=8 * GIB, available_bytes=lambda: reading[0])
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     executor.advance(2)
     until(lambda: service.job(job.id).step == 2)
     reading[0] = 6 * GIB
@@ -85,7 +85,7 @@ def test_a_job_stops_at_the_floor_and_goes_on_later(open_service):  # noqa: F811
     assert stopped.step == 2
     assert executor.freed.wait(10)
     reading[0] = 20 * GIB
-    service.resume(job.id)
+    service.actions.resume(job.id)
     executor.open_gate()
     done = service.wait(job.id, 20)
     assert done.state is JobState.DONE
@@ -96,7 +96,7 @@ def test_a_job_waits_for_memory_with_words_and_starts_when_there_is_some(open_se
     executor, events = FakeExecutor(Script(num_steps=2)), Events()
     executor.waits_for = "needs 61 GiB, 48 available: close other programs or choose fp8 (Low VRAM)"
     service = open_service(executor, events=events)
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     until(lambda: service.status().pause == "memory")
     assert "needs 61 GiB, 48 available" in service.status().message
     assert "needs 61 GiB, 48 available" in str(service.job(job.id).reason)
@@ -126,16 +126,16 @@ class InsideOneStep(FakeExecutor):
 def test_a_cancelled_job_does_not_finish_its_step(open_service):  # noqa: F811
     executor = InsideOneStep()
     service = open_service(executor)
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     assert executor.inside.wait(20)
-    service.cancel(job.id)
+    service.actions.cancel(job.id)
     assert service.wait(job.id, 20).state is JobState.CANCELLED
 
 
 def test_memory_that_falls_fast_does_not_wait_for_the_step_either(open_service):  # noqa: F811
     reading, executor = [20 * GIB], InsideOneStep()
     service = open_service(executor, memory_floor_bytes=8 * GIB, available_bytes=lambda: reading[0])
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     assert executor.inside.wait(20)
     reading[0] = 2 * GIB
     assert service.wait(job.id, 20).state is JobState.INTERRUPTED

@@ -148,11 +148,11 @@ def run_queue(
         present = {job.label for job in service.jobs()}
         for index, request in enumerate(requests):
             if f"job{index}" not in present:
-                job = service.add(request, label=f"job{index}", checked=True)
+                job = service.actions.add(request, label=f"job{index}", checked=True)
                 acknowledge(f"added {job.label}")
         for job in service.jobs():
             if job.state == JobState.HELD:
-                service.release(job.id)
+                service.actions.release(job.id)
                 acknowledge(f"released {job.label}")
         service.start()
         for job in service.jobs():

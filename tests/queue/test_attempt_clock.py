@@ -38,6 +38,6 @@ def test_a_wall_clock_that_jumps_back_a_year_changes_no_duration(open_service, m
         target = f"skyreels_tui.queue.{module}.utc_now"
         monkeypatch.setattr(target, lambda: next(stamps, "2029-01-01T00:00:00+00:00"))
     service = open_service(FakeExecutor(Script(num_steps=4, step_s=0.01)))
-    job = service.wait(service.add(make_request()).id, WAIT_S)
+    job = service.wait(service.actions.add(make_request()).id, WAIT_S)
     assert job.finished_at < job.created_at
     assert job.run_seconds == pytest.approx(0.1, abs=5) and job.run_seconds > 0.04

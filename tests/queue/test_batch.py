@@ -180,7 +180,7 @@ def test_an_import_is_one_transaction(open_service, tmp_path):
     service = open_service(start=False)
     path = write(tmp_path / "f.json", [one(), one(label="x", ref_imgs=["{{job:missing}}"])])
     with pytest.raises(InvalidRequest, match=r"entry 2.*missing"):
-        service.add_many(read_batch(path), checked=True)
+        service.actions.add_many(read_batch(path), checked=True)
     assert service.jobs() == []
-    service.add_many(read_batch(write(path, [one(), one(label="x", ref_imgs=["{{prev}}"])])), checked=True)
+    service.actions.add_many(read_batch(write(path, [one(), one(label="x", ref_imgs=["{{prev}}"])])), checked=True)
     assert [job.label for job in service.batch("f")] == ["walk", "x"]

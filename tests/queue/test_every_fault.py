@@ -136,17 +136,21 @@ def live_through(root: Path, sql: Faults, files: Faults) -> list[str]:
         sql.armed = files.armed = True
         service.start()
         jobs: list[int] = []
-        key(lambda: jobs.extend(job.id for job in service.add_many([entry("a"), entry("b"), entry("c"), entry("d")])))
-        key(service.pause)
-        key(service.unpause)
-        key(lambda: service.hold(jobs[3]))
-        key(lambda: service.edit(jobs[3], make_request(seed=5)))
-        key(lambda: service.rename(jobs[3], "last"))
-        key(lambda: service.move(jobs[3], -1))
-        key(lambda: service.restart(jobs[3]))
-        key(lambda: service.delete(jobs[0]) if service.job(jobs[0]).state is not JobState.RUNNING else None)
-        key(lambda: service.undelete(jobs[0]))
-        key(lambda: service.run_next(jobs[2]) if service.job(jobs[2]).state is JobState.QUEUED else None)
+        key(
+            lambda: jobs.extend(
+                job.id for job in service.actions.add_many([entry("a"), entry("b"), entry("c"), entry("d")])
+            )
+        )
+        key(service.actions.pause)
+        key(service.actions.unpause)
+        key(lambda: service.actions.hold(jobs[3]))
+        key(lambda: service.actions.edit(jobs[3], make_request(seed=5)))
+        key(lambda: service.actions.rename(jobs[3], "last"))
+        key(lambda: service.actions.move(jobs[3], -1))
+        key(lambda: service.actions.restart(jobs[3]))
+        key(lambda: service.actions.delete(jobs[0]) if service.job(jobs[0]).state is not JobState.RUNNING else None)
+        key(lambda: service.actions.undelete(jobs[0]))
+        key(lambda: service.actions.run_next(jobs[2]) if service.job(jobs[2]).state is JobState.QUEUED else None)
         dropped = {"label": "dropped", "task_type": "reference_to_video", "prompt": "x", "profile": "demo"}
         (inbox / ".hidden").write_text(json.dumps([dropped | {"ref_imgs": [PICTURE], "resolution": "128P"}]))
         # It has lain still for long: nobody waits for it.
@@ -158,7 +162,7 @@ def live_through(root: Path, sql: Faults, files: Faults) -> list[str]:
         while len(refused) > len(again) and time.monotonic() < deadline:
             # It was said in words why the stored steps could not be set aside: a person presses the key again.
             again.append(len(refused))
-            key(lambda: service.restart(jobs[3]))
+            key(lambda: service.actions.restart(jobs[3]))
             wait_for(lambda: not changes.waiting, deadline)
         if changes.waiting:
             wrong.append(f"{changes.waiting} changes are not stored")

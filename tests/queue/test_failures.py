@@ -48,6 +48,6 @@ class Refused(FakeExecutor):
 
 def test_the_row_of_a_failed_job_says_it_in_words(open_service) -> None:
     service = open_service(Refused(Script()))
-    job = service.wait(service.add(make_request()).id, WAIT_S)
+    job = service.wait(service.actions.add(make_request()).id, WAIT_S)
     assert job.state is JobState.FAILED
     assert job.error.startswith("no permission for /films: change its owner or rights") and "Errno" not in job.error

@@ -42,7 +42,7 @@ def run_one_job(root: Path, watch: Callable[[str, str, str], None]) -> tuple[Job
             over,
             executor=lambda: Watched(Script(num_steps=2)),
         )
-        job, other = service.add_many([entry("first"), entry("second")])
+        job, other = service.actions.add_many([entry("first"), entry("second")])
         service.start()
         ended = service.wait(job.id, WAIT_S)
         last = service.wait(other.id, WAIT_S)
@@ -128,7 +128,7 @@ def test_the_message_of_a_broken_disk_names_the_file(open_service, folders):
     service = open_service(FakeExecutor(Script()))
     folders.jobs.chmod(0o500)
     try:
-        job = service.wait(service.add(make_request()).id, WAIT_S)
+        job = service.wait(service.actions.add(make_request()).id, WAIT_S)
     finally:
         folders.jobs.chmod(0o700)
     if os.geteuid() != 0:

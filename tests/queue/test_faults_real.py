@@ -53,7 +53,7 @@ def test_a_full_disk_at_any_stage_of_a_real_job_waits_and_goes_on(open_service, 
     monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
     events = Events()
     service = open_service(FaultyDisk(folders, iter(["snapshot", "piece", "result"])), events=events)
-    job = service.add(make_request(num_inference_steps=3), label="one")
+    job = service.actions.add(make_request(num_inference_steps=3), label="one")
     done = service.wait(job.id, LONG_S)
     assert (done.state, done.attempts) == (JobState.DONE, 4), done.error or done.reason
     told = [event.text for event in events.all if isinstance(event, LogLine) and event.level == "error"]
@@ -66,7 +66,7 @@ def test_a_full_disk_at_any_stage_of_a_real_job_waits_and_goes_on(open_service, 
 
 def test_a_broken_disk_fails_the_job_in_words_and_the_queue_goes_on(open_service, folders):
     service = open_service(FaultyDisk(folders, iter(["snapshot"]), errno.EIO))
-    job, other = (service.add(make_request(num_inference_steps=2), label=name) for name in ("one", "two"))
+    job, other = (service.actions.add(make_request(num_inference_steps=2), label=name) for name in ("one", "two"))
     failed = service.wait(job.id, LONG_S)
     assert failed.state == JobState.FAILED
     assert os.strerror(errno.EIO) in failed.error and "snapshot" in failed.error
@@ -90,10 +90,10 @@ def test_a_quota_is_asked_about_after_some_tries(open_service, monkeypatch, word
 
     executor = Quota(Script())
     service = open_service(executor)
-    job, other = service.add(make_request()), service.add(make_request())
+    job, other = service.actions.add(make_request()), service.actions.add(make_request())
     held = service.wait(job.id, LONG_S)
     assert held.state == JobState.HELD and "quota" in str(held.reason) and words in str(held.reason)
     executor.spent = False
-    service.release(job.id)
+    service.actions.release(job.id)
     assert service.wait(job.id, LONG_S).state == JobState.DONE
     assert service.wait(other.id, LONG_S).state in (JobState.DONE, JobState.HELD), "it does not wait behind the first"

@@ -55,7 +55,7 @@ def test_an_inference_thread_that_hangs_is_named_and_other_processes_read_it(ope
 
     executor = Stuck(Script(num_steps=2))
     service = open_service(executor)
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     wait_until(lambda: service.beats.late() == ("inference",))
     other = LiveFiles(folders.live)
     wait_until(lambda: ("inference", True) in [(name, late) for name, _, late in other.read_threads()])

@@ -254,7 +254,7 @@ def test_a_crash_half_way_queues_a_file_once(tmp_path: Path, queue: QueueService
     (folder / "n.json").write_text(entries(folder, "a", "b"))
     (folder / "n.json").rename(folder / ".taking" / "n.json")
     if added:
-        queue.add_many(batch_file.parse_batch((folder / ".taking" / "n.json").read_text(), folder / "n.json"))
+        queue.actions.add_many(batch_file.parse_batch((folder / ".taking" / "n.json").read_text(), folder / "n.json"))
     Box(folder, queue).look()
     assert [job.label for job in queue.jobs()] == ["a", "b"]
     assert lines(folder / "done" / "n.json.txt")[1:] == ["job 1 a", "job 2 b"]
@@ -263,6 +263,10 @@ def test_a_crash_half_way_queues_a_file_once(tmp_path: Path, queue: QueueService
 def test_a_queue_that_cannot_be_written_keeps_the_file(tmp_path: Path, queue: QueueService) -> None:
     class Shut:
         """A queue of a newer version."""
+
+        @property
+        def actions(self) -> Shut:
+            return self
 
         def add_many(self, entries: object, *, checked: bool = False) -> list[object]:
             raise ReadOnlyQueue("this queue was written by a newer version")

@@ -119,14 +119,14 @@ def test_a_closed_queue_says_so(tmp_path):
 
 def test_a_restart_that_cannot_be_stored_keeps_the_steps(open_service, folders):
     service = open_service(start=False, patience_s=PATIENCE_S)
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     steps = folders.jobs / str(job.id) / "step"
     steps.parent.mkdir()
     steps.touch()
     with held_by_another_process(folders.database), pytest.raises(QueueTrouble):
-        service.restart(job.id)
+        service.actions.restart(job.id)
     assert steps.exists()
-    service.restart(job.id)
+    service.actions.restart(job.id)
     assert not steps.exists() and list(folders.jobs.iterdir()) == []
 
 
@@ -162,7 +162,7 @@ def test_the_inbox_and_the_runner_outlive_a_lock(open_service, folders, tmp_path
     inbox.mkdir()
     executor = FakeExecutor(Script(num_steps=3), gated=True)
     service = open_service(executor, inbox=inbox, patience_s=PATIENCE_S, memory_floor_bytes=1)
-    job = service.add(make_request(), label="one")
+    job = service.actions.add(make_request(), label="one")
     executor.advance(1)
     text = to_json([job])
     with held_by_another_process(folders.database):
@@ -189,7 +189,7 @@ COMMANDS = (
 def test_a_database_locked_for_15_s_ends_no_command_and_loses_nothing(open_service, folders):
     """With the patience that people get: each command waits its ten seconds, then says what is wrong."""
     service = open_service(start=False, runs=False)
-    service.add_many([entry("a"), entry("b")])
+    service.actions.add_many([entry("a"), entry("b")])
     before = service.jobs()
     environment = {"SKYREELS_TUI_HOME": str(folders.state.parent), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     began = time.monotonic()

@@ -50,8 +50,8 @@ def start_child(root: Path, executor: FakeExecutor, on_hang_up: str = "finish_jo
             ended.set()
 
         with handled(stop=StopSignals(ended.set, service.give_up), hang_up=hang_up):
-            service.add(make_request(), label="one", checked=True)
-            service.add(make_request(), label="two", checked=True)
+            service.actions.add(make_request(), label="one", checked=True)
+            service.actions.add(make_request(), label="two", checked=True)
             service.start()
             ended.wait(WAIT_S)
             if gone.is_set():
@@ -150,8 +150,8 @@ def test_a_terminal_that_goes_away_leaves_the_engine_to_its_setting(tmp_path, se
                 gone.set()
 
             with handled(hang_up=hang_up):
-                service.add(make_request(), label="one", checked=True)
-                service.add(make_request(), label="two", checked=True)
+                service.actions.add(make_request(), label="one", checked=True)
+                service.actions.add(make_request(), label="two", checked=True)
                 service.start()
                 gone.wait(WAIT_S)
                 service.wait_ended()

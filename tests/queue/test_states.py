@@ -203,7 +203,7 @@ HELD = {
 def test_only_the_code_of_a_reason_decides_what_again_means(open_service, folders, name):
     reason, wanted = HELD[name]
     service = open_service(start=False)
-    job = service.add(make_request())
+    job = service.actions.add(make_request())
     with closing(sqlite3.connect(folders.database)) as raw:
         raw.execute("UPDATE jobs SET state = 'held', step = 3, num_steps = 8, reason = ?", (reason.to_json(),))
         raw.commit()
@@ -211,6 +211,6 @@ def test_only_the_code_of_a_reason_decides_what_again_means(open_service, folder
     steps.parent.mkdir()
     steps.touch()
     assert states.again(service.job(job.id)) is wanted
-    kept = service.again(job.id)
+    kept = service.actions.again(job.id)
     assert kept.state is JobState.QUEUED
     assert (kept.step == 3) == steps.exists() == (wanted is Action.RELEASE), "only a restart throws steps away"

@@ -71,16 +71,16 @@ def test_what_nothing_names_goes_when_it_is_old(open_service: OpenService, folde
 def test_a_listed_job_keeps_its_files_whatever_its_state(open_service: OpenService, folders: Folders) -> None:
     service = open_service()
     held, done = fetched(folders, "held"), fetched(folders, "done")
-    service.add(make_request(ref_imgs=(str(held),)), held=True)
-    ended = service.wait(service.add(make_request(ref_imgs=(str(done),))).id, 20)
+    service.actions.add(make_request(ref_imgs=(str(held),)), held=True)
+    ended = service.wait(service.actions.add(make_request(ref_imgs=(str(done),))).id, 20)
     assert ended.state is JobState.DONE
     service = restart(service, open_service)
     assert held.exists() and done.exists()
-    again = service.retry(ended.id)
+    again = service.actions.retry(ended.id)
     service.start()
     assert service.wait(again.id, 20).state is JobState.DONE, "a finished job can be retried"
     for job in service.jobs():
-        service.delete(job.id)
+        service.actions.delete(job.id)
     restart(service, open_service)
     assert not held.exists() and not done.exists(), "no row names them any more"
 

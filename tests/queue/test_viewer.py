@@ -30,7 +30,7 @@ def test_only_one_owner_and_the_viewer_follows(open_service):
     assert owner.is_owner and not viewer.is_owner
     assert viewer.status().engine == "off"
     viewer.ask_preview()
-    job = owner.add(make_request())
+    job = owner.actions.add(make_request())
     executor.advance(2)
     seen = events.wait_for(denoising(2))
     assert seen.job_id == job.id and len(seen.step_seconds) == 2
@@ -47,7 +47,7 @@ def test_a_preview_that_nobody_wants_is_not_made(open_service, folders):
     executor = FakeExecutor(Script(num_steps=STEPS, preview=True))
     events = Events()
     service = open_service(executor, events=events)
-    service.wait(service.add(make_request()).id, WAIT_S)
+    service.wait(service.actions.add(make_request()).id, WAIT_S)
     assert all(e.progress.preview is None for e in events.all if isinstance(e, JobProgress))
     assert not (folders.live / "preview.bin").exists()
 
@@ -56,14 +56,14 @@ def test_the_viewer_adds_edits_moves_holds_and_cancels(open_service):
     executor = FakeExecutor(Script(num_steps=STEPS), gated=True)
     events = Events()
     owner = open_service(executor, events=events)
-    running = owner.add(make_request())
+    running = owner.actions.add(make_request())
     events.wait_for(denoising(0))
     viewer = open_service(runs=False)
-    first, second, third = (viewer.add(make_request(seed=seed)) for seed in (1, 2, 3))
-    viewer.edit(first.id, make_request(seed=11))
-    viewer.hold(second.id)
-    viewer.move_to(third.id, 1)
-    viewer.cancel(running.id)
+    first, second, third = (viewer.actions.add(make_request(seed=seed)) for seed in (1, 2, 3))
+    viewer.actions.edit(first.id, make_request(seed=11))
+    viewer.actions.hold(second.id)
+    viewer.actions.move_to(third.id, 1)
+    viewer.actions.cancel(running.id)
     assert viewer.wait(running.id, WAIT_S).state == JobState.CANCELLED
     executor.open_gate()
     assert viewer.wait(first.id, WAIT_S).state == JobState.DONE
@@ -76,14 +76,14 @@ def test_the_viewer_pauses_the_owner_at_the_step_edge(open_service):
     executor = FakeExecutor(Script(num_steps=STEPS), gated=True)
     events = Events()
     owner = open_service(executor, events=events)
-    job = owner.add(make_request())
+    job = owner.actions.add(make_request())
     executor.advance(1)
     events.wait_for(denoising(1))
     viewer = open_service(runs=False)
-    viewer.pause(now=True)
+    viewer.actions.pause(now=True)
     events.wait_for(lambda e: isinstance(e, QueueStatus) and e.pause == "now" and e.engine == "idle")
     assert viewer.job(job.id).state == JobState.QUEUED
-    viewer.unpause()
+    viewer.actions.unpause()
     executor.open_gate()
     assert viewer.wait(job.id, WAIT_S).state == JobState.DONE
 
@@ -92,7 +92,7 @@ def test_the_viewer_takes_over_when_the_owner_ends(open_service):
     first = FakeExecutor(Script(num_steps=STEPS), gated=True)
     events = Events()
     owner = open_service(first, events=events)
-    job = owner.add(make_request())
+    job = owner.actions.add(make_request())
     first.advance(2)
     events.wait_for(denoising(2))
     second, seen = FakeExecutor(Script(num_steps=STEPS)), Events()

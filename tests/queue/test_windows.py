@@ -117,7 +117,7 @@ def window(tmp_path) -> Iterator[Callable[[int], Window]]:
 
 
 def add(queue: QueueService, label: str, **changes) -> Job:
-    return queue.add(make_request(**changes), label=label, checked=True)
+    return queue.actions.add(make_request(**changes), label=label, checked=True)
 
 
 def state_of(queue: QueueService, job: Job) -> JobState:

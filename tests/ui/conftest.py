@@ -85,7 +85,7 @@ class Session:
         """Queue a valid demo job."""
         assert self.app.service is not None
         fields = {"prompt": "a walk", "ref_imgs": (str(ASTRONAUT),), "resolution": "128P", "profile": "demo"}
-        return self.app.service.add(ReferenceToVideo(**{**fields, **values}), label=label)
+        return self.app.service.actions.add(ReferenceToVideo(**{**fields, **values}), label=label)
 
 
 Start = Callable[..., object]

@@ -107,10 +107,10 @@ async def test_every_panel_stands_beside_the_queue_on_a_wide_terminal(start):
 
 async def test_ten_thousand_jobs_scroll_by_drawing_only_what_is_seen(start):
     async with start() as s:
-        s.app.service.pause()
+        s.app.service.actions.pause()
         request = s.add("seed").request
         entry_type = __import__("skyreels_tui.queue.store.store", fromlist=["NewJob"]).NewJob
-        s.app.service.add_many([entry_type(request, label=f"j{n}") for n in range(10_000)], checked=True)
+        s.app.service.actions.add_many([entry_type(request, label=f"j{n}") for n in range(10_000)], checked=True)
         await s.until(lambda: len(s.app.board.jobs) == 10_001)
         panel = s.app.screen.query_one(QueuePanel)
         await s.press("G")
@@ -153,7 +153,7 @@ async def test_a_waiting_job_is_changed_in_place_through_the_form(start):
         await s.shows("● ")
         job = s.add("close-up", prompt="a walk", seed=7)
         s.add("third")
-        s.app.service.hold(job.id)
+        s.app.service.actions.hold(job.id)
         await s.shows("‖ held")
         await s.press("j")
         await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.id == job.id)
@@ -197,12 +197,12 @@ async def test_editing_survives_the_switch_of_models_and_an_emptied_form(start):
 
 async def test_a_job_that_has_begun_meanwhile_is_not_changed(start):
     async with start(gated=True) as s:
-        s.app.service.pause()
+        s.app.service.actions.pause()
         job = s.add("soon", prompt="before")
         await s.shows("○ queued")
         await s.press("e")
         await s.shows(f"Edit job {job.id}")
-        s.app.service.unpause()
+        s.app.service.actions.unpause()
         await s.until(lambda: s.state(job.id) is JobState.RUNNING)
         await s.press("ctrl+s")
         await s.shows(f"job {job.id} is running")
@@ -217,7 +217,7 @@ async def test_one_key_puts_a_job_before_all_that_wait(start):
         for label in ("second", "third"):
             s.add(label)
         last = s.add("fourth")
-        s.app.service.hold(last.id)
+        s.app.service.actions.hold(last.id)
         await s.shows("‖ held")
         assert "t Run next" not in s.footer and "e Edit" not in s.footer, "the running job waits for nothing"
         await s.press("G")
@@ -253,10 +253,10 @@ async def test_a_held_job_has_its_time_and_an_unreadable_one_its_reason(start, t
 
     picture = shutil.copy(ASTRONAUT, tmp_path / "mine.jpg")
     async with start((120, 36), gated=True) as s:
-        s.app.service.pause()
+        s.app.service.actions.pause()
         held, gone = s.add("held"), s.add("gone", ref_imgs=(str(picture),))
         for job in (held, gone):
-            s.app.service.hold(job.id)
+            s.app.service.actions.hold(job.id)
         picture.unlink()
         await s.shows("length unknown")
 

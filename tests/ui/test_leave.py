@@ -65,10 +65,10 @@ async def test_a_changed_input_asks_and_one_key_starts_from_step_0(start, tmp_pa
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(Path(PICTURE).read_bytes())
     async with start(gated=True) as s:
-        job = s.app.service.add(make_request(ref_imgs=(str(mine),)), label="changed")
+        job = s.app.service.actions.add(make_request(ref_imgs=(str(mine),)), label="changed")
         s.executor.advance(2)
         await s.until(lambda: s.app.service.job(job.id).step == 2)
-        s.app.service.stop_job()
+        s.app.service.actions.stop_job()
         await s.until(lambda: s.state(job.id) is JobState.INTERRUPTED)
         mine.write_bytes((Path(PICTURE).parent / "coffee.jpg").read_bytes())
         await s.press("r")

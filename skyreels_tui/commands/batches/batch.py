@@ -46,7 +46,7 @@ def _import(args: argparse.Namespace, context: Context) -> int:
     """Read every file, then add all jobs or none."""
     entries = [entry for path in args.files for entry in batch_file.read_batch(Path(path), name=args.batch)]
     with context.queue() as queue:
-        jobs = queue.add_many(entries, checked=True)
+        jobs = queue.actions.add_many(entries, checked=True)
     if args.json:
         output.data([job_data(job) for job in jobs])
     else:

@@ -50,5 +50,5 @@ def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -
         raise InvalidRequest(unusable)
     request = fetch_inputs(request, context.folders.downloads)
     with context.queue() as queue:
-        job = queue.add(request, label=args.label, batch=args.batch, held=held)
-        return queue.run_next(job.id) if args.first and not held else job
+        job = queue.actions.add(request, label=args.label, batch=args.batch, held=held)
+        return queue.actions.run_next(job.id) if args.first and not held else job

@@ -12,18 +12,18 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data, state_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.queue.actions import QueueActions
 from skyreels_tui.queue.errors import NoSuchJob, QueueError, QueueTrouble, Trouble
 from skyreels_tui.queue.model import Job, JobState
-from skyreels_tui.queue.service import QueueService
 
-CHANGES: dict[str, Callable[[QueueService, int], Job]] = {
-    "cancel": QueueService.cancel,
-    "retry": QueueService.again,
-    "restart": QueueService.restart,
-    "hold": QueueService.hold,
-    "release": QueueService.release,
-    "delete": QueueService.delete,
-    "undelete": QueueService.undelete,
+CHANGES: dict[str, Callable[[QueueActions, int], Job]] = {
+    "cancel": QueueActions.cancel,
+    "retry": QueueActions.again,
+    "restart": QueueActions.restart,
+    "hold": QueueActions.hold,
+    "release": QueueActions.release,
+    "delete": QueueActions.delete,
+    "undelete": QueueActions.undelete,
 }
 
 
@@ -41,7 +41,7 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         for job_id in dict.fromkeys(args.jobs):
             try:
-                changed.append(CHANGES[name](queue, job_id))
+                changed.append(CHANGES[name](queue.actions, job_id))
             except QueueTrouble as error:
                 # The others would wait just as long for the same answer.
                 problems.append(tr("job {id}: {error}", id=job_id, error=error))

@@ -45,9 +45,9 @@ def _edit(args: argparse.Namespace, context: Context) -> Job:
     with context.queue() as queue:
         job = queue.job(args.job)
         if not given_fields(args):
-            return queue.rename(job.id, args.label)
+            return queue.actions.rename(job.id, args.label)
         request = fetch_inputs(change_request(job.request, job.task, args), context.folders.downloads)
-        return queue.edit(job.id, request, label=args.label)
+        return queue.actions.edit(job.id, request, label=args.label)
 
 
 def _duplicate(args: argparse.Namespace, context: Context) -> list[Job]:
@@ -58,4 +58,4 @@ def _duplicate(args: argparse.Namespace, context: Context) -> list[Job]:
             tr("seeds: {seeds!r} is no list of whole numbers, such as 1,2,3", seeds=args.seeds)
         ) from None
     with context.queue() as queue:
-        return queue.duplicate(args.job, seeds or None)
+        return queue.actions.duplicate(args.job, seeds or None)

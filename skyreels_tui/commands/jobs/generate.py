@@ -44,7 +44,7 @@ def run_job(job: Job, progress: Style, context: Context) -> Job:
         [ended] = follow(service, [job.id], teller, stop)
         if elsewhere and service.is_owner and ended.state is JobState.INTERRUPTED:
             # The process that ran it is gone and this one has taken over: the job goes on at its stored step.
-            service.resume(job.id)
+            service.actions.resume(job.id)
             follow(service, [job.id], teller, stop)
         if stop.asked:
             teller.note(tr("stopping at the next step; once more to leave at once"))

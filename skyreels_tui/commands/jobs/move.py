@@ -31,13 +31,13 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         match args.where:
             case "up":
-                queue.move(args.job, -1)
+                queue.actions.move(args.job, -1)
             case "down":
-                queue.move(args.job, 1)
+                queue.actions.move(args.job, 1)
             case "next":
-                queue.run_next(args.job)
+                queue.actions.run_next(args.job)
             case _:
-                queue.move_to(args.job, place)
+                queue.actions.move_to(args.job, place)
         order = queue.jobs(include_finished=False)
     if args.json:
         output.data([job_data(job) for job in order])

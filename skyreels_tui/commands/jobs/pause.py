@@ -22,10 +22,10 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
     """Pause the queue or let it go on."""
     with context.queue() as queue:
         if name == "pause":
-            queue.pause(now=args.now)
+            queue.actions.pause(now=args.now)
             output.note(tr("paused; go on: skyreels-tui unpause"))
         else:
-            queue.unpause()
+            queue.actions.unpause()
             output.note(tr("the queue goes on"))
         if args.json:
             output.data({"pause": queue.status().pause})

@@ -70,4 +70,4 @@ def _add(name: str, context: Context) -> Job:
     }
     request = task.request_type(**fields, resolution=DEMO_RESOLUTION, profile="demo")
     with context.queue() as queue:
-        return queue.add(request, label=f"demo-{task.short}")
+        return queue.actions.add(request, label=f"demo-{task.short}")

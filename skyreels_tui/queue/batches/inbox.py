@@ -36,11 +36,20 @@ LATE_S = 60.0
 """A round takes in whole files and waits for other writers of the queue."""
 
 
-class Queue(Protocol):
-    """What the inbox needs of the queue."""
+class Adding(Protocol):
+    """Puts jobs into the queue."""
 
     def add_many(self, entries: Sequence[NewJob], *, checked: bool = False) -> list[Job]:
         """Add all or none."""
+        ...
+
+
+class Queue(Protocol):
+    """What the inbox needs of the queue."""
+
+    @property
+    def actions(self) -> Adding:
+        """Where jobs are added."""
         ...
 
     def batch(self, name: str) -> list[Job]:
@@ -116,7 +125,7 @@ class Inbox:
         try:
             entries = batch_file.parse_batch(batch_file.read_text(claimed), self.folder / name)
             jobs = self._added_before(claimed, entries) if again else []
-            jobs = jobs or self._queue.add_many(entries, checked=True)
+            jobs = jobs or self._queue.actions.add_many(entries, checked=True)
         except InvalidRequest as error:
             count = trn("{count} problem", "{count} problems", len(error.problems))
             lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
