@@ -146,14 +146,14 @@ def test_edit_changes_fields_and_refuses_like_add(cli: Cli, job: tuple[object, .
     assert cli("show", 1, "--json").data["label"] == "L"
 
 
-def test_generate_follows_the_owner(
+def test_generate_follows_the_owner_and_keeps_its_own_results_folder(
     cli: Cli, job: tuple[object, ...], other_process: FakeExecutor, tmp_path: Path
 ) -> None:
     threading.Timer(0.3, other_process.open_gate).start()
     call = cli("generate", *job)
     assert call.code == 0
     assert "another process runs the queue" in call.err
-    assert Path(call.out.strip()).parent.parent == tmp_path / "theirs"
+    assert Path(call.out.strip()).parent.parent == tmp_path / "home" / "result"
     assert other_process.began == [1]
 
 
