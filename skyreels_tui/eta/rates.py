@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +18,8 @@ from skyreels_tui.eta.model import Estimate, JobEta, Rates, predict, prior_rates
 
 RATES_FILE = "rates.json"
 """Name of the file in the state folder."""
+_KEY = r"\S+ \d+x\d+ [0-9]{1,18}"
+"""What `size_key` makes."""
 
 
 class EtaBook:
@@ -75,6 +79,14 @@ def _read(path: Path) -> dict[str, Rates]:
     """Read the file; what cannot be used is forgotten, because it is only a memory of speeds."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {key: Rates(**entry) for key, entry in entries.items() if len(key.split()) == 3}
-    except (OSError, ValueError, TypeError, AttributeError):
+        rates = {key: Rates(**entry) for key, entry in entries.items()}
+        return {key: known for key, known in rates.items() if re.fullmatch(_KEY, key) and _is_sound(known)}
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
+
+
+def _is_sound(rates: Rates) -> bool:
+    """Whether times can be worked out with them."""
+    # Raises TypeError for what is no number, OverflowError for one that is too large.
+    finite = all(math.isfinite(value) and value >= 0 for value in asdict(rates).values())
+    return finite and min(rates.flops_per_s, rates.vae_flops_per_s) >= 1

@@ -143,7 +143,8 @@ def load(path: Path) -> Loaded:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Loaded(Settings())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # Beyond what TOML forbids: a number of thousands of digits, a list in a thousand lists.
         words = tr("{path} is not readable and was left alone: {error}", path=path, error=error)
         return Loaded(Settings(), (words,), is_readable=False)
     specs = dict(setting_specs())
