@@ -173,9 +173,13 @@ class SkyreelsApp(HubApp):
         self._others.changes()
         # The service speaks from here on; what changed since the first listing is taken over now.
         self.publish_event(QueueChanged())
+        beats = self.service.beats
         # The sensors load drivers' libraries: after the first paint too.
         self.forecaster = self.services.forecaster(
-            self.publish_forecast, jobs=self._unfinished, progress=lambda: self.board.progress
+            self.publish_forecast,
+            jobs=self._unfinished,
+            progress=lambda: self.board.progress,
+            beat=partial(beats.beat, "forecast"),
         )
         self.monitor = self.services.monitor(
             self.publish_sample,
@@ -183,6 +187,7 @@ class SkyreelsApp(HubApp):
             usual_step_s=self.forecaster.forecast.usual_step_s,
             engine=self.service.engine_memory,
             owner_pid=self._owner_pid,
+            beat=partial(beats.beat, "monitor"),
         )
         self.forecaster.start()
         self.monitor.start()

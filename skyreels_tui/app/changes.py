@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,8 +14,14 @@ from pipelines.front.errors import PipelineError
 from pipelines.front.language import reason_of
 from skyreels_tui.queue.errors import QueueTrouble
 
+log = logging.getLogger(__name__)
+
 RETRY_S = 1.0
 """How long after a failure a change is tried again."""
+IDLE_S = 5.0
+"""How often a thread without changes says that it goes on."""
+LATE_S = 60.0
+"""A try that takes longer than this hangs: it waits for other writers, and moves files."""
 
 ChangeAnswer = Callable[[PipelineError | None], None]
 """Called once the change is durable, or with why it was refused."""
@@ -29,13 +37,17 @@ class Changes:
     """A disk that is busy, full, read-only or broken keeps changes waiting; it loses none while the program runs."""
 
     def __init__(
-        self, deliver: Callable[[Callable[[], None]], object], waits: Callable[[QueueTrouble | None], None]
+        self,
+        deliver: Callable[[Callable[[], None]], object],
+        waits: Callable[[QueueTrouble | None], None],
+        beat: Callable[[float], object] = lambda _: None,
     ) -> None:
         """`deliver` calls a function on the thread that asked; `waits` hears there what keeps changes, None at the end.
 
-        No thread runs before the first change.
+        No thread runs before the first change. `beat` hears on that thread that it goes on and within how many seconds
+        it says so again, math.inf at its end.
         """
-        self._deliver, self._waits = deliver, waits
+        self._deliver, self._waits, self._beat = deliver, waits, beat
         self._asked: deque[_Asked] = deque()
         self._something = threading.Condition()
         self._closing = False
@@ -58,7 +70,7 @@ class Changes:
             self._asked.append(_Asked(change, answer))
             self._something.notify()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="changes", daemon=True)
+                self._thread = threading.Thread(target=self._main, name="changes", daemon=True)
                 self._thread.start()
 
     def close(self, timeout_s: float | None = None) -> int:
@@ -70,13 +82,19 @@ class Changes:
             self._thread.join(timeout_s)
         return self.waiting
 
+    def _main(self) -> None:
+        self._work()
+        self._beat(math.inf)
+
     def _work(self) -> None:
         while True:
+            self._beat(IDLE_S + LATE_S)
             with self._something:
                 while not self._asked:
                     if self._closing:
                         return
-                    self._something.wait()
+                    self._something.wait(IDLE_S)
+                    self._beat(IDLE_S + LATE_S)
                 asked, last_try = self._asked[0], self._closing
             refused: PipelineError | None = None
             try:
@@ -97,6 +115,10 @@ class Changes:
                 refused = error
             except OSError as error:
                 refused = PipelineError(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
+            except Exception as error:
+                # The job boundary: what one change meets is its own answer, and those behind it still follow.
+                log.exception("a change was refused")
+                refused = PipelineError(str(error) or type(error).__name__)
             self._asked.popleft()
             if self._trouble:
                 self._trouble = ""

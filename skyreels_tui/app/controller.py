@@ -29,8 +29,12 @@ class Controller:
         self.service: QueueService | None = None
         """The open queue; None until it has been opened, and nothing can be changed before."""
         self._deleted: list[int] = []
-        self.changes = Changes(app.call_later, self._say_what_waits)
+        self.changes = Changes(app.call_later, self._say_what_waits, self._beat)
         """What was asked for and is not stored yet: no key waits for a disk."""
+
+    def _beat(self, within_s: float) -> None:
+        if self.service is not None:
+            self.service.beats.beat("changes", within_s)
 
     @property
     def can_undo(self) -> bool:

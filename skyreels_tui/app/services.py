@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from skyreels_tui.requests.drafts import Drafts
 
 ExecutorFactory = Callable[[], "Executor"]
+Beat = Callable[[float], object]
+"""Hears that a thread goes on and within how many seconds it says so again; math.inf at its end."""
+
+
+def _tell_nobody(_: object) -> None:
+    """Nobody listens."""
 
 
 class Services:
@@ -175,12 +181,13 @@ class Services:
         *,
         jobs: Callable[[], Sequence[Job]],
         progress: Callable[[], JobProgress | None],
+        beat: Beat = _tell_nobody,
     ) -> Forecaster:
         """Return what forecasts the queue, not started; every callable is called on its thread."""
         from skyreels_tui.eta.forecast import Forecast
         from skyreels_tui.eta.forecaster import Forecaster
 
-        return Forecaster(Forecast(jobs, self.rates, progress), publish)
+        return Forecaster(Forecast(jobs, self.rates, progress), publish, beat=beat)
 
     def monitor(
         self,
@@ -190,6 +197,7 @@ class Services:
         usual_step_s: Callable[[], float | None],
         engine: Callable[[], EngineMemory | None],
         owner_pid: Callable[[], int | None] = os.getpid,
+        beat: Beat = _tell_nobody,
     ) -> Monitor:
         """Return the sensors of this machine, not started; every callable is called on their thread."""
         from skyreels_tui.app.sensors import build_monitor
@@ -206,8 +214,9 @@ class Services:
             self.folders,
             self.result_dir,
             publish,
-            model_folders=self.settings.now.models,
+            model_folders=lambda: self.settings.now.models,
             surroundings=surroundings,
+            beat=beat,
         )
 
 
@@ -216,7 +225,3 @@ def _gpu_name() -> str:
     from skyreels_tui.monitors.gpu import gpu_name
 
     return gpu_name()
-
-
-def _tell_nobody(_: object) -> None:
-    """Nobody follows the transfers of a command that makes none."""

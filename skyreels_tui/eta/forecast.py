@@ -69,14 +69,17 @@ class Forecast:
         """Have the book ask for the GPU's name on this thread, so that no form waits for a driver; returns it."""
         return self._book.gpu
 
-    def read(self) -> QueueForecast:
-        """Return the forecast of this moment."""
+    def read(self, planned: Callable[[], object] = lambda: None) -> QueueForecast:
+        """Return the forecast of this moment; `planned` hears of every job: the first reading of many takes a while."""
         jobs = self._jobs()
         waiting = [job for job in jobs if job.state in WAITING]
         held = [job for job in jobs if job.state is JobState.HELD]
         running = [job for job in jobs if job.state is JobState.RUNNING]
         self._forget(waiting + held + running)
-        plans = {job.id: self.plan(job) for job in waiting + held}
+        plans: dict[int, Plan | None] = {}
+        for job in waiting + held:
+            plans[job.id] = self.plan(job)
+            planned()
         needs = 0
         for job in waiting:
             plan = plans[job.id]

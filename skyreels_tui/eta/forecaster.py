@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
-from pipelines.front.errors import PipelineError
 from skyreels_tui.eta.forecast import Forecast, QueueForecast
 
 log = logging.getLogger(__name__)
@@ -14,15 +14,24 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 1.0
 IDLE_FACTOR = 3
 """How much rarer forecasts are while no job runs: an idle program should cost nothing."""
+LATE_S = 60.0
+"""The inputs of one job are read in less; longer than this hangs."""
 
 
 class Forecaster:
-    """Reads `forecast` on its own daemon thread from `start` to `stop`; `publish` is called there, must not block."""
+    """Reads `forecast` on its own daemon thread from `start` to `stop`; `publish` is called there, must not block.
+
+    `beat` hears that the thread goes on and within how many seconds it says so again, math.inf at its end.
+    """
 
     def __init__(
-        self, forecast: Forecast, publish: Callable[[QueueForecast], None], interval_s: float = INTERVAL_S
+        self,
+        forecast: Forecast,
+        publish: Callable[[QueueForecast], None],
+        interval_s: float = INTERVAL_S,
+        beat: Callable[[float], object] = lambda _: None,
     ) -> None:
-        self.forecast, self._publish, self._interval_s = forecast, publish, interval_s
+        self.forecast, self._publish, self._interval_s, self._beat = forecast, publish, interval_s, beat
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._troubled = False
@@ -40,16 +49,22 @@ class Forecaster:
 
     def _run(self) -> None:
         running = True
-        self.forecast.warm_up()
         while not self._stop.is_set():
+            self._go_on()
+            # A forecast is a sensor of the queue: whatever its rows, its inputs or a driver do, what was said last
+            # stands until they can be read.
             try:
-                queue = self.forecast.read()
-            except (PipelineError, OSError) as error:
-                # The queue cannot be read at this moment: what was said last stands until it can.
+                self.forecast.warm_up()
+                queue = self.forecast.read(self._go_on)
+                self._publish(queue)
+            except Exception as error:
                 if not self._troubled:
-                    log.warning("no forecast: %s", error)
+                    log.warning("no forecast: %s", error, exc_info=error)
                 self._troubled = True
             else:
                 self._troubled, running = False, queue.running is not None
-                self._publish(queue)
             self._stop.wait(self._interval_s * (1 if running else IDLE_FACTOR))
+        self._beat(math.inf)
+
+    def _go_on(self) -> None:
+        self._beat(self._interval_s * IDLE_FACTOR + LATE_S)

@@ -29,21 +29,24 @@ class DiskSensor:
     ) -> None:
         self._roles, self._checkpoints, self._models, self._clock = dict(roles), checkpoints, models, clock
         self._walked_at: float | None = None
+        self._walked: Mapping[str, Path] = {}
         self._sizes: tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]
         self._sizes = (None, None, None, ())
 
     def read(self) -> DiskReading:
-        """Return room now, and sizes at most a minute old."""
-        now = self._clock()
-        if self._walked_at is None or now - self._walked_at >= WALK_INTERVAL_S:
-            self._sizes, self._walked_at = self._walk(), now
+        """Return room now, and sizes at most a minute old; a model that has come or gone is counted at once."""
+        now, models_now = self._clock(), self._models()
+        if self._walked_at is None or now - self._walked_at >= WALK_INTERVAL_S or models_now != self._walked:
+            self._sizes, self._walked_at, self._walked = self._walk(models_now), now, models_now
         results, cache, checkpoints, models = self._sizes
         folder = str(self._roles.get("results", ""))
         return DiskReading(self._file_systems(), results, cache, checkpoints, models, folder)
 
-    def _walk(self) -> tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]:
+    def _walk(
+        self, models: Mapping[str, Path]
+    ) -> tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]:
         results, cache = self._roles.get("results"), self._roles.get("cache")
-        sizes = [(name, folder_bytes(path)) for name, path in self._models().items()]
+        sizes = [(name, folder_bytes(path)) for name, path in models.items()]
         return (
             folder_bytes(results) if results else None,
             folder_bytes(cache) if cache else None,

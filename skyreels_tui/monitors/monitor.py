@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +16,15 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 1.0
 IDLE_FACTOR = 3
 """How much rarer samples are while no job runs: an idle program should cost nothing."""
+LATE_S = 60.0
+"""A round that takes longer than this hangs: large folders on a slow disk are walked in less."""
 
 
 class Monitor:
     """Reads sensors on its own daemon thread from `start` to `stop`.
 
     `publish` is called on that thread and must not block; `busy` says whether a job runs; `closing` is closed at the
-    thread's end.
+    thread's end; `beat` hears each round and within how many seconds the next one follows, math.inf after the last.
     """
 
     def __init__(
@@ -32,12 +35,15 @@ class Monitor:
         interval_s: float = INTERVAL_S,
         clock: Callable[[], float] = time.time,
         closing: ExitStack | None = None,
+        beat: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._sensors, self._publish, self._busy = tuple(sensors), publish, busy
         self._interval_s, self._clock, self._closing = interval_s, clock, closing or ExitStack()
+        self._beat = beat
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failed: set[str] = set()
+        self._troubled = False
 
     def start(self) -> None:
         """Start the thread."""
@@ -72,6 +78,22 @@ class Monitor:
         with self._closing:
             while not self._stop.is_set():
                 began = time.monotonic()
-                self._publish(self.sample())
-                interval_s = self._interval_s * (1 if self._busy() else IDLE_FACTOR)
+                self._beat(self._interval_s * IDLE_FACTOR + LATE_S)
+                interval_s = self._interval_s * (1 if self._round() else IDLE_FACTOR)
                 self._stop.wait(max(0.05, interval_s - (time.monotonic() - began)))
+        self._beat(math.inf)
+
+    def _round(self) -> bool:
+        """Publish a sample; returns whether a job runs."""
+        sample = self.sample()
+        # The sensor boundary's other side: what cannot be told or asked now is told and asked next time.
+        try:
+            self._publish(sample)
+            busy = self._busy()
+        except Exception:
+            if not self._troubled:
+                log.exception("a sample was not published")
+            self._troubled = True
+            return False
+        self._troubled = False
+        return busy

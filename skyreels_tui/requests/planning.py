@@ -40,8 +40,8 @@ def plan_of(job: Planned) -> Plan:
         return job.task.plan(job.request)
     except PipelineError:
         raise
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        # A picture moved away, an input that another job has yet to make, a newer version's request.
+    except Exception as error:
+        # The job boundary: a picture moved away, a newer version's request, a file that confuses its reader.
         raise MediaError(tr("what the job will take is not known: {error}", error=error)) from error
 
 

@@ -1,7 +1,8 @@
-"""When each thread of the queue last did a round: one that hangs or has ended is named, not missed."""
+"""When each thread of a window last did a round: one that hangs or has ended is named, not missed."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,14 +17,16 @@ class Heartbeats:
         self._last: dict[str, tuple[float, float]] = {}
 
     def beat(self, name: str, within_s: float) -> None:
-        """A thread has done a round and promises the next one within `within_s`."""
+        """A thread has done a round and promises the next one within `within_s`; with math.inf it ends in order."""
         with self._lock:
-            self._last[name] = self._now(), within_s
+            if within_s == math.inf:
+                self._last.pop(name, None)
+            else:
+                self._last[name] = self._now(), within_s
 
     def end(self, name: str) -> None:
         """A thread ends in order."""
-        with self._lock:
-            self._last.pop(name, None)
+        self.beat(name, math.inf)
 
     def ages(self) -> dict[str, tuple[float, bool]]:
         """Name -> seconds since its last round, and whether that is longer than it promised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store.listing import without_owner
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.reader import RowReader
+
+log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
 LOG_NAME = "engine.log"
@@ -38,6 +41,7 @@ class Follower:
         self._progress: JobProgress | None = None
         self._stamp = (0, 0)
         self._log = LogFollower(folders.logs / LOG_NAME, LOG_TAIL_BYTES)
+        self._troubled = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -77,7 +81,17 @@ class Follower:
             self._thread.join()
 
     def poll(self) -> None:
-        """Look once, and publish what has changed since the last time."""
+        """Look once, and publish what has changed since the last time; what cannot be read is looked at again."""
+        try:
+            self._look()
+        except (QueueError, OSError) as error:
+            if not self._troubled:
+                log.warning("following the queue: %s", error)
+            self._troubled = True
+        else:
+            self._troubled = False
+
+    def _look(self) -> None:
         self._poll_rows()
         stamp = self._live.stamp()
         if stamp != self._stamp:
