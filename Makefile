@@ -38,7 +38,7 @@ tests: $(TEST_STAMP)
 
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.queue.torture
-	SKYREELS_TORTURE=1 $(BIN)/pytest -n 0 -s tests/queue/test_every_fault.py
+	SKYREELS_TORTURE=1 $(BIN)/pytest -n 0 -s tests/queue/test_every_fault.py tests/ui/test_sizes.py
 
 screenshots: $(TEST_STAMP)
 	$(BIN)/python scripts/screenshots.py
