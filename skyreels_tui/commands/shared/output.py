@@ -189,7 +189,7 @@ def _flush() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:
-            if stream is not None and not stream.closed:
+            if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except OSError as error:
             if name == "stdout":
