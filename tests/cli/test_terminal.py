@@ -210,8 +210,9 @@ def test_results_models_settings_and_doctor_send_no_foreign_sequence(
         config = own / "config"
         config.mkdir()
         strange = json.dumps(words.replace("\x7f", ""), ensure_ascii=False)
+        address = json.dumps(f"http://{words}".replace("\x7f", ""), ensure_ascii=False)
         (config / "settings.toml").write_text(
-            f"hook = {strange}\nwebhook = {strange}\nwhat = 1\n[models]\nr2v = {strange}\n"
+            f"hook = {strange}\nwebhook = {address}\nwhat = 1\n[models]\nr2v = {strange}\n"
         )
         monkeypatch.setenv("HF_HOME", str(own / "hf"))
         monkeypatch.setenv("TERM_PROGRAM", UNNAMED.sub("", words))
@@ -284,7 +285,7 @@ def test_a_hub_s_refusals_and_file_names_are_harmless_in_the_app(
         terminal.press("q")
         terminal.wait_for("w Fetch")
         terminal.press("w")
-        terminal.wait_for("to fetch")
+        terminal.wait_for("is it a hub?")
         lines = terminal.settled()
     assert_no_foreign_sequence(terminal.received)
     assert len(lines) == 30

@@ -133,7 +133,7 @@ def test_a_restart_that_cannot_be_stored_keeps_the_steps(open_service, folders):
 def test_a_take_over_that_fails_lets_the_lock_go_and_comes_later(open_service, folders):
     """The owner dies while the file is locked: the window that is left does not hold a lock that stands for nothing."""
     first = open_service(start=False, runs=False)
-    job = first.add(make_request())
+    job = first.actions.add(make_request())
     with closing(open_store(folders.database)) as dead:
         dead.attempts.claim()
     events = Events()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from pipelines.front.errors import MediaError
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from pipelines.media.files import regular, shown
 from pipelines.media.read.kinds import RAW_ENDINGS, other_file, other_picture, read_picture
 from pipelines.media.read.tones import to_srgb
@@ -192,6 +192,17 @@ def _too_large(path: str | Path, size: str = "") -> str:
     return tr("{name}: the picture has over 100 megapixels{size}: make it smaller", name=shown(path), size=size)
 
 
+_DECODER_WORDS = (
+    mark("image file is truncated"),
+    mark("broken data stream when reading image file"),
+    mark("unrecognized data stream contents when reading image file"),
+    mark("broken PNG file"),
+    mark("Truncated File Read"),
+)
+"""What the decoder usually says; in another language these are looked up, the rest stays as it is."""
+
+
 def reason_for(error: BaseException) -> str:
+    """The decoder's words, without the figures in brackets."""
     words = str(error).split("(")[0].strip()
-    return words[:80] or type(error).__name__
+    return (tr(words) if words in _DECODER_WORDS else words[:80]) or type(error).__name__
