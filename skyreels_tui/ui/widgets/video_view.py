@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from pipelines.front.errors import PipelineError
-from pipelines.front.language import mark, tr
+from pipelines.front.language import mark, reason_of, tr
 from pipelines.tasks import TASKS
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.halfblocks import fit, picture
@@ -168,9 +168,11 @@ class VideoView(Vertical):
                     if stop.is_set():
                         return
                     hand_over(self, self._take, stop, shot)
-        except PipelineError as error:
+        except (PipelineError, OSError) as error:
+            # A film may go away at any moment: to the trash, with its folder, with its disk.
+            words = reason_of(error) if isinstance(error, OSError) else str(error)
             if not stop.is_set():
-                hand_over(self, self._take, stop, Shot(plain(str(error), "$text-error"), ""))
+                hand_over(self, self._take, stop, Shot(plain(words, "$text-error"), ""))
         if not stop.is_set():
             hand_over(self, self._ended, stop)
 
