@@ -138,7 +138,7 @@ class SkyreelsApp(HubApp):
 
     def _opened(self, service: QueueService) -> None:
         self._cannot = ""
-        self.controller.service = service
+        self.controller.open(service)
         self.board.apply(service.status())
         # The first page is read by this event, the rest of a long queue once it has been painted.
         self.publish_event(QueueChanged())
@@ -149,7 +149,7 @@ class SkyreelsApp(HubApp):
         """Changes that are not stored yet, a queue that cannot be opened, threads that hang."""
         if self._cannot:
             return tr("the queue cannot be opened")
-        if count := self.controller.changes.kept:
+        if count := self.controller.changes.kept + self.controller.early:
             return trn("{count} change is not stored yet", "{count} changes are not stored yet", count)
         late = self.service.beats.late() if self.service is not None else ()
         return tr("the thread {name} is late", name=late[0]) if late else ""

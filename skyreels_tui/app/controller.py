@@ -28,6 +28,7 @@ class Controller:
         self._app = app
         self.service: QueueService | None = None
         """The open queue; None until it has been opened, and nothing can be changed before."""
+        self._early: list[Callable[[QueueService], object]] = []
         self._deleted: list[int] = []
         self.changes = Changes(app.call_later, self._say_what_waits, self._beat)
         """What was asked for and is not stored yet: no key waits for a disk."""
@@ -35,6 +36,26 @@ class Controller:
     def _beat(self, within_s: float) -> None:
         if self.service is not None:
             self.service.beats.beat("changes", within_s)
+
+    @property
+    def early(self) -> int:
+        """Changes that wait for the queue to open."""
+        return len(self._early)
+
+    def open(self, service: QueueService) -> None:
+        """Take the open queue, and carry out what was asked for before it was."""
+        self.service = service
+        early, self._early = self._early, []
+        for ask in early:
+            ask(service)
+
+    def _once_open(self, ask: Callable[[QueueService], object]) -> None:
+        # The first page is on the screen before the queue is open: a key that acts on it must not be lost.
+        if self.service is None:
+            self._early.append(ask)
+            self._app.condition_changed()
+        else:
+            ask(self.service)
 
     @property
     def can_undo(self) -> bool:
@@ -73,10 +94,6 @@ class Controller:
         self, change: Callable[[QueueService], object], done: str = "", then: Callable[[], None] | None = None
     ) -> None:
         """Ask for one short, durable change; say in words what the queue refused, else `done`, and do what follows."""
-        service = self.service
-        if service is None:
-            self._app.tell(tr("the queue is not open yet: try again in a moment"), "warning")
-            return
 
         def answered(refused: PipelineError | None) -> None:
             if isinstance(refused, NotAllowed):
@@ -89,7 +106,7 @@ class Controller:
                 if then is not None:
                     then()
 
-        self.changes.ask(lambda: change(service), answered)
+        self._once_open(lambda service: self.changes.ask(lambda: change(service), answered))
 
     def _say_what_waits(self, trouble: QueueTrouble | None) -> None:
         if trouble is not None:
@@ -122,11 +139,6 @@ class Controller:
         check: Callable[[QueueService], None],
         change: Callable[[QueueService], Job],
     ) -> None:
-        service = self.service
-        if service is None:
-            self._app.tell(tr("the queue is not open yet: try again in a moment"), "warning")
-            answer(None, ())
-            return
         changed: list[Job] = []
 
         def answered(refused: PipelineError | None) -> None:
@@ -138,7 +150,7 @@ class Controller:
             else:
                 answer(changed[-1], ())
 
-        def checked() -> None:
+        def checked(service: QueueService) -> None:
             try:
                 check(service)
             except PipelineError as error:
@@ -147,7 +159,7 @@ class Controller:
             else:
                 self.changes.ask(lambda: changed.append(change(service)), answered)
 
-        self._app.run_worker(checked, thread=True, group="submit")
+        self._once_open(lambda service: self._app.run_worker(lambda: checked(service), thread=True, group="submit"))
 
     # One job
 

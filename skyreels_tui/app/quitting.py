@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.front.language import tr
+from pipelines.front.language import tr, trn
 from skyreels_tui.app.controller import Controller
 from skyreels_tui.app.services import Services
 from skyreels_tui.ui.hub import HubApp
@@ -43,11 +43,24 @@ class Quitting:
         self._app.push_screen(question, answered)
 
     def _ask_about_job(self) -> None:
+        if early := self._controller.early:
+            self._ask_about_early(early)
+            return
         service, running = self._controller.service, self._app.board.running
         if service is None or running is None or not service.is_owner:
             self._app.exit()
             return
         self._ask_what_becomes_of(running)
+
+    def _ask_about_early(self, early: int) -> None:
+        from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
+
+        question = ConfirmScreen(
+            trn("{count} change waits for the queue to open", "{count} changes wait for the queue to open", early),
+            tr("Leaving now loses them. They are carried out by themselves once the queue can be opened."),
+            yes=tr("Leave and lose them"),
+        )
+        self._app.push_screen(question, lambda sure: self._app.exit() if sure else None)
 
     def _ask_what_becomes_of(self, running: Job) -> None:
         from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen

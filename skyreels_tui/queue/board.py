@@ -21,7 +21,8 @@ class JobBoard:
         self._ordered: tuple[Job, ...] | None = None
         self.progress: JobProgress | None = None
         """Of the running job; None when nothing runs."""
-        self.status = QueueStatus(is_owner=False)
+        # Who runs the queue is not known yet, so nothing is said of another window.
+        self.status = QueueStatus(is_owner=True)
         self.log: list[LogLine] = []
 
     def refresh(self) -> None:
