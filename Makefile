@@ -65,7 +65,7 @@ TEMPLATE := $(VENV)/skyreels-tui.pot
 
 # Places are named by file alone and kept in the files' order, so that a moved line changes no catalogue.
 translations: $(TEST_STAMP)
-	$(BIN)/pybabel --quiet extract --no-default-keywords --keyword tr --keyword trn:1,2 --keyword mark \
+	$(BIN)/pybabel --quiet extract --no-default-keywords --keyword tr --keyword trn:1,2 --keyword mark --keyword mark_plural:1,2 \
 		--add-location=file --sort-by-file --width 120 --project skyreels-tui --output $(TEMPLATE) skyreels_tui pipelines
 	$(BIN)/pybabel --quiet update $(CATALOGUES) --input-file $(TEMPLATE) --ignore-pot-creation-date \
 		--no-fuzzy-matching --ignore-obsolete --width 120

@@ -103,7 +103,7 @@ def _run_command(command: Command, words: list[str], executor: ExecutorFactory |
 
 
 def _parse(parser: Parser, words: list[str]) -> argparse.Namespace | None:
-    """Parse, or return None after --help or --version: the one way in which argparse leaves by itself."""
+    """Parse, or return None after --help: the one way in which argparse leaves by itself."""
     try:
         return parser.parse_args(words)
     except SystemExit:
@@ -135,6 +135,10 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
     args = _parse(parser, words)
     if args is None:
         return Exit.OK
+    if args.version:
+        output.text_is_the_result()
+        output.raw(f"skyreels-tui {__version__}\n")
+        return Exit.OK
     from skyreels_tui.commands.system.app import open_app
 
     return open_app(args, make_context(args.result_dir, executor))
@@ -150,9 +154,7 @@ def _app_parser() -> Parser:
         ),
         epilog=_overview(),
     )
-    parser.add_argument(
-        "--version", action="version", version=f"skyreels-tui {__version__}", help=tr("show the version")
-    )
+    parser.add_argument("--version", action="store_true", help=tr("show the version"))
     parser.add_argument("--result-dir", "--result_dir", metavar="DIR", help=tr("where finished videos go"))
     parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
     parser.add_argument("--theme", metavar="NAME", help=tr("colours for this time"))

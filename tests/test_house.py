@@ -143,8 +143,6 @@ def test_a_shared_name_is_found(first, second, found):
 
 PRIVATE = {
     "skyreels_tui/ui/internals.py": "filters, loop and driver of Textual's app",
-    "skyreels_tui/commands/system/manual.py": "argparse lists the options of a parser nowhere else",
-    "skyreels_tui/commands/shared/parser.py": "argparse speaks through a gettext of its own",
     "pipelines/models/vae/vae.py": "diffusers decodes frame by frame with caches that it hands to nobody",
     "pipelines/models/transformer/ops.py": "torch's product with a GELU behind it",
     "pipelines/models/lean/scaled_linear.py": "torch's product of float8 matrices",

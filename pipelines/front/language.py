@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 DOMAIN = "skyreels-tui"
@@ -18,15 +19,16 @@ ENGLISH = "en"
 LANGUAGES = (ENGLISH, "pt_BR")
 
 _catalogue: gettext.NullTranslations = gettext.NullTranslations()
+_chosen = ENGLISH
 
 
 def choose(language: str, environ: Mapping[str, str] = os.environ) -> str:
     """Speak `language`, or that of the locale when it is empty; return the one chosen, English where none fits."""
-    global _catalogue
+    global _catalogue, _chosen
     wanted = language or _of_locale(environ)
-    known = next((name for name in LANGUAGES if name.split("_")[0] == wanted.split("_")[0].lower()), ENGLISH)
-    _catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [known], fallback=True)
-    return known
+    _chosen = next((name for name in LANGUAGES if name.split("_")[0] == wanted.split("_")[0].lower()), ENGLISH)
+    _catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [_chosen], fallback=True)
+    return _chosen
 
 
 def use(catalogue: gettext.NullTranslations) -> None:
@@ -50,6 +52,30 @@ def trn(one: str, many: str, count: int, /, **values: object) -> str:
 def mark(text: str) -> str:
     """Name a text for the catalogues that `tr` looks up later: for tables built when a module is imported."""
     return text
+
+
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """Name a text with a plural for the catalogues; a library looks it up by itself."""
+    return one, many
+
+
+@contextmanager
+def shared_with_libraries() -> Iterator[None]:
+    """Meanwhile the libraries that ask gettext themselves find our catalogue and the chosen language.
+
+    gettext takes the language from the environment, which is put back for the programs that we start.
+    """
+    before = os.environ.get("LANGUAGE")
+    gettext.bindtextdomain(DOMAIN, str(LOCALE_DIR))
+    gettext.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = _chosen
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LANGUAGE"]
+        else:
+            os.environ["LANGUAGE"] = before
 
 
 SYSTEM_WORDS = (

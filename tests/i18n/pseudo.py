@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import re
 from collections.abc import Collection
 from functools import cache
@@ -16,7 +15,7 @@ import skyreels_tui
 from pipelines.front import language
 
 ROOT = Path(skyreels_tui.__file__).parents[1]
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "trn": (1, 2), "mark": None}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"tr": None, "trn": (1, 2), "mark": None, "mark_plural": (1, 2)}
 """What the Makefile tells pybabel: the functions that name a sentence, and which arguments hold it."""
 KEPT = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?[rs]")
 """Fields of str.format and of argparse, which a translation keeps as they are."""
@@ -35,16 +34,6 @@ def pseudo(text: str) -> str:
 def latin_words(text: str, allowed: Collection[str] = ()) -> list[str]:
     """Return the words of two or more Latin letters in `text` that are neither names nor allowed, in order."""
     return [word for word in WORD.findall(NAMES.sub(" ", text)) if word not in allowed]
-
-
-class PseudoCatalogue(gettext.NullTranslations):
-    """Looks every sentence up as its pseudo form; for `language.use`."""
-
-    def gettext(self, message: str) -> str:
-        return pseudo(message)
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return pseudo(msgid1 if n == 1 else msgid2)
 
 
 @cache

@@ -37,12 +37,12 @@ TELL_EVERY_S = 1.0
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the actions."""
-    actions = parser.add_subparsers(dest="action", metavar=ACTIONS)
+    add = parser.add_actions(ACTIONS)
     families = tr("{families}, the name of a task, or a repository id", families=", ".join(CHECKPOINTS))
     tasks = [task.name for task in TASKS]
 
-    def action(name: str, text: str, *, model: str | None = None) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=text)
+    def action(name: str, text: str, *, model: str | None = None) -> Parser:
+        added = add(name, text)
         if model is not None:
             added.add_argument("model", metavar="MODEL", nargs=model, help=families)
         added.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("write JSON to stdout"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pipelines.front.language import mark, tr, trn
+from pipelines.front.language import mark, mark_plural, shared_with_libraries, tr
 from skyreels_tui.commands import Command
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.exits import CommandError, Exit
@@ -19,19 +19,9 @@ ARGPARSE_WORDS = (
     mark("expected at least one argument"), mark("invalid choice: %(value)r (choose from %(choices)s)"),
     mark("invalid choice: %(value)r, maybe you meant %(suggestion)r? (choose from %(choices)s)"),
     mark("invalid %(type)s value: %(value)r"), mark("ignored explicit argument %r"),
+    *mark_plural("expected %s argument", "expected %s arguments"),
 )  # fmt: skip
-"""What argparse says in our commands, over the versions of Python that we support."""
-
-
-def _expected(_one: str, _many: str, count: int) -> str:
-    """The one sentence of argparse that has a plural."""
-    return trn("expected %s argument", "expected %s arguments", count)
-
-
-# argparse looks its own words up through these two names. It has no other way in: gettext, behind them, knows the
-# language of the environment alone, and what is set there would reach every program that we start.
-argparse._ = tr  # type: ignore[attr-defined]
-argparse.ngettext = _expected  # type: ignore[attr-defined]
+"""What argparse says in our commands, over the versions of Python that we support: it asks gettext for them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,8 +29,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         self.declared: list[argparse.Action] = []
-        """Every argument and option, in order."""
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        """Every argument and option but --help, in order."""
+        self.actions: dict[str, str] = {}
+        """What each word does that may stand in the first place."""
+        with shared_with_libraries():
+            super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        self.declared.clear()
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         """Take an argument or option."""
@@ -48,13 +42,29 @@ class Parser(argparse.ArgumentParser):
         self.declared.append(action)
         return action
 
+    def add_actions(self, metavar: str) -> Callable[[str, str], Parser]:
+        """Take one of several words in the first place; what is returned adds one with its help and its arguments."""
+        choices = self.add_subparsers(dest="action", metavar=metavar, help=None)
+
+        def add(name: str, text: str) -> Parser:
+            self.actions[name] = text
+            return choices.add_parser(name, help=text, description=text)
+
+        return add
+
+    # The signature is argparse's own.
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse, with argparse's own words in the chosen language."""
+        with shared_with_libraries():
+            return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         raise CommandError(tr("{message} (see {prog} --help)", message=message, prog=self.prog), Exit.REFUSED)
 
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Write a help page or the version: argparse leaves unsaid that stdout did not take it."""
-        output.raw(message)
+    def print_help(self, file: Any = None) -> None:
+        """Write the help page: argparse leaves unsaid that stdout did not take it."""
+        output.raw(self.format_help())
 
     def add_job_ids(self, *, many: bool = True) -> None:
         """Take one job id as `job`, or one or more as `jobs`."""

@@ -52,15 +52,15 @@ def _command(command: Command) -> str:
     parser = Parser(prog=f"skyreels-tui {command.name}")
     importlib.import_module(command.module).configure(parser, command.name)
     lines = [f"- **{command.name}**: {command.summary}"]
-    lines += [f"  - {text}" for action in parser._actions if (text := _action(action))]
+    if parser.actions:
+        lines.append("  - " + "; ".join(f"`{name}` {text}" for name, text in parser.actions.items()))
+    lines += [f"  - {text}" for action in parser.declared if (text := _action(action))]
     return "\n".join(lines)
 
 
 def _action(action: argparse.Action) -> str:
-    if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+    if action.help == argparse.SUPPRESS:
         return ""
-    if isinstance(action, argparse._SubParsersAction):
-        return "; ".join(f"`{choice.dest}` {choice.help}" for choice in action._choices_actions)
     name = ", ".join(f"`{option}`" for option in action.option_strings) or f"`{action.metavar or action.dest}`"
     return f"{name}: {action.help.replace('%%', '%')}" if action.help else name
 

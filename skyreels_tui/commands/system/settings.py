@@ -15,14 +15,14 @@ from skyreels_tui.settings import settings as store
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the options of `settings`."""
-    actions = parser.add_subparsers(dest="action", metavar="list | get | set | path")
-    shown = actions.add_parser("list", help=tr("every setting and its value (the default action)"))
+    add = parser.add_actions("list | get | set | path")
+    shown = add("list", tr("every setting and its value (the default action)"))
     shown.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("write JSON to stdout"))
-    actions.add_parser("get", help=tr("one value")).add_argument("key", metavar="KEY")
-    change = actions.add_parser("set", help=tr("change one value; an empty VALUE removes a table's entry"))
+    add("get", tr("one value")).add_argument("key", metavar="KEY")
+    change = add("set", tr("change one value; an empty VALUE removes a table's entry"))
     change.add_argument("key", metavar="KEY", help=tr("a setting, models.FAMILY or defaults.TASK.FIELD"))
     change.add_argument("value", metavar="VALUE")
-    actions.add_parser("path", help=tr("where the file is"))
+    add("path", tr("where the file is"))
     parser.add_json()
 
 
