@@ -194,3 +194,21 @@ def test_a_private_name_of_a_library_has_one_place():
 )
 def test_a_private_name_is_found(text, found):
     assert len(list(private_names({"skyreels_tui/app/new.py": text}))) == found
+
+
+READERS = {
+    "pipelines/front/documents.py": "what others wrote is read here",
+    "pipelines/parity/golden.py": "a golden notes which of its numbers were looked at",
+}
+"""Who may parse JSON and TOML by the standard library itself, and why."""
+
+
+def test_what_others_wrote_is_read_in_one_place():
+    parses = {"json.loads", "json.load", "tomllib.loads", "tomllib.load"}
+    found = {
+        path
+        for path, text in _ours().items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in parses
+    }
+    assert found == set(READERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 
 DAMAGE_FILE = "damaged-files.json"
@@ -36,7 +37,7 @@ class DamageBook:
 
     def _read(self) -> dict[str, DamageEntry]:
         try:
-            stored = json.loads(self.path.read_text("utf-8"))
+            stored = read_json(self.path.read_text("utf-8"))
             return {path: (int(size), int(at), str(detail)) for path, (size, at, detail) in stored.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}

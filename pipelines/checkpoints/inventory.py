@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pipelines.checkpoints.registry import Component
+from pipelines.front.documents import read_json
 from pipelines.front.language import mark
 
 WEIGHTS = (".safetensors", ".pth", ".bin")
@@ -99,7 +99,7 @@ def _carries(component: Component, path: Path) -> bool:
 
 def _shards(index: Path) -> set[str]:
     try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = read_json(index.read_text(encoding="utf-8"))["weight_map"]
         return {str(name) for name in weight_map.values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # An unreadable index is a damaged download: named as absent, so that it is fetched again.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from pipelines.checkpoints.download.fetch import matches
 from pipelines.checkpoints.inventory import INDEX, inspect
 from pipelines.checkpoints.registry import Component
+from pipelines.front.documents import read_json
 from pipelines.front.language import reason_of, tr
 
 HEADER_LIMIT = 100_000_000
@@ -72,10 +72,10 @@ def content_problem(path: Path) -> str:
         if path.suffix in {".pth", ".bin"}:
             return _archive_problem(path)
         if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
+            read_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         return tr("cannot be read: {why}", why=reason_of(error))
-    except (ValueError, RecursionError):
+    except ValueError:
         return tr("is no valid JSON")
     return ""
 
@@ -88,7 +88,7 @@ def _safetensors_problem(path: Path) -> str:
         if not 2 <= length <= min(size - 8, HEADER_LIMIT):
             return tr("is no safetensors file, or is cut off in its header")
         try:
-            header = json.loads(stream.read(length))
+            header = read_json(stream.read(length))
             ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return tr("its header is damaged")
@@ -99,7 +99,7 @@ def _safetensors_problem(path: Path) -> str:
 
 
 def _index_problem(path: Path) -> str:
-    weight_map = json.loads(path.read_text(encoding="utf-8")).get("weight_map")
+    weight_map = read_json(path.read_text(encoding="utf-8")).get("weight_map")
     return "" if isinstance(weight_map, dict) and weight_map else tr("names no tensors")
 
 

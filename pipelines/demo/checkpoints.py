@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder
 
 _HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ def write_checkpoint(manifest: Path, folder: Path, seed: int = 0) -> Path:
     import torch
     from safetensors.torch import save
 
-    plan = json.loads(manifest.read_text("utf-8"))
+    plan = read_json(manifest.read_text("utf-8"))
     for entry in plan["files"]:
         path = folder / entry["path"]
         make_folder(path.parent)

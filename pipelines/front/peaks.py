@@ -6,6 +6,7 @@ import json
 import statistics
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 
 KEPT = 20
@@ -35,7 +36,7 @@ class PeakBook:
 
     def _read(self) -> dict[str, list[list[int]]]:
         try:
-            stored = json.loads(self.path.read_text("utf-8"))
+            stored = read_json(self.path.read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         if not isinstance(stored, dict):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from functools import lru_cache
 from pathlib import Path
 
 import ftfy
 from tokenizers import Tokenizer
+
+from pipelines.front.documents import read_json
 
 PROMPT_TOKENS = 512
 """Rows of text that the transformers attend to, end token and padding included."""
@@ -38,7 +39,7 @@ def count_tokens(cleaned: str, tokenizer_folder: Path) -> int:
 def _tokenizer(path: Path) -> Tokenizer:
     # The library raises a bare Exception for a damaged file: what can be wrong with it is looked for first.
     text = path.read_text(encoding="utf-8")
-    content = json.loads(text)
+    content = read_json(text)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict) or "vocab" not in content["model"]:
         raise ValueError(f"{path} is no tokenizer")
     return Tokenizer.from_str(text)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr, trn
 
@@ -145,7 +146,7 @@ class Request:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; unknown keys raise ValueError, missing ones take their defaults."""
-        return cls.from_dict(json.loads(text))
+        return cls.from_dict(read_json(text))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

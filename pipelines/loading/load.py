@@ -5,7 +5,6 @@ Knows how tensors are stored, not which model they belong to.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing, OutOfMemory
 from pipelines.front.language import tr
 from pipelines.front.progress import Report, ignore_progress
@@ -47,7 +47,7 @@ def tensor_files(folder: Path) -> list[Path]:
     """Return a folder's safetensors files: those its index names, else all of them. Raises CheckpointMissing."""
     indexes = sorted(folder.glob("*.safetensors.index.json"))
     if indexes:
-        names = sorted(set(json.loads(indexes[0].read_text("utf-8"))["weight_map"].values()))
+        names = sorted(set(read_json(indexes[0].read_text("utf-8"))["weight_map"].values()))
         files = [folder / name for name in names]
     else:
         files = sorted(folder.glob("*.safetensors"))
@@ -62,7 +62,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return a component's config.json. Raises CheckpointMissing when absent or unreadable."""
     path = folder / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = read_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointMissing(
             tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)

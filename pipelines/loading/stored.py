@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import struct
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
 
@@ -71,7 +71,7 @@ def _safetensors(file: Path) -> list[StoredTensor]:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(size - 8, _MAX_HEADER_BYTES):
             raise ValueError(tr("its header is damaged"))
-        header = json.loads(stream.read(length))
+        header = read_json(stream.read(length))
     header.pop("__metadata__", None)
     found = []
     for name, entry in header.items():

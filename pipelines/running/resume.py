@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, put_in_place, write_whole
 from pipelines.front.errors import InputChanged
 
@@ -98,7 +99,7 @@ class WorkDir:
         record = self.path / "inputs.json"
         if not record.exists():
             return
-        for name, digest in json.loads(record.read_text("utf-8")).items():
+        for name, digest in read_json(record.read_text("utf-8")).items():
             path = Path(name)
             if not path.is_file() or _sha256(path) != digest:
                 raise InputChanged(path)
@@ -114,7 +115,7 @@ def _read_snapshot(path: Path) -> Snapshot:
     with safe_open(path, framework="pt") as reader:
         metadata = reader.metadata()
         tensors = {name: reader.get_tensor(name).clone() for name in reader.keys()}  # noqa: SIM118
-    values = json.loads(metadata["values"])
+    values = read_json(metadata["values"])
     return Snapshot(int(metadata["segment"]), int(metadata["step"]), tensors, values)
 
 

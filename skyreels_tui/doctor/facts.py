@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.front.documents import read_json
+
 
 @dataclass(frozen=True, slots=True)
 class TorchFacts:
@@ -158,7 +160,7 @@ def to_json(facts: MachineFacts) -> str:
 
 def from_json(text: str) -> MachineFacts:
     """Read what `to_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
-    values: dict[str, Any] = frozen(json.loads(text))
+    values: dict[str, Any] = frozen(read_json(text))
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
     listed = {"disks": DiskFacts, "models": ModelFacts, "threads": ThreadFacts}
     for key, kind in nested.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
@@ -17,6 +16,7 @@ from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import shelf
+from pipelines.front.documents import read_json
 from pipelines.front.errors import MediaError
 from pipelines.front.host_memory import meminfo
 from pipelines.front.language import reason_of, tr
@@ -101,7 +101,7 @@ def _threads(folders: Folders) -> tuple[ThreadFacts, ...]:
 def _torch() -> TorchFacts:
     text, error = _output([sys.executable, "-m", "skyreels_tui.doctor.torch_probe"], timeout_s=PROBE_S)
     try:
-        values = json.loads(text.splitlines()[-1])
+        values = read_json(text.splitlines()[-1])
     except (ValueError, IndexError):
         return TorchFacts(error=error or tr("importing torch ended the process"))
     return TorchFacts(**frozen(values))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.checkpoints.download.meter import Moved
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
@@ -58,9 +59,9 @@ class TransferFile:
             if path == self._path:
                 continue
             try:
-                content = json.loads(path.read_bytes())
+                content = read_json(path.read_bytes())
                 said, transfers = boot_time_of(content["written"]), list(map(_transfer, content["transfers"]))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 # A file that goes meanwhile, or that another version wrote.
                 said, transfers = strange.get(path, now), []
                 self._strange[path] = said

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.plan import Plan
@@ -78,10 +79,10 @@ def _blend(before: Rates, latest: Rates) -> Rates:
 def _read(path: Path) -> dict[str, Rates]:
     """Read the file; what cannot be used is forgotten, because it is only a memory of speeds."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path.read_text(encoding="utf-8"))
         rates = {key: Rates(**entry) for key, entry in entries.items()}
         return {key: known for key, known in rates.items() if re.fullmatch(_KEY, key) and _is_sound(known)}
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.front.runtime import Output
@@ -94,7 +95,7 @@ class FakeExecutor:
             self._fail(context, script, stage, 0)
             context.report(Progress(stage))
         stored = context.work_dir / "fake.json"
-        done = int(json.loads(stored.read_bytes())["step"]) if stored.exists() else 0
+        done = int(read_json(stored.read_bytes())["step"]) if stored.exists() else 0
         for segment in range(done // script.num_steps, script.num_segments):
             first = max(done - segment * script.num_steps, 0)
             context.report(self._progress(context, script, segment, first))

@@ -107,7 +107,7 @@ class Job:
         request_type = self.task.request_type
         try:
             return request_type.from_json(self.request_json)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise self._unreadable(str(error)) from error
 
     def _unreadable(self, why: str) -> InvalidRequest:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import INPUT_CHANGED
 from pipelines.front.language import mark, tr
 
@@ -102,7 +103,7 @@ class Reason:
         if not text:
             return NONE
         try:
-            values = json.loads(text)
+            values = read_json(text)
             return because(Code(values.pop("code")), **values)
         except (ValueError, KeyError, TypeError, AttributeError):
             return because(Code.WORDS, text=text)

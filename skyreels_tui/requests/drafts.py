@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 
@@ -46,7 +47,7 @@ class Drafts:
 def load_drafts(path: Path) -> Drafts:
     """Read the file; one that is missing or damaged gives empty forms."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path.read_text(encoding="utf-8"))
         forms = {name: Draft(dict(entry["values"]), str(entry["label"])) for name, entry in content["forms"].items()}
         profile = "demo" if content["profile"] == "demo" else "full"
         return Drafts(path, str(content["task"]), profile, forms)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.request import Files, Request, field_specs
@@ -44,7 +45,7 @@ class History:
 
     def _read(self) -> dict[HistoryKind, list[str]]:
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = read_json(self._path.read_text(encoding="utf-8"))
             return {kind: [str(entry) for entry in content.get(kind, ())] for kind in KINDS}
         except (OSError, ValueError, TypeError, AttributeError):
             # It is only a memory of what was typed: a damaged one begins anew.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
@@ -30,7 +31,7 @@ class Presets:
         """Name -> field values, sorted by name; raises PresetsError."""
         path = self._path(task)
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

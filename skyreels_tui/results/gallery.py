@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_new, write_whole
 from pipelines.front.language import tr
 from pipelines.tasks import TASKS
@@ -270,8 +271,8 @@ def _read_sidecar(path: Path) -> Mapping[str, Any]:
         # Not a pipe that somebody has put there since it was looked at, and no more than was agreed.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             text = file.read(RECIPE_BYTES + 1)
-        content = json.loads(text) if len(text) <= RECIPE_BYTES else None
-    except (OSError, ValueError, RecursionError):
+        content = read_json(text) if len(text) <= RECIPE_BYTES else None
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

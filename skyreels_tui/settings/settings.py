@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 from skyreels_tui.settings.themes import theme_files
@@ -140,10 +140,10 @@ def setting_specs() -> Iterator[tuple[str, FieldSpec]]:
 def load(path: Path) -> Loaded:
     """Read settings from `path`; a missing file gives defaults, a wrong value its default and a warning."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Loaded(Settings())
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         # Beyond what TOML forbids: a number of thousands of digits, a list in a thousand lists.
         words = tr("{path} is not readable and was left alone: {error}", path=path, error=error)
         return Loaded(Settings(), (words,), is_readable=False)

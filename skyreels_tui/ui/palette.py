@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 
 from textual.theme import Theme
 
+from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, tr
 from skyreels_tui.settings.themes import DEFAULT, theme_files
 
@@ -49,9 +49,9 @@ def load_theme(name: str) -> Theme:
     entries = theme_files()
     name = name if name in entries else DEFAULT
     try:
-        content = tomllib.loads(entries[name].read_text(encoding="utf-8"))
+        content = read_toml(entries[name].read_text(encoding="utf-8"))
         colours = {key: str(content["colours"][key]) for key in COLOURS}
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise ThemeError(f"themes/{name}.toml: {error}") from error
     variables = {key: str(value) for key, value in content.get("variables", {}).items()}
     return Theme(
@@ -66,7 +66,7 @@ def load_theme(name: str) -> Theme:
 def title_of(name: str) -> str:
     """One line about a palette, for the picker."""
     file = theme_files().get(name)
-    return tr(str(tomllib.loads(file.read_text(encoding="utf-8")).get("title", name))) if file else name
+    return tr(str(read_toml(file.read_text(encoding="utf-8")).get("title", name))) if file else name
 
 
 def _derived(colours: dict[str, str]) -> dict[str, str]:

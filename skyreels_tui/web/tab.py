@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from pipelines.front.documents import read_json
 from skyreels_tui.settings.served import SERVED
 
 PRELUDE = b"__GANGLION__\n"
@@ -90,7 +91,7 @@ class Tab:
                 payload = await process.stdout.readexactly(size)
                 if head[:1] == b"D":
                     await self._socket.send_bytes(payload)
-                elif head[:1] == b"M" and json.loads(payload).get("type") == "exit":
+                elif head[:1] == b"M" and read_json(payload).get("type") == "exit":
                     return
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -167,8 +168,8 @@ def packet_of(text: str) -> bytes | None:
     Raises BadMessage.
     """
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        message = read_json(text)
+    except ValueError as error:
         raise BadMessage from error
     match message:
         case ["stdin", str(typed)]:

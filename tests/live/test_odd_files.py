@@ -36,8 +36,8 @@ def test_a_memory_of_speeds_that_makes_no_sense_is_none(text: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "content",
-    [b"= x", b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000, b"a = 2020-13-45"],
-    ids=["no key", "not UTF-8", "deep", "long number", "date"],
+    [b"= x", b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000, b"a = 0x" + b"f" * 5000, b"a = 2020-13-45"],
+    ids=["no key", "not UTF-8", "deep", "long number", "long hexadecimal number", "date"],
 )
 def test_a_settings_file_that_cannot_be_read_is_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"

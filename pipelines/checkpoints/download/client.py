@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from pipelines.checkpoints.download.errors import DownloadError, Interrupted, nonsense, refusal
+from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 
 SILENCE_S = 10.0
@@ -104,8 +104,8 @@ def listed(url: str, repo_id: str, endpoint: str) -> object:
     if not found:
         raise ended[0]
     try:
-        return json.loads(found[0])
-    except (ValueError, RecursionError) as error:
+        return read_json(found[0])
+    except ValueError as error:
         raise nonsense(endpoint, repo_id, tr("no JSON")) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
@@ -95,7 +96,7 @@ def publish(
         suspect=facts.suspect,
         warnings=(*runtime.warnings, *warnings),
     )
-    sidecar = json.dumps(json.loads(recipe) | {"output": _described(output)}, indent=2, sort_keys=True) + "\n"
+    sidecar = json.dumps(read_json(recipe) | {"output": _described(output)}, indent=2, sort_keys=True) + "\n"
     write_whole(final.with_suffix(".json"), sidecar.encode("ascii"), private=False)
     shutil.rmtree(bench, ignore_errors=True)
     return output
@@ -118,8 +119,8 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     if len(comment) > RECIPE_BYTES:
         return {}
     try:
-        recipe = json.loads(comment.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
+        recipe = read_json(comment.decode("utf-8", "replace"))
+    except ValueError:
         return {}
     return recipe if isinstance(recipe, dict) and RECIPE in recipe else {}
 
@@ -165,7 +166,7 @@ def _own_stem(folder: Path, runtime: Runtime) -> str:
     A job that died after its rename finds its own file again; one that did not takes a free name.
     """
     record = runtime.work_dir / "names.json"
-    stems: dict[str, str] = json.loads(record.read_bytes()) if record.exists() else {}
+    stems: dict[str, str] = read_json(record.read_bytes()) if record.exists() else {}
     wanted = str(folder / runtime.output_stem)
     if wanted not in stems:
         stem, number = runtime.output_stem, 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.progress import Report, ignore_progress
@@ -124,7 +124,7 @@ def _normalizes(folder: Path) -> bool:
     """Whether the waveform is brought to zero mean and unit variance; yes unless the file says no."""
     path = folder / "preprocessor_config.json"
     try:
-        return bool(json.loads(path.read_text("utf-8")).get("do_normalize", True))
+        return bool(read_json(path.read_text("utf-8")).get("do_normalize", True))
     except (OSError, ValueError) as error:
         raise CheckpointMissing(
             tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.models.transformer import attention
 
@@ -88,7 +89,7 @@ def _best_of_three(kernel: str, length: int, num_heads: int, head_dim: int) -> f
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        stored = json.loads(path.read_text("utf-8"))
+        stored = read_json(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}

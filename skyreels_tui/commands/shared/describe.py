@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 from pipelines.front.progress import Stage
 from skyreels_tui.queue.events import JobProgress
@@ -132,7 +132,7 @@ def why_words(job: Job) -> str:
 def _request(job: Job) -> dict[str, Any]:
     """The stored request; one that is no JSON object is shown as the text it is."""
     try:
-        content = json.loads(job.request_json)
-    except (ValueError, RecursionError):
+        content = read_json(job.request_json)
+    except ValueError:
         content = None
     return content if isinstance(content, dict) else {"unreadable": job.request_json[:UNREADABLE_LETTERS]}

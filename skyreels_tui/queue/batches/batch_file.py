@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.documents import read_json
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import reason_of, tr, trn
 from pipelines.front.request import FieldSpec, Files, Flag, Number, Request, field_specs
@@ -101,13 +102,13 @@ def parse_json(text: str) -> list[RawEntry]:
     if text.count(",") > _MOST_COMMAS:
         raise InvalidRequest([_too_many()])
     try:
-        content = json.loads(text)
+        content = read_json(text)
     except json.JSONDecodeError as error:
         message = tr(
             "line {line}, column {column}: {message}", line=error.lineno, column=error.colno, message=error.msg
         )
         raise InvalidRequest([Problem("file", message)]) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         # Numbers of thousands of digits, brackets thousands deep.
         raise InvalidRequest(
             [Problem("file", tr("holds a number too long or lists too deep to be a batch"))]

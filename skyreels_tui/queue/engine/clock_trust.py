@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from skyreels_tui.files.boot_clock import boot_time
@@ -77,10 +78,10 @@ def _tell(off_s: float) -> None:
 def _read(note: Path) -> Moment | None:
     try:
         with note.open("rb") as file:
-            content = json.loads(file.read(NOTE_BYTES))
+            content = read_json(file.read(NOTE_BYTES))
         numbers = float(content["since_boot_s"]), float(content["wall_s"])
         return Moment(str(content["boot"]), *numbers, trusted=content["trusted"] is True)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.progress import PreviewStrip, Progress, Stage
@@ -63,7 +64,7 @@ class LiveFiles:
     def read_threads(self) -> list[tuple[str, float, bool]]:
         """(name, seconds since its last round, late) of each; the one that writes this is late when it is old."""
         try:
-            content = json.loads(self._threads.read_bytes())
+            content = read_json(self._threads.read_bytes())
             old_s = self._now().age_s(boot_time_of(content["written"]))
             if old_s is None:
                 return []
@@ -90,7 +91,7 @@ class LiveFiles:
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""
         try:
-            age_s = self._now().age_s(boot_time_of(json.loads(self._want.read_bytes())))
+            age_s = self._now().age_s(boot_time_of(read_json(self._want.read_bytes())))
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return age_s is not None and age_s < _WANTED_S
@@ -126,14 +127,14 @@ class LiveFiles:
     def read_memory(self) -> EngineMemory | None:
         """What the owner's engine held when it last said so; None when nobody has. Ask whether the owner lives."""
         try:
-            return EngineMemory(**json.loads(self._memory.read_bytes()))
+            return EngineMemory(**read_json(self._memory.read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
 
     def read(self) -> JobProgress | None:
         """The last event written with its times brought up to now, for that may be a whole step ago; or None."""
         try:
-            values = json.loads(self._progress.read_bytes())
+            values = read_json(self._progress.read_bytes())
             age_s = self._now().age_s(boot_time_of(values.pop("written"))) or 0.0
             progress = values.pop("progress")
             progress["stage"] = Stage(progress["stage"])
@@ -154,7 +155,7 @@ def _pack(strip: PreviewStrip) -> bytes:
 
 def _unpack(data: bytes) -> PreviewStrip:
     head, _, rgb = data.partition(b"\n")
-    values = json.loads(head)
+    values = read_json(head)
     return PreviewStrip(values["width"], values["height"], tuple(values["frames"]), rgb)
 
 

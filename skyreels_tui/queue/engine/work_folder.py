@@ -7,6 +7,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.request import Files, field_specs
 from pipelines.running.resume import WorkDir
@@ -25,7 +26,7 @@ def prepare(folder: Path, job: Job) -> bool:
     were computed from.
     """
     origin = folder / _ORIGIN
-    request = json.dumps({"task_type": job.task_type, "request": json.loads(job.request_json)})
+    request = json.dumps({"task_type": job.task_type, "request": read_json(job.request_json)})
     if _has_steps(folder) and origin.exists() and origin.read_text("utf-8") == request:
         WorkDir(folder).check_inputs()
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import unicodedata
@@ -10,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from pipelines.front.documents import read_json
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import Code, Reason, Value, because
@@ -40,7 +40,7 @@ def default_stem(job: Job) -> str:
         began = datetime.fromisoformat(utc_now()).astimezone()
     words = unicodedata.normalize("NFKD", job.label).encode("ascii", "ignore").decode().lower()
     slug = "-".join(re.findall("[a-z0-9]+", words))[:_SLUG_LETTERS].strip("-")
-    seed = f"seed{json.loads(job.request_json).get('seed', 0)}"
+    seed = f"seed{read_json(job.request_json).get('seed', 0)}"
     return "-".join(part for part in (f"{began:%Y%m%d-%H%M%S}", str(job.id), slug, seed) if part)
 
 

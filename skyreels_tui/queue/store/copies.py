@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, new_private_file, put_in_place, write_whole
 from pipelines.front.errors import DiskFull
 from skyreels_tui.queue.store.migrations import APPLICATION_ID
@@ -135,10 +136,10 @@ def remembered(memory: Path | None) -> Identity | None:
         if not stat.S_ISREG(memory.stat().st_mode):
             return None
         with memory.open("rb") as file:
-            content = json.loads(file.read(MEMORY_BYTES))
+            content = read_json(file.read(MEMORY_BYTES))
         known = {name: content[name] for name in ("copies", "last_id", "work")}
         return Identity(str(content["queue"]), **{name: _number(value) for name, value in known.items()})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

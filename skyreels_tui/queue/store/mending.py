@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
+from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 from skyreels_tui.queue.model import FINISHED, JobState
 from skyreels_tui.queue.store.rows import quoted, utc_now
@@ -64,8 +64,8 @@ def _odd_requests(connection: sqlite3.Connection) -> dict[int, str]:
             )
             continue
         try:
-            content = json.loads(text)
+            content = read_json(text)
             types[task_type].from_dict(content if isinstance(content, dict) else {"?": content})
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError):
             odd[int(job_id)] = tr("this row of the queue cannot be read: its request is damaged; delete it")
     return odd
