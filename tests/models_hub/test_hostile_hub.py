@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -398,6 +401,17 @@ def test_an_endpoint_that_is_none(address: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HF_ENDPOINT", address)
     with pytest.raises(DownloadError, match="HF_ENDPOINT is no address of a hub"):
         plan_download(R2V, cache=tmp_path)
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://x]", "http://x:99999"])
+def test_an_endpoint_that_is_none_from_the_start(address: str, tmp_path: Path) -> None:
+    """In a process that has not met the hub's client, which reads the address when it is imported."""
+    done = subprocess.run(
+        [sys.executable, "-m", "skyreels_tui", "models", "download", "r2v"],
+        env={**os.environ, "HF_ENDPOINT": address, "SKYREELS_TUI_HOME": str(tmp_path), "HF_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode and "HF_ENDPOINT is no address of a hub" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_finished_file_that_was_cut_is_fetched_again(hub: FakeHub) -> None:

@@ -43,11 +43,12 @@ def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | No
     The token goes to the endpoint alone. Raises DownloadError in words, NotHere or Interrupted; also for a line
     that breaks while the caller reads.
     """
+    # The client reads the same variable when it is imported, and some addresses are errors of its own then.
+    _check(endpoint)
     # The client takes a moment to import and is needed only to talk to the hub.
     from huggingface_hub import errors, get_token
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # re-exported untyped
 
-    _check(endpoint)
     # Bytes are counted as they arrive: what must first be unpacked could be of any size. The client's own headers
     # would ask the hub for more than a person did, to tell it which program runs.
     sent = {"User-Agent": "skyreels-tui", "Accept-Encoding": "identity", **(headers or {})}

@@ -110,9 +110,12 @@ class DownloadPlan:
 
 def default_endpoint() -> str:
     """Return the address of the hub, by the same variable as Hugging Face tools read."""
-    from huggingface_hub import constants
+    given = os.environ.get("HF_ENDPOINT")
+    if given is None:
+        from huggingface_hub import constants
 
-    return os.environ.get("HF_ENDPOINT", constants.ENDPOINT).rstrip("/")
+        given = constants.ENDPOINT
+    return given.rstrip("/")
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
