@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.requests.planning import known_plan
@@ -59,8 +60,8 @@ class Forecast:
         progress: Callable[[], JobProgress | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._jobs, self._book, self._progress, self._clock = jobs, book, progress, clock
-        self._heard: tuple[JobProgress | None, float] = (None, 0.0)
+        self._jobs, self._book, self._progress = jobs, book, progress
+        self._times = RunningTimes(clock)
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
         self._readings = 0
@@ -112,12 +113,10 @@ class Forecast:
         return tuple(found)
 
     def _left_s(self, running: RunningJob) -> float:
-        progress, now = self._progress(), self._clock()
-        if progress is not self._heard[0]:
-            self._heard = (progress, now)
-        if progress is not None and progress.job_id == running.job.id and progress.left_s is not None:
-            # A step may take minutes: what its last report said goes by meanwhile.
-            return max(0.0, progress.left_s - (now - self._heard[1]))
+        self._times.hear(self._progress())
+        left_s = self._times.left_s(running.job.id)
+        if left_s is not None:
+            return left_s
         if running.plan is None:
             return 0.0
         total = self._book.estimate(running.job.task_type, running.plan).total_s

@@ -15,6 +15,7 @@ from textual.signal import Signal
 
 from pipelines.front import language
 from pipelines.front.language import tr
+from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
@@ -142,6 +143,8 @@ class HubApp(App[None]):
         """How previews are drawn; who runs the app asks the terminal first."""
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
+        self.running_times = RunningTimes()
+        """Of the job that runs, as of now."""
         self.last_sample: Sample | None = None
         self.last_forecast: QueueForecast | None = None
         self._job_seconds: dict[int, float] = {}
@@ -302,6 +305,7 @@ class HubApp(App[None]):
     def on_engine_event(self, message: EngineEvent) -> None:
         """Bring the board up to date, then fan the fact out to its signal."""
         self.board.apply(message.event)
+        self.running_times.hear(self.board.progress)
         match message.event:
             case JobChanged() as event:
                 self.job_changed.publish(event)

@@ -11,6 +11,7 @@ from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.plan import Segment
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
+from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.sample import (
     DiskReading,
@@ -65,6 +66,8 @@ class OnePanel(HubApp):
     def __init__(self, panel: Panel, jobs: tuple[Job, ...] = ()) -> None:
         super().__init__(jobs=lambda: jobs)
         self.panel = panel
+        if isinstance(panel, ProgressPanel):
+            self.running_times = RunningTimes(panel.clock)
 
     def compose(self) -> Any:
         yield self.panel

@@ -38,6 +38,7 @@ from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
+from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.executors.fake import FakeExecutor
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.sample import (
@@ -300,7 +301,6 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             module = importlib.import_module(entry.name)
             if getattr(module, "datetime", None) is datetime:
                 monkeypatch.setattr(module, "datetime", FixedTime)
-    monkeypatch.setattr("skyreels_tui.ui.panels.queue.time", SimpleNamespace(monotonic=lambda: 0.0))
     # The home screen makes its panels without a clock, and the default was bound when the class was made.
     monkeypatch.setitem(LivePanel.__init__.__kwdefaults__, "clock", lambda: 0.0)
     monkeypatch.setattr("skyreels_tui.ui.screens.form.browse.cut_path", lambda path, _: Path(path).name[:4])
@@ -324,13 +324,14 @@ async def open_app(
     )
     services.gpu_name = lambda: "NVIDIA GB10"
     app = (EmptyApp if empty else SceneApp)(services, theme=theme)
+    app.running_times = RunningTimes(lambda: 0.0)
     async with app.run_test(size=size, notifications=True) as pilot:
         session = Session(app, pilot, FakeExecutor())
         await session.until(
             lambda: empty or (app.last_sample is not None and app.last_forecast is not None), "sensors and forecast"
         )
         for panel in app.screen.query(ProgressPanel):
-            panel.clock, panel.wall_clock = (lambda panel=panel: panel._received_s), FixedTime.now  # type: ignore[misc]
+            panel.wall_clock = FixedTime.now  # type: ignore[assignment]
             panel.redraw()
         await quiet(session)
         yield session

@@ -44,7 +44,6 @@ class ProgressPanel(LivePanel):
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self._job: Job | None = None
         self._event: JobProgress | None = None
-        self._received_s = 0.0
         self._details: dict[Stage, str] = {}
         self._queue = QueueForecast()
         self._plan: Plan | None = None
@@ -83,7 +82,7 @@ class ProgressPanel(LivePanel):
         """Keep the newest report and the words of its stage."""
         if self._event is not None and self._event.job_id != event.job_id:
             self._details.clear()
-        self._event, self._received_s = event, self.clock()
+        self._event = event
         if self._job is None or self._job.id != event.job_id:
             board = getattr(self.app, "board", None)
             job = board.get(event.job_id) if board is not None else None
@@ -102,7 +101,7 @@ class ProgressPanel(LivePanel):
         if event is None:
             return stack([Content.assemble(name, "  ", self._ending(job))], width, 1)
         progress = event.progress
-        left = Content(tr("left {time}", time=duration(self._left_s(event))))
+        left = Content(tr("left {time}", time=duration(hub(self).running_times.left_s(event.job_id))))
         speed = Content(_speed(event))
         room = width - name.cell_length - left.cell_length - 4
         # The end matters more than the speed.
@@ -145,12 +144,6 @@ class ProgressPanel(LivePanel):
         if job is None or event is None or event.job_id != job.id or job.state is not JobState.RUNNING:
             return None
         return event
-
-    def _since_s(self) -> float:
-        return max(0.0, self.clock() - self._received_s)
-
-    def _left_s(self, event: JobProgress) -> float | None:
-        return None if event.left_s is None else max(0.0, event.left_s - self._since_s())
 
     def _facts(self, job: Job, width: int) -> list[Content]:
         parts = [job.task_type]
@@ -223,7 +216,7 @@ class ProgressPanel(LivePanel):
             return 0.0
         usual = event.step_seconds[-1]
         left = progress.num_steps - progress.step
-        return min(WITHIN_STEP, self._since_s() / usual) if usual > 0 and left > 0 else 0.0
+        return min(WITHIN_STEP, hub(self).running_times.since_s() / usual) if usual > 0 and left > 0 else 0.0
 
     def _speed_line(self, event: JobProgress, width: int) -> list[Content]:
         speed = _speed(event)
@@ -233,8 +226,9 @@ class ProgressPanel(LivePanel):
         return [Content.assemble(f"{speed}  ", (spark, "$accent"))]
 
     def _times(self, event: JobProgress) -> list[Content]:
-        left = self._left_s(event)
-        parts = [Content(tr("elapsed {time}", time=duration(event.elapsed_s + self._since_s())))]
+        times = hub(self).running_times
+        left = times.left_s(event.job_id)
+        parts = [Content(tr("elapsed {time}", time=duration(times.elapsed_s(event.job_id))))]
         if left is None:
             return [*parts, self.words(tr("time left known after the first step"))]
         now = self.wall_clock()

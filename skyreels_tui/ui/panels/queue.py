@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -38,8 +37,6 @@ class QueuePanel(RowList):
         super().__init__(id=id)
         self._jobs: list[Job] = []
         self._selected_id: int | None = None
-        self._heard_s = 0.0
-        """When the running job reported last: its time goes on between two reports."""
         self._times: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
@@ -50,7 +47,6 @@ class QueuePanel(RowList):
         app.queue_changed.subscribe(self, self._on_queue_changed)
         app.job_progress.subscribe(self, self._on_progress)
         app.forecast.subscribe(self, self._on_forecast)
-        self._heard_s = time.monotonic()
         self.reload()
 
     def reload(self) -> None:
@@ -97,7 +93,6 @@ class QueuePanel(RowList):
         self.reload()
 
     def _on_progress(self, _: JobProgress) -> None:
-        self._heard_s = time.monotonic()
         self.refresh()
 
     def _on_forecast(self, _: QueueForecast) -> None:
@@ -171,10 +166,7 @@ class QueuePanel(RowList):
         app = hub(self)
         match job.state:
             case JobState.RUNNING:
-                progress = app.board.progress
-                if progress is None or progress.left_s is None:
-                    return duration(None)
-                return duration(max(0.0, progress.left_s - (time.monotonic() - self._heard_s)))
+                return duration(app.running_times.left_s(job.id))
             case JobState.DONE:
                 return duration(job.run_seconds)
             case JobState.FAILED | JobState.CANCELLED:

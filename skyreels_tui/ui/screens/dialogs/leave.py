@@ -29,10 +29,9 @@ class LeaveScreen(Dialog[str]):
     def on_mount(self) -> None:
         """Say how much is left; a job that ends meanwhile answers the question."""
         hub(self).job_changed.subscribe(self, self._on_changed)
-        progress = hub(self).board.progress
-        if progress is not None and progress.left_s is not None:
-            left = duration(progress.left_s)
-            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=left)))
+        left_s = hub(self).running_times.left_s(self._job_id)
+        if left_s is not None:
+            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=duration(left_s))))
 
     def _on_changed(self, event: JobChanged) -> None:
         if event.job.id == self._job_id and event.job.state is not JobState.RUNNING and not self._stopping:

@@ -109,8 +109,7 @@ class JobScreen(Screen[None]):
             began = _moment(job.started_at, "%H:%M:%S")
             lines.append(_fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
         if job.state is JobState.RUNNING:
-            progress = hub(self).board.progress
-            left = duration(progress.left_s) if progress is not None else duration(None)
+            left = duration(hub(self).running_times.left_s(job.id))
             lines.append(_fact(tr("stage"), tr("{place}, {time} left", place=_place(job), time=left)))
         if job.finished_at:
             end, spent = _moment(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
