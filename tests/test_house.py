@@ -141,6 +141,46 @@ def test_a_shared_name_is_found(first, second, found):
     assert list(shared_names({"first.py": first, "second.py": second})) == found
 
 
+ENTRY_POINTS = {
+    "main": "a program's start",
+    "configure": "a command declares its options",
+    "run": "a command is carried out",
+    "plan": "a task says what a request takes",
+    "generate": "a family makes a video",
+    "sensor": "a sensor is built from its surroundings",
+}
+"""Names of functions that every member of a kind has, and what each does there."""
+
+
+def shared_functions(files: dict[str, str]) -> dict[str, list[str]]:
+    """Names of public functions that more than one module defines at its top, with those modules."""
+    homes: dict[str, list[str]] = {}
+    for path, text in files.items():
+        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for name in {node.name for node in functions if not _is_private(node.name)}:
+            homes.setdefault(name, []).append(path)
+    return {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in ENTRY_POINTS}
+
+
+def test_a_name_means_one_function():
+    assert shared_functions(_ours()) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ("def free_bytes(): ...", "def free_bytes(folder): ...", ["free_bytes"]),
+        ("def look(): ...", "async def look(): ...", ["look"]),
+        ("def look(): ...", "class Inbox:\n    def look(self): ...", []),
+        ("def _look(): ...", "def _look(): ...", []),
+        ("def look(): ...", "from first import look", []),
+        ("def main(): ...", "def main(): ...", []),
+    ],
+)
+def test_a_shared_function_is_found(first, second, found):
+    assert list(shared_functions({"first.py": first, "second.py": second})) == found
+
+
 PRIVATE = {
     "skyreels_tui/ui/internals.py": "filters, loop and driver of Textual's app",
     "pipelines/models/vae/vae.py": "diffusers decodes frame by frame with caches that it hands to nobody",

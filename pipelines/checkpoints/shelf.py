@@ -75,7 +75,7 @@ def removable(checkpoint: Checkpoint, cache: Path | None = None) -> tuple[tuple[
     return tuple((folder, _bytes_below(folder)) for folder in folders if folder.is_dir())
 
 
-def remove(checkpoint: Checkpoint, cache: Path | None = None) -> int:
+def remove_checkpoint(checkpoint: Checkpoint, cache: Path | None = None) -> int:
     """Delete this checkpoint from the shared cache and return the bytes freed; other models stay untouched."""
     cache = cache or hub_cache()
     freed = 0

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from pipelines.checkpoints.download.fetch import matches
+from pipelines.checkpoints.download.fetch import matches_etag
 from pipelines.checkpoints.inventory import INDEX, inspect
 from pipelines.checkpoints.registry import Component
 from pipelines.front.documents import read_json
@@ -119,4 +119,4 @@ def _archive_problem(path: Path) -> str:
 def _checksum_fits(path: Path, tell: Callable[[int], None]) -> bool:
     """Compare a file of the shared cache with its blob's name; other files have no checksum to compare with."""
     blob = path.resolve()
-    return blob.parent.name != "blobs" or matches(blob, blob.name, tell)
+    return blob.parent.name != "blobs" or matches_etag(blob, blob.name, tell)

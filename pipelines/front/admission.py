@@ -55,7 +55,7 @@ class Decision:
     """What networks may hold while the job runs, so that its work memory fits beside them; None is no limit."""
 
 
-def predict(plan: Plan, load: LoadPlan, device: ComputeDevice) -> dict[Stage, int]:
+def predict_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> dict[Stage, int]:
     """Bytes at the worst moment of each phase that matters, the networks included."""
     factor = CPU_FACTOR if device.on_cpu else 1
     text = plan.text_bytes * factor
@@ -87,7 +87,7 @@ def networks_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> int:
 
 def peak_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> int:
     """The worst of all phases."""
-    return max(predict(plan, load, device).values())
+    return max(predict_bytes(plan, load, device).values())
 
 
 def floor_bytes(wanted: int, total: int) -> int:

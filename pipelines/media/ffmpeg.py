@@ -20,7 +20,7 @@ import ffmpeg
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import reason_of, tr
-from pipelines.media.files import plain
+from pipelines.media.files import plain_line
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,aiff,mp3,flac,aac,amr,"
@@ -76,7 +76,7 @@ def traits() -> Traits:
     raise MediaError(
         tr(
             "no ffmpeg that works found: install the Python package imageio-ffmpeg ({reasons})",
-            reasons=plain("; ".join(reasons), limit=400) or "-",
+            reasons=plain_line("; ".join(reasons), limit=400) or "-",
         )
     )
 
@@ -90,7 +90,7 @@ def trouble_in(folder: Path, program: Path | None = None) -> str:
     with tempfile.TemporaryDirectory(prefix=".try-", dir=folder) as place:
         given, made = Path(place, "given.ppm"), Path(place, "made.mp4")
         given.write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))
-        read = ["-f", "image2pipe", "-c:v", "ppm", "-i", file_name(given)]
+        read = ["-f", "image2pipe", "-c:v", "ppm", "-i", file_argument(given)]
         words = [
             str(program),
             "-v",
@@ -101,7 +101,7 @@ def trouble_in(folder: Path, program: Path | None = None) -> str:
             "libx264",
             "-pix_fmt",
             "yuv420p",
-            file_name(made),
+            file_argument(made),
         ]
         try:
             done = subprocess.run(words, capture_output=True, timeout=20, stdin=subprocess.DEVNULL, check=False)
@@ -165,10 +165,10 @@ def source(path: Path, **options: Any) -> Any:
 
 def file_url(path: Path) -> str:
     """Name a file so that neither a leading '-' nor a ':' in it means anything to ffmpeg."""
-    return file_name(path).translate(_STORED)
+    return file_argument(path).translate(_STORED)
 
 
-def file_name(path: Path) -> str:
+def file_argument(path: Path) -> str:
     """Return the argument that names a file to ffmpeg."""
     return f"file:{path.absolute()}"
 
@@ -330,4 +330,4 @@ def failure(messages: str, timed_out: bool = False) -> str:
     )
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
     spoken = [line for line in lines if line and not line.startswith(skip)]
-    return plain(spoken[-1] if spoken else tr("ffmpeg failed without a word"), limit=160)
+    return plain_line(spoken[-1] if spoken else tr("ffmpeg failed without a word"), limit=160)

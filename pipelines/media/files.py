@@ -19,7 +19,7 @@ T = TypeVar("T")
 _REMEMBERED = 256
 
 
-def plain(text: str, limit: int = 120) -> str:
+def plain_line(text: str, limit: int = 120) -> str:
     """Make foreign text safe to show: printable characters only, one line, at most `limit` of them."""
     line = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
     line = " ".join(line.split())
@@ -29,7 +29,7 @@ def plain(text: str, limit: int = 120) -> str:
 def shown(path: str | Path) -> str:
     """Return a file's name for a message."""
     name = os.fspath(path).rstrip("/").rpartition("/")[2]
-    return plain(name, limit=80) or tr("the path")
+    return plain_line(name, limit=80) or tr("the path")
 
 
 def regular(path: str | Path) -> os.stat_result:

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from pipelines.families.a2v import networks as models
 from pipelines.families.a2v.colors import match_colors, rgb_to_lab
-from pipelines.families.a2v.portrait import crop_picture, fill_crop, to_bytes, to_signed
-from pipelines.families.a2v.windows import SAMPLE_RATE, audio_frames
+from pipelines.families.a2v.portrait import crop_picture, fill_crop, signed_picture, to_bytes
 from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt
 from pipelines.media.read.audio import loudness, normalise_loudness
 from pipelines.models.encoders.audio import load_audio_encoder
@@ -23,7 +22,7 @@ from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.vae.vae import decode_stream, encode_mean, load_vae, normalise
 from pipelines.parity.a2v_runs import replay_run, wav_samples
 from pipelines.parity.a2v_tables import replay_tables
-from pipelines.parity.a2v_transformer import replay_bfloat16, replay_transformer, replay_two_speakers
+from pipelines.parity.a2v_transformer import replay_avatar_transformer, replay_bfloat16, replay_two_speakers
 from pipelines.parity.golden import (
     ABSENT,
     LEVELS,
@@ -38,6 +37,7 @@ from pipelines.parity.golden import (
     number_in,
     same_fields,
 )
+from pipelines.tasks.talking_avatar import SAMPLE_RATE, audio_frames
 
 
 def replay_audio(golden: Golden) -> Iterator[Comparison]:
@@ -106,7 +106,7 @@ def replay_image(golden: Golden) -> Iterator[Comparison]:
         stored = torch.from_numpy(cropped.transpose(2, 0, 1).copy())
         yield exact(f"{case}.cropped", stored, golden.stored(f"{case}.cropped"))
         if f"{case}.normalised" in golden:
-            yield close(f"{case}.normalised", to_signed(cropped), golden[f"{case}.normalised"], 0.0)
+            yield close(f"{case}.normalised", signed_picture(cropped), golden[f"{case}.normalised"], 0.0)
 
     yield from each(golden.data["cases"].items(), compared)
 
@@ -118,7 +118,7 @@ def replay_clip(golden: Golden) -> Iterator[Comparison]:
     numbers = sorted({int(found[1]) for name in golden.tensors if (found := re.match(r"im(\d+)\.", name))})
 
     def compared(index: int) -> Iterator[Comparison]:
-        frame = to_signed(golden[f"im{index}.input"].numpy())[:, :, 0]
+        frame = signed_picture(golden[f"im{index}.input"].numpy())[:, :, 0]
         stages = _clip_stages(encoder, frame)
         for name in (name for name in golden.tensors if name.startswith(f"im{index}.")):
             stage = name.split(".")[1]
@@ -182,7 +182,7 @@ def replay_color(golden: Golden) -> Iterator[Comparison]:
     yield Comparison("uint8 differing", share, f"{most_percent:g} percent", share <= most_percent)
 
 
-def replay_text(golden: Golden) -> Iterator[Comparison]:
+def replay_avatar_text(golden: Golden) -> Iterator[Comparison]:
     """Token ids, masks and text features; what lies beyond the stored rows must be padding and zeros."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     folder = golden.checkpoint()
@@ -207,7 +207,7 @@ def replay_text(golden: Golden) -> Iterator[Comparison]:
         yield exact(f"context {row} beyond the prompt", int(features[0, length:].count_nonzero()), 0)
 
 
-def replay_vae(golden: Golden) -> Iterator[Comparison]:
+def replay_avatar_vae(golden: Golden) -> Iterator[Comparison]:
     """Encoding to normalised latents and decoding to pixels."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     vae = load_vae(golden.checkpoint() / models.VAE_FILE)
@@ -228,9 +228,9 @@ REPLAYERS = (
     Replayer("image", replay_image),
     Replayer("clip", replay_clip),
     Replayer("color", replay_color),
-    Replayer("text", replay_text),
-    Replayer("vae", replay_vae),
-    Replayer("dit", replay_transformer),
+    Replayer("text", replay_avatar_text),
+    Replayer("vae", replay_avatar_vae),
+    Replayer("dit", replay_avatar_transformer),
     Replayer("dit_two_speakers", replay_two_speakers),
     Replayer("dit_bf16", replay_bfloat16),
     Replayer("e2e", replay_run),

@@ -18,10 +18,10 @@ from torch import Tensor
 from pipelines.families.a2v import networks as models
 from pipelines.families.a2v.conditions import mirror_end
 from pipelines.families.a2v.denoising import Avatar, AvatarGuidance, Networks
-from pipelines.families.a2v.portrait import crop_picture, fill_crop, to_signed
+from pipelines.families.a2v.portrait import crop_picture, fill_crop, signed_picture
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, render
-from pipelines.families.a2v.windows import SAMPLE_RATE, WindowPlan, audio_frames
+from pipelines.families.a2v.windows import WindowPlan
 from pipelines.front.shapes import nearest_bucket
 from pipelines.media.read.audio import decode_mono, normalise_loudness
 from pipelines.models.encoders.audio import load_audio_encoder
@@ -30,6 +30,7 @@ from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.vae.vae import load_vae
 from pipelines.parity.golden import ABSENT, LEVELS, PERCENT, Comparison, Golden, absent, close, exact, number_in
 from pipelines.sampling.schedulers import avatar_schedule
+from pipelines.tasks.talking_avatar import SAMPLE_RATE, audio_frames
 
 DEFAULT_NEGATIVE = "(default of the model)"
 LATER_PASS = 3
@@ -153,7 +154,7 @@ def _avatar(golden: Golden) -> tuple[Avatar, Tensor]:
     table = {label: tuple(size) for label, size in args["bucket_table_used_instead_of_the_real_one"].items()}
     height, width, _ = pixels.shape
     crop = fill_crop(height, width, nearest_bucket(table, height, width))
-    picture = to_signed(crop_picture(Image.fromarray(pixels), crop))
+    picture = signed_picture(crop_picture(Image.fromarray(pixels), crop))
     waveform = normalise_loudness(wav_samples(golden["audio"], args["sample_rate"]), SAMPLE_RATE)
     speech_frames = audio_frames(len(waveform))
     plan = WindowPlan(

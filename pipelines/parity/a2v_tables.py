@@ -13,11 +13,9 @@ from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.windows import (
     KEY_FRAME_REPEAT,
     MAX_FRAMES,
-    SAMPLE_RATE,
     SHIFT,
     TARGET_LUFS,
     WindowPlan,
-    audio_frames,
     known_mask,
 )
 from pipelines.front.prompts import PROMPT_TOKENS
@@ -29,8 +27,10 @@ from pipelines.tasks.talking_avatar import (
     MAX_SECONDS,
     MIN_SECONDS,
     MOTION_FRAMES,
+    SAMPLE_RATE,
     WINDOW_FRAMES,
     TalkingAvatar,
+    audio_frames,
 )
 
 FIRST_FRAME_COUNT = 10

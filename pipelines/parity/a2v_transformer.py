@@ -90,7 +90,7 @@ class CallStages:
         return value.repeat(self._latents.shape[2]) if stage == "key_positions" else value
 
 
-def replay_transformer(golden: Golden) -> Iterator[Comparison]:
+def replay_avatar_transformer(golden: Golden) -> Iterator[Comparison]:
     """One call with its stages, and the same call at another time, without sound and without audio attention."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
     network = load_transformer(golden.checkpoint())

@@ -20,8 +20,8 @@ from pipelines.families.v2v.networks import (
 from pipelines.families.v2v.steps import (
     continuing_velocity,
     decode_bytes,
-    draw_noise,
     encode_frames,
+    seeded_noise,
     switching_velocity,
 )
 from pipelines.front.shapes import (
@@ -126,7 +126,7 @@ def _replay_piece(
         yield _bytes_check(golden, name, condition)
     prefix = encode_frames(run.vae, condition)
     yield _latents_check(golden, f"s{index}.prefix_latents", index, prefix)
-    noise = draw_noise(golden.args["seed"], new_latent_frames, *prefix.shape[-2:])
+    noise = seeded_noise(golden.args["seed"], new_latent_frames, *prefix.shape[-2:])
     yield close(f"s{index}.noise", noise[0], golden.stored(f"s{index}.noise"), NOISE_ATOL)
     if f"s{index}.noise" in golden:
         # Processors may differ in a normal number's last bit; what follows starts from the same one.

@@ -17,6 +17,8 @@ from pipelines.tasks.spec import BenchCase, TaskSpec
 WINDOW_FRAMES = 81
 MOTION_FRAMES = 5
 DROPPED_FRAMES = 12
+SAMPLE_RATE = 16000
+"""Samples a second of the sound that the model hears."""
 MIN_SECONDS = 0.4
 MAX_SECONDS = 200.0
 NO_540P = mark("this model was not trained at 540P: choose 480P or 720P")
@@ -97,9 +99,9 @@ def num_windows(num_frames: int) -> int:
     return 1 + math.ceil((num_frames - WINDOW_FRAMES) / step)
 
 
-def audio_frames(num_samples: int, sample_rate: int = 16000) -> int:
-    """Video frames that `num_samples` of sound need, rounded up in the published order of operations."""
-    return math.ceil(num_samples / sample_rate * AVATAR_FPS)
+def audio_frames(num_samples: int) -> int:
+    """Video frames of `num_samples` at 16 kHz; the published order of operations, in double precision."""
+    return math.ceil(num_samples / SAMPLE_RATE * AVATAR_FPS)
 
 
 def plan(request: TalkingAvatar) -> Plan:
@@ -109,7 +111,7 @@ def plan(request: TalkingAvatar) -> Plan:
     image = probe_image(request.input_image[0])
     height, width = nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
     seconds = probe_audio(request.input_audio[0]).duration_s
-    num_frames = min(audio_frames(round(seconds * 16000)), round(MAX_SECONDS * AVATAR_FPS))
+    num_frames = min(audio_frames(round(seconds * SAMPLE_RATE)), round(MAX_SECONDS * AVATAR_FPS))
     latent = PixelShape(height, width, WINDOW_FRAMES).latent
     guided = (request.guidance_scale > 1) + (request.audio_guidance_scale > 1)
     window = Segment(

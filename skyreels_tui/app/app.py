@@ -20,6 +20,7 @@ from skyreels_tui.app.controller import Controller
 from skyreels_tui.app.quitting import Quitting
 from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
+from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.listing import first_page
@@ -353,10 +354,13 @@ class SkyreelsApp(HubApp):
 
     def _machine(self) -> Machine:
         """Memory as last read, disk as it is now."""
-        from skyreels_tui.requests.forms import Machine, free_bytes
+        from skyreels_tui.requests.forms import Machine
 
         memory = self.last_sample.memory if self.last_sample is not None else None
-        return Machine(memory.available_bytes if memory is not None else None, free_bytes(self.services.result_dir))
+        free = None
+        with suppress(OSError):
+            free = free_bytes(self.services.result_dir)
+        return Machine(memory.available_bytes if memory is not None else None, free)
 
     def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""

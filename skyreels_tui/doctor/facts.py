@@ -153,13 +153,13 @@ class MachineFacts:
         return bool(self.gpu.name or self.torch.device)
 
 
-def to_json(facts: MachineFacts) -> str:
+def facts_json(facts: MachineFacts) -> str:
     """Write facts for a file."""
     return json.dumps(dataclasses.asdict(facts), indent=2, sort_keys=True)
 
 
 def from_json(text: str) -> MachineFacts:
-    """Read what `to_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
+    """Read what `facts_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
     values: dict[str, Any] = frozen(read_json(text))
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
     listed = {"disks": DiskFacts, "models": ModelFacts, "threads": ThreadFacts}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -139,11 +140,16 @@ def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
 
 def nearest_existing(path: Path) -> Path:
     """Return `path` or the nearest one above it that is there: a results folder is made at first use."""
-    for one in (path, *path.parents):
+    for one in (path, *path.absolute().parents):
         with suppress(OSError):
             one.stat()
             return one
     return Path("/")
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an ordinary user may still write where `path` is or will be; raises OSError where no disk says it."""
+    return shutil.disk_usage(nearest_existing(path)).free
 
 
 def is_checkout(folder: Path) -> bool:

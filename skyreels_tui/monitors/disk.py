@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from skyreels_tui.files.folders import nearest_existing
 from skyreels_tui.monitors.sample import DiskReading, FileSystem, Read
 from skyreels_tui.monitors.surroundings import Surroundings
 
@@ -72,11 +73,6 @@ def sensor(of: Surroundings) -> Read:
     """Read the folders of the installation."""
     disk = DiskSensor(of.roles, of.jobs_dir, of.models)
     return lambda _: disk.read()
-
-
-def nearest_existing(path: Path) -> Path:
-    """Return `path` or the nearest folder above it that exists: a result folder is made at first use."""
-    return next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
 
 
 def folder_bytes(folder: Path) -> int:

@@ -90,7 +90,7 @@ class Messenger:
         if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
             log.warning("the webhook is no http or https address: nothing was sent")
             return
-        body = json.dumps(facts(notice)).encode()
+        body = json.dumps(notice_facts(notice)).encode()
         headers = {"Content-Type": "application/json", "User-Agent": "skyreels-tui"}
         for attempt in range(TRIES):
             if attempt:
@@ -105,7 +105,7 @@ class Messenger:
                 log.warning("webhook, try %d of %d: %s", attempt + 1, TRIES, error)
 
 
-def facts(notice: Notice) -> dict[str, object]:
+def notice_facts(notice: Notice) -> dict[str, object]:
     """Return what hook and webhook are told."""
     told: dict[str, object] = {"event": notice.kind, "title": notice.title, "text": notice.text}
     job = notice.job
@@ -120,7 +120,7 @@ def facts(notice: Notice) -> dict[str, object]:
 
 def run_hook(command: str, notice: Notice) -> None:
     """Run a command without a shell, with the facts in its environment and as JSON on its input."""
-    told = facts(notice)
+    told = notice_facts(notice)
     job = notice.job
     environ = {
         "SKYREELS_EVENT": notice.kind,

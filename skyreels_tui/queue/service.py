@@ -10,14 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.language import tr
-from skyreels_tui.files.folders import Folders
+from skyreels_tui.files.folders import Folders, free_bytes
 from skyreels_tui.queue.actions import QueueActions
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
-from skyreels_tui.queue.engine.log import EngineLog, LogFollower
+from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
-from skyreels_tui.queue.engine.space import free_bytes
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
@@ -25,6 +24,7 @@ from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.attempts import default_stem
 from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.queue.watching.reports import Reports
 
 __all__ = ["HangUp", "QueueOptions", "QueueService"]
 
@@ -392,8 +392,7 @@ class QueueService:
 
     def _look_around(self) -> None:
         """The watching thread: others' writes, the owner's live files, the lock when it becomes free."""
-        follower = LogFollower(self._log.path)
-        stamp = self._live.stamp()
+        reports = Reports(self._live, self._log.path, self._publish)
         told = ""
         told_at = float("-inf")
         while not self._stop_watching.wait(_LOOK_S):
@@ -402,7 +401,7 @@ class QueueService:
                 told_at = time.monotonic()
                 self._live.write_threads(self.beats.ages())
             try:
-                stamp = self._look(follower, stamp)
+                self._look(reports)
                 told = ""
             except (QueueError, OSError) as error:
                 # It passes, or the next change says so: looked at again, said once.
@@ -411,7 +410,7 @@ class QueueService:
                     self._log.write(tr("watching the queue: {error}", error=error), level="warning")
         self.beats.end("queue-watch")
 
-    def _look(self, follower: LogFollower, stamp: tuple[int, int]) -> tuple[int, int]:
+    def _look(self, reports: Reports) -> None:
         version = self._store.foreign_version()
         if version != self._foreign_version:
             self._foreign_version = version
@@ -419,14 +418,8 @@ class QueueService:
             self._publish(QueueChanged())
             self._wake()
         if self._owner.runner is None:
+            # Before this process takes over: what it writes itself it has published already.
+            reports.look()
             self._owner.take_over()
             self._start_threads()
-            for line in follower.new_lines():
-                self._publish(line)
-            if self._owner.runner is None and self._live.stamp() != stamp:
-                stamp = self._live.stamp()
-                progress = self._live.read()
-                if progress is not None:
-                    self._publish(progress)
         self._status_changed()
-        return stamp

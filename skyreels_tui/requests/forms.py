@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -167,16 +166,6 @@ class Machine:
 
     available_bytes: int | None = None
     free_disk_bytes: int | None = None
-
-
-def free_bytes(folder: Path) -> int | None:
-    """Free bytes of the disk that holds `folder` or its nearest existing parent."""
-    for path in (folder, *folder.absolute().parents):
-        try:
-            return shutil.disk_usage(path).free
-        except OSError:
-            continue
-    return None
 
 
 def estimate_facts(

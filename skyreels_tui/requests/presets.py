@@ -76,7 +76,7 @@ def kept_values(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _known(task, values).items() if value not in ("", (), [], None)}
 
 
-def name_problem(name: str) -> str:
+def preset_name_problem(name: str) -> str:
     """Why a preset cannot have this name, or ''."""
     if not name.strip():
         return tr("Give it a name")

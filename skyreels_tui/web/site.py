@@ -18,7 +18,7 @@ from aiohttp import web
 
 from pipelines.front.language import tr
 from skyreels_tui.web.door import Door
-from skyreels_tui.web.tab import BadMessage, Patience, Tab, cells
+from skyreels_tui.web.tab import BadMessage, Patience, Tab, cell_count
 
 MESSAGE_BYTES = 256 << 10
 """The longest thing that can be pasted at once."""
@@ -157,8 +157,8 @@ class Site:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         try:
-            width = cells(int(request.query.get("width", "80")))
-            height = cells(int(request.query.get("height", "24")))
+            width = cell_count(int(request.query.get("width", "80")))
+            height = cell_count(int(request.query.get("height", "24")))
         except (ValueError, BadMessage):
             raise web.HTTPBadRequest(text="width, height") from None
         if self._tabs >= self._limits.tabs:

@@ -155,7 +155,7 @@ def environment(base: Mapping[str, str], width: int, height: int) -> dict[str, s
     }
 
 
-def cells(value: object) -> int:
+def cell_count(value: object) -> int:
     """A number of columns or lines; raises BadMessage."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= WORST_CELLS:
         raise BadMessage
@@ -175,7 +175,7 @@ def packet_of(text: str) -> bytes | None:
         case ["stdin", str(typed)]:
             return _framed(b"D", typed.encode("utf-8", "replace"))
         case ["resize", {"width": width, "height": height}]:
-            return _packet(b"M", {"type": "resize", "width": cells(width), "height": cells(height)})
+            return _packet(b"M", {"type": "resize", "width": cell_count(width), "height": cell_count(height)})
         case ["focus"] | ["blur"]:
             return _packet(b"M", {"type": message[0]})
         case ["ping", _]:

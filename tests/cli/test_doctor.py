@@ -12,7 +12,15 @@ import pytest
 from skyreels_tui.commands.system.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
 from skyreels_tui.doctor.checks import CheckState, covers, run_checks
-from skyreels_tui.doctor.facts import DiskFacts, GpuFacts, MachineFacts, TerminalFacts, TorchFacts, from_json, to_json
+from skyreels_tui.doctor.facts import (
+    DiskFacts,
+    GpuFacts,
+    MachineFacts,
+    TerminalFacts,
+    TorchFacts,
+    facts_json,
+    from_json,
+)
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
@@ -42,7 +50,7 @@ def test_page_of_a_recorded_machine(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_facts_survive_being_written(name: str) -> None:
-    assert from_json(to_json(machine(name))) == machine(name)
+    assert from_json(facts_json(machine(name))) == machine(name)
 
 
 def test_a_cpu_only_torch_on_a_spark_gets_the_exact_command(cli: Cli) -> None:
@@ -61,7 +69,7 @@ def test_an_ffmpeg_that_cannot_work_in_a_folder_of_ours_is_bad() -> None:
         state is CheckState.BAD and "/home/ana/.local/state: Permission denied" in found and spark.ffmpeg.path in found
     )
     assert why and fix.endswith("-m pip install imageio-ffmpeg")
-    assert from_json(to_json(facts)) == facts
+    assert from_json(facts_json(facts)) == facts
 
 
 def test_a_good_spark_is_exit_0_and_json_has_the_same(cli: Cli) -> None:
@@ -144,7 +152,7 @@ def test_this_machine(home: Path, tmp_path: Path) -> None:
     assert checks["ffmpeg"][0] is CheckState.OK
     assert checks["disk: results"][0] is CheckState.OK
     assert facts.memory_bytes > facts.available_bytes > 0
-    assert from_json(to_json(facts)) == facts
+    assert from_json(facts_json(facts)) == facts
 
 
 TRACEBACK = """Traceback (most recent call last):

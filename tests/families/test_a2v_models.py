@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.families.a2v.networks import AUDIO_FOLDER, IMAGE_FILE, load_transformer, transformer_config
+from pipelines.families.a2v.networks import AUDIO_FOLDER, IMAGE_FILE, avatar_config, load_transformer
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.loading.keymap import WAN_TRANSFORMER
 from pipelines.models.encoders.audio import WAV2VEC2, load_audio_encoder
@@ -41,7 +41,7 @@ def test_the_released_transformer_has_our_networks_tensors(tmp_path):
     stored = table_of("diffusion transformer")
     (tmp_path / "config.json").write_text('{"_class_name": "WanModel", "text_len": 512}')
     with torch.device("meta"):
-        network = SkyReelsTransformer(**transformer_config(tmp_path, stored))
+        network = SkyReelsTransformer(**avatar_config(tmp_path, stored))
     assert len(stored) == 1633
     renamed = {new: shape for name, shape in stored.items() for new in WAN_TRANSFORMER.rename(name)}
     assert renamed == tensors_of(network)

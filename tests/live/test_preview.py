@@ -13,7 +13,7 @@ from pipelines.sampling.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, 
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.ui.drawing.pictures import choose_drawing, pictures
 from skyreels_tui.ui.hub import HubApp
-from skyreels_tui.ui.panels.preview import PreviewPanel, arrange, draw_strip, fit, resize
+from skyreels_tui.ui.panels.preview import PreviewPanel, arrange, draw_strip, fit_strip, resize
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 200, 40)]
 
@@ -111,7 +111,7 @@ def test_scaling_averages() -> None:
     assert (resize(picture, 2, 2)[:, 0, 0] == (200, 0)).all()
     assert resize(picture, 1, 1)[0, 0, 0] == 100
     assert resize(picture, 8, 8).shape == (8, 8, 3)
-    assert fit(68, 120, 8, 14) == (6, 14)
+    assert fit_strip(68, 120, 8, 14) == (6, 14)
 
 
 def test_cells_unless_the_terminal_may_show_pictures() -> None:

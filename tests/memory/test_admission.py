@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.front.admission import ComputeDevice, Memory, admit, allocator_share, floor_bytes, next_leaner, predict
+from pipelines.front.admission import (
+    ComputeDevice,
+    Memory,
+    admit,
+    allocator_share,
+    floor_bytes,
+    next_leaner,
+    predict_bytes,
+)
 from pipelines.front.host_memory import host_memory, meminfo
 from pipelines.front.memory import LoadPlan, leaner_plans, requested_plan
 from pipelines.front.peaks import PeakBook
@@ -108,7 +116,7 @@ def test_measured_peaks_correct_the_prediction(plan, tmp_path):
 def test_each_rung_of_the_ladder_takes_no_more(plan, place):
     load, peaks, names = LoadPlan(), [], []
     while load is not None:
-        peaks.append(max(predict(plan, load, place).values()))
+        peaks.append(max(predict_bytes(plan, load, place).values()))
         names.append(load.words[-1] if load.words else "")
         load = next_leaner(load, place)
     assert peaks == sorted(peaks, reverse=True)
@@ -117,10 +125,10 @@ def test_each_rung_of_the_ladder_takes_no_more(plan, place):
 
 
 def test_every_phase_has_a_figure(plan):
-    phases = predict(plan, LoadPlan(), SPARK)
+    phases = predict_bytes(plan, LoadPlan(), SPARK)
     assert set(phases) == {Stage.TEXT, Stage.CONDITION, Stage.DENOISE, Stage.DECODE}
     assert phases[Stage.DENOISE] > plan.weights_bytes + plan.denoise_bytes
-    exact = predict(plan, LoadPlan(exact_decode=True), SPARK)
+    exact = predict_bytes(plan, LoadPlan(exact_decode=True), SPARK)
     assert exact[Stage.DECODE] > phases[Stage.DECODE]
 
 

@@ -470,7 +470,7 @@ async def test_nothing_is_cut_while_four_files_are_on_their_way(start, hub, size
 
 def test_folders_are_never_links_out_of_the_repository(tmp_path: Path) -> None:
     """Deleting follows no link: bytes outside the model's folder are not ours."""
-    from pipelines.checkpoints.shelf import remove
+    from pipelines.checkpoints.shelf import remove_checkpoint
 
     outside = tmp_path / "outside"
     outside.write_bytes(b"x")
@@ -478,6 +478,6 @@ def test_folders_are_never_links_out_of_the_repository(tmp_path: Path) -> None:
     repo.mkdir(parents=True)
     (repo / "link").symlink_to(outside)
     (repo / "dir").symlink_to(tmp_path)
-    remove(CHECKPOINTS["r2v"], tmp_path / "cache")
+    remove_checkpoint(CHECKPOINTS["r2v"], tmp_path / "cache")
     assert outside.read_bytes() == b"x"
     assert not repo.exists()

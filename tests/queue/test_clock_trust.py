@@ -13,7 +13,7 @@ import pytest
 
 from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.engine import sweep
-from skyreels_tui.queue.engine.clock_trust import Moment, look, may_be_trusted
+from skyreels_tui.queue.engine.clock_trust import Moment, may_be_trusted, read_clocks
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import entry
@@ -89,7 +89,7 @@ def test_a_note_that_cannot_be_read_is_written_anew(tmp_path, text):
 
 
 def test_this_machine_tells_its_boot_and_its_time_since():
-    one, two = look(), look()
+    one, two = read_clocks(), read_clocks()
     assert one.boot == two.boot and 0 < one.since_boot_s <= two.since_boot_s
 
 
@@ -97,7 +97,7 @@ def test_this_machine_tells_its_boot_and_its_time_since():
 def test_steps_of_a_failed_job_and_fetched_files_outlive_a_jump(folders, jumped):
     """Both look months old; whether that is so, only the note of an hour ago can tell."""
     note = folders.state / sweep.CLOCK_NOTE
-    real = look()
+    real = read_clocks()
     noted = replace(real, since_boot_s=real.since_boot_s - 10, wall_s=real.wall_s - 10 - (90 * DAY if jumped else 0))
     folders.create()
     assert may_be_trusted(note, lambda: noted)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from skyreels_tui.doctor.checks import CheckState, check_threads
-from skyreels_tui.doctor.facts import ThreadFacts, from_json, to_json
+from skyreels_tui.doctor.facts import ThreadFacts, facts_json, from_json
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
@@ -88,4 +88,4 @@ def test_the_doctor_names_late_threads(path):
     assert [check.state for check in check_threads(replace(facts, threads=(fine,)))] == [CheckState.OK]
     [check] = check_threads(replace(facts, threads=(fine, late)))
     assert check.state is CheckState.WARN and "inbox" in check.found and "95" in check.found and check.why
-    assert from_json(to_json(replace(facts, threads=(fine, late)))).threads == (fine, late)
+    assert from_json(facts_json(replace(facts, threads=(fine, late)))).threads == (fine, late)

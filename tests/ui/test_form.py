@@ -316,7 +316,7 @@ async def test_the_facts_of_a_video_and_the_estimate_stay_whole_at_80_columns(st
         await s.press("f3")
         await s.until(lambda: getattr(s.app.screen, "form_task", None).name == "single_shot_extension")
         await fill(s, input_video=(str(SAMPLES / "clip.mp4"),), prompt="on")
-        facts = media_facts.facts(str(SAMPLES / "clip.mp4"), "video").words
+        facts = media_facts.read_facts(str(SAMPLES / "clip.mp4"), "video").words
         await s.shows(facts)
         await s.shows("132 frames (5.5 s)")
         estimate = [line for line in s.text.splitlines()[-5:] if " · " in line or "disk " in line]

@@ -9,7 +9,7 @@ from textual import events
 
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.requests.history import MOST, History
-from skyreels_tui.requests.presets import Presets, PresetsError, name_problem
+from skyreels_tui.requests.presets import Presets, PresetsError, preset_name_problem
 from skyreels_tui.settings.settings import load
 from skyreels_tui.ui.keys import HISTORY, PRESETS, SEEDS
 from skyreels_tui.ui.screens.form.form import FormScreen
@@ -129,7 +129,7 @@ def test_presets_hold_any_text_and_drop_foreign_fields(tmp_path):
     Presets(tmp_path).save(R2V, "❄ ÿ", values)
     kept = Presets(tmp_path).get(R2V, "❄ ÿ")
     assert kept == {"prompt": values["prompt"], "ref_imgs": ["/x/\udcff.png"], "seed": 0, "offload": False}
-    assert [bool(name_problem(name)) for name in ("a", "", " ", "x" * 61, "a\x1b[m", "a\u202e")] == [
+    assert [bool(preset_name_problem(name)) for name in ("a", "", " ", "x" * 61, "a\x1b[m", "a\u202e")] == [
         False, True, True, True, True, True,
     ]  # fmt: skip
 

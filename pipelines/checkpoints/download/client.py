@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pipelines.checkpoints.download.errors import DownloadError, Interrupted, nonsense, refusal
+from pipelines.checkpoints.download.errors import DownloadError, Interrupted, hub_refusal, nonsense
 from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 
@@ -69,7 +69,7 @@ def asked(url: str, repo_id: str, endpoint: str, headers: Mapping[str, str] | No
             else:
                 raise nonsense(endpoint, repo_id, tr("passed on without an end"))
             if answer.status_code not in (200, 206):
-                raise refusal(repo_id, endpoint, answer.status_code, answer.headers.get("X-Error-Code", ""))
+                raise hub_refusal(repo_id, endpoint, answer.status_code, answer.headers.get("X-Error-Code", ""))
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise nonsense(endpoint, repo_id, tr("packed, though it was asked not to be"))
             yield answer

@@ -39,7 +39,7 @@ def disk_error(error: OSError, path: Path) -> DownloadError:
     return DownloadError(tr("{path} cannot be written: {why}", path=path, why=reason_of(error)))
 
 
-def refusal(repo_id: str, endpoint: str, status: int, code: str) -> DownloadError:
+def hub_refusal(repo_id: str, endpoint: str, status: int, code: str) -> DownloadError:
     """Say why the hub refused: its HTTP status, and the word that it sends as `X-Error-Code`, or ''."""
     if code == "GatedRepo":
         page = f"{endpoint}/{repo_id}"

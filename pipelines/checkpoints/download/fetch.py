@@ -231,7 +231,7 @@ class _Fetcher:
         """Compare size and checksum with the hub's; a damaged file is removed."""
         self._meter.check(file.path)
         os.fsync(stream.fileno())
-        if part.stat().st_size == file.num_bytes and matches(part, file.etag, lambda _: self._go_on()):
+        if part.stat().st_size == file.num_bytes and matches_etag(part, file.etag, lambda _: self._go_on()):
             return
         part.unlink()
         raise DownloadError(tr("{file} arrived damaged and was removed: fetch it again", file=file.path))
@@ -260,7 +260,7 @@ def _locked(part: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def matches(path: Path, etag: str, tell: Callable[[int], None] | None = None) -> bool:
+def matches_etag(path: Path, etag: str, tell: Callable[[int], None] | None = None) -> bool:
     """True when the file's checksum is `etag`: a sha256, or a git object id; other etags prove nothing.
 
     `tell(bytes)` hears what was read and may raise to stop.

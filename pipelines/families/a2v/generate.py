@@ -14,16 +14,14 @@ from torch import Tensor
 from pipelines.families.a2v.conditions import mirror_end
 from pipelines.families.a2v.denoising import Avatar, AvatarGuidance
 from pipelines.families.a2v.networks import AvatarModels
-from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, to_signed
+from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, signed_picture
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, WritePiece, render
 from pipelines.families.a2v.windows import (
     MAX_FRAMES,
-    SAMPLE_RATE,
     SHIFT,
     TARGET_LUFS,
     WindowPlan,
-    audio_frames,
 )
 from pipelines.front.errors import InvalidRequest, MediaError
 from pipelines.front.language import tr
@@ -40,7 +38,7 @@ from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.sampling.schedulers import avatar_schedule
 from pipelines.tasks import task_of
-from pipelines.tasks.talking_avatar import MIN_SECONDS, TalkingAvatar
+from pipelines.tasks.talking_avatar import MIN_SECONDS, SAMPLE_RATE, TalkingAvatar, audio_frames
 
 LOUD_GAIN_DB = 30.0
 """A recording that must be raised by more is warned about: its noise is raised too."""
@@ -157,7 +155,7 @@ def read_portrait(path: str, resolution: str) -> Portrait:
                 height=target[0],
             )
         )
-    return Portrait(to_signed(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
+    return Portrait(signed_picture(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
 
 
 def read_voice(path: str) -> Voice:

@@ -47,7 +47,7 @@ RELEASED_OPTIONS: Mapping[str, Any] = {
 """What a key means that config.json lacks; all other sizes are read off the tensors."""
 
 
-def transformer_config(folder: Path, shapes: Shapes) -> dict[str, Any]:
+def avatar_config(folder: Path, shapes: Shapes) -> dict[str, Any]:
     """Options of the network at the root of a checkpoint folder. Raises CheckpointMissing for another model's."""
     stored = {**RELEASED_OPTIONS, **read_config(folder)}
     for name in ("model_type", "norm_input_visual", "norm_output_audio"):
@@ -65,7 +65,7 @@ def transformer_config(folder: Path, shapes: Shapes) -> dict[str, Any]:
     return original_config(stored, shapes)
 
 
-load_transformer = partial(load_any_transformer, config_of=transformer_config)
+load_transformer = partial(load_any_transformer, config_of=avatar_config)
 """Load the transformer at the root of a checkpoint folder, in any number of files."""
 
 LAYOUT = Layout(VAE_FILE, TEXT_FILE, TOKENIZER_FOLDER, load_transformer)

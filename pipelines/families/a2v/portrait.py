@@ -46,7 +46,7 @@ def crop_picture(image: Image.Image, crop: Crop) -> np.ndarray:
     return scaled[crop.top : crop.top + crop.target[0], crop.left : crop.left + crop.target[1]]
 
 
-def to_signed(pixels: np.ndarray) -> Tensor:
+def signed_picture(pixels: np.ndarray) -> Tensor:
     """Turn uint8 [H, W, 3] into float32 [1, 3, 1, H, W] in -1..1."""
     channels_first = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     return (channels_first.float() / 255 - 0.5)[None, :, None] * 2

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pipelines.front.shapes import AVATAR_FPS, TEMPORAL_STRIDE
 from pipelines.tasks.talking_avatar import DROPPED_FRAMES, MAX_SECONDS, MOTION_FRAMES, WINDOW_FRAMES
 
-SAMPLE_RATE = 16000
 TARGET_LUFS = -23.0
 MAX_FRAMES = round(MAX_SECONDS * AVATAR_FPS)
 SHIFT = 11.0
@@ -101,11 +100,6 @@ class WindowPlan:
         yield self.latent_frames
         if index > 1:
             yield from [self.motion_latent_frames] * (num_steps + 1)
-
-
-def audio_frames(num_samples: int) -> int:
-    """Video frames of `num_samples` at 16 kHz; the model's order of operations, in double precision."""
-    return math.ceil(num_samples / SAMPLE_RATE * AVATAR_FPS)
 
 
 def known_mask(window_frames: int, known_frames: int, tail_frames: int) -> list[list[int]]:

@@ -19,8 +19,8 @@ from pipelines.families.v2v.networks import LAYOUT, SHOT_SWITCHING_FOLDER, SINGL
 from pipelines.families.v2v.steps import (
     continuing_velocity,
     decode_bytes,
-    draw_noise,
     encode_frames,
+    seeded_noise,
     switching_velocity,
 )
 from pipelines.front.errors import InvalidRequest
@@ -140,7 +140,7 @@ def extend(
             frames = carried_frames(stored) if stored else source_frames(request)
             with models.vae() as vae:
                 condition = encode_frames(vae, frames)
-            latents = draw_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
+            latents = seeded_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
 
         # 4a. Denoise.
         if scheduler.step_index < request.num_inference_steps:

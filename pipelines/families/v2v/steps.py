@@ -41,7 +41,7 @@ def decode_bytes(
             yield truncate_to_bytes(pixels)
 
 
-def draw_noise(seed: int, num_latent_frames: int, height: int, width: int) -> Tensor:
+def seeded_noise(seed: int, num_latent_frames: int, height: int, width: int) -> Tensor:
     """Noise [1, 16, n, height, width] of latent size from a fresh generator.
 
     It is drawn on the CPU, so that a seed means the same on every machine.

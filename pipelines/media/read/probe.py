@@ -24,7 +24,7 @@ from pipelines.media.read.headers import (
 )
 from pipelines.media.read.images import UNREADABLE, open_image, reason_for, upright_size
 from pipelines.media.read.kinds import is_protected, other_file, other_picture
-from pipelines.media.read.tracks import DAMAGE, choose, playing_order
+from pipelines.media.read.tracks import DAMAGE, choose_track, playing_order
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.6, 1.1, 3.5
 """Together below the 5 seconds within which every file is accepted or refused."""
@@ -245,7 +245,7 @@ def _estimate(duration_s: float, rate: float) -> _Timing:
 def _probe_audio(path: Path) -> AudioInfo:
     name = shown(path)
     _refuse_protected(path)
-    heard, late_s = choose(path, SOUND_MEASURED_S, SOUND_LIMIT_S)
+    heard, late_s = choose_track(path, SOUND_MEASURED_S, SOUND_LIMIT_S)
     if not heard.num_samples:
         raise MediaError(f"{name}: {_no_sound(path, heard.messages, heard.timed_out)}")
     if heard.timed_out:

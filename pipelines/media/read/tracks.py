@@ -119,7 +119,7 @@ def listen(path: Path, track: int, late_s: float, seconds: float, time_limit_s: 
     return heard
 
 
-def choose(path: Path, seconds: float, time_limit_s: float) -> tuple[Heard, float]:
+def choose_track(path: Path, seconds: float, time_limit_s: float) -> tuple[Heard, float]:
     """Return the track that a person hears and how late it starts: the player's choice unless it is silent."""
     until = time.monotonic() + time_limit_s
     first = listen(path, 0, 0.0, seconds, time_limit_s)

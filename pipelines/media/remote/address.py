@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.media.files import plain
+from pipelines.media.files import plain_line
 
 Media = Literal["image", "video", "audio"]
 """What a file is read as."""
@@ -28,7 +28,7 @@ def is_address(text: str) -> bool:
 def host_of(address: str) -> str:
     """The server's name, safe to show: never a name, a password or a query."""
     try:
-        return plain(urlsplit(address.strip()).hostname or "", limit=60) or "?"
+        return plain_line(urlsplit(address.strip()).hostname or "", limit=60) or "?"
     except ValueError:
         return "?"
 

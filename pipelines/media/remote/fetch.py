@@ -22,7 +22,7 @@ from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.sizes import size
-from pipelines.media.files import need_room, plain
+from pipelines.media.files import need_room, plain_line
 from pipelines.media.read import probe
 from pipelines.media.remote.address import PART_PREFIX, PART_SUFFIX, Media, encoded, host_of, kept_name
 from pipelines.media.remote.link import open_link
@@ -93,11 +93,11 @@ def _words(host: str, error: Exception, silence_s: float) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return tr("{host}: the server refuses the connection", host=host)
     if isinstance(cause, ssl.SSLError):
-        reason = plain(getattr(cause, "verify_message", "") or cause.reason or "", 80)
+        reason = plain_line(getattr(cause, "verify_message", "") or cause.reason or "", 80)
         return tr("{host}: no safe connection: {reason}", host=host, reason=reason)
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return tr("{host}: the disk is full", host=host)
-    reason = plain(tr(getattr(cause, "strerror", None) or type(cause).__name__), 80)
+    reason = plain_line(tr(getattr(cause, "strerror", None) or type(cause).__name__), 80)
     return tr("{host}: the connection broke: {reason}", host=host, reason=reason)
 
 

@@ -16,7 +16,7 @@ from pipelines.front.language import tr
 from pipelines.front.request import Request
 from pipelines.front.runtime import Output, Runtime
 from pipelines.media.ffmpeg import run, source, traits
-from pipelines.media.files import need_room, plain, shown
+from pipelines.media.files import need_room, plain_line, shown
 from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.write.mux import Sound, join_by_copy
@@ -209,7 +209,7 @@ def _verify(path: Path, facts: VideoFacts, num_frames: int, fps: float, with_sou
 
 def _title(task: str, request: Request) -> str:
     label = "demo (noise from random weights): " if request.profile == "demo" else ""
-    return plain(f"{label}{task.replace('_', ' ')}: {request.prompt}", limit=160)
+    return plain_line(f"{label}{task.replace('_', ' ')}: {request.prompt}", limit=160)
 
 
 def _described(output: Output) -> dict[str, Any]:

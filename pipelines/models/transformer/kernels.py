@@ -138,7 +138,7 @@ def residual_norm(
     return summed, out
 
 
-def rms_norm_rope(
+def fused_rms_norm_rope(
     x: torch.Tensor,
     weight: torch.Tensor,
     rope: tuple[torch.Tensor, torch.Tensor] | None,

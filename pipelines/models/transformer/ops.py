@@ -76,7 +76,7 @@ def rms_norm_rope(
     """
     if kernels := fused_kernels(x):
         rope = None if cos is None or sin is None else (cos, sin)
-        return kernels.rms_norm_rope(x, weight, rope, eps, num_heads, parts)
+        return kernels.fused_rms_norm_rope(x, weight, rope, eps, num_heads, parts)
     value = x.float()
     value = value * torch.rsqrt(value.square().mean(-1, keepdim=True) + eps) * weight.float()
     heads = value.unflatten(-1, (num_heads, -1))  # [B, L, H, D / H]

@@ -11,7 +11,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.fetching import fetch_inputs
-from skyreels_tui.commands.shared.fields import add_task_options, build_request
+from skyreels_tui.commands.shared.fields import add_task_options, asked_request
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests.presets import Presets
@@ -45,7 +45,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -> Job:
     """Queue what the options ask for; raises CommandError or InvalidRequest with nothing queued."""
-    task, request = build_request(args, context.settings, Presets(context.folders.presets))
+    task, request = asked_request(args, context.settings, Presets(context.folders.presets))
     if unusable := model_problems(request, context.settings.models.get(task.family, "")):
         raise InvalidRequest(unusable)
     request = fetch_inputs(request, context.folders.downloads)

@@ -9,7 +9,7 @@ from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import job_data, state_words
+from skyreels_tui.commands.shared.describe import job_data, job_state_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.actions import QueueActions
@@ -66,5 +66,5 @@ def _words(name: str, job: Job) -> str:
     if name == "delete":
         return tr("deleted; undo: skyreels-tui undelete {id}", id=job.id)
     if job.retry_of is not None and name == "retry":
-        return tr("{state}: retries {id}", state=state_words(job), id=job.retry_of)
-    return state_words(job)
+        return tr("{state}: retries {id}", state=job_state_words(job), id=job.retry_of)
+    return job_state_words(job)

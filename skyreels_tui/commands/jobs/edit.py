@@ -7,7 +7,7 @@ import argparse
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import job_data, state_words
+from skyreels_tui.commands.shared.describe import job_data, job_state_words
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.fetching import fetch_inputs
 from skyreels_tui.commands.shared.fields import add_task_options, change_request, given_fields
@@ -35,7 +35,7 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
         output.data([job_data(job) for job in jobs])
     else:
         for job in jobs:
-            output.line(f"{job.id} {state_words(job)}" if name == "edit" else str(job.id))
+            output.line(f"{job.id} {job_state_words(job)}" if name == "edit" else str(job.id))
     return Exit.OK
 
 

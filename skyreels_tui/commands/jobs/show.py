@@ -8,7 +8,7 @@ import json
 from pipelines.front.language import tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.describe import job_data, state_words, why_words
+from skyreels_tui.commands.shared.describe import job_data, job_state_words, why_words
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import FINISHED, Job, JobState
@@ -76,7 +76,7 @@ def _row(job: Job) -> tuple[str, ...]:
     time = duration(job.run_seconds) if job.run_seconds else "-"
     return (
         str(job.id),
-        state_words(job),
+        job_state_words(job),
         job.short,
         job.label,
         time,

@@ -16,7 +16,7 @@ from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.inventory import PRESENCE_WORDS
 from pipelines.checkpoints.locate import as_folder, hub_cache
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
-from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove, remove_damaged, shelf
+from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
 from pipelines.front.language import tr, trn
 from pipelines.tasks import TASKS
@@ -342,7 +342,7 @@ def _purge(args: argparse.Namespace, _context: Context) -> int:
         output.note(f"{size(num_bytes)}  {folder}")
     if not args.yes and not output.confirm(tr("Remove this for good?")):
         raise CommandError(tr("nothing was removed; --yes removes without a question"), Exit.CANCELLED)
-    freed = remove(checkpoint)
+    freed = remove_checkpoint(checkpoint)
     output.note(tr("{size} freed", size=size(freed)))
     if args.json:
         output.data({"model": checkpoint.family, "freed_bytes": freed})

@@ -110,7 +110,7 @@ def progress_words(event: JobProgress) -> str:
     return " ".join(parts)
 
 
-def state_words(job: Job) -> str:
+def job_state_words(job: Job) -> str:
     """Return a job's state with what belongs to it: 'running 5/8', 'done?' for a suspect result."""
     if job.state in (JobState.RUNNING, JobState.INTERRUPTED) and job.num_steps:
         return f"{tr(job.state)} {job.step}/{job.num_steps}"
@@ -120,7 +120,7 @@ def state_words(job: Job) -> str:
 def job_line(job: Job) -> str:
     """Return 'job 3 line-02: failed: disk full' or 'job 3 line-02: done: PATH'."""
     rest = job.output if job.state is JobState.DONE else why_words(job)
-    line = tr("job {id} {label}: {state}", id=job.id, label=job.label, state=state_words(job))
+    line = tr("job {id} {label}: {state}", id=job.id, label=job.label, state=job_state_words(job))
     return f"{line}: {rest}" if rest else line
 
 

@@ -65,7 +65,7 @@ def given_fields(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def build_request(args: argparse.Namespace, settings: Settings, presets: Presets) -> tuple[TaskSpec, Request]:
+def asked_request(args: argparse.Namespace, settings: Settings, presets: Presets) -> tuple[TaskSpec, Request]:
     """Make the request that the options ask for, unchecked; raises CommandError for what fits no field."""
     given = given_fields(args)
     task = _task(args.task_type, given)

@@ -19,7 +19,7 @@ from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.doctor.bundle import make_bundle
 from skyreels_tui.doctor.checks import Check, CheckState, run_checks
-from skyreels_tui.doctor.facts import MachineFacts, from_json, to_json
+from skyreels_tui.doctor.facts import MachineFacts, facts_json, from_json
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 
@@ -42,7 +42,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     facts = _facts(args, context)
     checks = run_checks(facts)
     if args.record:
-        _write(Path(args.record), to_json(facts) + "\n")
+        _write(Path(args.record), facts_json(facts) + "\n")
     if args.bundle is not None:
         path = Path(args.bundle or f"skyreels-tui-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
         settings = dataclasses.asdict(context.settings)

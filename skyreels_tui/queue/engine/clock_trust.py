@@ -39,13 +39,13 @@ class Moment:
     """False after a jump between two boots, until a later boot agrees."""
 
 
-def look() -> Moment:
+def read_clocks() -> Moment:
     """Read the clocks of this machine."""
     now = boot_time()
     return Moment(now.boot, now.seconds, time.time())
 
 
-def may_be_trusted(note: Path, now: Callable[[], Moment] = look) -> bool:
+def may_be_trusted(note: Path, now: Callable[[], Moment] = read_clocks) -> bool:
     """Compare the wall clock with what `note` says of the last time, and note it; False while it cannot be right."""
     moment, last = now(), _read(note)
     if last is None:

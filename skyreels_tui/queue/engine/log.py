@@ -10,6 +10,9 @@ from skyreels_tui.files.app_log import QuietFile
 from skyreels_tui.queue.events import LogLine, Publish
 from skyreels_tui.queue.store.rows import utc_now
 
+LOG_NAME = "engine.log"
+"""Name of the file in the folder of logs."""
+
 Level = Literal["info", "warning", "error"]
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -18,7 +21,7 @@ class EngineLog:
     """Writes lines to `engine.log` (1 MiB, three old ones kept) and publishes them."""
 
     def __init__(self, folder: Path, publish: Publish) -> None:
-        self.path = folder / "engine.log"
+        self.path = folder / LOG_NAME
         self._publish = publish
         self._handler = QuietFile(self.path, maxBytes=2**20, backupCount=3, encoding="utf-8", delay=True)
 

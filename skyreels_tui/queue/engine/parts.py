@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.progress import Progress
+from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
-from skyreels_tui.queue.engine.space import FreeBytes, Need, free_bytes
+from skyreels_tui.queue.engine.space import FreeBytes, Need
 from skyreels_tui.queue.events import Publish
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests.planning import known_plan

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.errors import DiskFull, free_files
 from pipelines.front.language import tr
+from skyreels_tui.files.folders import free_bytes, nearest_existing
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.words.sizes import size
 
@@ -51,32 +51,19 @@ class Shortage:
         )
 
 
-def free_bytes(path: Path) -> int:
-    """Bytes an ordinary user may still write where `path` is or will be."""
-    return shutil.disk_usage(existing(path)).free
-
-
-def existing(path: Path) -> Path:
-    """The path itself or its nearest parent that exists."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path
-
-
 def shortage(
     needs: Sequence[Need], free: FreeBytes = free_bytes, files: Callable[[Path], int | None] = free_files
 ) -> Shortage | None:
     """The first file system on which the needs do not fit together, or no more files do; None when all fit."""
     by_device: dict[int, list[Need]] = {}
     for need in needs:
-        by_device.setdefault(existing(need.path).stat().st_dev, []).append(need)
+        by_device.setdefault(nearest_existing(need.path).stat().st_dev, []).append(need)
     for group in by_device.values():
         total = sum(need.num_bytes for need in group) + RESERVE_BYTES
         left = free(group[0].path)
         if left < total:
             return Shortage(group[0].path, total, left)
-        room = files(existing(group[0].path))
+        room = files(nearest_existing(group[0].path))
         if room is not None and room < FILES_OF_A_JOB:
             return Shortage(group[0].path, total, left, no_inodes=True)
     return None

@@ -9,19 +9,18 @@ from collections.abc import Callable
 from skyreels_tui.files.boot_clock import BootTime, boot_time
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.live import LiveFiles
-from skyreels_tui.queue.engine.log import LogFollower
+from skyreels_tui.queue.engine.log import LOG_NAME
 from skyreels_tui.queue.errors import QueueError
-from skyreels_tui.queue.events import EngineMemory, JobChanged, JobProgress, Publish, QueueChanged
+from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store.listing import without_owner
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.reader import RowReader
+from skyreels_tui.queue.watching.reports import Reports
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.5
-LOG_NAME = "engine.log"
-LOG_TAIL_BYTES = 64 * 1024
 
 
 class Follower:
@@ -39,8 +38,7 @@ class Follower:
         self._rows = RowReader(folders.database)
         self._jobs: tuple[Job, ...] = ()
         self._progress: JobProgress | None = None
-        self._stamp = (0, 0)
-        self._log = LogFollower(folders.logs / LOG_NAME, LOG_TAIL_BYTES)
+        self._reports = Reports(self._live, folders.logs / LOG_NAME, self._hear, catch_up=True)
         self._troubled = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -83,7 +81,8 @@ class Follower:
     def poll(self) -> None:
         """Look once, and publish what has changed since the last time; what cannot be read is looked at again."""
         try:
-            self._look()
+            self._poll_rows()
+            self._reports.look()
         except (QueueError, OSError) as error:
             if not self._troubled:
                 log.warning("following the queue: %s", error)
@@ -91,17 +90,10 @@ class Follower:
         else:
             self._troubled = False
 
-    def _look(self) -> None:
-        self._poll_rows()
-        stamp = self._live.stamp()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            event = self._live.read()
-            if event is not None:
-                self._progress = event
-                self._publish(event)
-        for line in self._log.new_lines():
-            self._publish(line)
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, JobProgress):
+            self._progress = event
+        self._publish(event)
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval_s):

@@ -173,7 +173,7 @@ class PreviewPanel(LivePanel):
         return bool(self.app.no_color) or self.glyphs.sparks.isascii()
 
 
-def fit(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
+def fit_strip(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
     """Return (height, width) in pixels of a picture scaled into `rows` x `columns` cells of 1x2 pixels."""
     scale = min(columns / width, 2 * rows / height)
     return max(2, int(height * scale) // 2 * 2), max(1, min(columns, round(width * scale)))
@@ -202,7 +202,7 @@ def arrange(count: int, strip: PreviewStrip, width: int, height: int) -> tuple[i
     def size(across: int) -> tuple[int, int, int]:
         down = -(-count // across)
         columns = max(1, (width - GAP_CELLS * (across - 1)) // across)
-        return (across, *fit(strip.height, strip.width, max(1, height // down), columns))
+        return (across, *fit_strip(strip.height, strip.width, max(1, height // down), columns))
 
     full_rows = (across for across in range(count, 0, -1) if count % across == 0)
     return max(map(size, full_rows), key=lambda found: found[2])

@@ -37,11 +37,11 @@ class FactLines(Widget):
         return [
             Content.styled(line, style) if style else Content(line)
             for facts, style in self._groups
-            for line in flow(facts, width)
+            for line in wrap_facts(facts, width)
         ]
 
 
-def flow(facts: Sequence[str], width: int, gap: str = " · ") -> list[str]:
+def wrap_facts(facts: Sequence[str], width: int, gap: str = " · ") -> list[str]:
     """Put as many facts on each line as fit in `width` cells."""
     lines: list[str] = []
     for fact in facts:

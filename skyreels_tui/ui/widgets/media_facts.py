@@ -36,7 +36,7 @@ class SoundView:
     caption: str = ""
 
 
-def facts(path: str, media: Media) -> MediaFacts:
+def read_facts(path: str, media: Media) -> MediaFacts:
     """Probe one file; at most a few seconds."""
     # Probing loads Pillow and runs ffmpeg: paid on a worker thread, after the form is on the screen.
     from pipelines.media.read import probe
@@ -64,7 +64,7 @@ def facts(path: str, media: Media) -> MediaFacts:
         return MediaFacts(problem=str(error))
 
 
-def look(path: str, media: Media, columns: int, rows: int) -> PictureView | SoundView | None:
+def small_view(path: str, media: Media, columns: int, rows: int) -> PictureView | SoundView | None:
     """A small view of one file: the picture, the last frame of a video, or the wave of a sound; None if unreadable."""
     try:
         if media == "audio":

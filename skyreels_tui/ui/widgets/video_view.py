@@ -104,7 +104,7 @@ class VideoView(Vertical):
     def show(self, video: Video | None) -> None:
         """Show the strip of another video, or nothing; the same video only gets its words anew."""
         before, self._video = self._video, video
-        words = Content("") if video is None else facts(video, self.content_size.width, hub(self).glyphs.dot)
+        words = Content("") if video is None else video_facts(video, self.content_size.width, hub(self).glyphs.dot)
         self.query_one("#result-facts", Static).update(words)
         if _file(video) == _file(before):
             return
@@ -258,7 +258,7 @@ def _measures(info: VideoInfo) -> str:
     )
 
 
-def facts(video: Video, width: int, dot: str = "·") -> Content:
+def video_facts(video: Video, width: int, dot: str = "·") -> Content:
     """Name, date, settings and prompt, the longest last: what does not fit is cut off below."""
     lines = [plain(cut_path(str(video.path), max(20, width)), "bold")]
     moment = datetime.fromtimestamp(video.modified_s).astimezone()

@@ -22,7 +22,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import BROWSE, bindings
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
-from skyreels_tui.ui.widgets.media_facts import PictureView, SoundView, facts, look
+from skyreels_tui.ui.widgets.media_facts import PictureView, SoundView, read_facts, small_view
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
@@ -127,8 +127,8 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     @work(thread=True, exclusive=True, group="look")
     def _look(self, path: str) -> None:
-        known = facts(path, self._media)
-        view = None if known.problem else look(path, self._media, *VIEW)
+        known = read_facts(path, self._media)
+        view = None if known.problem else small_view(path, self._media, *VIEW)
         hand_over(self, self._show, path, known.problem or known.words, view)
 
     def _show(self, path: str, words: str, view: PictureView | SoundView | None) -> None:

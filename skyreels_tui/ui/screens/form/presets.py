@@ -16,7 +16,7 @@ from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.requests import forms
-from skyreels_tui.requests.presets import Presets, name_problem
+from skyreels_tui.requests.presets import Presets, preset_name_problem
 from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.safe import cut, plain, safe
 from skyreels_tui.ui.hub import hub
@@ -149,7 +149,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     def _on_name_changed(self, event: Input.Changed) -> None:
         """Say at once when the name is taken or cannot be."""
         name = event.value.strip()
-        words = name_problem(name) if name else ""
+        words = preset_name_problem(name) if name else ""
         if name in self._list.presets:
             words = tr("There is one of this name: Enter replaces it, u brings it back")
         problem = self.query_one("#preset-problem", Static)
@@ -159,7 +159,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     @on(Input.Submitted)
     def _on_name(self, event: Input.Submitted) -> None:
         name, task = event.value.strip(), self._form_task.name
-        if name_problem(name):
+        if preset_name_problem(name):
             return
         before = self._list.presets.get(name)
         if self._do(lambda: self._presets.save(task, name, self._values)):

@@ -15,7 +15,7 @@ from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.download.hub import check_room, is_offline, plan_download
 from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
 from pipelines.checkpoints.locate import hub_cache
-from pipelines.checkpoints.shelf import Shelved, removable, remove, shelf
+from pipelines.checkpoints.shelf import Shelved, removable, remove_checkpoint, shelf
 from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.tasks import TASKS
@@ -387,7 +387,7 @@ class ModelsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="plan")
     def _remove(self, model: Shelved) -> None:
         try:
-            words = tr("{size} freed", size=size(remove(model.checkpoint)))
+            words = tr("{size} freed", size=size(remove_checkpoint(model.checkpoint)))
         except OSError as error:
             words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=reason_of(error))
         # What was deleted is no longer being fetched, whether or not somebody still looks.

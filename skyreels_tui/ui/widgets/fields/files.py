@@ -27,7 +27,7 @@ from skyreels_tui.ui.keys import FILES, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.fetching import FetchLine
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
-from skyreels_tui.ui.widgets.media_facts import MediaFacts, PictureView, SoundView, facts, look
+from skyreels_tui.ui.widgets.media_facts import MediaFacts, PictureView, SoundView, read_facts, small_view
 from skyreels_tui.ui.workers import hand_over
 
 VIEW_COLUMNS, VIEW_ROWS = 22, 6
@@ -298,9 +298,9 @@ class FilesField(Field):
     @work(thread=True, exclusive=True, group="look")
     def _examine(self, files: tuple[str, ...], selected: str) -> None:
         media = self.files_spec.media
-        known = {path: facts(path, media) for path in files if token_name(path) is None}
+        known = {path: read_facts(path, media) for path in files if token_name(path) is None}
         hand_over(self, self._take_facts, files, known)
-        view = look(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
+        view = small_view(selected, media, VIEW_COLUMNS, VIEW_ROWS) if selected in known else None
         hand_over(self, self._take_view, selected, view)
 
     def _take_facts(self, files: tuple[str, ...], known: dict[str, MediaFacts]) -> None:
