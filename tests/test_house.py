@@ -181,6 +181,55 @@ def test_a_shared_function_is_found(first, second, found):
     assert list(shared_functions({"first.py": first, "second.py": second})) == found
 
 
+BOUNDARIES = {
+    "skyreels_tui/queue/engine/runner.py": "a job: whatever it meets is its own end",
+    "pipelines/parallel/crew.py": "a job's share on another GPU: what ends it is told to the leader",
+    "pipelines/front/boundary.py": "a sensor, and whatever else of the outside a thread must outlive",
+}
+"""Where any error at all is caught, and whose end that is."""
+
+
+def catchers(text: str) -> Iterator[int]:
+    """Lines that catch whatever is raised; what is only cleaned up after and raised again passes."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ExceptHandler):
+            kinds = {"BaseException"} if node.type is None else _names_in(node.type)
+            again = any(isinstance(inside, ast.Raise) and inside.exc is None for inside in ast.walk(node))
+            if "Exception" in kinds or ("BaseException" in kinds and not again):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and _last_name(node.func) == "suppress":
+            kinds = set().union(*map(_names_in, node.args))
+            if {"Exception", "BaseException"} & kinds:
+                yield node.lineno
+
+
+def _names_in(node: ast.expr) -> set[str]:
+    return {inside.id for inside in ast.walk(node) if isinstance(inside, ast.Name)}
+
+
+def test_any_error_is_caught_at_the_boundaries_alone():
+    assert {path for path, text in _ours().items() if list(catchers(text))} == set(BOUNDARIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("try: ...\nexcept Exception: ...", 1),
+        ("try: ...\nexcept Exception as error:\n    raise", 1),
+        ("try: ...\nexcept (OSError, Exception): ...", 1),
+        ("try: ...\nexcept: ...", 1),
+        ("try: ...\nexcept BaseException: ...", 1),
+        ("with suppress(Exception): ...", 1),
+        ("with contextlib.suppress(OSError, Exception): ...", 1),
+        ("try: ...\nexcept BaseException:\n    raise", 0),
+        ("try: ...\nexcept OSError: ...", 0),
+        ("with suppress(OSError): ...", 0),
+    ],
+)
+def test_a_catcher_is_found(text, found):
+    assert len(list(catchers(text))) == found
+
+
 PRIVATE = {
     "skyreels_tui/ui/internals.py": "filters, loop and driver of Textual's app",
     "pipelines/models/vae/vae.py": "diffusers decodes frame by frame with caches that it hands to nobody",

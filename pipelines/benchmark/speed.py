@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,7 @@ CASES: tuple[BenchCase, ...] = tuple(case for task in TASKS for case in task.ben
 
 def job_steps(family: str) -> int:
     """Denoising steps of one clip, piece or window, as a form starts with."""
-    steps: int = tasks_of(family)[0].request_type().num_inference_steps  # type: ignore[attr-defined]
+    steps: int = asdict(tasks_of(family)[0].request_type())["num_inference_steps"]
     return steps
 
 

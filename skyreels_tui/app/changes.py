@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from pipelines.front.boundary import Tried, boundary
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import reason_of
 from skyreels_tui.queue.errors import QueueTrouble
@@ -96,36 +98,40 @@ class Changes:
                     self._something.wait(IDLE_S)
                     self._beat(IDLE_S + LATE_S)
                 asked, last_try = self._asked[0], self._closing
-            refused: PipelineError | None = None
-            try:
+            # What one change meets is its own answer, and those behind it still follow.
+            with boundary() as tried:
                 asked.change()
-            except QueueTrouble as error:
-                if error.passes:
-                    if self._trouble != error.trouble:
-                        self._trouble = error.trouble
-                        self._tell(lambda error=error: self._waits(error))  # type: ignore[misc]
-                    if last_try:
-                        return
-                    with self._something:
-                        if not self._closing:
-                            self._something.wait(RETRY_S)
-                    continue
-                refused = error
-            except PipelineError as error:
-                refused = error
-            except OSError as error:
-                refused = PipelineError(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
-            except Exception as error:
-                # The job boundary: what one change meets is its own answer, and those behind it still follow.
-                log.exception("a change was refused")
-                refused = PipelineError(str(error) or type(error).__name__)
+            if isinstance(tried.error, QueueTrouble) and tried.error.passes:
+                if self._trouble != tried.error.trouble:
+                    self._trouble = tried.error.trouble
+                    self._tell(partial(self._waits, tried.error))
+                if last_try:
+                    return
+                with self._something:
+                    if not self._closing:
+                        self._something.wait(RETRY_S)
+                continue
             self._asked.popleft()
             if self._trouble:
                 self._trouble = ""
-                self._tell(lambda: self._waits(None))
-            self._tell(lambda answer=asked.answer, refused=refused: answer(refused))  # type: ignore[misc]
+                self._tell(partial(self._waits, None))
+            self._tell(partial(asked.answer, _refusal_of(tried)))
 
     def _tell(self, said: Callable[[], None]) -> None:
         # The screen may have gone: the row is written, nobody is left to tell.
         with suppress(RuntimeError):
             self._deliver(said)
+
+
+def _refusal_of(tried: Tried) -> PipelineError | None:
+    """Why a change was refused, in words."""
+    match tried.error:
+        case None:
+            return None
+        case PipelineError() as error:
+            return error
+        case OSError() as error:
+            return PipelineError(f"{error.filename}: {reason_of(error)}" if error.filename else reason_of(error))
+        case error:
+            log.error("a change was refused", exc_info=error)
+            return PipelineError(tried.words)

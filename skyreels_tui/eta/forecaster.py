@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable
 
+from pipelines.front.boundary import boundary
 from skyreels_tui.eta.forecast import Forecast, QueueForecast
 
 log = logging.getLogger(__name__)
@@ -53,16 +54,14 @@ class Forecaster:
             self._go_on()
             # A forecast is a sensor of the queue: whatever its rows, its inputs or a driver do, what was said last
             # stands until they can be read.
-            try:
+            with boundary() as tried:
                 self.forecast.warm_up()
                 queue = self.forecast.read(self._go_on)
                 self._publish(queue)
-            except Exception as error:
-                if not self._troubled:
-                    log.warning("no forecast: %s", error, exc_info=error)
-                self._troubled = True
-            else:
-                self._troubled, running = False, queue.running is not None
+                running = queue.running is not None
+            if tried.error is not None and not self._troubled:
+                log.warning("no forecast: %s", tried.words, exc_info=tried.error)
+            self._troubled = tried.error is not None
             self._stop.wait(self._interval_s * (1 if running else IDLE_FACTOR))
         self._beat(math.inf)
 

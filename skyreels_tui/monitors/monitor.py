@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from pipelines.front.boundary import boundary
 from skyreels_tui.monitors.sample import Read, Sample
 
 log = logging.getLogger(__name__)
@@ -63,15 +64,15 @@ class Monitor:
         sample = Sample(self._clock(), readings, errors)
         for name, read in self._sensors:
             # The sensor boundary: whatever a driver or a kernel file does, the panels go on without it.
-            try:
+            with boundary() as tried:
                 readings[name] = read(sample)
-            except Exception as error:
-                if name not in self._failed:
-                    self._failed.add(name)
-                    log.exception("the %s sensor failed", name)
-                errors[name] = str(error) or type(error).__name__
-            else:
+            if tried.error is None:
                 self._failed.discard(name)
+                continue
+            errors[name] = tried.words
+            if name not in self._failed:
+                self._failed.add(name)
+                log.error("the %s sensor failed", name, exc_info=tried.error)
         return sample
 
     def _run(self) -> None:
@@ -87,13 +88,11 @@ class Monitor:
         """Publish a sample; returns whether a job runs."""
         sample = self.sample()
         # The sensor boundary's other side: what cannot be told or asked now is told and asked next time.
-        try:
+        busy = False
+        with boundary() as tried:
             self._publish(sample)
             busy = self._busy()
-        except Exception:
-            if not self._troubled:
-                log.exception("a sample was not published")
-            self._troubled = True
-            return False
-        self._troubled = False
+        if tried.error is not None and not self._troubled:
+            log.error("a sample was not published", exc_info=tried.error)
+        self._troubled = tried.error is not None
         return busy

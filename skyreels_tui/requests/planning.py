@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.front.boundary import boundary
 from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import tr
 
@@ -36,13 +37,12 @@ class Asked:
 
 def plan_of(job: Planned) -> Plan:
     """What the job will take. Raises PipelineError in words, whatever it is that cannot be read."""
-    try:
+    # A picture moved away, a newer version's request, a file that confuses its reader.
+    with boundary() as tried:
         return job.task.plan(job.request)
-    except PipelineError:
-        raise
-    except Exception as error:
-        # The job boundary: a picture moved away, a newer version's request, a file that confuses its reader.
-        raise MediaError(tr("what the job will take is not known: {error}", error=error)) from error
+    if isinstance(tried.error, PipelineError):
+        raise tried.error
+    raise MediaError(tr("what the job will take is not known: {error}", error=tried.words)) from tried.error
 
 
 def known_plan(job: Planned) -> Plan | None:
