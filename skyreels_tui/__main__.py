@@ -1,7 +1,35 @@
-"""`python -m skyreels_tui` is `skyreels-tui`."""
+"""The door of the program: `skyreels-tui` and `python -m skyreels_tui`; says when another `pipelines` is in the way."""
 
+from __future__ import annotations
+
+import importlib.util
 import sys
 
-from skyreels_tui.cli import main
 
-sys.exit(main())
+def start() -> int:
+    """Run the command line and return its exit code."""
+    if not _ours():
+        # Our own sentences are in the package that is hidden, so this one has no translation.
+        found = importlib.util.find_spec("pipelines")
+        places = list(found.submodule_search_locations or [found.origin or ""]) if found else []
+        sys.stderr.write(
+            f"skyreels-tui: another package named 'pipelines' is in the way: {', '.join(map(repr, places))};"
+            " take its folder out of PYTHONPATH, or install skyreels-tui into an environment of its own\n"
+        )
+        return 1
+    from skyreels_tui.cli import main
+
+    return main()
+
+
+def _ours() -> bool:
+    """Whether the package `pipelines` that Python finds is the one of this program."""
+    try:
+        return importlib.util.find_spec("pipelines.front") is not None
+    except ImportError:
+        # A module of that name, or none at all, in the place of the package.
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(start())

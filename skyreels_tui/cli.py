@@ -16,7 +16,6 @@ from pipelines.checkpoints.locate import as_folder
 from pipelines.front import language
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
 from pipelines.front.language import tr, trn
-from skyreels_tui import __version__
 from skyreels_tui.app.services import Services
 from skyreels_tui.commands import COMMANDS, Command, command_named
 from skyreels_tui.commands.shared import output
@@ -136,8 +135,11 @@ def _open_app(words: list[str], executor: ExecutorFactory | None) -> int:
     if args is None:
         return Exit.OK
     if args.version:
+        # Asks git in a checkout, so it is imported for this line alone.
+        from skyreels_tui.files.installed import version_line
+
         output.text_is_the_result()
-        output.raw(f"skyreels-tui {__version__}\n")
+        output.line(version_line())
         return Exit.OK
     from skyreels_tui.commands.system.app import open_app
 

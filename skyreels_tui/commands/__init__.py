@@ -54,6 +54,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "doctor", mark("say what is wrong with this machine and what mends it"), f"{_PACKAGE}.system.doctor", (None,)
     ),
+    Command(
+        "self", mark("say how this program was installed and how to upgrade it"), f"{_PACKAGE}.system.self", (None,)
+    ),
     Command("bench", mark("measure this machine with full-size random networks"), f"{_PACKAGE}.system.bench"),
     Command("panel", mark("show one live panel alone, for a tmux pane"), f"{_PACKAGE}.system.panel"),
     Command("settings", mark("show or change settings"), f"{_PACKAGE}.system.settings", (None, "list", "get", "path")),

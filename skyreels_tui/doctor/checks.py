@@ -93,6 +93,14 @@ def check_python(facts: MachineFacts) -> Iterator[Check]:
             tr("the program is built on them"),
             fix,
         )
+    if facts.namesakes:
+        yield Check(
+            "packages",
+            CheckState.BAD,
+            tr("pipelines belongs to {names} as well", names=", ".join(facts.namesakes)),
+            tr("two packages of one name write over each other's files: install this program where it is alone"),
+            "python3 -m venv ~/skyreels-tui",
+        )
 
 
 def check_torch(facts: MachineFacts) -> Iterator[Check]:

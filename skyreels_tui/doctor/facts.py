@@ -140,6 +140,8 @@ class MachineFacts:
     terminal: TerminalFacts = field(default_factory=TerminalFacts)
     threads: tuple[ThreadFacts, ...] = ()
     """Of the process that runs the queue; empty while none does."""
+    namesakes: tuple[str, ...] = ()
+    """Other distributions of this environment that write into the folder of a package of ours."""
 
     @property
     def is_spark(self) -> bool:

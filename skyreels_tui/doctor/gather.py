@@ -34,6 +34,7 @@ from skyreels_tui.doctor.facts import (
     frozen,
 )
 from skyreels_tui.files.folders import Folders
+from skyreels_tui.files.installed import NAME
 from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.store.lock import OwnerLock
@@ -89,7 +90,13 @@ def gather(
         models=_models(folders, settings),
         terminal=_terminal(environ, pictures),
         threads=_threads(folders),
+        namesakes=namesakes(importlib.metadata.packages_distributions()),
     )
+
+
+def namesakes(packages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the distributions besides ours that hold a package `pipelines`; `packages` maps package -> those."""
+    return tuple(sorted(set(packages.get("pipelines", ())) - {NAME}))
 
 
 def _threads(folders: Folders) -> tuple[ThreadFacts, ...]:

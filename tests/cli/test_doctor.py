@@ -21,7 +21,7 @@ from skyreels_tui.doctor.facts import (
     facts_json,
     from_json,
 )
-from skyreels_tui.doctor.gather import gather
+from skyreels_tui.doctor.gather import gather, namesakes
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.settings import Settings
@@ -218,3 +218,22 @@ def test_without_a_gpu_nobody_is_told_to_download(cli: Cli) -> None:
 )
 def test_the_last_line_says_what_it_means(name: str, verdict: str) -> None:
     assert page(run_checks(machine(name)))[-1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("packages", "found"),
+    [
+        ({"pipelines": ["skyreels-tui"]}, ()),
+        ({"pipelines": ["skyreels-tui", "skyreels-tui"], "torch": ["torch"]}, ()),
+        ({"pipelines": ["skyreels-tui", "pipelines"]}, ("pipelines",)),
+        ({"pipelines": ["zz", "skyreels-tui", "aa"]}, ("aa", "zz")),
+        ({}, ()),
+    ],
+)
+def test_another_package_of_our_name_is_named(packages: dict[str, list[str]], found: tuple[str, ...]) -> None:
+    assert namesakes(packages) == found
+    checks = judged(dataclasses.replace(machine("spark"), namesakes=found))
+    assert ("packages" in checks) is bool(found)
+    if found:
+        state, words, why, _ = checks["packages"]
+        assert state is CheckState.BAD and all(name in words for name in found) and why

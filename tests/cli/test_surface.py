@@ -70,8 +70,10 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
 
 def test_version(cli: Cli) -> None:
     from skyreels_tui import __version__
+    from skyreels_tui.files.installed import commit
 
-    assert cli("--version").out == f"skyreels-tui {__version__}\n"
+    known = f" ({commit()})" if commit() else ""
+    assert cli("--version").out == f"skyreels-tui {__version__}{known}\n"
 
 
 def test_both_spellings_of_an_option(cli: Cli) -> None:

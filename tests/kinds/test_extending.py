@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipelines", "skyreels_tui", "themes")
+"""Folders that make a working program."""
 WALKS = ("shell", "demo", "form", "home", "alone", "help_and_pages", "executor", "models", "completion")
 NEW_FILE = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 NEW_ENTRY = re.compile(r"In `(\w+)` of `([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)

@@ -1,1 +1,0 @@
-"""Palettes: one TOML file each, found by listing this folder."""
