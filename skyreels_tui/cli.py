@@ -173,9 +173,9 @@ def _overview() -> str:
 
 def _code_of(error: PipelineError) -> Exit:
     # Known only once the queue has been opened, so that --help does not load it.
-    from skyreels_tui.queue.errors import DatabaseUnusable, NoSuchJob, QueueError, QueueTrouble, Trouble
+    from skyreels_tui.queue.errors import DatabaseUnusable, NoSuchFilm, NoSuchJob, QueueError, QueueTrouble, Trouble
 
-    if isinstance(error, NoSuchJob | CheckpointMissing):
+    if isinstance(error, NoSuchJob | NoSuchFilm | CheckpointMissing):
         return Exit.NOT_FOUND
     if isinstance(error, QueueTrouble):
         return Exit.BUSY if error.trouble is Trouble.BUSY else Exit.FAILED

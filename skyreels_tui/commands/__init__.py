@@ -44,6 +44,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("import", mark("add a batch of jobs from a JSON or Markdown file"), f"{_PACKAGE}.batches.batch"),
     Command("export", mark("write jobs as a JSON or Markdown batch"), f"{_PACKAGE}.batches.batch", (None,)),
     Command("finalize", mark("join the finished clips of a batch into one mp4"), f"{_PACKAGE}.batches.batch"),
+    Command(
+        "film",
+        mark("show films (batches) by scene, choose takes, resume after failures"),
+        f"{_PACKAGE}.batches.film",
+        (None, "list", "show", "status"),
+    ),
     Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results", (None,)),
     Command(
         "models",

@@ -73,6 +73,10 @@ class QueueActions:
         self._wake()
         return jobs
 
+    def choose_takes(self, job_ids: Sequence[int]) -> None:
+        """Let finished jobs, and no newer ones, stand for their scenes, all or none; raises NoSuchFilm besides."""
+        self._store.films.choose(job_ids)
+
     def duplicate(self, job_id: int, seeds: Sequence[int] | None = None) -> list[Job]:
         """Add one copy a seed at the end of the queue; without seeds one copy with the same seed."""
         jobs = self._store.duplicate(job_id, seeds)

@@ -27,6 +27,10 @@ class NoSuchJob(QueueError):
         super().__init__(tr("there is no job {id}", id=job_id))
 
 
+class NoSuchFilm(QueueError):
+    """No film has this name, or the job belongs to none."""
+
+
 class NotAllowed(QueueError):
     """The job is in a state in which this cannot be done."""
 

@@ -19,6 +19,7 @@ from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
+from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
@@ -133,6 +134,14 @@ class QueueService:
     def batches(self) -> list[str]:
         """Names of the batches that have a job, newest first."""
         return self._store.batches()
+
+    def films(self) -> list[Film]:
+        """Every film that has a scene, newest first."""
+        return self._store.films.list()
+
+    def film(self, name: str) -> Film:
+        """One film; raises NoSuchFilm."""
+        return self._store.films.get(name)
 
     # Life
 

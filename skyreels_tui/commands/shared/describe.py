@@ -8,6 +8,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 from pipelines.front.progress import Stage
 from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.words.times import duration
@@ -41,6 +42,17 @@ JOB_KEYS: dict[str, tuple[str, str]] = {
 }
 """Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
+FILM_KEYS: dict[str, tuple[str, str]] = {
+    "name": ("text", "its name: the batch of its jobs"),
+    "created_at": ("text", "UTC, ISO 8601"),
+    "num_scenes": ("number", "scenes with at least one job that is not deleted"),
+    "states": ("object", "how many scenes stand where: a job's `status` -> number; no key, no scene"),
+    "scenes": (
+        "list",
+        "`film show` alone: a scene's `chosen`, a job's id or null, and `takes`, its jobs",
+    ),
+}
+"""Key of a film's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
 UNREADABLE_LETTERS = 1000
 """Of a damaged request that are shown."""
@@ -75,6 +87,22 @@ def job_data(job: Job) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "run_seconds": round(job.run_seconds, 3),
     }
+
+
+def film_data(film: Film) -> dict[str, Any]:
+    """Return a film as its documented JSON object, without the scenes."""
+    return {
+        "name": film.name,
+        "created_at": film.created_at,
+        "num_scenes": len(film.scenes),
+        "states": {str(state): count for state, count in film.counts.items()},
+    }
+
+
+def scene_data(scene: Scene) -> dict[str, Any]:
+    """Return a scene of a film as its documented JSON object."""
+    chosen = scene.chosen
+    return {"chosen": None if chosen is None else chosen.id, "takes": [job_data(take) for take in scene.takes]}
 
 
 def progress_data(event: JobProgress) -> dict[str, Any]:

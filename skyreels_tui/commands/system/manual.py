@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from skyreels_tui.commands import COMMANDS, Command
-from skyreels_tui.commands.shared.describe import JOB_KEYS
+from skyreels_tui.commands.shared.describe import FILM_KEYS, JOB_KEYS
 from skyreels_tui.commands.shared.exits import MEANING
 from skyreels_tui.commands.shared.parser import Parser
 
@@ -31,11 +31,20 @@ def exits_section() -> str:
 
 def job_section() -> str:
     """The keys of a job in JSON, as a table."""
-    rows = "\n".join(f"| `{key}` | {kind} | {meaning} |" for key, (kind, meaning) in JOB_KEYS.items())
+    return _keys(JOB_KEYS)
+
+
+def film_section() -> str:
+    """The keys of a film in JSON, as a table."""
+    return _keys(FILM_KEYS)
+
+
+def _keys(keys: dict[str, tuple[str, str]]) -> str:
+    rows = "\n".join(f"| `{key}` | {kind} | {meaning} |" for key, (kind, meaning) in keys.items())
     return f"| key | type | meaning |\n| --- | --- | --- |\n{rows}"
 
 
-SECTIONS = {"commands": commands_section, "exit codes": exits_section, "job": job_section}
+SECTIONS = {"commands": commands_section, "exit codes": exits_section, "job": job_section, "film": film_section}
 
 
 def renewed(text: str) -> str:

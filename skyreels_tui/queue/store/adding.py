@@ -12,6 +12,7 @@ from pipelines.tasks import task_named, task_of
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.states import Action
+from skyreels_tui.queue.store.films import take_into_film
 from skyreels_tui.queue.store.ordering import GAP, next_position
 from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now, where_allowed
 from skyreels_tui.requests.references import references, token_name
@@ -55,6 +56,8 @@ def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, r
     if not entry.label:
         label = f"{task_named(task).short}-{job_id}"
         connection.execute("UPDATE jobs SET label = ? WHERE id = ?", (label, job_id))
+    if entry.batch:
+        take_into_film(connection, job_id, entry.batch, retry_of)
     return job_id
 
 

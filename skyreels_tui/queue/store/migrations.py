@@ -73,7 +73,55 @@ def _m003_result_dir(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE jobs ADD COLUMN result_dir TEXT NOT NULL DEFAULT ''")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_m001_jobs, _m002_reasons, _m003_result_dir)
+def _m004_films(connection: sqlite3.Connection) -> None:
+    """Films, their scenes and the jobs made from these; a batch becomes a film, a job that is no retry a scene.
+
+    A file of this version that somebody has turned back to an older one keeps what it has.
+    """
+    connection.execute("""
+        CREATE TABLE IF NOT EXISTS films (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            created_at TEXT NOT NULL
+        )""")
+    connection.execute("""
+        CREATE TABLE IF NOT EXISTS scenes (
+            id INTEGER PRIMARY KEY,
+            film_id INTEGER NOT NULL REFERENCES films (id),
+            chosen INTEGER REFERENCES jobs (id)
+        )""")
+    connection.execute("CREATE INDEX IF NOT EXISTS scenes_of_film ON scenes (film_id)")
+    connection.execute("""
+        CREATE TABLE IF NOT EXISTS takes (
+            job_id INTEGER PRIMARY KEY REFERENCES jobs (id),
+            scene_id INTEGER NOT NULL REFERENCES scenes (id)
+        )""")
+    connection.execute("CREATE INDEX IF NOT EXISTS takes_of_scene ON takes (scene_id, job_id)")
+    connection.execute(
+        "INSERT OR IGNORE INTO films (name, created_at)"
+        " SELECT batch, MIN(created_at) FROM jobs WHERE batch != '' GROUP BY batch ORDER BY MIN(id)"
+    )
+    rows = connection.execute(
+        "SELECT jobs.id, films.id, jobs.retry_of FROM jobs JOIN films ON films.name = jobs.batch"
+        " WHERE jobs.id NOT IN (SELECT job_id FROM takes) ORDER BY jobs.id"
+    ).fetchall()
+    for job_id, film_id, retry_of in rows:
+        scene = connection.execute(
+            "SELECT scenes.id FROM takes JOIN scenes ON scenes.id = takes.scene_id"
+            " WHERE takes.job_id = ? AND scenes.film_id = ?",
+            (retry_of, film_id),
+        ).fetchone()
+        if scene is None:
+            scene = connection.execute("INSERT INTO scenes (film_id) VALUES (?) RETURNING id", (film_id,)).fetchall()[0]
+        connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene[0]))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _m001_jobs,
+    _m002_reasons,
+    _m003_result_dir,
+    _m004_films,
+)
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -28,7 +28,7 @@ from skyreels_tui.queue.store.store import Store
 
 PATIENCE_S = 10.0
 """How long a change waits for other programs that write."""
-_TABLES = frozenset({"jobs", "refs", "control"})
+_TABLES = frozenset({"jobs", "refs", "control", "films", "scenes", "takes"})
 _RESULT_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-([0-9]{1,9})-")
 """As `default_stem` names results: day, time, number of the job."""
 _MOST_RESULTS = 100_000

@@ -14,6 +14,7 @@ from skyreels_tui.queue.states import Action, why_not
 from skyreels_tui.queue.store import adding, ordering
 from skyreels_tui.queue.store.attempts import Attempts, JobsListener, default_stem, ignore_changes
 from skyreels_tui.queue.store.connection import Connection
+from skyreels_tui.queue.store.films import Films
 from skyreels_tui.queue.store.guarded import SELECT, change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.listing import list_jobs
 from skyreels_tui.queue.store.rows import NewJob, job_from_row, quoted, utc_now
@@ -39,6 +40,8 @@ class Store:
         self._connection, self.changed = connection, changed
         self.attempts = Attempts(connection, changed, stem)
         """What the runner writes."""
+        self.films = Films(connection)
+        """What a batch is to a person: scenes in order, each with the jobs made from it."""
 
     @property
     def read_only(self) -> bool:
