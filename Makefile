@@ -2,6 +2,7 @@
 #   make run     open the application
 #   make demo    make one clip of each task with the built-in tiny models, without a terminal
 #   make test    lint, types, import contracts, tests
+#   make release-check   say what keeps this commit from being released
 #   make translations   bring the catalogues up to the sentences in the code, then compile them
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint types contracts tests torture screenshots recording translations clean
+.PHONY: run demo test lint types contracts tests torture screenshots recording translations release-check clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
@@ -59,6 +60,15 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 $(TEST_STAMP): $(RUN_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
+
+# The cheap answers first; nothing here changes the repository.
+release-check: $(TEST_STAMP)
+	$(BIN)/python scripts/check_release.py
+	$(BIN)/python scripts/check_wheels.py
+	$(MAKE) test
+	out=$$(mktemp -d) && $(BIN)/pip wheel --quiet --no-deps --wheel-dir "$$out" . && \
+		$(BIN)/python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$$out" && \
+		ls "$$out"
 
 CATALOGUES := -D skyreels-tui -d pipelines/front/locale
 TEMPLATE := $(VENV)/skyreels-tui.pot

@@ -23,7 +23,8 @@ from tests.cli.conftest import Call
 Cli = Callable[..., Call]
 ROOT = Path(skyreels_tui.__file__).parents[1]
 SAMPLES = Path(checkpoints.__file__).parent / "samples"
-PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "doc").glob("*.md")])
+OTHERS = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".github/ISSUE_TEMPLATE/problem.md")
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "doc").glob("*.md"), *(ROOT / name for name in OTHERS)])
 PROGRAM = re.compile(r"(?:\S*/)?skyreels-tui$")
 PARSED_ONLY = {"serve", "bench", "panel", "demo", "models", "doctor", "wait", "edit", "restart", "retry"}
 """These need a download, a terminal, a GPU, minutes, or a job in a state that a reader has and a test has not."""
@@ -91,7 +92,7 @@ def desk(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_commands_of_a_page(cli: Cli, desk: Path, page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which they stand there, as a reader runs them, with a scripted executor for the models."""
     text = page.read_text("utf-8")
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     for words in commands(text):
         program, rest = words[0], words[1:]
         if PROGRAM.match(program):
@@ -101,6 +102,8 @@ def test_commands_of_a_page(cli: Cli, desk: Path, page: Path, monkeypatch: pytes
                 assert call.code == 0, f"{shlex.join(words)}: {call.err}"
         elif program == "make":
             assert {word for word in rest if "=" not in word} <= targets, words
+        elif program.endswith("/pytest"):
+            assert all((ROOT / word).exists() for word in rest if word.startswith("tests/")), words
         elif program.endswith("python") and rest[0].startswith("scripts/"):
             refuses_without_a_picture(ROOT / rest[0], monkeypatch)
             parse(["generate", *rest[1:]])
