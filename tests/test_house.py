@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -301,3 +302,26 @@ def test_what_others_wrote_is_read_in_one_place():
         if isinstance(node, ast.Attribute) and ast.unparse(node) in parses
     }
     assert found == set(READERS)
+
+
+def unexplained(text: str) -> list[str]:
+    """Lines that switch a check of types off and do not say why."""
+    return [line for line in text.splitlines() if re.search(r"# type: ignore(\[[a-z, -]+\])?\s*$", line)]
+
+
+def test_whoever_switches_a_check_off_says_why():
+    assert {path: lines for path, text in _ours().items() if (lines := unexplained(text))} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("x = y  # type: ignore", 1),
+        ("x = y  # type: ignore[arg-type]", 1),
+        ("x = y  # type: ignore[arg-type, misc]", 1),
+        ("x = y  # type: ignore[arg-type]  # the library has no types", 0),
+        ("x = y", 0),
+    ],
+)
+def test_an_unexplained_line_is_found(line, found):
+    assert len(unexplained(line)) == found

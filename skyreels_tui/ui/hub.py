@@ -215,12 +215,12 @@ class HubApp(App[None]):
 
     def tell(self, text: str, severity: str = "information") -> None:
         """Show a short message; never parsed as markup."""
-        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]
+        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]  # one of three words
 
     def remark(self, text: str) -> None:
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
         for bar in self.screen.query("KeyBar"):
-            bar.say(text)  # type: ignore[attr-defined]
+            bar.say(text)  # type: ignore[attr-defined]  # found by the name of its class
 
     @property
     def trouble(self) -> str:

@@ -59,7 +59,7 @@ def load_theme(name: str) -> Theme:
         dark=bool(content.get("dark", True)),
         ansi=bool(content.get("ansi", False)),
         variables={**_derived(colours), **variables},
-        **colours,  # type: ignore[arg-type]
+        **colours,  # type: ignore[arg-type]  # COLOURS are its text fields
     )
 
 

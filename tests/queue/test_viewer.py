@@ -101,6 +101,8 @@ def test_the_viewer_takes_over_when_the_owner_ends(open_service):
     seen.wait_for(lambda e: isinstance(e, QueueStatus) and e.is_owner)
     assert viewer.wait(job.id, WAIT_S).state == JobState.DONE
     assert second.began == [job.id]
+    told = [e.text for e in seen.all if isinstance(e, LogLine) and "step " in e.text]
+    assert told and len(set(told)) == len(told), "the old owner's lines and its own, each once"
 
 
 def test_a_viewer_that_ends_while_it_takes_over_leaves_no_thread_behind(open_service, folders, tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
     values[_REASON] = Reason.from_json(str(values[_REASON]))
     for index in _FLAGS:
         values[index] = bool(values[index])
-    return Job(*values)  # type: ignore[arg-type]
+    return Job(*values)  # type: ignore[arg-type]  # in the order of COLUMNS
 
 
 def _as_written(kind: type, value: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.content import Content
 
@@ -30,8 +30,8 @@ class DiskPanel(LivePanel):
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._disk: DiskReading | None = None
         self._queue = QueueForecast()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.content import Content
 
@@ -29,8 +29,8 @@ class GpuPanel(LivePanel):
     ROWS: ClassVar[int] = 2
     ROOMY_ROWS: ClassVar[int] = 5
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._gpu: GpuReading | None = None
         self._health = HealthReading()
         self._history: deque[tuple[float | None, ...]] = deque(maxlen=HISTORY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.content import Content
 
@@ -37,8 +37,8 @@ class MemoryPanel(LivePanel):
     ROWS: ClassVar[int] = 4
     ROOMY_ROWS: ClassVar[int] = 8
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._reading: MemoryReading | None = None
         self._gpu: GpuReading | None = None
         self._history: deque[tuple[float, float]] = deque()

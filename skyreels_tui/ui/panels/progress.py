@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.content import Content
 
@@ -40,8 +40,8 @@ class ProgressPanel(LivePanel):
     ProgressPanel.-folded { width: 1fr; }
     """
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self._job: Job | None = None
         self._event: JobProgress | None = None
         self._details: dict[Stage, str] = {}

@@ -38,7 +38,7 @@ class HomeScreen(Screen[None]):
     """Shows the board and turns keys into intents about the selected job."""
 
     BINDINGS = bindings(home_scope())
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]  # set per object in Textual
         (0, "-narrow"),
         (WIDE, "-wide"),
     ]

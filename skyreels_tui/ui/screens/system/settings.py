@@ -62,7 +62,7 @@ class SettingsScreen(Screen[None]):
         for field in self.query(Field):
             value = field.value
             whole_as_float = isinstance(field.spec, Number) and field.spec.decimals and isinstance(value, int)
-            values[field.field_name] = float(value) if whole_as_float else value  # type: ignore[arg-type]
+            values[field.field_name] = float(value) if whole_as_float else value  # type: ignore[arg-type]  # int
         return values
 
     @on(Field.Changed)
