@@ -9,32 +9,26 @@ from typing import Any
 
 from pipelines.front.language import tr
 
-MOST_DIGITS = 300
-"""Of a whole number: a longer one is no float, and beyond some thousands Python does not even print it."""
+MOST_BITS = 14_000
+"""Of a whole number: Python prints and reads no more than 4300 decimal digits."""
 
 
 def read_json(text: str | bytes) -> Any:
-    """Return what a JSON text holds; raises ValueError, also for lists too deep and numbers too long to work with."""
+    """Return what a JSON text holds; raises ValueError, also for lists too deep and numbers too long to read."""
     try:
-        return json.loads(text, parse_int=_whole_number)
+        return json.loads(text)
     except RecursionError:
         raise ValueError(tr("lists within lists, too deep to read")) from None
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Return what a TOML text holds; raises ValueError, also for tables too deep and numbers too long to work with."""
+    """Return what a TOML text holds; raises ValueError, also for tables too deep and numbers too long to print."""
     try:
         document = tomllib.loads(text)
         _check_numbers([document])
     except RecursionError:
         raise ValueError(tr("tables within tables, too deep to read")) from None
     return document
-
-
-def _whole_number(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        raise ValueError(tr("a number of {count} digits", count=len(digits)))
-    return int(digits)
 
 
 def _check_numbers(values: Iterable[object]) -> None:
@@ -44,5 +38,5 @@ def _check_numbers(values: Iterable[object]) -> None:
             _check_numbers(value.values())
         elif isinstance(value, list):
             _check_numbers(value)
-        elif isinstance(value, int) and value.bit_length() > MOST_DIGITS * 3:
+        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise ValueError(tr("a number of {count} bits", count=value.bit_length()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,7 +155,7 @@ def load(path: Path) -> Loaded:
         if key in TABLES:
             problem = "" if _is_table(key, value) else tr("must be a table")
         elif key in specs:
-            value = float(value) if _wants_float(specs[key]) and type(value) is int else value
+            value = _as_float(value) if _wants_float(specs[key]) and type(value) is int else value
             problem = setting_problem(key, value)
         else:
             warnings.append(tr("unknown setting {key!r} was ignored", key=key))
@@ -218,6 +219,14 @@ def parse_value(spec: FieldSpec, text: str) -> object:
 
 def _wants_float(spec: FieldSpec) -> bool:
     return isinstance(spec, Number) and spec.decimals > 0
+
+
+def _as_float(number: int) -> float:
+    # A number beyond the largest float is beyond every range as well.
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _is_table(key: str, value: object) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from skyreels_tui.eta.forecast import Forecast
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.settings.live import LiveSettings
-from skyreels_tui.settings.settings import Settings
+from skyreels_tui.settings.settings import Settings, load, setting_specs
 from tests.live.conftest import job_of
 
 
@@ -46,3 +46,12 @@ def test_a_settings_file_that_cannot_be_read_is_left_alone(content: bytes, tmp_p
     live.look()
     assert live.now.theme == "night" and len(live.warnings) == 1
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "0x" + "f" * 400, "inf", "nan", "1e400"])
+@pytest.mark.parametrize("key", [name for name, _ in setting_specs()])
+def test_a_number_beyond_every_range_is_refused_by_its_setting(key: str, value: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"{key} = {value}\n")
+    (warning,) = load(path).warnings
+    assert repr(key) in warning
