@@ -16,13 +16,14 @@ from pipelines.checkpoints.locate import as_folder
 from pipelines.front import language
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
 from pipelines.front.language import tr, trn
+from pipelines.front.places import is_folder, nearest_existing
 from skyreels_tui.app.services import Services
 from skyreels_tui.commands import COMMANDS, Command, command_named
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, declare
-from skyreels_tui.files.folders import find_folders, nearest_existing
+from skyreels_tui.files.folders import find_folders
 from skyreels_tui.settings.served import is_served
 from skyreels_tui.settings.settings import load
 
@@ -123,7 +124,7 @@ def make_context(result_dir: str | None, executor: ExecutorFactory | None = None
 
     settings, served = loaded.settings, is_served(os.environ)
     above = nearest_existing(results)
-    if result_dir and not above.is_dir():
+    if result_dir and not is_folder(above):
         raise CommandError(tr("result-dir: {path} is a file, not a folder", path=above))
 
     return Context(Services(folders, settings, results, executor, warnings=loaded.warnings, served=served))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
+from pipelines.front.places import real
 
 DAMAGE_FILE = "damaged-files.json"
 """Its usual name, in the program's state folder."""
@@ -22,7 +23,7 @@ class DamageBook:
 
     def note(self, file: Path, detail: str) -> None:
         """Keep what a check of `file` found; '' means that it is as it should be."""
-        entries, key = self._read(), str(file.resolve())
+        entries, key = self._read(), str(real(file))
         known = entries.pop(key, None)
         if detail:
             found = file.stat()
@@ -39,7 +40,7 @@ class DamageBook:
         try:
             stored = read_json(self.path.read_text("utf-8"))
             return {path: (int(size), int(at), str(detail)) for path, (size, at, detail) in stored.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             return {}
 
 

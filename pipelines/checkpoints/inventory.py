@@ -10,6 +10,7 @@ from pathlib import Path
 from pipelines.checkpoints.registry import Component
 from pipelines.front.documents import read_json
 from pipelines.front.language import mark
+from pipelines.front.places import is_file, is_there, matching, num_bytes, real
 
 WEIGHTS = (".safetensors", ".pth", ".bin")
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
@@ -76,20 +77,18 @@ def presence_of(parts: Iterable[Part]) -> Presence:
 
 
 def _inspect_part(folder: Path, component: Component, damaged: Collection[Path]) -> Part:
-    matches = {path for pattern in component.patterns for path in folder.glob(pattern)}
-    files = tuple(sorted(path for path in matches if path.is_file()))
-    absent = {_relative(path, folder) for path in matches if not path.exists()}
+    matches = {path for pattern in component.patterns for path in matching(folder, pattern)}
+    files = tuple(sorted(path for path in matches if is_file(path)))
+    absent = {_relative(path, folder) for path in matches if not is_there(path)}
     for index in files:
         if index.name.endswith(INDEX):
             absent |= {
-                _relative(index.parent / shard, folder)
-                for shard in _shards(index)
-                if not (index.parent / shard).is_file()
+                _relative(index.parent / shard, folder) for shard in _shards(index) if not is_file(index.parent / shard)
             }
     if not absent and not any(_carries(component, path) for path in files):
         absent.add(component.patterns[0])
-    corrupt = tuple(_relative(path, folder) for path in files if damaged and path.resolve() in damaged)
-    return Part(component, files, sum(path.stat().st_size for path in files), tuple(sorted(absent)), corrupt)
+    corrupt = tuple(_relative(path, folder) for path in files if damaged and real(path) in damaged)
+    return Part(component, files, sum(map(num_bytes, files)), tuple(sorted(absent)), corrupt)
 
 
 def _carries(component: Component, path: Path) -> bool:
@@ -107,4 +106,5 @@ def _shards(index: Path) -> set[str]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    # An index may name a file anywhere.
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()

@@ -11,6 +11,7 @@ from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
+from pipelines.front.places import is_folder, matching
 from pipelines.front.request import Profile
 from pipelines.front.sizes import size
 
@@ -33,7 +34,7 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             )
         )
     checkpoint = CHECKPOINTS[family]
-    if model_id and is_folder(model_id):
+    if model_id and is_folder(as_folder(model_id)):
         return _complete(as_folder(model_id).absolute(), checkpoint, task)
     if model_id and not is_repo_id(model_id):
         raise CheckpointMissing(neither(model_id))
@@ -58,14 +59,6 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
             model=model_id or family,
         )
     )
-
-
-def is_folder(text: str) -> bool:
-    """Whether a path as typed leads to a folder; no name of a file at all is none."""
-    try:
-        return as_folder(text).is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def is_repo_id(text: str) -> bool:
@@ -104,7 +97,7 @@ def repo_folder(repo_id: str, cache: Path) -> Path:
 
 
 def snapshots(repo_id: str, cache: Path) -> list[Path]:
-    """Return the downloaded snapshots of a repository: its main branch first, then the newest.
+    """Return the downloaded snapshots of a repository: its main branch first, then by name, for dates say nothing.
 
     Another tool that asks for one small file moves the branch to a revision that holds nothing else: an older
     one may be whole.
@@ -114,8 +107,8 @@ def snapshots(repo_id: str, cache: Path) -> list[Path]:
         revision = (repo / "refs" / "main").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         revision = ""
-    found = [path for path in (repo / "snapshots").glob("*") if path.is_dir()]
-    return sorted(found, key=lambda path: (path.name != revision, -path.stat().st_mtime, path.name))
+    found = [path for path in matching(repo / "snapshots", "*") if is_folder(path)]
+    return sorted(found, key=lambda path: (path.name != revision, path.name))
 
 
 def absent_parts(folder: Path, checkpoint: Checkpoint, task: str) -> list[Part]:

@@ -13,6 +13,7 @@ from pipelines.checkpoints.download.hub import PART
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshots
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
+from pipelines.front.places import is_file, is_folder, matching, num_bytes, real
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +73,18 @@ def removable(checkpoint: Checkpoint, cache: Path | None = None) -> tuple[tuple[
     """Return the folders of the shared cache that hold this checkpoint and nothing else, each with its bytes."""
     cache = cache or hub_cache()
     folders = [repo_folder(repo_id, cache) for repo_id in checkpoint.repo_ids]
-    return tuple((folder, _bytes_below(folder)) for folder in folders if folder.is_dir())
+    return tuple((folder, _bytes_below(folder)) for folder in folders if is_folder(folder))
 
 
 def remove_checkpoint(checkpoint: Checkpoint, cache: Path | None = None) -> int:
     """Delete this checkpoint from the shared cache and return the bytes freed; other models stay untouched."""
     cache = cache or hub_cache()
     freed = 0
-    for folder, num_bytes in removable(checkpoint, cache):
+    for folder, held_bytes in removable(checkpoint, cache):
         # Links are removed, never followed: bytes outside these folders are not ours.
         shutil.rmtree(folder)
         shutil.rmtree(cache / ".locks" / folder.name, ignore_errors=True)
-        freed += num_bytes
+        freed += held_bytes
     return freed
 
 
@@ -91,7 +92,7 @@ def remove_damaged(checkpoint: Checkpoint, damaged: Collection[Path], cache: Pat
     """Delete the damaged files of this checkpoint from the shared cache; return their names in it."""
     cache = cache or hub_cache()
     removed = []
-    for blobs in (repo_folder(repo_id, cache).resolve() / "blobs" for repo_id in checkpoint.repo_ids):
+    for blobs in (real(repo_folder(repo_id, cache)) / "blobs" for repo_id in checkpoint.repo_ids):
         for path in damaged:
             if path.parent == blobs:
                 path.unlink(missing_ok=True)
@@ -107,7 +108,7 @@ def remove_unfinished(checkpoint: Checkpoint, cache: Path | None = None) -> int:
         for part in _unfinished(repo_folder(repo_id, cache)):
             with suppress(BlockingIOError, FileNotFoundError), part.open("rb") as stream:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                freed += _size(part)
+                freed += num_bytes(part)
                 part.unlink()
     return freed
 
@@ -118,7 +119,7 @@ def _look(checkpoint: Checkpoint, own: str, cache: Path, damaged: Collection[Pat
         return Shelved(checkpoint, folder, "", inspect(folder, checkpoint.components, damaged), 0)
     best: Shelved | None = None
     for repo_id in checkpoint.repo_ids:
-        unfinished = sum(_size(part) for part in _unfinished(repo_folder(repo_id, cache)))
+        unfinished = sum(num_bytes(part) for part in _unfinished(repo_folder(repo_id, cache)))
         begun = [None] if unfinished else []
         for snapshot in (*snapshots(repo_id, cache), *begun):
             parts = inspect(snapshot or cache / "nowhere", checkpoint.components, damaged)
@@ -142,16 +143,8 @@ def _serves_a_task(folder: Path, checkpoint: Checkpoint) -> bool:
 
 
 def _unfinished(repo: Path) -> list[Path]:
-    return [path for path in (repo / "blobs").glob(f"*{PART}") if path.is_file()]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        # Finished and renamed by a download, between listing and asking.
-        return 0
+    return [path for path in matching(repo / "blobs", f"*{PART}") if is_file(path)]
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(_size(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(num_bytes(path) for path in matching(folder, "**/*") if is_file(path) and not path.is_symlink())

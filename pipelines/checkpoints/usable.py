@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.checkpoints.inventory import Part, inspect
-from pipelines.checkpoints.locate import as_folder, hub_cache, is_folder, is_repo_id, lacks, neither, snapshots
+from pipelines.checkpoints.locate import as_folder, hub_cache, is_repo_id, lacks, neither, snapshots
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import families_in
 from pipelines.checkpoints.verify import content_problem
 from pipelines.front.language import tr
+from pipelines.front.places import is_folder, is_there, matching
 
 
 def why_unusable(family: str, model: str, task: str) -> str:
@@ -18,7 +19,7 @@ def why_unusable(family: str, model: str, task: str) -> str:
     A released checkpoint that is not here, or not yet whole, can still be downloaded before the job's turn.
     """
     checkpoint, folder = CHECKPOINTS[family], as_folder(model)
-    if is_folder(model):
+    if is_folder(folder):
         return _folder_problem(folder.absolute(), checkpoint, task)
     if _is_file(folder):
         return tr(
@@ -57,7 +58,7 @@ def _folder_problem(folder: Path, checkpoint: Checkpoint, task: str) -> str:
     others = [family for family in families_in(folder) if family != checkpoint.family]
     if others:
         return _of_another(str(folder), others[0], checkpoint, task)
-    inner = sorted(path for path in folder.glob("snapshots/*") if path.is_dir())
+    inner = sorted(path for path in matching(folder, "snapshots/*") if is_folder(path))
     if inner:
         return tr("{folder} is a folder of the shared cache around its files: give {inner}", folder=folder,
                   inner=inner[-1])  # fmt: skip
@@ -92,6 +93,6 @@ def _damage(folder: Path, parts: tuple[Part, ...]) -> str:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.exists()
+        return is_there(path)
     except (OSError, ValueError):
         return False

@@ -31,6 +31,14 @@ def read_toml(text: str) -> dict[str, Any]:
     return document
 
 
+def plain_number(text: str) -> int | None:
+    """Return the number that `text` spells in plain digits; None for all else, and for what no 64 bits can hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_OF_64_BITS else None
+
+
+_DIGITS_OF_64_BITS = 18
+
+
 def _check_numbers(values: Iterable[object]) -> None:
     # TOML also writes numbers in base 16, whose length says little of their decimal digits.
     for value in values:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing, OutOfMemory
 from pipelines.front.language import tr
+from pipelines.front.places import is_file
 from pipelines.front.progress import Report, ignore_progress
 from pipelines.loading.float8 import Float8Linear, quantize_rows
 from pipelines.loading.keymap import KeyMap
@@ -46,16 +47,21 @@ class Precision:
 def tensor_files(folder: Path) -> list[Path]:
     """Return a folder's safetensors files: those its index names, else all of them. Raises CheckpointMissing."""
     indexes = sorted(folder.glob("*.safetensors.index.json"))
-    if indexes:
-        names = sorted(set(read_json(indexes[0].read_text("utf-8"))["weight_map"].values()))
-        files = [folder / name for name in names]
-    else:
-        files = sorted(folder.glob("*.safetensors"))
-    absent = [file.name for file in files if not file.is_file()]
+    files = [folder / name for name in _indexed(indexes[0])] if indexes else sorted(folder.glob("*.safetensors"))
+    absent = [file.name for file in files if not is_file(file)]
     if absent or not files:
         what = ", ".join(absent) or "*.safetensors"
         raise CheckpointMissing(tr("{folder} lacks {what}: download the checkpoint again", folder=folder, what=what))
     return files
+
+
+def _indexed(index: Path) -> list[str]:
+    try:
+        return sorted({str(name) for name in read_json(index.read_text("utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointMissing(
+            tr("cannot read {path}: {error}. Download the checkpoint again.", path=index, error=error)
+        ) from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:

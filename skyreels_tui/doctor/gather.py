@@ -20,6 +20,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.errors import MediaError
 from pipelines.front.host_memory import meminfo
 from pipelines.front.language import reason_of, tr
+from pipelines.front.places import is_folder, nearest_existing, real
 from pipelines.media.ffmpeg import ffmpeg_path, trouble_in
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
@@ -145,7 +146,7 @@ def _ffmpeg(places: Sequence[Path]) -> FfmpegFacts:
 
 def _trouble(place: Path) -> str:
     """Try a film in a folder that this program may write to; whether it may is said with the disks."""
-    return trouble_in(place) if place.is_dir() and os.access(place, os.W_OK) else ""
+    return trouble_in(place) if is_folder(place) and os.access(place, os.W_OK) else ""
 
 
 def _nvenc(path: Path) -> str:
@@ -167,9 +168,7 @@ def _disks(folders: Folders, result_dir: Path) -> tuple[DiskFacts, ...]:
 
 
 def _disk(purpose: str, path: Path) -> DiskFacts:
-    there = path.absolute()
-    while not there.exists():
-        there = there.parent
+    there = nearest_existing(path)
     return DiskFacts(
         purpose=purpose,
         path=str(path),
@@ -187,7 +186,7 @@ def _file_system(path: Path) -> str:
         if len(words) < 3:
             continue
         point = words[1].replace("\\040", " ")
-        if path.resolve().is_relative_to(point) and len(point) >= len(best):
+        if real(path).is_relative_to(point) and len(point) >= len(best):
             best, kind = point, words[2]
     return kind
 

@@ -61,7 +61,7 @@ class TransferFile:
             try:
                 content = read_json(path.read_bytes())
                 said, transfers = boot_time_of(content["written"]), list(map(_transfer, content["transfers"]))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
                 # A file that goes meanwhile, or that another version wrote.
                 said, transfers = strange.get(path, now), []
                 self._strange[path] = said

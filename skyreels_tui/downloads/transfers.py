@@ -19,6 +19,7 @@ from pipelines.checkpoints.shelf import remove_unfinished
 from pipelines.checkpoints.verify import FileCheck, Finding, verify
 from pipelines.front.errors import Cancelled, PipelineError
 from pipelines.front.language import reason_of, tr, trn
+from pipelines.front.places import num_bytes
 from skyreels_tui.downloads.agreed import fetch_agreed
 
 
@@ -232,7 +233,7 @@ class Transfers:
     def _checked(self, transfer: Transfer, folder: Path) -> Iterator[FileCheck]:
         """Check the parts that are here, whole or not; a part nobody has asked for is no fault."""
         parts = [part for part in inspect(folder, CHECKPOINTS[transfer.family].components) if part.files]
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for part in parts for path in part.files}
+        sizes = {path.relative_to(folder).as_posix(): num_bytes(path) for part in parts for path in part.files}
         meter = Meter(sizes, dict.fromkeys(sizes, 0), time.monotonic)
         done = dict.fromkeys(sizes, 0)
         told_at = 0.0

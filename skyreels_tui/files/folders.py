@@ -14,6 +14,7 @@ from pathlib import Path
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
+from pipelines.front.places import is_file, is_folder, is_taken, nearest_existing
 
 _log = logging.getLogger(__name__)
 APP = "skyreels-tui"
@@ -81,7 +82,7 @@ class Folders:
         way. Raises FolderUnusable where a folder of a person's choice cannot be made.
         """
         for path in (self.config, self.state, self.cache, self.logs, self.jobs, self.live):
-            if path.parent == self.state and not path.is_dir() and (path.is_symlink() or path.exists()):
+            if path.parent == self.state and not is_folder(path) and is_taken(path):
                 _move_aside(path)
             try:
                 make_folder(path)
@@ -94,7 +95,7 @@ class FolderUnusable(PipelineError):
 
     def __init__(self, path: Path, error: OSError) -> None:
         # A file lies in the place of the folder itself, or of one above it.
-        blocking = next((one for one in (path, *path.parents) if one.is_symlink() or one.exists()), path)
+        blocking = next((one for one in (path, *path.parents) if is_taken(one)), path)
         reason = error.strerror or str(error)
         super().__init__(
             tr(
@@ -102,7 +103,7 @@ class FolderUnusable(PipelineError):
                 " or set SKYREELS_TUI_HOME to a folder",
                 path=blocking,
             )
-            if not blocking.is_dir()
+            if not is_folder(blocking)
             else tr(
                 "{path} cannot be made: {reason}; set SKYREELS_TUI_HOME to a folder of yours", path=path, reason=reason
             )
@@ -111,7 +112,7 @@ class FolderUnusable(PipelineError):
 
 def _move_aside(path: Path) -> None:
     number = 1
-    while (kept := path.with_name(f"{path.name}.odd-{number}")).is_symlink() or kept.exists():
+    while is_taken(kept := path.with_name(f"{path.name}.odd-{number}")):
         number += 1
     with suppress(OSError):
         path.rename(kept)
@@ -138,15 +139,6 @@ def find_folders(environ: Mapping[str, str] | None = None) -> Folders:
     return Folders(config, state, xdg("XDG_CACHE_HOME", ".cache"), state / "logs", results)
 
 
-def nearest_existing(path: Path) -> Path:
-    """Return `path` or the nearest one above it that is there: a results folder is made at first use."""
-    for one in (path, *path.absolute().parents):
-        with suppress(OSError):
-            one.stat()
-            return one
-    return Path("/")
-
-
 def free_bytes(path: Path) -> int:
     """Bytes an ordinary user may still write where `path` is or will be; raises OSError where no disk says it."""
     return shutil.disk_usage(nearest_existing(path)).free
@@ -154,7 +146,7 @@ def free_bytes(path: Path) -> int:
 
 def is_checkout(folder: Path) -> bool:
     """Whether the program runs from a copy of its repository instead of an installation."""
-    return (folder / "pyproject.toml").is_file() and (folder / "skyreels_tui").is_dir()
+    return is_file(folder / "pyproject.toml") and is_folder(folder / "skyreels_tui")
 
 
 def videos_folder(config: Path, user: Path) -> Path:

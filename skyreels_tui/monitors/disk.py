@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from skyreels_tui.files.folders import nearest_existing
+from pipelines.front.places import nearest_existing
 from skyreels_tui.monitors.sample import DiskReading, FileSystem, Read
 from skyreels_tui.monitors.surroundings import Surroundings
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.language import tr
+from pipelines.front.places import is_there
 from skyreels_tui.files.folders import Folders, free_bytes
 from skyreels_tui.queue.actions import QueueActions
 from skyreels_tui.queue.engine.executor import Executor
@@ -356,7 +357,7 @@ class QueueService:
         """A result name that is free: another queue may have written to the same folder."""
         stem, number = default_stem(job), 1
         folder = job.results(self.result_dir) / job.task_type
-        while (folder / f"{stem}.mp4").exists() or (folder / f"{stem}.json").exists():
+        while is_there(folder / f"{stem}.mp4") or is_there(folder / f"{stem}.json"):
             number += 1
             stem = f"{default_stem(job)}-{number}"
         return stem

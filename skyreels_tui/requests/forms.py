@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.front.errors import CheckpointMissing, PipelineError, Problem
 from pipelines.front.language import tr, trn
+from pipelines.front.places import matching
 from pipelines.front.plan import Plan
 from pipelines.front.request import (
     Choice,
@@ -141,7 +142,7 @@ def _checkpoint(task: TaskSpec, request: Request, cache_dir: Path, own_model: st
     except CheckpointMissing as error:
         return None, str(error)
     [patterns] = (part.patterns for part in CHECKPOINTS[task.family].components if part.name == "tokenizer")
-    files = (path for pattern in patterns for path in folder.glob(pattern))
+    files = (path for pattern in patterns for path in matching(folder, pattern))
     return next((path.parent for path in files if path.name == "tokenizer.json"), None), ""
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.checkpoints.locate import as_folder, is_folder
+from pipelines.checkpoints.locate import as_folder
 from pipelines.front.errors import Problem
+from pipelines.front.places import is_folder
 from pipelines.front.request import Files, Request, check_fields, field_specs
 from pipelines.tasks import TASKS
 
@@ -56,7 +57,7 @@ def with_absolute_paths(request: Request) -> Request:
             changes[name] = tuple(
                 str(Path(path).expanduser().absolute()) if path and token_name(path) is None else path for path in paths
             )
-    if isinstance(request.model_id, str) and request.model_id and is_folder(request.model_id):
+    if isinstance(request.model_id, str) and request.model_id and is_folder(as_folder(request.model_id)):
         changes["model_id"] = str(as_folder(request.model_id).absolute())
     return dataclasses.replace(request, **changes)
 

@@ -100,7 +100,7 @@ def is_media(name: str, media: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES[media]
 
 
-def is_file(text: str) -> bool:
+def names_file(text: str) -> bool:
     """Whether a typed path names a file that is there."""
     try:
         return bool(text.strip()) and Path(expand(text)).is_file()

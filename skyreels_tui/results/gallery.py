@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_new, write_whole
 from pipelines.front.language import tr
+from pipelines.front.places import entries, is_folder, is_taken, real
 from pipelines.tasks import TASKS
 
 TRASH = ".trash"
@@ -84,10 +85,10 @@ class Video:
         return suspect[:LABEL_LETTERS] if isinstance(suspect, str) else ""
 
 
-def videos(result_dir: Path) -> list[Video]:
-    """Every finished mp4 in `result_dir` and its folders, newest first; unfinished and hidden ones are left out."""
+def videos(*result_dirs: Path) -> list[Video]:
+    """Every finished mp4 in these and their folders, each once, newest first; no unfinished and no hidden ones."""
     found, read_bytes = [], 0
-    for path in _mp4_files(result_dir):
+    for path in dict.fromkeys(path for folder in result_dirs for path in _mp4_files(folder)):
         looked = _look(path, LISTING_BYTES - read_bytes)
         if looked is not None:
             video, num_bytes = looked
@@ -109,6 +110,18 @@ def matches(video: Video, words: str, task: str = "") -> bool:
     return task in ("", video.task) and all(word in text for word in words.lower().split())
 
 
+def folders_of(own: Path, named: Iterable[str]) -> list[Path]:
+    """Return `own`, and of the folders that jobs name those that are there, each once however it is called."""
+    others = {real(Path(name)): Path(name) for name in sorted(set(named), reverse=True) if name}
+    others.pop(real(own), None)
+    return [own, *(folder for folder in sorted(others.values()) if is_folder(folder))]
+
+
+def home_of(video: Path, folders: Iterable[Path]) -> Path:
+    """The one of these results folders in which a video lies."""
+    return max((one for one in folders if video.is_relative_to(one)), key=lambda one: len(one.parts))
+
+
 # Names
 
 
@@ -124,7 +137,7 @@ def name_problem(video: Path, name: str) -> str:
         return tr("This name is too long: {most} bytes at most", most=NAME_BYTES)
     if ".part" in name:
         return tr("'.part' in a name marks an unfinished file")
-    taken = next((path for path in _pair(video.with_name(f"{name}.mp4")) if _exists(path)), None)
+    taken = next((path for path in _pair(video.with_name(f"{name}.mp4")) if is_taken(path)), None)
     if name != video.stem and taken is not None:
         return tr("{name} is there already", name=taken.name)
     return ""
@@ -139,7 +152,7 @@ def rename(video: Video, name: str) -> Path:
     if target == video.path:
         return target
     old, new = _pair(video.path)[1], _pair(target)[1]
-    if taken := next((path for path in (target, new) if _exists(path)), None):
+    if taken := next((path for path in (target, new) if is_taken(path)), None):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(taken))
     if video.recipe:
         recipe = video.recipe
@@ -182,7 +195,7 @@ def save_last_frame(video: Path) -> Path:
     data = last_frame_png(video)
     first = video.with_name(f"{video.stem}-last.png")
     number, target = 1, first
-    while _exists(target):
+    while is_taken(target):
         if _holds(target, data):
             return target
         number += 1
@@ -203,7 +216,7 @@ def move_to_trash(path: Path, result_dir: Path) -> list[tuple[Path, Path]]:
     moved: list[tuple[Path, Path]] = []
     try:
         for source, place in zip(_pair(path), _pair(_free(folder / path.name)), strict=True):
-            if _exists(source):
+            if is_taken(source):
                 source.rename(place)
                 moved.append((source, place))
     except OSError:
@@ -216,7 +229,7 @@ def undo(moved: Sequence[tuple[Path, Path]]) -> list[Path]:
     """Put files back where they were and return those that were not: something else has their name by now."""
     taken = []
     for source, target in moved:
-        if _exists(source):
+        if is_taken(source):
             taken.append(target)
         else:
             make_folder(source.parent, private=False)
@@ -228,11 +241,11 @@ def undo(moved: Sequence[tuple[Path, Path]]) -> list[Path]:
 
 
 def _mp4_files(result_dir: Path) -> Iterator[Path]:
-    for pattern in ("*.mp4", "*/*.mp4"):
-        for path in result_dir.glob(pattern):
-            inside = path.relative_to(result_dir).parts
-            if ".part" not in path.name and not any(part.startswith(".") for part in inside):
-                yield path
+    shown = [entry for entry in entries(result_dir) if not entry.name.startswith(".")]
+    inside = (below for entry in shown if is_folder(Path(entry)) for below in entries(Path(entry)))
+    for entry in (*shown, *inside):
+        if entry.name.endswith(".mp4") and ".part" not in entry.name and not entry.name.startswith("."):
+            yield Path(entry)
 
 
 def _look(path: Path, room_bytes: int) -> tuple[Video, int] | None:
@@ -327,10 +340,6 @@ def _pair(video: Path) -> tuple[Path, Path]:
     return video, video.with_suffix(".json")
 
 
-def _exists(path: Path) -> bool:
-    return path.is_symlink() or path.exists()
-
-
 def _holds(path: Path, data: bytes) -> bool:
     """True for a regular file, no link, with exactly this content."""
     facts = path.lstat()
@@ -340,7 +349,7 @@ def _holds(path: Path, data: bytes) -> bool:
 def _free(video: Path) -> Path:
     """The path, or with a number, such that neither video nor sidecar is there."""
     number, free = 1, video
-    while any(map(_exists, _pair(free))):
+    while any(map(is_taken, _pair(free))):
         number += 1
         free = video.with_stem(f"{video.stem}-{number}")
     return free

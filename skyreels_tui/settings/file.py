@@ -13,6 +13,7 @@ from typing import Any
 from pipelines.front.durable import make_folder, private_opener, write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import reason_of, tr
+from pipelines.front.places import real
 from skyreels_tui.settings.settings import TABLES, Settings, SettingsError
 
 LOCK_FILE = ".settings.lock"
@@ -38,12 +39,12 @@ def change_file(path: Path, before: Settings, wanted: Settings) -> None:
     try:
         make_folder(path.parent)
         with _locked(path.parent / LOCK_FILE):
-            document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+            document = tomlkit.parse(_text(path))
             for key, value in changes.items():
                 _put(document, key, value, path)
             # A link here is a person's: their file is changed where it lies.
-            write_whole(path.resolve(), tomlkit.dumps(document).encode())
-    except (UnicodeDecodeError, TOMLKitError) as error:
+            write_whole(real(path), tomlkit.dumps(document).encode())
+    except (ValueError, RecursionError, TOMLKitError) as error:
         raise SettingsError(
             tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=error)
         ) from error
@@ -51,6 +52,14 @@ def change_file(path: Path, before: Settings, wanted: Settings) -> None:
         raise SettingsError(str(error)) from error
     except OSError as error:
         raise SettingsError(tr("{path} cannot be written: {why}", path=path, why=reason_of(error))) from error
+
+
+def _text(path: Path) -> str:
+    """What the file says; a link that leads nowhere is a file that is not there yet."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def differences(before: Settings, wanted: Settings) -> dict[KeyPath, object]:

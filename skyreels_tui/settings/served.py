@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.front.language import tr
+from pipelines.front.places import real
 from skyreels_tui.settings.settings import Settings, SettingsError
 
 SERVED = "SKYREELS_TUI_SERVED"
@@ -46,6 +47,6 @@ def check(before: Settings, after: Settings, home: Path) -> None:
 def _inside(folder: str, home: Path) -> bool:
     try:
         # Links count as what they lead to.
-        return Path(folder).expanduser().resolve().is_relative_to(home.resolve())
+        return real(Path(folder).expanduser()).is_relative_to(real(home))
     except (OSError, RuntimeError, ValueError):
         return False

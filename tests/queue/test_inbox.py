@@ -6,7 +6,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from skyreels_tui.files.folders import Folders, find_folders
 from skyreels_tui.queue.batches import batch_file
 from skyreels_tui.queue.batches.inbox import Inbox
 from skyreels_tui.queue.errors import ReadOnlyQueue
+from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.service import QueueOptions, QueueService
+from skyreels_tui.queue.store.rows import NewJob
 
 
 def until(condition: Callable[[], object], timeout_s: float = 20) -> None:
@@ -258,6 +261,39 @@ def test_a_crash_half_way_queues_a_file_once(tmp_path: Path, queue: QueueService
     Box(folder, queue).look()
     assert [job.label for job in queue.jobs()] == ["a", "b"]
     assert lines(folder / "done" / "n.json.txt")[1:] == ["job 1 a", "job 2 b"]
+
+
+@pytest.mark.parametrize("off_s", [0.0, 400 * 86400.0, -400 * 86400.0], ids=["right", "ahead", "behind"])
+@pytest.mark.parametrize("added", [True, False])
+def test_a_crash_queues_once_whatever_the_clock_says(
+    tmp_path: Path, queue: QueueService, monkeypatch: pytest.MonkeyPatch, added: bool, off_s: float
+) -> None:
+    """The same file was dropped before; the clock is set between the claim and the crash."""
+
+    class Died(BaseException):
+        """The process ends here."""
+
+    def die(entries: Sequence[NewJob], *, checked: bool = False) -> list[Job]:
+        if added:
+            add_many(entries, checked=checked)
+        raise Died
+
+    at = (datetime.now(UTC) + timedelta(seconds=off_s)).isoformat(timespec="milliseconds")
+    folder = tmp_path / "box"
+    (folder / ".taking").mkdir(parents=True)
+    add_many = queue.actions.add_many
+    drop(folder, "n.json", entries(folder, "a", "b"))
+    Box(folder, queue, quiet_s=0).look()
+    drop(folder, "n.json", entries(folder, "a", "b"))
+    monkeypatch.setattr("skyreels_tui.queue.store.adding.utc_now", lambda: at)
+    with monkeypatch.context() as crash:
+        crash.setattr(queue.actions, "add_many", die)
+        with pytest.raises(Died):
+            Box(folder, queue, quiet_s=0).look()
+    Box(folder, queue, quiet_s=0).look()
+    assert sorted(job.id for job in queue.jobs()) == [1, 2, 3, 4]
+    assert lines(folder / "done" / "n-2.json.txt")[1:] == ["job 3 a", "job 4 b"]
+    assert list((folder / ".taking").iterdir()) == []
 
 
 def test_a_queue_that_cannot_be_written_keeps_the_file(tmp_path: Path, queue: QueueService) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.media.ffmpeg import ffmpeg_path
 from pipelines.media.read.probe import probe_video
+from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.results.rename import RenameScreen
 from skyreels_tui.ui.screens.results.results import ResultsScreen
@@ -118,6 +119,33 @@ async def test_the_list_follows_files_deleted_moved_and_dropped_by_hand(start, r
         (result / "last.mp4").write_bytes(b"")
         await s.until(lambda: "last" in labels(s))
         assert len(labels(s)) == 3
+
+
+async def test_films_of_jobs_that_write_elsewhere_are_listed_too(start, result, tmp_path):
+    """Every job has its own folder: also one inside another, one by a second name, and one that is not there yet."""
+    put(result, "here")
+    put(tmp_path / "elsewhere", "there")
+    put(result / "inner", "inside")
+    (tmp_path / "alias").symlink_to(tmp_path / "elsewhere")
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    later = tmp_path / "later"
+    folders = [tmp_path / "elsewhere", result / "inner", tmp_path / "alias", later, loop, tmp_path / ("x" * 300)]
+    async with start(gated=True) as s:
+        job = s.add("first")
+        await opened(s)
+        assert labels(s) == ["here"]
+        entries = [NewJob(job.request, f"job {n}", result_dir=str(folder)) for n, folder in enumerate(folders)]
+        s.app.service.actions.add_many(entries)
+        await s.until(lambda: sorted(labels(s)) == ["here", "inside", "there"])
+        put(later, "new")
+        await s.until(lambda: sorted(labels(s)) == ["here", "inside", "new", "there"])
+        await go_to(s, "there")
+        await s.press("d")
+        await s.until(lambda: "there" not in labels(s))
+        assert [path.name for path in (tmp_path / "elsewhere" / ".trash" / TASK).iterdir()] == ["there.mp4"]
+        await s.press("u")
+        await s.until(lambda: "there" in labels(s))
 
 
 async def test_a_filter_goes_round_the_tasks(start, result):

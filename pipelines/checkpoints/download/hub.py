@@ -20,6 +20,7 @@ from pipelines.checkpoints.locate import hub_cache, repo_folder
 from pipelines.checkpoints.registry import Checkpoint, Component
 from pipelines.front.errors import CheckpointMissing, DiskFull
 from pipelines.front.language import tr
+from pipelines.front.places import nearest_existing, real
 
 SPARE = 1.1
 """Free space that must be there, as a multiple of what is still to come."""
@@ -89,7 +90,7 @@ class DownloadPlan:
 
     def as_here(self) -> DownloadPlan:
         """The same plan, with what of its files is here at this moment."""
-        blobs = repo_folder(self.repo_id, self.cache).resolve() / "blobs"
+        blobs = real(repo_folder(self.repo_id, self.cache)) / "blobs"
         files = tuple(replace(entry, have_bytes=present_bytes(blobs, entry.file)) for entry in self.files)
         return replace(self, files=files)
 
@@ -166,7 +167,7 @@ def plan_download(
         if not needed:
             attempts.append(tr("{repo} holds none of the files that are needed", repo=repo_id))
             continue
-        blobs = repo_folder(repo_id, cache).resolve() / "blobs"
+        blobs = real(repo_folder(repo_id, cache)) / "blobs"
         files = tuple(PlannedFile(file, present_bytes(blobs, file, damaged)) for file in needed)
         return DownloadPlan(repo_id, revision, cache, endpoint, files, tuple(attempts))
     tried = "; ".join(attempts)
@@ -251,9 +252,7 @@ def is_whole(blobs: Path, file: RemoteFile) -> bool:
 
 def check_room(plan: DownloadPlan, free_bytes: Callable[[Path], int] | None = None) -> None:
     """Raise DiskFull unless what is still to come and a tenth more fits."""
-    folder = plan.cache
-    while not folder.exists():
-        folder = folder.parent
+    folder = nearest_existing(plan.cache)
     free = shutil.disk_usage(folder).free if free_bytes is None else free_bytes(folder)
     needed = room_needed(plan)
     if needed > free:

@@ -18,6 +18,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
 
+from pipelines.front.documents import plain_number
 from pipelines.front.durable import make_folder, put_in_place
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
@@ -116,7 +117,7 @@ def _receive(
 ) -> str:
     """Write the answer to `stream`, at most `limit` bytes of it; returns its sha256."""
     promised = response.headers.get("Content-Length", "")
-    total = int(promised) if promised.isascii() and promised.isdigit() else None
+    total = plain_number(promised)
     too_big = tr("{host}: the file is larger than {size}", host=host_of(address), size=size(limit))
     if total is not None:
         if total > limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from pipelines.front.documents import plain_number
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -49,6 +50,6 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 def _place(where: str) -> int:
     if where in WORDS:
         return 2**31 if where == "last" else 1
-    if where.isascii() and where.isdigit() and int(where) > 0:
-        return min(int(where), 2**31)
+    if place := plain_number(where):
+        return min(place, 2**31)
     raise CommandError(tr("{where!r} is no place: {names} or a number from 1", where=where, names=", ".join(WORDS)))

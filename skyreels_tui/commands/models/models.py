@@ -19,6 +19,7 @@ from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
 from pipelines.front.language import tr, trn
+from pipelines.front.places import is_folder
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -356,7 +357,7 @@ def _use(args: argparse.Namespace, context: Context) -> int:
         family, folder = args.model, ""
     else:
         path = as_folder(args.path).absolute()
-        if not path.is_dir():
+        if not is_folder(path):
             raise CommandError(tr("{path} is no folder", path=path), Exit.NOT_FOUND)
         family, folder = _recognise(path, args.model), str(path)
     kept = {name: value for name, value in context.settings.models.items() if name != family}

@@ -13,6 +13,7 @@ from argcomplete.shell_integration import shellcode
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
+from pipelines.front.places import is_there
 from pipelines.front.request import Choice, Flag, field_specs
 from pipelines.tasks import TASKS
 from skyreels_tui.commands import COMMANDS
@@ -106,7 +107,7 @@ class _Words(BaseCompleter):
         try:
             context = self._context()
             # Tab makes no queue where there is none.
-            return read(context) if context.folders.database.exists() else {}
+            return read(context) if is_there(context.folders.database) else {}
         except (PipelineError, OSError):
             return {}
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.front.durable import make_folder
+from pipelines.front.documents import plain_number
+from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.front.language import reason_of, tr, trn
+from pipelines.front.places import is_file
 from skyreels_tui.queue.batches import batch_file
 from skyreels_tui.queue.batches.arrival import Arrival, is_batch, put_away
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
@@ -102,7 +105,7 @@ class Inbox:
 
     def look(self) -> None:
         """Take every file that has arrived; first those that a crash left half taken."""
-        for path in _sorted(self.folder / TAKING):
+        for path in self._claimed():
             self._take(path, again=True)
         found = [path for path in _sorted(self.folder) if is_batch(path)]
         self._idle = self._idle and not found
@@ -116,7 +119,7 @@ class Inbox:
                     path.rename(claimed)
                     del self._arrivals[path]
                     self._take(claimed)
-        self._idle = not self._arrivals and not _sorted(self.folder / TAKING)
+        self._idle = not self._arrivals and not self._claimed()
 
     def _take(self, claimed: Path, *, again: bool = False) -> None:
         """Queue the jobs of a claimed file and put it away; a queue that cannot be written leaves it claimed."""
@@ -125,12 +128,14 @@ class Inbox:
         try:
             entries = batch_file.parse_batch(batch_file.read_text(claimed), self.folder / name)
             jobs = self._added_before(claimed, entries) if again else []
-            jobs = jobs or self._queue.actions.add_many(entries, checked=True)
+            if not jobs:
+                self._note(claimed, entries[0].batch)
+                jobs = self._queue.actions.add_many(entries, checked=True)
         except InvalidRequest as error:
             count = trn("{count} problem", "{count} problems", len(error.problems))
             lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
             lines += [f"{problem.field}: {problem.message}" for problem in error.problems]
-            target = put_away(claimed, self.folder / REJECTED, lines)
+            target = _put_away(claimed, self.folder / REJECTED, lines)
             self._tell(
                 tr(
                     "inbox: {name} was not queued: {count}, see {report}.txt in {folder}",
@@ -155,14 +160,31 @@ class Inbox:
                 )
             ]
             lines += [tr("job {id} {label}", id=job.id, label=job.label) for job in jobs]
-            put_away(claimed, self.folder / DONE, lines)
+            _put_away(claimed, self.folder / DONE, lines)
             self._tell(tr("inbox: {text}", text=f"{name}: {queued}"), "info")
 
+    def _claimed(self) -> list[Path]:
+        return [path for path in _sorted(self.folder / TAKING) if not path.name.startswith(".")]
+
+    def _note(self, claimed: Path, batch: str) -> None:
+        """Write down the last row of the batch before any is added; what is noted already stays true."""
+        note = _note_of(claimed)
+        if not is_file(note):
+            last = max((job.id for job in self._queue.batch(batch)), default=0)
+            write_whole(note, str(last).encode())
+
     def _added_before(self, claimed: Path, entries: Sequence[NewJob]) -> list[Job]:
-        """The jobs that this file has already become: rows of its batch that are younger than its claim."""
-        claimed_at = datetime.fromtimestamp(claimed.stat().st_ctime, UTC).isoformat(timespec="milliseconds")
-        young = [job for job in self._queue.batch(entries[0].batch) if job.created_at >= claimed_at]
-        found = young[: len(entries)]
+        """The jobs that this file has already become: the rows of its batch beyond the one that was noted.
+
+        Numbers tell, for a clock may be set at any time. Without a note the last rows count.
+        """
+        rows = self._queue.batch(entries[0].batch)
+        try:
+            before = plain_number(_note_of(claimed).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            before = None
+        beyond = [job for job in rows if before is not None and job.id > before]
+        found = rows[-len(entries) :] if before is None else beyond[: len(entries)]
         wanted = [entry.request.to_json() for entry in entries]
         return found if [job.request_json for job in found] == wanted else []
 
@@ -236,6 +258,17 @@ class Inbox:
         if problem != self._told:
             self._told = problem
             self._tell(problem, "warning")
+
+
+def _note_of(claimed: Path) -> Path:
+    # A name may be as long as names can be.
+    return claimed.with_name(f".{hashlib.sha256(os.fsencode(claimed.name)).hexdigest()[:16]}")
+
+
+def _put_away(claimed: Path, folder: Path, lines: Sequence[str]) -> Path:
+    target = put_away(claimed, folder, lines)
+    _note_of(claimed).unlink(missing_ok=True)
+    return target
 
 
 def _sorted(folder: Path) -> list[Path]:

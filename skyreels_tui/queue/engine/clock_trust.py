@@ -81,7 +81,7 @@ def _read(note: Path) -> Moment | None:
             content = read_json(file.read(NOTE_BYTES))
         numbers = float(content["since_boot_s"]), float(content["wall_s"])
         return Moment(str(content["boot"]), *numbers, trusted=content["trusted"] is True)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
+from pipelines.front.places import is_there
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.files.boot_clock import BootTime, boot_time, boot_time_of
 from skyreels_tui.queue.events import EngineMemory, JobProgress
@@ -69,7 +70,7 @@ class LiveFiles:
             if old_s is None:
                 return []
             told = [(str(name), float(age) + old_s, bool(late)) for name, age, late in content["threads"]]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return []
         return [(name, age, late or old_s > _THREADS_OLD_S) for name, age, late in told]
 
@@ -92,7 +93,7 @@ class LiveFiles:
         """True when some process asked for the preview in the last seconds."""
         try:
             age_s = self._now().age_s(boot_time_of(read_json(self._want.read_bytes())))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return False
         return age_s is not None and age_s < _WANTED_S
 
@@ -138,13 +139,13 @@ class LiveFiles:
             age_s = self._now().age_s(boot_time_of(values.pop("written"))) or 0.0
             progress = values.pop("progress")
             progress["stage"] = Stage(progress["stage"])
-            progress["preview"] = _unpack(self._preview.read_bytes()) if self._preview.exists() else None
+            progress["preview"] = _unpack(self._preview.read_bytes()) if is_there(self._preview) else None
             values["step_seconds"] = tuple(values["step_seconds"])
             values["stage_seconds"] = tuple((str(name), float(s)) for name, s in values["stage_seconds"])
             event = JobProgress(progress=Progress(**progress), **values)
             left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
             return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return None
 
 

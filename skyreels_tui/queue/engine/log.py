@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+from pipelines.front.documents import plain_number
+from pipelines.front.places import num_bytes
 from skyreels_tui.files.app_log import QuietFile
 from skyreels_tui.queue.events import LogLine, Publish
 from skyreels_tui.queue.store.rows import utc_now
@@ -43,7 +45,7 @@ def parse_line(text: str) -> LogLine | None:
     parts = text.rstrip("\n").split(" ", 3)
     if len(parts) != 4 or parts[1] not in _LEVELS:
         return None
-    return LogLine(parts[0], parts[1], parts[3], int(parts[2]) if parts[2].isdigit() else None)
+    return LogLine(parts[0], parts[1], parts[3], plain_number(parts[2]))
 
 
 class LogFollower:
@@ -52,7 +54,7 @@ class LogFollower:
     def __init__(self, path: Path, tail_bytes: int = 0) -> None:
         """The first call also returns the whole lines of the last `tail_bytes` that are there already."""
         self._path = path
-        self._offset = max(0, path.stat().st_size - tail_bytes) if path.exists() else 0
+        self._offset = max(0, num_bytes(path) - tail_bytes)
 
     def new_lines(self) -> list[LogLine]:
         """The complete lines that were added."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pipelines.front.errors import Cancelled, InputChanged, PipelineError
 from pipelines.front.language import reason_of, tr
+from pipelines.front.places import is_file
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
 from skyreels_tui.queue.engine import work_folder
@@ -382,7 +383,7 @@ class Runner:
 
     def _done(self, attempt: _Attempt, output: Output) -> None:
         job = attempt.job
-        if not output.path.is_file():
+        if not is_file(output.path):
             raise PipelineError(tr("the finished file {path} is not there", path=output.path))
         self._write(
             lambda: self._store.attempts.finish(

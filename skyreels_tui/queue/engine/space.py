@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipelines.front.errors import DiskFull, free_files
 from pipelines.front.language import tr
-from skyreels_tui.files.folders import free_bytes, nearest_existing
+from pipelines.front.places import nearest_existing
+from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.words.sizes import size
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipelines.front.documents import plain_number
 from pipelines.media.remote.address import is_kept_name
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine import work_folder
@@ -33,10 +34,11 @@ def sweep_work_folders(store: Store, jobs_dir: Path, now: datetime | None = None
     for folder in sorted(jobs_dir.iterdir()):
         if folder.name.endswith(work_folder.DISCARDED):
             work_folder.discard(folder)
-        if not folder.name.isdigit():
+        number = plain_number(folder.name)
+        if number is None:
             continue
         with suppress(NoSuchJob, OSError):
-            job = store.get(int(folder.name))
+            job = store.get(number)
             ended_long_ago = job.state in FINISHED and datetime.fromisoformat(job.finished_at) < oldest
             if job.state == JobState.DONE or (ended_long_ago and is_trusted):
                 work_folder.remove(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
+from pipelines.front.places import is_file
 from pipelines.front.request import Files, field_specs
 from pipelines.running.resume import WorkDir
 from skyreels_tui.queue.model import Job
@@ -79,5 +80,5 @@ def _input_files(job: Job) -> list[Path]:
         for name, spec in field_specs(type(request))
         if isinstance(spec, Files)
         for path in getattr(request, name)
-        if Path(path).is_file()
+        if is_file(Path(path))
     ]

@@ -6,6 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from pipelines.front.documents import plain_number
+
 
 class OwnerLock:
     """An exclusive `flock` on a file that is never unlinked: a new file would be a second lock."""
@@ -45,10 +47,10 @@ class OwnerLock:
     def owner_pid(self) -> int | None:
         """Process id that the last owner wrote, for messages only."""
         try:
-            text = self.path.read_text().strip()
-        except FileNotFoundError:
+            text = self.path.read_text(encoding="ascii")
+        except (OSError, ValueError):
             return None
-        return int(text) if text.isdigit() else None
+        return plain_number(text.strip())
 
     def living_owner_pid(self) -> int | None:
         """That process, as long as one with its number lives; None otherwise."""
@@ -59,7 +61,7 @@ class OwnerLock:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pipelines.front.documents import plain_number
 from skyreels_tui.queue.reasons import Code, Reason, Value, because
 
 _WHERE = (
@@ -49,7 +50,7 @@ def read_old_reason(text: str) -> Reason:
             if "in_stage" in found:
                 found["stage"] = found.pop("in_stage")
             values: dict[str, Value] = {
-                name: int(value) if name in _NUMBERS else value for name, value in found.items()
+                name: plain_number(value) or 0 if name in _NUMBERS else value for name, value in found.items()
             }
             return because(code, **values)
     return because(Code.WORDS, text=text)

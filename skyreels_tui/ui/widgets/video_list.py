@@ -8,6 +8,7 @@ from pathlib import Path
 from textual.content import Content
 
 from pipelines.front.language import tr
+from pipelines.front.places import is_there
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
@@ -39,7 +40,7 @@ class VideoList(RowList):
         """Replace the rows; the cursor stays with its video, or goes to `go_to`."""
         wanted = go_to or (self.selected.path if self.selected is not None else None)
         self.videos, self.looking = videos, False
-        self.marked = [path for path in self.marked if path.exists()]
+        self.marked = [path for path in self.marked if is_there(path)]
         places = {video.path: index for index, video in enumerate(videos)}
         before = self.cursor
         self.cursor = places.get(wanted, self.cursor) if wanted is not None else self.cursor

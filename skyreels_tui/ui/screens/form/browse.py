@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
+from pipelines.front.places import is_folder
 from skyreels_tui.requests.typed_paths import MOST_ENTRIES, is_media
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
@@ -218,7 +219,7 @@ def _start_folder(start: str) -> Path:
     try:
         path = Path(start).expanduser()
         for folder in (path, *path.parents):
-            if start and folder.is_dir():
+            if start and is_folder(folder):
                 return folder.absolute()
     except (RuntimeError, OSError, ValueError):
         pass

@@ -16,6 +16,7 @@ from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
 from pipelines.checkpoints.shelf import Shelved
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr, trn
+from pipelines.front.places import num_bytes
 from skyreels_tui.ui.drawing.safe import cells, column, cut_path, plain
 from skyreels_tui.ui.keys import MODEL_FILES, bindings
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -125,7 +126,7 @@ def local_files(model: Shelved) -> list[FileRow]:
         for path in part.files:
             relative = path.relative_to(model.folder).as_posix() if model.folder else path.name
             presence = Presence.CORRUPT if relative in part.corrupt else Presence.PRESENT
-            rows.append(FileRow(name, relative, path.stat().st_size, presence))
+            rows.append(FileRow(name, relative, num_bytes(path), presence))
         if part.files:
             rows += [FileRow(name, path, 0, Presence.MISSING) for path in part.absent]
         else:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from pipelines.checkpoints.registry import Checkpoint
 from pipelines.checkpoints.shelf import families_in
 from pipelines.front.language import tr
+from pipelines.front.places import is_folder
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.keys import MODEL_FOLDER, bindings
@@ -93,7 +94,7 @@ class FolderScreen(ModalScreen[str]):
 def folder_problem(path: str, checkpoint: Checkpoint) -> str:
     """Why no task could use the checkpoint from this folder, in words, or ''."""
     try:
-        if not Path(path).is_dir():
+        if not is_folder(Path(path)):
             return tr("{path} is no folder", path=path)
         if families_in(Path(path), checkpoint.family):
             return ""

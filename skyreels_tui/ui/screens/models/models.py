@@ -18,6 +18,7 @@ from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.shelf import Shelved, removable, remove_checkpoint, shelf
 from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
+from pipelines.front.places import nearest_existing
 from pipelines.tasks import TASKS
 from skyreels_tui.downloads.elsewhere import TransferFile
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, Transfers, TransferState
@@ -133,8 +134,7 @@ class ModelsScreen(Screen[None]):
     def _read_shelf(self, number: int) -> None:
         found = shelf(self._settings.now.models, damaged=self._book.damaged())
         cache = hub_cache()
-        above = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
-        hand_over(self, self._show, number, found, shutil.disk_usage(above).free)
+        hand_over(self, self._show, number, found, shutil.disk_usage(nearest_existing(cache)).free)
 
     def _show(self, number: int, found: tuple[Shelved, ...], free_bytes: int) -> None:
         if not self.is_mounted or number != self._looks:

@@ -50,7 +50,7 @@ LEARN_S = 0.3
 
 
 class ResultsScreen(Screen[None]):
-    """The list follows the folder, also for files that others drop in or delete."""
+    """The list follows the folders of new jobs and of those queued, also for files that others drop in or delete."""
 
     BINDINGS = bindings(RESULTS)
 
@@ -58,6 +58,8 @@ class ResultsScreen(Screen[None]):
         """`served`: a browser shows the screen, so it starts no program here."""
         super().__init__()
         self._folder, self._served = folder, served
+        self._named: frozenset[str] = frozenset()
+        """Results folders of the jobs; read by the thread that follows them."""
         self._videos: list[Video] = []
         self._words = ""
         self._only = ""
@@ -81,7 +83,10 @@ class ResultsScreen(Screen[None]):
         self.query_one("#result-search").display = False
         self._listing.focus()
         self._write_title()
-        self._follow(self._folder)
+        self._on_jobs()
+        hub(self).job_changed.subscribe(self, self._on_jobs)
+        hub(self).queue_changed.subscribe(self, self._on_jobs)
+        self._follow()
 
     def on_unmount(self) -> None:
         """The watcher and a joining end with the screen."""
@@ -116,26 +121,51 @@ class ResultsScreen(Screen[None]):
 
     # The folder
 
+    @property
+    def _folders(self) -> list[Path]:
+        """Where videos are looked for: new jobs write to the first, and each job to the one that it was added with."""
+        return gallery.folders_of(self._folder, self._named)
+
+    def _on_jobs(self, _event: object = None) -> None:
+        self._named = self._named.union(job.result_dir for job in hub(self).board.jobs)
+
     @work(thread=True, group="follow")
-    def _follow(self, folder: Path) -> None:
+    def _follow(self) -> None:
+        try:
+            make_folder(self._folder, private=False)
+            while not self._gone.is_set():
+                self._watch(self._folders)
+        except (OSError, RuntimeError):
+            # No watches left, a file system without them, or a name that is not UTF-8: then by looking.
+            self._read()
+            while not self._gone.wait(POLL_S):
+                self._read()
+
+    def _watch(self, folders: Sequence[Path]) -> None:
+        """List now and after each change, until the jobs name other folders."""
         from watchfiles import watch
 
         def matters(_change: object, path: str) -> bool:
-            return ".part" not in path and "/." not in path[len(str(folder)) :]
+            inside = [path[len(str(folder)) :] for folder in folders if path.startswith(str(folder))]
+            return ".part" not in path and any("/." not in rest for rest in inside)
 
-        try:
-            make_folder(folder, private=False)
-            self._read(folder)
-            for _ in watch(folder, watch_filter=matters, stop_event=self._gone, step=200, raise_interrupt=False):
-                if not self._gone.is_set():
-                    self._read(folder)
-        except (OSError, RuntimeError):
-            # No watches left, a file system without them, or a name that is not UTF-8: then by looking.
-            while not self._gone.wait(POLL_S):
-                self._read(folder)
+        self._read()
+        for changes in watch(
+            *folders,
+            watch_filter=matters,
+            stop_event=self._gone,
+            step=200,
+            rust_timeout=int(POLL_S * 1000),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+        ):
+            if self._gone.is_set() or self._folders != folders:
+                return
+            if changes:
+                self._read()
 
-    def _read(self, folder: Path) -> None:
-        hand_over(self, self._take, gallery.videos(folder))
+    def _read(self) -> None:
+        hand_over(self, self._take, gallery.videos(*self._folders))
 
     def _take(self, found: list[Video]) -> None:
         if self.is_mounted:
@@ -366,7 +396,7 @@ class ResultsScreen(Screen[None]):
         chosen = self._chosen
         try:
             for video in chosen:
-                moved += gallery.move_to_trash(video.path, self._folder)
+                moved += gallery.move_to_trash(video.path, gallery.home_of(video.path, self._folders))
         except OSError as error:
             self._tell(tr("Not moved: {reason}", reason=error), "error")
         if moved:
@@ -393,7 +423,7 @@ class ResultsScreen(Screen[None]):
 
     def _refresh(self) -> None:
         """List at once what a key of this screen has changed."""
-        self._take(gallery.videos(self._folder))
+        self._take(gallery.videos(*self._folders))
         self.refresh_bindings()
 
     # Joining

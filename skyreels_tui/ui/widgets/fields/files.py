@@ -267,7 +267,9 @@ class FilesField(Field):
     def _leave_when_full(self) -> None:
         """Nothing more belongs here: what is typed next is meant for the next field, unless a name wants mending."""
         rows = self._rows.files
-        full = len(rows) >= self.files_spec.maximum and all(token_name(one) or typed_paths.is_file(one) for one in rows)
+        full = len(rows) >= self.files_spec.maximum and all(
+            token_name(one) or typed_paths.names_file(one) for one in rows
+        )
         if full and self._input.has_focus_within:
             self.screen.focus_next()
 

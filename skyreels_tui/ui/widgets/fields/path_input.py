@@ -104,7 +104,7 @@ class PathInput(Vertical):
     def on_its_way(self) -> bool:
         """Whether a path is being typed that is no file so far."""
         text = self.value
-        return bool(text.strip()) and self._line.has_focus and not typed_paths.is_file(text)
+        return bool(text.strip()) and self._line.has_focus and not typed_paths.names_file(text)
 
     @property
     def placeholder(self) -> str:
@@ -142,7 +142,7 @@ class PathInput(Vertical):
             self._line.value = start
             self._line.cursor_position = len(start)
             self._show(ways if len(ways) > 1 else [])
-        elif ways and not typed_paths.is_file(text):
+        elif ways and not typed_paths.names_file(text):
             self._show(ways)
         else:
             # Leaving the line adds a whole file.
@@ -151,7 +151,7 @@ class PathInput(Vertical):
     def on_descendant_blur(self, _: events.DescendantBlur) -> None:
         """A file that was typed and left behind is added; anything else stays for a correction."""
         self._show([])
-        if self.is_mounted and typed_paths.is_file(self._line.value):
+        if self.is_mounted and typed_paths.names_file(self._line.value):
             self.post_message(self.Entered([self._line.value.strip()]))
 
     def _show(self, ways: list[str]) -> None:
