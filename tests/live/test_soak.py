@@ -26,7 +26,7 @@ JOB_BYTES = 8 * 1024
 """Of a row that a follower keeps of a job, with its lines in the log: what it may grow by for each."""
 
 
-@pytest.mark.parametrize("which", ["viewer", "progress"])
+@pytest.mark.parametrize("which", ["viewer", "progress", "log"])
 async def test_memory_stands_still_while_jobs_pass(which: str, folders: Folders, photo: str, tmp_path: Path) -> None:
     executor = FakeExecutor(Script(num_steps=3, preview=True))
     owner = QueueService(folders, tmp_path / "result", lambda event: None, executor=lambda: executor)
