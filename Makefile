@@ -30,6 +30,7 @@ lint: $(TEST_STAMP)
 
 types: $(TEST_STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy scripts/*.py
 
 contracts: $(TEST_STAMP)
 	$(BIN)/lint-imports

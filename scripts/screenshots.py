@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import patch
 
 from textual.pilot import Pilot
 
@@ -28,6 +28,7 @@ from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
+from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.monitors.sample import (
@@ -43,7 +44,7 @@ from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import Event, JobProgress, LogLine
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.settings.settings import Settings
-from skyreels_tui.ui.panels import queue as queue_panel
+from skyreels_tui.ui.hub import Forecasted, Sampled
 from skyreels_tui.ui.panels.progress import ProgressPanel
 from skyreels_tui.ui.widgets import status_bar
 
@@ -89,7 +90,7 @@ class HeldExecutor(LocalExecutor):
 class StillApp(SkyreelsApp):
     """The app with the same seconds and minutes in every run."""
 
-    CSS_PATH = Path(skyreels_tui.__file__).with_name("app") / "app.tcss"
+    CSS_PATH = str(Path(skyreels_tui.__file__).with_name("app") / "app.tcss")
 
     def publish_event(self, event: Event) -> None:
         """Put fixed times in the place of measured ones."""
@@ -111,28 +112,27 @@ def _still(event: Event) -> Event:
     return event
 
 
-def reading(second: int, queue: QueueForecast) -> Sample:
+def reading(second: int) -> Sample:
     """What the sensors of a Spark say while the tiny model runs."""
     used = round((9.4 + min(1.4, second / 300)) * GIB)
-    return Sample(
-        at=float(second),
-        gpu=GpuReading(
+    readings = {
+        "gpu": GpuReading(
             name="NVIDIA GB10", util_percent=30 + 7 * (second // 5 % 5), sm_clock_mhz=2380 + 8 * (second % 7),
             max_sm_clock_mhz=3003, temperature_c=46 + second // 200, power_w=21.0 + second // 5 % 6, unified=True,
         ),
-        memory=MemoryReading(
+        "memory": MemoryReading(
             pool=Pool.UNIFIED, total_bytes=round(119.7 * GIB), used_bytes=used,
             available_bytes=round(119.7 * GIB) - used, weights_bytes=2**20, ours_bytes=round(1.9 * GIB),
             spare_bytes=round(0.3 * GIB), peak_bytes=round(2.1 * GIB), page_cache_bytes=round(3.1 * GIB),
             swap_used_bytes=0, swap_total_bytes=16 * GIB,
         ),
-        disk=DiskReading(
+        "disk": DiskReading(
             (FileSystem(("results", "cache", "state"), "/data", 4 * 2**40, round(1.7 * 2**40)),),
             result_bytes=41 * GIB, models=(("SkyReels-V3-R2V-14B", 52 * GIB), ("SkyReels-V3-A2V-19B", 42 * GIB)),
         ),
-        health=HealthReading(),
-        queue=queue,
-    )  # fmt: skip
+        "health": HealthReading(),
+    }  # fmt: skip
+    return Sample(float(second), readings)
 
 
 class FixedTime(datetime):
@@ -157,6 +157,8 @@ async def run_to_step(app: StillApp, pilot: Pilot[None]) -> None:
     if app.service is None or app.monitor is None:
         raise RuntimeError("the app did not start its engine")
     app.monitor.stop()
+    if app.forecaster is not None:
+        app.forecaster.stop()
     for label in LABELS:
         await asyncio.to_thread(app.service.actions.add, REQUEST, label=label)
     app.service.actions.hold(app.service.jobs()[-1].id)
@@ -170,8 +172,9 @@ def feed(app: StillApp) -> None:
     plan = running.task.plan(running.request)
     left = JOB_S * (len(waiting) + 1)
     queue = QueueForecast(waiting, left, 4 * plan.output_bytes, running=RunningJob(running, plan))
+    app.on_forecasted(Forecasted(queue))
     for second in range(0, 600, 5):
-        app.on_sampled(SimpleNamespace(sample=reading(second, queue)))  # type: ignore[arg-type]  # a stand-in
+        app.on_sampled(Sampled(reading(second)))
 
 
 async def draw(home: Path) -> dict[str, str]:
@@ -179,11 +182,12 @@ async def draw(home: Path) -> dict[str, str]:
     folders = find_folders({"SKYREELS_TUI_HOME": str(home)})
     executor = HeldExecutor(folders)
     app = StillApp(Services(folders, Settings(result_dir="result"), home / "result", lambda: executor))
+    app.running_times = RunningTimes(lambda: 0.0)
     svgs = {}
     async with app.run_test(size=SIZES[0]) as pilot:
         await run_to_step(app, pilot)
         panel = app.screen.query_one(ProgressPanel)
-        panel.clock, panel.wall_clock = (lambda: panel._received_s), (lambda: NOW)
+        panel.wall_clock = FixedTime.now
         for width, height in SIZES:
             await pilot.resize_terminal(width, height)
             feed(app)
@@ -195,7 +199,6 @@ async def draw(home: Path) -> dict[str, str]:
         executor.go_on.set()
         if app.service is not None:
             await asyncio.to_thread(app.service.close)
-    app.notifier.stop()
     return svgs
 
 
@@ -203,10 +206,8 @@ def main() -> None:
     """Write every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
     os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
-    status_bar.platform.node = lambda: "spark-01"
-    status_bar.datetime = FixedTime  # type: ignore[misc]  # a stand-in
-    queue_panel.time = SimpleNamespace(monotonic=lambda: 0.0)  # type: ignore[assignment]  # a stand-in
-    with tempfile.TemporaryDirectory() as home:
+    still = patch.multiple(status_bar, datetime=FixedTime), patch("platform.node", lambda: "spark-01")
+    with tempfile.TemporaryDirectory() as home, still[0], still[1]:
         for name, svg in asyncio.run(draw(Path(home))).items():
             (TARGET / name).write_text(svg, encoding="utf-8")
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import re
 import sys
 from pathlib import Path
 
@@ -50,10 +49,10 @@ SECTIONS = {"commands": commands_section, "exit codes": exits_section, "job": jo
 def renewed(text: str) -> str:
     """Return a page with each generated section made anew."""
     for name, make in SECTIONS.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        section = f"{begin}\n{make()}\n{end}"
-        text = pattern.sub(lambda _, section=section: section, text)  # type: ignore[misc]  # a lambda's default
+        before, begin, rest = text.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        if end:
+            text = f"{before}{begin}\n{make()}\n{end}{after}"
     return text
 
 
