@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual.app import App
@@ -15,7 +16,6 @@ from textual.signal import Signal
 
 from pipelines.front import language
 from pipelines.front.language import tr
-from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
@@ -33,6 +33,7 @@ from skyreels_tui.ui.pastes import bound_pastes
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
     from skyreels_tui.eta.forecast import QueueForecast
+    from skyreels_tui.eta.running import RunningTimes
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.ui.drawing.pictures import Drawing
 
@@ -143,8 +144,6 @@ class HubApp(App[None]):
         """How previews are drawn; who runs the app asks the terminal first."""
         self.last_progress: JobProgress | None = None
         """The newest progress event, so that a panel mounted later starts with what is known."""
-        self.running_times = RunningTimes()
-        """Of the job that runs, as of now."""
         self.last_sample: Sample | None = None
         self.last_forecast: QueueForecast | None = None
         self._job_seconds: dict[int, float] = {}
@@ -202,6 +201,14 @@ class HubApp(App[None]):
                 if isinstance(widget, Retitled):
                     widget.retitle()
                 widget.refresh(layout=True)
+
+    @cached_property
+    def running_times(self) -> RunningTimes:
+        """Of the job that runs, as of now."""
+        # Imported with the first report: the first screen of a queue in which nothing runs needs none.
+        from skyreels_tui.eta.running import RunningTimes
+
+        return RunningTimes()
 
     @property
     def glyphs(self) -> Glyphs:
