@@ -45,8 +45,8 @@ from pipelines.front.errors import MediaError
 from pipelines.front.progress import Stage
 from skyreels_tui.cli import main
 from skyreels_tui.executors.fake import FakeExecutor, Script
-commands, error, gated = json.loads(sys.argv[1])
-script = Script(failures={(Stage.DENOISE, 2): MediaError(error)} if error else {})
+commands, error, gated, step_s = json.loads(sys.argv[1])
+script = Script(step_s=step_s, failures={(Stage.DENOISE, 2): MediaError(error)} if error else {})
 for words in commands:
     main(words, executor=lambda: FakeExecutor(script, gated=gated))
 """
@@ -56,13 +56,21 @@ class Terminal:
     """A program behind a pseudo-terminal, every byte it wrote, and the screen that an emulator makes of it."""
 
     def __init__(
-        self, commands: list[list[str]], *, error: str = "", gated: bool = False, home: Path | None = None
+        self,
+        commands: list[list[str]],
+        *,
+        error: str = "",
+        gated: bool = False,
+        step_s: float = 0.0,
+        home: Path | None = None,
+        blocking: bool = True,
     ) -> None:
         self.received = b""
         self._screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self._screen)
         self._end, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        os.set_blocking(inside, blocking)
         environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
         for name in ("COLUMNS", "LINES"):
             # A parallel test run sets them; the terminal's own size counts here.
@@ -70,7 +78,7 @@ class Terminal:
         if home is not None:
             environ["SKYREELS_TUI_HOME"] = str(home)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated])],
+            [sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated, step_s])],
             cwd=ROOT, stdin=inside, stdout=inside, stderr=inside, env=environ, start_new_session=True,
         )  # fmt: skip
         os.close(inside)
@@ -122,6 +130,11 @@ class Terminal:
         assert self._process.wait(WAIT_S) == 0
         os.close(self._end)
         return self.received
+
+    def vanish(self) -> int:
+        """Take the terminal away, of which the kernel tells nobody: it controls no session; returns the exit code."""
+        os.close(self._end)
+        return self._process.wait(WAIT_S)
 
     def close(self) -> None:
         """End the program without asking it."""

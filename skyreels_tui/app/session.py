@@ -44,8 +44,10 @@ def run_app(
             app.service.close(timeout_s=0)
 
     def hang_up() -> None:
-        app.quitting.hang_up()
-        leave()
+        # The kernel and the app itself may both tell of one end.
+        if app.quitting.choice != "hang up":
+            app.quitting.hang_up()
+            leave()
 
     def at_once() -> None:
         if app.service is not None:

@@ -27,6 +27,7 @@ from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.internals import swap_filters
+from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
 
@@ -113,6 +114,7 @@ class HubApp(App[None]):
         """`jobs` lists the queue; the board calls it when several rows have changed."""
         super().__init__(**kwargs)
         bound_pastes(self.driver_class)
+        outlast(self.driver_class)
         # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
         self.no_color = bool(os.environ.get("NO_COLOR"))
         swap_filters(self, (Monochrome, NoColor), last=[ControlFilter()])
@@ -159,7 +161,9 @@ class HubApp(App[None]):
         settings.follow(self._use_settings)
 
     def on_mount(self) -> None:
-        """Follow the settings file."""
+        """Follow the settings file, and leave when the terminal has gone."""
+        if not (self.is_headless or self.is_web):
+            hang_up_when_gone()
         if self._settings is not None:
             self._warn(self._settings)
             self.set_interval(SETTINGS_S, self._look_at_settings)

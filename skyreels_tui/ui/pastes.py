@@ -14,18 +14,21 @@ from textual.message import Message
 
 MOST_PASTED = 1 << 16
 """Characters; no prompt of 512 tokens and no list of files that a person pastes is longer."""
+FLOOD = 512
+"""Letters that come at once: nobody types so many, so they are a paste of a terminal that marks none."""
 _START, _END = "\x1b[200~", "\x1b[201~"
 
 
 class PasteCut:
-    """Passes on what a terminal sends, of each bracketed paste one character more than may be taken.
+    """Passes on what a terminal sends, of each paste one character more than may be taken.
 
-    That one tells a field that the paste was longer.
+    That one tells a field that the paste was longer. A terminal that marks no pastes sends letters, many at once:
+    each such piece is passed on as a paste, so that a line break in it is text and not the Enter key.
     """
 
     def __init__(self, most: int = MOST_PASTED) -> None:
         self._most = most
-        self._inside = False
+        self._inside = self._flooded = False
         self._room = 0
         self._last = ""
         """The end of what came last, which may be the beginning of a mark; inside a paste it is held back."""
@@ -42,13 +45,27 @@ class PasteCut:
         seen = self._last + data
         place = seen.find(_START)
         if place < 0:
+            if "\x1b" not in seen and (self._flooded or len(data) >= FLOOD):
+                self._flood(data, passed)
+                return ""
             passed.append(data)
+            self._flooded = False
             self._last = seen[1 - len(_START) :]
             return ""
         begins = place + len(_START) - len(self._last)
         passed.append(data[:begins])
-        self._inside, self._room, self._last = True, self._most + 1, ""
+        self._inside, self._flooded, self._room, self._last = True, False, self._most + 1, ""
         return data[begins:]
+
+    def _flood(self, data: str, passed: list[str]) -> None:
+        if not self._flooded:
+            self._room = self._most + 1
+        # The last piece of a flood is a short one.
+        self._flooded = len(data) >= FLOOD
+        if self._room:
+            passed.append(_START + data[: self._room] + _END)
+        self._room -= min(self._room, len(data))
+        self._last = ""
 
     def _in_paste(self, data: str, passed: list[str]) -> str:
         seen = self._last + data

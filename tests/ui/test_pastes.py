@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from skyreels_tui.ui.hub import HubApp
-from skyreels_tui.ui.pastes import MOST_PASTED, BoundedParser, PasteCut
+from skyreels_tui.ui.pastes import FLOOD, MOST_PASTED, BoundedParser, PasteCut
 from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
 from skyreels_tui.ui.widgets.fields.text import LineInput, PromptArea
@@ -60,6 +60,44 @@ def test_what_is_short_enough_arrives_however_it_is_cut_into_pieces():
     assert PasteCut()("\x1b") == "\x1b"
     long = PasteCut(3)
     assert "".join(map(long, f"{START}abcdefg{END}k{START}abc{END}")) == f"{START}abcd{END}k{START}abc{END}"
+
+
+@pytest.mark.parametrize("mebibytes", [1, 20])
+def test_a_paste_without_marks_is_text_and_as_bounded(mebibytes):
+    """A line break in it is no Enter key, and what is too long costs no memory."""
+    line = "rm -rf x\n"
+
+    def pieces():
+        yield "a"
+        for _ in range(mebibytes * (1 << 20) // PIECE):
+            yield (line * PIECE)[:PIECE]
+        yield "the end\n"
+        yield "b"
+        yield "\x1b[A"
+
+    tracemalloc.start()
+    try:
+        first, *pasted, key, arrow = parsed(pieces())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (first.key, key.key, arrow.key) == ("a", "b", "up")
+    assert all(isinstance(one, events.Paste) for one in pasted)
+    assert len("".join(one.text for one in pasted)) == MOST_PASTED + 1
+    assert peak < 4 << 20
+
+
+def test_a_short_paste_without_marks_arrives_whole():
+    text = "word " * 300
+    for cut in (512, 700, 1500):
+        pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
+        tokens = parsed([*pieces, "\x1b[A"])
+        assert "".join(one.text for one in tokens[:-1]) == text
+    # What is typed, however fast, are keys.
+    assert len(parsed(["x" * (FLOOD - 1)])) == FLOOD - 1
+    # A mark that comes in two pieces is a mark.
+    (only,) = parsed(["\x1b[20", "0~" + "x" * FLOOD + END])
+    assert only.text == "x" * FLOOD
 
 
 def test_the_drivers_that_open_terminals_use_it():
