@@ -47,7 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "film",
         mark("show films (batches) by scene, choose takes, resume after failures"),
-        f"{_PACKAGE}.batches.film",
+        f"{_PACKAGE}.films.film",
         (None, "list", "show", "status"),
     ),
     Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results", (None,)),

@@ -17,6 +17,7 @@ from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.states import Action, again
+from skyreels_tui.queue.store.films import Films
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.queue.store.store import Store
 from skyreels_tui.requests.references import check_request, with_absolute_paths
@@ -64,23 +65,37 @@ class QueueActions:
         """Add all or none; with several entries a problem's field reads 'entry 3.prompt'."""
         if not checked:
             self.check(entries)
-        here = str(self._result_dir.absolute())
         anchored = [
-            replace(entry, request=with_absolute_paths(entry.request), result_dir=entry.result_dir or here)
+            replace(
+                entry,
+                request=with_absolute_paths(entry.request),
+                result_dir=entry.result_dir or str(self.results_of(entry.batch)),
+            )
             for entry in entries
         ]
         jobs = self._store.add_many(anchored)
-        self._wake()
+        self.wake()
         return jobs
+
+    def results_of(self, film: str) -> Path:
+        """The folder of what is made from a film: its project's, where it has one."""
+        here = self._result_dir.absolute()
+        return here / self._store.films.project_of(film) if film else here
+
+    @property
+    def films(self) -> Films:
+        """What a person does to films and scenes; `wake` afterwards lets jobs go on that may."""
+        return self._store.films
 
     def choose_takes(self, job_ids: Sequence[int]) -> None:
         """Let finished jobs, and no newer ones, stand for their scenes, all or none; raises NoSuchFilm besides."""
         self._store.films.choose(job_ids)
+        self.wake()
 
     def duplicate(self, job_id: int, seeds: Sequence[int] | None = None) -> list[Job]:
         """Add one copy a seed at the end of the queue; without seeds one copy with the same seed."""
         jobs = self._store.duplicate(job_id, seeds)
-        self._wake()
+        self.wake()
         return jobs
 
     def retry(self, job_id: int) -> Job:
@@ -91,7 +106,7 @@ class QueueActions:
             # Without the folder the new row starts at step 0: a crash right here costs time only.
             with contextlib.suppress(OSError):
                 (self._jobs_dir / str(job_id)).rename(self._jobs_dir / str(job.id))
-        self._wake()
+        self.wake()
         return job
 
     def again(self, job_id: int) -> Job:
@@ -187,7 +202,7 @@ class QueueActions:
     def unpause(self) -> None:
         """Go on after a pause."""
         self._store.set_control("pause", "")
-        self._wake()
+        self.wake()
         self._status_changed()
 
     def stop_job(self) -> None:
@@ -196,9 +211,10 @@ class QueueActions:
             runner.stop_job(Why.STOP, reason=because(Code.STOPPED_BY_HAND))
 
     def _woken(self, job: Job) -> Job:
-        self._wake()
+        self.wake()
         return job
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let the runner of this process look at the queue again."""
         if (runner := self._runner()) is not None:
             runner.wake()

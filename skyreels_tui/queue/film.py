@@ -2,20 +2,103 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
+from pipelines.front.documents import read_json
+from pipelines.front.language import mark
 from skyreels_tui.queue.model import Job, JobState
+
+if TYPE_CHECKING:
+    from pipelines.front.request import Request
+
+NOT_BEGUN = mark("not begun")
+"""Where a scene stands from which no job was made."""
+
+
+def _read(kind: type[Any], text: str) -> Any:
+    """Build one of the two classes below from JSON; what no field of it takes keeps the field's default."""
+    try:
+        content = read_json(text)
+    except ValueError:
+        content = {}
+    values = content if isinstance(content, dict) else {}
+    default = kind()
+    known = {entry.name: getattr(default, entry.name) for entry in dataclasses.fields(kind)}
+    return kind(**{key: value for key, value in values.items() if isinstance(value, type(known.get(key, object)))})
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What a person wrote about a whole film."""
+
+    title: str = ""
+    music: str = ""
+    """Path of a sound file that lies under the whole film."""
+    goes_on: bool = False
+    """`{{prev}}` means the nearest earlier scene with a finished take while later ones have failed."""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of an imported file that mean nothing to this program."""
+
+    def to_json(self) -> str:
+        """Write the facts as JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        found: Self = _read(cls, text)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFacts:
+    """What a person wrote about a scene besides its request."""
+
+    narration: str = ""
+    """Path of a sound file that is heard with the scene."""
+    words: str = ""
+    """What is said, for a voice command and for subtitles."""
+    voice: str = ""
+    """Which voice says it."""
+    music: str = ""
+    """Path of a sound file under this scene alone."""
+    picture_prompt: str = ""
+    """What a picture command is told."""
+    notes: str = ""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of an imported file that mean nothing to this program."""
+
+    def to_json(self) -> str:
+        """Write the facts as JSON."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        found: Self = _read(cls, text)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One place in a film, with at least one take: a job made from it."""
+    """One place in a film, with the jobs made from it: none while it is not begun."""
 
-    takes: tuple[Job, ...]
+    id: int
+    takes: tuple[Job, ...] = ()
     """Oldest first."""
     picked: int | None = None
     """The job that a person chose, whatever has become of it."""
+    label: str = ""
+    """'' takes that of the newest take."""
+    task_type: str = ""
+    request_json: str = ""
+    """What the next take is made from; '' is what the newest one was."""
+    facts: SceneFacts = field(default_factory=SceneFacts)
 
     @property
     def chosen(self) -> Job | None:
@@ -24,9 +107,42 @@ class Scene:
         return next((take for take in done if take.id == self.picked), done[-1] if done else None)
 
     @property
-    def shown(self) -> Job:
-        """The take that tells where the scene stands: the chosen one, else the newest."""
-        return self.chosen or self.takes[-1]
+    def shown(self) -> Job | None:
+        """The take that tells where the scene stands: the chosen one, else the newest; None before the first."""
+        return self.chosen or (self.takes[-1] if self.takes else None)
+
+    @property
+    def state(self) -> JobState | None:
+        """Where the scene stands; None while it is not begun."""
+        return None if self.shown is None else self.shown.state
+
+    @property
+    def name(self) -> str:
+        """Its label, or that of its newest take."""
+        return self.label or (self.takes[-1].label if self.takes else "")
+
+    @property
+    def task(self) -> str:
+        """Name of the task that its next take is made by."""
+        return self.task_type or (self.takes[-1].task_type if self.takes else "")
+
+    @property
+    def request(self) -> Request:
+        """What the next take is made from; raises InvalidRequest for one that cannot be read."""
+        if not self.request_json and self.takes:
+            return self.takes[-1].request
+        return Job(0, self.name, self.task, self.request_json, JobState.HELD, 0.0, "").request
+
+
+@dataclass(frozen=True, slots=True)
+class NewScene:
+    """What a person gives to make a scene."""
+
+    request: Request
+    label: str = ""
+    facts: SceneFacts = field(default_factory=SceneFacts)
+    output: str = ""
+    """A finished clip of it that is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +153,16 @@ class Film:
     created_at: str
     """UTC, ISO 8601."""
     scenes: tuple[Scene, ...]
+    project: str = ""
+    """Folder below the result folder for what is made from it; '' for none."""
+    facts: FilmFacts = field(default_factory=FilmFacts)
 
     @property
     def counts(self) -> Counter[JobState]:
-        """How many scenes stand where."""
-        return Counter(scene.shown.state for scene in self.scenes)
+        """How many scenes stand where; those that are not begun are in no count."""
+        return Counter(scene.state for scene in self.scenes if scene.state is not None)
+
+    @property
+    def not_begun(self) -> int:
+        """Scenes without a job."""
+        return sum(scene.state is None for scene in self.scenes)

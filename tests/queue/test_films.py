@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.front.errors import InvalidRequest
 from skyreels_tui.queue.errors import DatabaseUnusable, NoSuchFilm, NoSuchJob, QueueError
-from skyreels_tui.queue.film import Film
+from skyreels_tui.queue.film import Film, FilmFacts, NewScene, SceneFacts
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import NONE
 from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.queue.store.store import Store
-from tests.queue.conftest import entry
+from tests.queue.conftest import entry, make_request
 
-OLD = {1: ("result_dir",), 2: ("result_dir",), 3: ()}
+OLD = {1: ("result_dir",), 2: ("result_dir",), 3: (), 4: ()}
 """Schema version -> columns of `jobs` that it lacks."""
 
 
@@ -61,10 +64,15 @@ def test_a_retry_is_a_take_of_its_scene_and_a_duplicate_a_scene(store: Store) ->
     assert takes(store.films.get("one")) == [[1, 3, 4], [2], [5]]
 
 
-def test_scenes_stand_in_the_order_of_the_queue(store: Store) -> None:
+def test_scenes_have_an_order_of_their_own(store: Store) -> None:
     store.add_many([entry(name, batch="one") for name in "abc"])
     store.move_to(3, 0)
-    assert takes(store.films.get("one")) == [[3], [1], [2]]
+    assert takes(store.films.get("one")) == [[1], [2], [3]]
+    third = store.films.get("one").scenes[2].id
+    assert takes(store.films.move("one", third, 0)) == [[3], [1], [2]]
+    assert takes(store.films.move("one", third, 99)) == [[1], [2], [3]]
+    store.add(entry("d", batch="one"))
+    assert takes(store.films.get("one")) == [[1], [2], [3], [4]]
 
 
 def test_a_scene_stands_where_its_takes_stand(store: Store) -> None:
@@ -134,8 +142,17 @@ def test_a_name_is_only_text(store: Store, name: str) -> None:
 def age(path: Path, version: int) -> None:
     """Turn a queue back to what an older version wrote."""
     with closing(sqlite3.connect(path)) as raw:
-        for table in ("takes", "scenes", "films"):
-            raw.execute(f"DROP TABLE {table}")
+        raw.execute("ALTER TABLE refs DROP COLUMN scene_id")
+        if version < 4:
+            for table in ("takes", "scenes", "films"):
+                raw.execute(f"DROP TABLE {table}")
+        else:
+            for table, columns in {
+                "films": ("project", "facts", "kept"),
+                "scenes": ("position", "label", "task_type", "request_json", "facts", "deleted"),
+            }.items():
+                for column in columns:
+                    raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         for column in OLD[version]:
             raw.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
         raw.execute(f"PRAGMA user_version = {version}")
@@ -154,7 +171,7 @@ def test_the_batches_of_an_older_queue_become_films(path: Path, version: int) ->
     age(path, version)
     with closing(open_store(path)) as store:
         after = store.films.list()
-        assert [film.scenes for film in after] == [film.scenes for film in before]
+        assert [takes(film) for film in after] == [takes(film) for film in before]
         assert [(film.name, takes(film)) for film in after] == [("two", [[3, 7]]), ("one", [[1, 5, 6]])]
         # Once is enough, and the queue goes on from there.
         store.add(entry("e", batch="two"))
@@ -174,3 +191,132 @@ def test_a_queue_that_has_lost_its_films_is_damaged(path: Path, table: str) -> N
     with pytest.raises(DatabaseUnusable) as caught:
         open_store(path)
     assert caught.value.kind == "corrupt" and table in str(caught.value)
+
+
+def test_a_scene_needs_no_job_and_keeps_what_was_written(path: Path) -> None:
+    facts = SceneFacts(narration="/a.wav", words="it\u2019s", voice="v", notes="n\n2", kept={"audio_id": [1, None]})
+    with closing(open_store(path)) as store:
+        store.films.create("one", "projects/p", FilmFacts(title="T", goes_on=True, kept={"x": 1}), ())
+        store.films.add("one", [NewScene(make_request(), "a", facts), NewScene(make_request(), "b")], "")
+    with closing(open_store(path)) as store:
+        [film] = store.films.list()
+        assert (film.project, film.facts) == ("projects/p", FilmFacts(title="T", goes_on=True, kept={"x": 1}))
+        assert [scene.label for scene in film.scenes] == ["a", "b"] and film.not_begun == 2 and not film.counts
+        assert film.scenes[0].facts == facts and film.scenes[0].request == make_request()
+        assert store.list() == []
+        with pytest.raises(QueueError):
+            store.films.create("one", "", FilmFacts(), ())
+
+
+def test_a_clip_that_is_there_is_a_finished_take(store: Store) -> None:
+    store.films.create("one", "", FilmFacts(), [NewScene(make_request(), "a", output="/clips/a.mp4")])
+    [scene] = store.films.get("one").scenes
+    assert scene.chosen is not None and scene.chosen.output == "/clips/a.mp4"
+    assert scene.chosen.state is JobState.DONE and scene.chosen.finished_at
+
+
+PREV = ("{{prev}}",)
+
+
+def meant(store: Store, job_id: int) -> list[int]:
+    """The jobs that a job refers to."""
+    return sorted(set(store.needed_by(job_id)) - {job_id})
+
+
+def chain(store: Store, *, goes_on: bool = False) -> None:
+    """Three scenes of one film, each going on from the one before; the jobs are 1, 2, 3."""
+    store.films.create("one", "", FilmFacts(goes_on=goes_on), ())
+    store.add_many(
+        [entry("a", batch="one"), entry("b", batch="one", ref_imgs=PREV), entry("c", batch="one", ref_imgs=PREV)]
+    )
+
+
+def test_prev_is_the_chosen_take_of_the_scene_before(store: Store) -> None:
+    chain(store)
+    end(store, 1)
+    assert meant(store, 2) == [1]
+    store.retry(1)
+    assert meant(store, 2) == [1], "what is being made anew takes nothing away"
+    end(store, 4)
+    assert meant(store, 2) == [4]
+    store.films.choose([1])
+    assert store.resolved(store.get(2)).request.ref_imgs == ("/r/1.mp4",)
+    assert store.get(2).state is JobState.QUEUED and store.get(3).state is JobState.BLOCKED
+
+
+def test_a_job_that_has_begun_keeps_the_take_it_was_begun_with(store: Store) -> None:
+    chain(store)
+    end(store, 1)
+    store.retry(1)
+    claimed = store.attempts.claim([2])
+    assert claimed is not None
+    store.attempts.update_step(2, stage="denoise", step=2, num_steps=8, segment=0, num_segments=1, run_seconds=1.0)
+    store.attempts.requeue(2, reason=NONE, run_seconds=1.0)
+    end(store, 4)
+    assert meant(store, 2) == [1]
+
+
+def test_after_a_failure_a_film_stands_still_or_goes_on(store: Store) -> None:
+    chain(store)
+    end(store, 1)
+    end(store, 2, well=False)
+    assert store.get(3).state is JobState.BLOCKED
+    film = store.films.set("one", facts=FilmFacts(goes_on=True))
+    assert film.facts.goes_on and store.get(3).state is JobState.QUEUED
+    assert store.resolved(store.get(3)).request.ref_imgs == ("/r/1.mp4",)
+    store.films.set("one", facts=FilmFacts())
+    assert store.get(3).state is JobState.BLOCKED
+    store.retry(2)
+    end(store, 4)
+    assert store.resolved(store.get(3)).request.ref_imgs == ("/r/4.mp4",)
+
+
+def test_a_film_that_goes_on_does_so_when_a_scene_fails(store: Store) -> None:
+    chain(store, goes_on=True)
+    end(store, 1)
+    end(store, 2, well=False)
+    assert store.get(3).state is JobState.QUEUED
+    assert store.resolved(store.get(3)).request.ref_imgs == ("/r/1.mp4",)
+
+
+def test_moved_scenes_go_on_from_what_stands_before_them_now(store: Store) -> None:
+    chain(store)
+    store.add(entry("d", batch="one"))
+    last = store.films.get("one").scenes[3].id
+    store.films.move("one", last, 1)
+    assert meant(store, 2) == [4] and meant(store, 3) == [2, 4]
+
+
+def test_a_removed_scene_takes_its_jobs_along_and_brings_them_back(store: Store) -> None:
+    chain(store)
+    store.retry(store.cancel(1).id)
+    store.delete(1)
+    first = store.films.get("one").scenes[0].id
+    store.films.remove("one", [first])
+    assert takes(store.films.get("one")) == [[2], [3]] and [job.id for job in store.list()] == [2, 3]
+    assert store.films.hidden("one") == [first]
+    store.films.restore("one", [first])
+    assert takes(store.films.get("one")) == [[4], [2], [3]], "what was deleted before stays deleted"
+    store.attempts.claim([4])
+    with pytest.raises(QueueError):
+        store.films.remove("one", [first])
+    assert takes(store.films.get("one")) == [[4], [2], [3]]
+
+
+def test_a_label_means_the_scene_of_that_name_in_the_same_film(store: Store) -> None:
+    for film in ("one", "two"):
+        store.films.create(film, "", FilmFacts(), [NewScene(make_request(), "hero"), NewScene(make_request(), "b")])
+        for scene in store.films.get(film).scenes:
+            refs = {"ref_imgs": ("{{job:hero}}",)} if scene.label == "b" else {}
+            store.add_many([NewJob(make_request(**refs), scene.label, film, scene=scene.id)])
+    assert meant(store, 2) == [1] and meant(store, 4) == [3]
+    assert takes(store.films.get("two")) == [[3], [4]]
+
+
+def test_what_refers_to_a_scene_without_a_take_is_refused(store: Store) -> None:
+    store.films.create("one", "", FilmFacts(), [NewScene(make_request(), "a"), NewScene(make_request(), "b")])
+    scene = store.films.get("one").scenes[1]
+    store.add(entry("elsewhere"))
+    with pytest.raises(InvalidRequest) as caught:
+        store.add_many([NewJob(make_request(ref_imgs=PREV), "b", "one", scene=scene.id)])
+    assert caught.value.problems[0].field == "ref_imgs" and len(store.list()) == 1

@@ -45,14 +45,32 @@ JOB_KEYS: dict[str, tuple[str, str]] = {
 FILM_KEYS: dict[str, tuple[str, str]] = {
     "name": ("text", "its name: the batch of its jobs"),
     "created_at": ("text", "UTC, ISO 8601"),
-    "num_scenes": ("number", "scenes with at least one job that is not deleted"),
-    "states": ("object", "how many scenes stand where: a job's `status` -> number; no key, no scene"),
-    "scenes": (
-        "list",
-        "`film show` alone: a scene's `chosen`, a job's id or null, and `takes`, its jobs",
-    ),
+    "project": ("text", "folder below the result folder for what is made from it, or ''"),
+    "title": ("text", "of the finished film, or ''"),
+    "music": ("text", "path of the music under the whole film, or ''"),
+    "goes_on": ("true or false", "after a failure `{{prev}}` means the nearest earlier scene that is done"),
+    "num_scenes": ("number", "its scenes"),
+    "states": ("object", "how many scenes stand where: a job's `status`, or `not_begun`, -> number; no key, no scene"),
+    "scenes": ("list", "`film show` alone: objects with the keys below"),
 }
 """Key of a film's JSON object -> its type and meaning; keys may be added, none is taken away."""
+
+SCENE_KEYS: dict[str, tuple[str, str]] = {
+    "label": ("text", "its name: the one a person gave, else that of its newest take"),
+    "task_type": ("text", "name of the task of its next take"),
+    "status": ("text", "a job's `status`, or `not_begun`"),
+    "request": ("object", "what its next take is made from"),
+    "narration": ("text", "path of the sound that is heard with it, or ''"),
+    "words": ("text", "what is said, or ''"),
+    "voice": ("text", "which voice says it, or ''"),
+    "music": ("text", "path of the music under this scene alone, or ''"),
+    "picture_prompt": ("text", "for the picture command, or ''"),
+    "notes": ("text", "a person's notes, or ''"),
+    "kept": ("object", "keys of an imported file that mean nothing to this program"),
+    "chosen": ("number or null", "id of the job that stands for it"),
+    "takes": ("list", "its jobs, oldest first"),
+}
+"""Key of a scene's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
 UNREADABLE_LETTERS = 1000
 """Of a damaged request that are shown."""
@@ -71,7 +89,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "reason": str(job.reason),
         "reason_code": str(job.reason.code),
         "suspect": job.suspect,
-        "request": _request(job),
+        "request": _object(job.request_json),
         "stage": job.stage,
         "step": job.step,
         "num_steps": job.num_steps,
@@ -91,18 +109,37 @@ def job_data(job: Job) -> dict[str, Any]:
 
 def film_data(film: Film) -> dict[str, Any]:
     """Return a film as its documented JSON object, without the scenes."""
+    states = {str(state): count for state, count in film.counts.items()}
     return {
         "name": film.name,
         "created_at": film.created_at,
+        "project": film.project,
+        "title": film.facts.title,
+        "music": film.facts.music,
+        "goes_on": film.facts.goes_on,
         "num_scenes": len(film.scenes),
-        "states": {str(state): count for state, count in film.counts.items()},
+        "states": states | ({"not_begun": film.not_begun} if film.not_begun else {}),
     }
 
 
 def scene_data(scene: Scene) -> dict[str, Any]:
     """Return a scene of a film as its documented JSON object."""
     chosen = scene.chosen
-    return {"chosen": None if chosen is None else chosen.id, "takes": [job_data(take) for take in scene.takes]}
+    return {
+        "label": scene.name,
+        "task_type": scene.task,
+        "status": "not_begun" if scene.state is None else str(scene.state),
+        "request": _object(scene.request_json or scene.takes[-1].request_json),
+        "narration": scene.facts.narration,
+        "words": scene.facts.words,
+        "voice": scene.facts.voice,
+        "music": scene.facts.music,
+        "picture_prompt": scene.facts.picture_prompt,
+        "notes": scene.facts.notes,
+        "kept": dict(scene.facts.kept),
+        "chosen": None if chosen is None else chosen.id,
+        "takes": [job_data(take) for take in scene.takes],
+    }
 
 
 def progress_data(event: JobProgress) -> dict[str, Any]:
@@ -157,10 +194,10 @@ def why_words(job: Job) -> str:
     return job.error or reason_words(job.reason) or job.suspect
 
 
-def _request(job: Job) -> dict[str, Any]:
-    """The stored request; one that is no JSON object is shown as the text it is."""
+def _object(text: str) -> dict[str, Any]:
+    """A stored request; one that is no JSON object is shown as the text it is."""
     try:
-        content = read_json(job.request_json)
+        content = read_json(text)
     except ValueError:
         content = None
-    return content if isinstance(content, dict) else {"unreadable": job.request_json[:UNREADABLE_LETTERS]}
+    return content if isinstance(content, dict) else {"unreadable": text[:UNREADABLE_LETTERS]}

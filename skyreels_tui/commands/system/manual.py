@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from skyreels_tui.commands import COMMANDS, Command
-from skyreels_tui.commands.shared.describe import FILM_KEYS, JOB_KEYS
+from skyreels_tui.commands.shared.describe import FILM_KEYS, JOB_KEYS, SCENE_KEYS
 from skyreels_tui.commands.shared.exits import MEANING
 from skyreels_tui.commands.shared.parser import Parser
 
@@ -34,8 +34,8 @@ def job_section() -> str:
 
 
 def film_section() -> str:
-    """The keys of a film in JSON, as a table."""
-    return _keys(FILM_KEYS)
+    """The keys of a film and of its scenes in JSON, as tables."""
+    return f"{_keys(FILM_KEYS)}\n\nA scene:\n\n{_keys(SCENE_KEYS)}"
 
 
 def _keys(keys: dict[str, tuple[str, str]]) -> str:

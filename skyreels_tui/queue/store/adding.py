@@ -12,7 +12,7 @@ from pipelines.tasks import task_named, task_of
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.states import Action
-from skyreels_tui.queue.store.films import take_into_film
+from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.ordering import GAP, next_position
 from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now, where_allowed
 from skyreels_tui.requests.references import references, token_name
@@ -57,7 +57,7 @@ def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, r
         label = f"{task_named(task).short}-{job_id}"
         connection.execute("UPDATE jobs SET label = ? WHERE id = ?", (label, job_id))
     if entry.batch:
-        take_into_film(connection, job_id, entry.batch, retry_of)
+        scenes.take_into_film(connection, job_id, entry.batch, retry_of, entry.scene)
     return job_id
 
 
@@ -79,16 +79,25 @@ def link(
     connection.execute("DELETE FROM refs WHERE job_id = ?", (job_id,))
     for text, field in references(request).items():
         name = token_name(text) or ""
-        target = _find(connection, job_id, name, first_id) if name else previous
+        scene = scenes.meant(connection, job_id, name)
+        if scene is not None:
+            target = scenes.take_of(connection, scene, before=not name)
+        else:
+            target = _find(connection, job_id, name, first_id) if name else previous
         if target is None:
-            missing = (
-                tr("{token}: there is no job {name!r}", token=text, name=name)
-                if name
-                else tr("{token}: no job stands before this one", token=text)
-            )
+            if scene is not None:
+                missing = tr("{token}: that scene has no take yet", token=text)
+            elif name:
+                missing = tr("{token}: there is no job {name!r}", token=text, name=name)
+            else:
+                missing = tr("{token}: no job stands before this one", token=text)
             problems.append(Problem(field, missing))
             continue
-        connection.execute("INSERT INTO refs VALUES (?, ?, ?)", (job_id, text, target))
+        if scene is None:
+            scene = scenes.scene_beside(connection, job_id, target)
+        connection.execute(
+            "INSERT INTO refs (job_id, token, target_id, scene_id) VALUES (?, ?, ?, ?)", (job_id, text, target, scene)
+        )
         if _reaches(connection, target, job_id):
             problems.append(Problem(field, tr("{token}: this job would wait for itself", token=text)))
     return problems

@@ -1,49 +1,168 @@
-"""Films in the queue's file: which film and scene a job belongs to, and which take was chosen; changes no job."""
+"""Films in the queue's file: scenes in order, which job belongs to which, and which take was chosen."""
 
 from __future__ import annotations
 
 import builtins
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from pipelines.front.language import tr
+from pipelines.tasks import task_of
 from skyreels_tui.queue.errors import NoSuchFilm, NoSuchJob, QueueError
-from skyreels_tui.queue.film import Film, Scene
-from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.film import Film, FilmFacts, NewScene, Scene, SceneFacts
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.store import scenes
+from skyreels_tui.queue.store.attempts import JobsListener
 from skyreels_tui.queue.store.connection import Connection
+from skyreels_tui.queue.store.guarded import read_job, settle_all
+from skyreels_tui.queue.store.ordering import next_position
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now
 
 _JOB = ", ".join(f"jobs.{column}" for column in COLUMNS.split(", "))
-_TAKES = (
-    f"SELECT films.name, films.created_at, scenes.id, scenes.chosen, {_JOB} FROM films"
-    " JOIN scenes ON scenes.film_id = films.id JOIN takes ON takes.scene_id = scenes.id"
-    " JOIN jobs ON jobs.id = takes.job_id WHERE jobs.deleted = 0"
+_FILM = "films.id, films.name, films.created_at, films.project, films.facts, films.kept"
+_SCENE = "scenes.id, scenes.chosen, scenes.label, scenes.task_type, scenes.request_json, scenes.facts"
+_OF_FILM, _OF_SCENE = 6, 6
+"""Columns of each that stand before those of the job."""
+_ROWS = (
+    f"SELECT {_FILM}, {_SCENE}, {_JOB} FROM films"
+    " LEFT JOIN scenes ON scenes.film_id = films.id AND scenes.deleted = 0"
+    " LEFT JOIN takes ON takes.scene_id = scenes.id LEFT JOIN jobs ON jobs.id = takes.job_id AND jobs.deleted = 0"
 )
-_OWN = 4
-"""Columns before those of the job."""
+_ORDER = "scenes.position, scenes.id, jobs.id"
+WITH_ITS_SCENE = 2
+"""`jobs.deleted` of a take that was hidden together with its scene: it comes back with it."""
 
 
 class Films:
-    """A scene whose takes are all deleted is hidden with them, and so is a film without a scene."""
+    """A scene that no person wrote is hidden with the last of its takes, and so is a film without a scene."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Share the store's connection."""
-        self._connection = connection
+    def __init__(self, connection: Connection, changed: JobsListener) -> None:
+        """Share the store's connection; `changed` hears of the jobs that a change touched."""
+        self._connection, self._changed = connection, changed
+
+    # Reading
 
     def list(self) -> builtins.list[Film]:
         """Every film, newest first."""
         with self._connection.reading() as connection:
-            rows = connection.execute(f"{_TAKES} ORDER BY films.id DESC, scenes.id, jobs.id").fetchall()
-        return [_film(list(film)) for _, film in groupby(rows, key=lambda row: row[0])]
+            rows = connection.execute(f"{_ROWS} ORDER BY films.id DESC, {_ORDER}").fetchall()
+        films = [_film(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]
+        return [film for film in films if film is not None]
 
     def get(self, name: str) -> Film:
         """One film; raises NoSuchFilm."""
         with self._connection.reading() as connection:
-            rows = connection.execute(f"{_TAKES} AND films.name = ? ORDER BY scenes.id, jobs.id", (name,)).fetchall()
-        if not rows:
-            raise NoSuchFilm(tr("there is no film {name!r}", name=name))
-        return _film(rows)
+            return _read(connection, name)
+
+    def project_of(self, name: str) -> str:
+        """The project of a film, '' where there is none."""
+        with self._connection.reading() as connection:
+            row = connection.execute("SELECT project FROM films WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    # Writing
+
+    def create(self, name: str, project: str, facts: FilmFacts, new: Sequence[NewScene]) -> Film:
+        """Begin a film, or set what is known of one that has no scene; raises QueueError for a name that is taken."""
+        with self._connection.writing() as connection:
+            film_id = scenes.film_id_of(connection, name)
+            shown = connection.execute(
+                f"SELECT kept OR EXISTS (SELECT 1 FROM scenes WHERE film_id = films.id AND {scenes.VISIBLE})"
+                " FROM films WHERE id = ?",
+                (film_id,),
+            ).fetchone()
+            if shown[0]:
+                raise QueueError(tr("there is a film {name!r} already", name=name))
+            connection.execute(
+                "UPDATE films SET kept = 1, project = ?, facts = ? WHERE id = ?", (project, facts.to_json(), film_id)
+            )
+            jobs = _insert(connection, film_id, name, new, "")
+            film = _read(connection, name)
+        self._changed(jobs)
+        return film
+
+    def set(self, name: str, *, project: str | None = None, facts: FilmFacts | None = None) -> Film:
+        """Change the project of what is made from now on, or what is known of a film; raises NoSuchFilm."""
+        with self._connection.writing() as connection:
+            film_id = _id_of(connection, name)
+            if project is not None:
+                connection.execute("UPDATE films SET project = ? WHERE id = ?", (project, film_id))
+            if facts is not None:
+                connection.execute("UPDATE films SET facts = ?, kept = 1 WHERE id = ?", (facts.to_json(), film_id))
+            jobs = settle_all(connection, scenes.follow_choice(connection, film_id))
+            film = _read(connection, name)
+        self._changed(jobs)
+        return film
+
+    def add(self, name: str, new: Sequence[NewScene], result_dir: str) -> builtins.list[int]:
+        """Add scenes at the end, with their finished clips as takes; returns their ids."""
+        with self._connection.writing() as connection:
+            film_id = _id_of(connection, name)
+            before = connection.execute("SELECT MAX(id) FROM scenes").fetchone()[0] or 0
+            jobs = _insert(connection, film_id, name, new, result_dir)
+            rows = connection.execute("SELECT id FROM scenes WHERE id > ? ORDER BY id", (before,)).fetchall()
+        self._changed(jobs)
+        return [int(row[0]) for row in rows]
+
+    def write(self, scene: Scene) -> None:
+        """Store label, request and facts of a scene; its takes stay as they are."""
+        with self._connection.writing() as connection:
+            done = connection.execute(
+                "UPDATE scenes SET label = ?, task_type = ?, request_json = ?, facts = ? WHERE id = ?",
+                (scene.label, scene.task_type, scene.request_json, scene.facts.to_json(), scene.id),
+            )
+            if not done.rowcount:
+                raise NoSuchFilm(tr("this scene is in no film any more"))
+
+    def move(self, name: str, scene_id: int, place: int) -> Film:
+        """Move a scene to a place (from 0); what has not begun refers to the scene before it in the new order."""
+        with self._connection.writing() as connection:
+            film_id = _id_of(connection, name)
+            order = [scene.id for scene in _read(connection, name).scenes if scene.id != scene_id]
+            order.insert(max(place, 0), scene_id)
+            connection.executemany(
+                "UPDATE scenes SET position = ? WHERE id = ?", [(float(n), one) for n, one in enumerate(order, 1)]
+            )
+            jobs = settle_all(connection, _link_again(connection, film_id))
+            film = _read(connection, name)
+        self._changed(jobs)
+        return film
+
+    def remove(self, name: str, scene_ids: Sequence[int]) -> None:
+        """Hide scenes with their takes; raises QueueError while one of these runs."""
+        self._hide(name, scene_ids, "deleted = 0 AND state != 'running'", WITH_ITS_SCENE, hidden=True)
+
+    def restore(self, name: str, scene_ids: Sequence[int]) -> None:
+        """Bring hidden scenes back, with the takes that were hidden with them."""
+        self._hide(name, scene_ids, f"deleted = {WITH_ITS_SCENE}", 0, hidden=False)
+
+    def _hide(self, name: str, scene_ids: Sequence[int], which: str, mark: int, *, hidden: bool) -> None:
+        jobs: builtins.list[Job] = []
+        with self._connection.writing() as connection:
+            film_id = _id_of(connection, name)
+            for scene_id in scene_ids:
+                takes = "id IN (SELECT job_id FROM takes WHERE scene_id = ?)"
+                runs = connection.execute(f"SELECT id FROM jobs WHERE state = 'running' AND {takes}", (scene_id,))
+                if hidden and (row := runs.fetchone()) is not None:
+                    words = tr("job {id} of this scene runs: cancel it, or wait until it has ended", id=row[0])
+                    raise QueueError(words)
+                connection.execute(
+                    "UPDATE scenes SET deleted = ? WHERE id = ? AND film_id = ?", (int(hidden), scene_id, film_id)
+                )
+                rows = connection.execute(
+                    f"UPDATE jobs SET deleted = ? WHERE {which} AND {takes} RETURNING id", (mark, scene_id)
+                ).fetchall()
+                jobs += [read_job(connection, row[0]) for row in rows]
+            jobs += settle_all(connection, _link_again(connection, film_id))
+        self._changed(jobs)
+
+    def hidden(self, name: str) -> builtins.list[int]:
+        """Ids of the scenes that were removed; raises NoSuchFilm."""
+        with self._connection.reading() as connection:
+            film_id = _id_of(connection, name)
+            rows = connection.execute("SELECT id FROM scenes WHERE film_id = ? AND deleted = 1", (film_id,)).fetchall()
+        return [int(row[0]) for row in rows]
 
     def choose(self, job_ids: Sequence[int]) -> None:
         """Let finished jobs stand for their scenes, all or none.
@@ -51,44 +170,102 @@ class Films:
         Raises NoSuchJob, NoSuchFilm for one of no film, or QueueError for one without a clip.
         """
         with self._connection.writing() as connection:
-            for job_id in job_ids:
-                _choose(connection, job_id)
+            films = {_choose(connection, job_id) for job_id in job_ids}
+            jobs = [job for film in films for job in settle_all(connection, scenes.follow_choice(connection, film))]
+        self._changed(jobs)
 
 
-def _choose(connection: sqlite3.Connection, job_id: int) -> None:
+def _choose(connection: sqlite3.Connection, job_id: int) -> int:
+    """Mark one take; returns its film."""
     job = connection.execute("SELECT state FROM jobs WHERE id = ? AND deleted = 0", (job_id,)).fetchone()
     if job is None:
         raise NoSuchJob(job_id)
     if job[0] != JobState.DONE:
         raise QueueError(tr("job {id} has no finished clip: only one that is done can be chosen", id=job_id))
-    changed = connection.execute(
+    film = scenes.film_of_job(connection, job_id)
+    if film is None:
+        raise NoSuchFilm(tr("job {id} belongs to no film: it was added without a batch", id=job_id))
+    connection.execute(
         "UPDATE scenes SET chosen = ?1 WHERE id = (SELECT scene_id FROM takes WHERE job_id = ?1)", (job_id,)
     )
-    if not changed.rowcount:
-        raise NoSuchFilm(tr("job {id} belongs to no film: it was added without a batch", id=job_id))
+    return film
 
 
-def take_into_film(connection: sqlite3.Connection, job_id: int, name: str, retry_of: int | None) -> None:
-    """Make a new job a take: of the scene of the job that it retries in this film, else of a scene of its own."""
-    connection.execute("INSERT OR IGNORE INTO films (name, created_at) VALUES (?, ?)", (name, utc_now()))
-    film_id = connection.execute("SELECT id FROM films WHERE name = ?", (name,)).fetchone()[0]
-    scene = connection.execute(
-        "SELECT scenes.id FROM takes JOIN scenes ON scenes.id = takes.scene_id"
-        " WHERE takes.job_id = ? AND scenes.film_id = ?",
-        (retry_of, film_id),
-    ).fetchone()
-    if scene is None:
-        scene = connection.execute("INSERT INTO scenes (film_id) VALUES (?) RETURNING id", (film_id,)).fetchall()[0]
-    connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene[0]))
+def _id_of(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT id FROM films WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise NoSuchFilm(tr("there is no film {name!r}", name=name))
+    return int(row[0])
 
 
-def _film(rows: Sequence[Sequence[object]]) -> Film:
-    """A film from its rows; scenes stand as their first takes do in the queue."""
-    scenes = []
-    for _, group in groupby(rows, key=lambda row: row[2]):
-        own = list(group)
-        picked = own[0][3]
-        takes = tuple(job_from_row(tuple(row[_OWN:])) for row in own)
-        scenes.append(Scene(takes, picked if isinstance(picked, int) else None))
-    scenes.sort(key=lambda scene: (scene.takes[0].position, scene.takes[0].id))
-    return Film(str(rows[0][0]), str(rows[0][1]), tuple(scenes))
+def _insert(
+    connection: sqlite3.Connection, film_id: int, name: str, new: Iterable[NewScene], result_dir: str
+) -> list[Job]:
+    """Insert scenes at the end; returns the finished jobs that stand for clips which are there."""
+    jobs = []
+    for scene in new:
+        task = task_of(scene.request).name
+        text = scene.request.to_json()
+        scene_id = connection.execute(
+            "INSERT INTO scenes (film_id, position, label, task_type, request_json, facts)"
+            " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            (film_id, scenes.next_place(connection, film_id), scene.label, task, text, scene.facts.to_json()),
+        ).fetchall()[0][0]
+        if scene.output:
+            now = utc_now()
+            job_id = connection.execute(
+                "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, finished_at, output,"
+                " batch, result_dir) VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?) RETURNING id",
+                (scene.label, task, text, next_position(connection), now, now, scene.output, name, result_dir),
+            ).fetchall()[0][0]
+            connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene_id))
+            jobs.append(read_job(connection, job_id))
+    return jobs
+
+
+def _link_again(connection: sqlite3.Connection, film_id: int) -> list[int]:
+    """After scenes have moved: let `{{prev}}` of what has not begun mean the scene before it; returns those jobs."""
+    rows = connection.execute(
+        "SELECT refs.job_id, refs.token, refs.scene_id FROM refs JOIN takes ON takes.job_id = refs.job_id"
+        " JOIN scenes ON scenes.id = takes.scene_id JOIN jobs ON jobs.id = refs.job_id"
+        " WHERE scenes.film_id = ? AND refs.token NOT LIKE '%job:%' AND jobs.step = 0 AND jobs.state != 'done'",
+        (film_id,),
+    ).fetchall()
+    for job_id, token, scene_id in rows:
+        before = scenes.meant(connection, job_id, "")
+        if before is not None and before != scene_id:
+            connection.execute("UPDATE refs SET scene_id = ? WHERE job_id = ? AND token = ?", (before, job_id, token))
+    return scenes.follow_choice(connection, film_id)
+
+
+def _read(connection: sqlite3.Connection, name: str) -> Film:
+    rows = connection.execute(f"{_ROWS} WHERE films.name = ? ORDER BY {_ORDER}", (name,)).fetchall()
+    film = _film(rows) if rows else None
+    if film is None:
+        raise NoSuchFilm(tr("there is no film {name!r}", name=name))
+    return film
+
+
+def _film(rows: Sequence[Sequence[object]]) -> Film | None:
+    """A film from its rows; None for one that is hidden."""
+    shown = []
+    for _, group in groupby(rows, key=lambda row: row[_OF_FILM]):
+        scene = _scene(list(group))
+        if scene is not None:
+            shown.append(scene)
+    _, name, created_at, project, facts, kept = rows[0][:_OF_FILM]
+    if not shown and not kept:
+        return None
+    return Film(str(name), str(created_at), tuple(shown), str(project), FilmFacts.from_json(str(facts)))
+
+
+def _scene(rows: Sequence[Sequence[object]]) -> Scene | None:
+    scene_id, picked, label, task, request, facts = rows[0][_OF_FILM : _OF_FILM + _OF_SCENE]
+    if not isinstance(scene_id, int):
+        return None
+    own = [tuple(row[_OF_FILM + _OF_SCENE :]) for row in rows]
+    takes = tuple(job_from_row(row) for row in own if row[0] is not None)
+    if not takes and not request:
+        return None
+    chosen = picked if isinstance(picked, int) else None
+    return Scene(scene_id, takes, chosen, str(label), str(task), str(request), SceneFacts.from_json(str(facts)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from skyreels_tui.queue.errors import NoSuchJob, NotAllowed
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.states import Action
-from skyreels_tui.queue.store import adding
+from skyreels_tui.queue.store import adding, scenes
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, where_allowed
 
 SELECT = f"SELECT {COLUMNS} FROM jobs"
@@ -38,15 +39,27 @@ def change_job(
 
 
 def settle_dependents(connection: sqlite3.Connection, job_id: int) -> list[Job]:
-    """Block or unblock the jobs that refer to this one; returns the rows that changed."""
+    """Block or unblock the jobs that refer to this one, or to its scene; returns the rows that changed."""
+    film_id = scenes.film_of_job(connection, job_id)
+    moved = [] if film_id is None else scenes.follow_choice(connection, film_id)
+    return settle_all(connection, moved) + _settle_those_of(connection, job_id)
+
+
+def settle_all(connection: sqlite3.Connection, job_ids: Sequence[int]) -> list[Job]:
+    """Block or unblock these jobs; returns the rows that changed."""
+    changed = []
+    for job_id in job_ids:
+        before = read_job(connection, job_id)
+        adding.settle(connection, job_id)
+        after = read_job(connection, job_id)
+        if after != before:
+            changed.append(after)
+    return changed
+
+
+def _settle_those_of(connection: sqlite3.Connection, job_id: int) -> list[Job]:
     rows = connection.execute(
         f"{SELECT} JOIN refs ON refs.job_id = jobs.id WHERE refs.target_id = ? AND jobs.{where_allowed(Action.SETTLE)}",
         (job_id,),
     ).fetchall()
-    changed = []
-    for before in map(job_from_row, rows):
-        adding.settle(connection, before.id)
-        after = read_job(connection, before.id)
-        if after != before:
-            changed.append(after)
-    return changed
+    return settle_all(connection, [job_from_row(row).id for row in rows])

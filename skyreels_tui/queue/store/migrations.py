@@ -116,11 +116,45 @@ def _m004_films(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene[0]))
 
 
+def _m005_scenes(connection: sqlite3.Connection) -> None:
+    """Scenes have an order, a label and a request of their own, films a project; a reference may mean a scene."""
+    for table, column, kind in (
+        ("films", "project", "TEXT NOT NULL DEFAULT ''"),
+        ("films", "facts", "TEXT NOT NULL DEFAULT ''"),
+        ("films", "kept", "INTEGER NOT NULL DEFAULT 0"),
+        ("scenes", "position", "REAL NOT NULL DEFAULT 0"),
+        ("scenes", "label", "TEXT NOT NULL DEFAULT ''"),
+        ("scenes", "task_type", "TEXT NOT NULL DEFAULT ''"),
+        ("scenes", "request_json", "TEXT NOT NULL DEFAULT ''"),
+        ("scenes", "facts", "TEXT NOT NULL DEFAULT ''"),
+        ("scenes", "deleted", "INTEGER NOT NULL DEFAULT 0"),
+        ("refs", "scene_id", "INTEGER REFERENCES scenes (id)"),
+    ):
+        # A file that somebody has turned back to an older version keeps what it has.
+        if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    rows = connection.execute(
+        "SELECT scenes.id, MIN(jobs.id), jobs.position FROM scenes JOIN takes ON takes.scene_id = scenes.id"
+        " JOIN jobs ON jobs.id = takes.job_id WHERE scenes.position = 0 GROUP BY scenes.id"
+        " ORDER BY jobs.position, jobs.id"
+    ).fetchall()
+    connection.executemany(
+        "UPDATE scenes SET position = ? WHERE id = ?", [(number, row[0]) for number, row in enumerate(rows, 1)]
+    )
+    connection.execute(
+        "UPDATE refs SET scene_id = (SELECT target.scene_id FROM takes AS target"
+        " JOIN scenes AS meant ON meant.id = target.scene_id JOIN takes AS own ON own.job_id = refs.job_id"
+        " JOIN scenes AS mine ON mine.id = own.scene_id"
+        " WHERE target.job_id = refs.target_id AND meant.film_id = mine.film_id AND meant.id != mine.id)"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _m001_jobs,
     _m002_reasons,
     _m003_result_dir,
     _m004_films,
+    _m005_scenes,
 )
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 

@@ -44,6 +44,8 @@ class NewJob:
     held: bool = False
     result_dir: str = ""
     """Where its video goes; '' means where those of this process go."""
+    scene: int = 0
+    """The scene of the film `batch` that it is a take of; 0 begins one."""
 
 
 def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:

@@ -40,7 +40,7 @@ class Store:
         self._connection, self.changed = connection, changed
         self.attempts = Attempts(connection, changed, stem)
         """What the runner writes."""
-        self.films = Films(connection)
+        self.films = Films(connection, changed)
         """What a batch is to a person: scenes in order, each with the jobs made from it."""
 
     @property
@@ -183,7 +183,9 @@ class Store:
                 position = ordering.next_position(connection)
                 new_id = adding.insert_row(connection, entry, position, job.id if retry else None)
                 connection.execute(
-                    "INSERT INTO refs SELECT ?, token, target_id FROM refs WHERE job_id = ?", (new_id, job.id)
+                    "INSERT INTO refs (job_id, token, target_id, scene_id)"
+                    " SELECT ?, token, target_id, scene_id FROM refs WHERE job_id = ?",
+                    (new_id, job.id),
                 )
                 adding.settle(connection, new_id)
                 ids.append(new_id)
