@@ -48,7 +48,7 @@ COMMANDS: tuple[Command, ...] = (
         "film",
         mark("show films (batches) by scene, choose takes, resume after failures"),
         f"{_PACKAGE}.films.film",
-        (None, "list", "show", "status"),
+        (None, "list", "show", "status", "export"),
     ),
     Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results", (None,)),
     Command(

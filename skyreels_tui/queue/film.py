@@ -146,6 +146,16 @@ class NewScene:
 
 
 @dataclass(frozen=True, slots=True)
+class NewFilm:
+    """What a person gives to begin a film."""
+
+    name: str
+    project: str = ""
+    facts: FilmFacts = field(default_factory=FilmFacts)
+    scenes: tuple[NewScene, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Film:
     """A named list of scenes; where it stands follows from them."""
 

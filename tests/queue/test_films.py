@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.front.errors import InvalidRequest
 from skyreels_tui.queue.errors import DatabaseUnusable, NoSuchFilm, NoSuchJob, QueueError
-from skyreels_tui.queue.film import Film, FilmFacts, NewScene, SceneFacts
+from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, SceneFacts
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import NONE
 from skyreels_tui.queue.store.opening import open_store
@@ -196,7 +196,7 @@ def test_a_queue_that_has_lost_its_films_is_damaged(path: Path, table: str) -> N
 def test_a_scene_needs_no_job_and_keeps_what_was_written(path: Path) -> None:
     facts = SceneFacts(narration="/a.wav", words="it\u2019s", voice="v", notes="n\n2", kept={"audio_id": [1, None]})
     with closing(open_store(path)) as store:
-        store.films.create("one", "projects/p", FilmFacts(title="T", goes_on=True, kept={"x": 1}), ())
+        store.films.create(NewFilm("one", "projects/p", FilmFacts(title="T", goes_on=True, kept={"x": 1})))
         store.films.add("one", [NewScene(make_request(), "a", facts), NewScene(make_request(), "b")], "")
     with closing(open_store(path)) as store:
         [film] = store.films.list()
@@ -205,11 +205,11 @@ def test_a_scene_needs_no_job_and_keeps_what_was_written(path: Path) -> None:
         assert film.scenes[0].facts == facts and film.scenes[0].request == make_request()
         assert store.list() == []
         with pytest.raises(QueueError):
-            store.films.create("one", "", FilmFacts(), ())
+            store.films.create(NewFilm("one"))
 
 
 def test_a_clip_that_is_there_is_a_finished_take(store: Store) -> None:
-    store.films.create("one", "", FilmFacts(), [NewScene(make_request(), "a", output="/clips/a.mp4")])
+    store.films.create(NewFilm("one", scenes=(NewScene(make_request(), "a", output="/clips/a.mp4"),)))
     [scene] = store.films.get("one").scenes
     assert scene.chosen is not None and scene.chosen.output == "/clips/a.mp4"
     assert scene.chosen.state is JobState.DONE and scene.chosen.finished_at
@@ -225,7 +225,7 @@ def meant(store: Store, job_id: int) -> list[int]:
 
 def chain(store: Store, *, goes_on: bool = False) -> None:
     """Three scenes of one film, each going on from the one before; the jobs are 1, 2, 3."""
-    store.films.create("one", "", FilmFacts(goes_on=goes_on), ())
+    store.films.create(NewFilm("one", facts=FilmFacts(goes_on=goes_on)))
     store.add_many(
         [entry("a", batch="one"), entry("b", batch="one", ref_imgs=PREV), entry("c", batch="one", ref_imgs=PREV)]
     )
@@ -305,7 +305,7 @@ def test_a_removed_scene_takes_its_jobs_along_and_brings_them_back(store: Store)
 
 def test_a_label_means_the_scene_of_that_name_in_the_same_film(store: Store) -> None:
     for film in ("one", "two"):
-        store.films.create(film, "", FilmFacts(), [NewScene(make_request(), "hero"), NewScene(make_request(), "b")])
+        store.films.create(NewFilm(film, scenes=(NewScene(make_request(), "hero"), NewScene(make_request(), "b"))))
         for scene in store.films.get(film).scenes:
             refs = {"ref_imgs": ("{{job:hero}}",)} if scene.label == "b" else {}
             store.add_many([NewJob(make_request(**refs), scene.label, film, scene=scene.id)])
@@ -314,7 +314,7 @@ def test_a_label_means_the_scene_of_that_name_in_the_same_film(store: Store) -> 
 
 
 def test_what_refers_to_a_scene_without_a_take_is_refused(store: Store) -> None:
-    store.films.create("one", "", FilmFacts(), [NewScene(make_request(), "a"), NewScene(make_request(), "b")])
+    store.films.create(NewFilm("one", scenes=(NewScene(make_request(), "a"), NewScene(make_request(), "b"))))
     scene = store.films.get("one").scenes[1]
     store.add(entry("elsewhere"))
     with pytest.raises(InvalidRequest) as caught:

@@ -6,14 +6,19 @@ import argparse
 from pathlib import Path
 
 from pipelines.front.durable import write_whole
+from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, job_id
+from skyreels_tui.films.importing import FilmPlan, plan_import
+from skyreels_tui.films.takes import run_film
 from skyreels_tui.queue.batches import batch, batch_file
+from skyreels_tui.queue.film import NewFilm
 from skyreels_tui.queue.model import FINISHED, Job
+from skyreels_tui.queue.store.rows import NewJob
 
 
 def configure(parser: Parser, name: str) -> None:
@@ -44,9 +49,27 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
 
 def _import(args: argparse.Namespace, context: Context) -> int:
     """Read every file, then add all jobs or none."""
-    entries = [entry for path in args.files for entry in batch_file.read_batch(Path(path), name=args.batch)]
+    entries: list[NewJob] = []
+    films: list[FilmPlan] = []
+    for path in map(Path, args.files):
+        try:
+            entries += batch_file.read_batch(path, name=args.batch)
+        except InvalidRequest:
+            # Another page's file: keys that mean nothing here, numbers for references, an exported object.
+            if not (found := _as_films(path, args.batch)):
+                raise
+            films += found
     with context.queue() as queue:
+        queue.actions.films.create(
+            *(NewFilm(film.name, film.project, film.facts, tuple(film.new_scenes)) for film in films),
+            result_dir=str(queue.actions.results_of("")),
+        )
         jobs = queue.actions.add_many(entries, checked=True)
+        for film in films:
+            jobs += run_film(queue, queue.film(film.name)).jobs
+    for film in films:
+        for warning in film.warnings:
+            output.note(f"{warning.field}: {warning.message}")
     if args.json:
         output.data([job_data(job) for job in jobs])
     else:
@@ -54,6 +77,15 @@ def _import(args: argparse.Namespace, context: Context) -> int:
             output.line(str(job.id))
         output.note(trn("{count} job queued", "{count} jobs queued", len(jobs)))
     return Exit.OK
+
+
+def _as_films(path: Path, name: str) -> list[FilmPlan]:
+    """What `film import` makes of a file that is no batch of ours; [] where it finds mistakes or misses files."""
+    try:
+        films = plan_import(path, name=name)
+    except InvalidRequest:
+        return []
+    return [] if any(film.all_problems or film.all_waits for film in films) else films
 
 
 def _export(args: argparse.Namespace, context: Context) -> int:

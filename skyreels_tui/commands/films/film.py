@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from skyreels_tui.commands.films import making, scenes, showing
+from skyreels_tui.commands.films import files, making, scenes, showing
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.parser import Parser
 
-_MODULES = (showing, scenes, making)
+_MODULES = (showing, scenes, making, files)
 
 
 def configure(parser: Parser, _name: str) -> None:

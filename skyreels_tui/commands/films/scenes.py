@@ -20,7 +20,7 @@ from skyreels_tui.commands.shared.fetching import fetch_inputs
 from skyreels_tui.commands.shared.fields import add_task_options, asked_request, change_request, given_fields
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.films.projects import project_problem
-from skyreels_tui.queue.film import Film, FilmFacts, NewScene, Scene, SceneFacts
+from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, Scene, SceneFacts
 from skyreels_tui.requests.presets import Presets
 from skyreels_tui.requests.references import check_request, with_absolute_paths
 from skyreels_tui.requests.typed_paths import expand
@@ -110,7 +110,8 @@ def _new(args: argparse.Namespace, context: Context) -> int:
     if not args.film.strip() or not args.film.isprintable():
         raise CommandError(tr("a film needs a name of letters that can be shown"))
     with context.queue() as queue:
-        return _tell(queue.actions.films.create(args.film, project or "", _film_facts(args, FilmFacts()), ()), args)
+        [film] = queue.actions.films.create(NewFilm(args.film, project or "", _film_facts(args, FilmFacts())))
+    return _tell(film, args)
 
 
 def _set(args: argparse.Namespace, context: Context) -> int:

@@ -74,7 +74,7 @@ def parse_batch(text: str, path: Path, *, name: str = "") -> list[NewJob]:
 def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJob]:
     """Turn raw entries into checked ones; raises InvalidRequest naming every bad entry and field."""
     if len(raw) > MOST_JOBS:
-        raise InvalidRequest([_too_many()])
+        raise InvalidRequest([too_many()])
     entries: list[NewJob] = []
     problems: list[Problem] = []
     for number, values in enumerate(raw, 1):
@@ -86,7 +86,7 @@ def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJ
         problems += [Problem(f"{where}.{problem.field}", problem.message) for problem in found]
         if isinstance(label, list | dict):
             problems.append(Problem(f"{where}.label", tr("must be one text, given once")))
-        elif not _storable(str(label)):
+        elif not storable(str(label)):
             problems.append(Problem(f"{where}.label", tr("holds bytes that are no text (UTF-8)")))
         if request is not None:
             entries.append(NewJob(request, str(label), batch))
@@ -97,12 +97,12 @@ def make_entries(raw: Sequence[RawEntry], folder: Path, batch: str) -> list[NewJ
     return entries
 
 
-def parse_json(text: str) -> list[RawEntry]:
-    """Read a JSON array of objects; raises InvalidRequest with the line of a mistake."""
+def load_json(text: str) -> Any:
+    """Read JSON of a size that a list of jobs may have; raises InvalidRequest with the line of a mistake."""
     if text.count(",") > _MOST_COMMAS:
-        raise InvalidRequest([_too_many()])
+        raise InvalidRequest([too_many()])
     try:
-        content = read_json(text)
+        return read_json(text)
     except json.JSONDecodeError as error:
         message = tr(
             "line {line}, column {column}: {message}", line=error.lineno, column=error.colno, message=error.msg
@@ -113,10 +113,15 @@ def parse_json(text: str) -> list[RawEntry]:
         raise InvalidRequest(
             [Problem("file", tr("holds a number too long or lists too deep to be a batch"))]
         ) from error
+
+
+def parse_json(text: str) -> list[RawEntry]:
+    """Read a JSON array of objects; raises InvalidRequest with the line of a mistake."""
+    content = load_json(text)
     if not isinstance(content, list):
         raise InvalidRequest([Problem("file", tr("must be a list of jobs: [ {...}, {...} ]"))])
     if len(content) > MOST_JOBS:
-        raise InvalidRequest([_too_many()])
+        raise InvalidRequest([too_many()])
     if any(isinstance(_jobs_of(entry), list) for entry in content):
         count = sum(len(jobs) for entry in content if isinstance(jobs := _jobs_of(entry), list))
         message = trn(
@@ -133,7 +138,8 @@ def parse_json(text: str) -> list[RawEntry]:
     return content
 
 
-def _too_many() -> Problem:
+def too_many() -> Problem:
+    """The problem of a file that holds more jobs than one may."""
     return Problem("file", tr("holds more than {count} jobs: divide it into several files", count=MOST_JOBS))
 
 
@@ -157,7 +163,7 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
             break
         if line.startswith("## "):
             if len(entries) >= MOST_JOBS:
-                raise InvalidRequest([_too_many()])
+                raise InvalidRequest([too_many()])
             values, key, begins = {"label": line[3:].strip()}, "", number
             entries.append(values)
         elif values is not None and number - begins > MOST_LINES:
@@ -171,7 +177,7 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
             continue
         elif line.startswith(("-", "*")) and ":" in line:
             key, _, value = (part.strip() for part in line[1:].partition(":"))
-            values[key] = [*_as_list(values[key]), value] if key in values else value
+            values[key] = [*as_list(values[key]), value] if key in values else value
         elif key and (not stripped or line[0] in " \t"):
             _continue(values, key, line)
         else:
@@ -188,24 +194,29 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
 
 def to_json(jobs: Iterable[Job]) -> str:
     """Write jobs as `parse_json` reads them."""
-    return json.dumps([_plain(job) for job in jobs], ensure_ascii=False, indent=2) + "\n"
+    return json.dumps([plain_entry(job) for job in jobs], ensure_ascii=False, indent=2) + "\n"
 
 
 def to_markdown(jobs: Iterable[Job], title: str = "") -> str:
     """Write jobs as `parse_markdown` reads them."""
+    return entries_to_markdown([plain_entry(job) for job in jobs], title)
+
+
+def entries_to_markdown(entries: Iterable[RawEntry], title: str = "") -> str:
+    """Write entries, each with a label, as `parse_markdown` reads them."""
     lines = [f"# {title}", ""] if title else []
-    for job in jobs:
-        values = _plain(job)
+    for entry in entries:
+        values = dict(entry)
         lines.append(f"## {' '.join(str(values.pop('label')).split())}")
         for key, value in values.items():
-            for one in _as_list(value):
+            for one in as_list(value):
                 text = str(one).lower() if isinstance(one, bool) else str(one)
                 lines.append(f"- {key}: " + text.replace("\n", "\n  "))
         lines.append("")
     return "\n".join(lines) + "\n"
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """False for halves of characters, which JSON can spell and the queue cannot store."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
@@ -228,7 +239,7 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
             continue
         if key in specs:
             try:
-                fields[key] = _convert(specs[key], value, folder)
+                fields[key] = convert(specs[key], value, folder)
             except ValueError as error:
                 problems.append(Problem(key, str(error)))
     foreign = [str(key) for key, value in values.items() if value is not None and key not in (*specs, *_PLAIN)]
@@ -257,7 +268,7 @@ def _absent(fields: Mapping[str, Any], specs: Mapping[str, FieldSpec]) -> list[P
     return problems
 
 
-def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
+def convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
     """A value of the type that the field wants; raises ValueError in words."""
     match spec:
         case Flag():
@@ -275,7 +286,7 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
                     raise ValueError(tr("{value!r} is not a whole number", value=value)) from error
             return value
         case Files():
-            paths = [bare(str(path)) for path in _paths(value, spec, folder)]
+            paths = [bare(str(path)) for path in paths_in(value, spec, folder)]
             if any(map(is_address, paths)):
                 # A dropped batch must never make this machine ask the network by itself.
                 raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
@@ -286,10 +297,10 @@ def _convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
             return value if isinstance(value, str) else json.dumps(value)
 
 
-def _paths(value: Any, spec: Files, folder: Path) -> list[Any]:
+def paths_in(value: Any, spec: Files, folder: Path) -> list[Any]:
     """One path, a list of paths, or several in one text with commas (unless a file has such a name)."""
     if not isinstance(value, str):
-        return _as_list(value)
+        return as_list(value)
     if spec.maximum == 1 or token_name(value) is not None or _exists(folder / value):
         return [value] if value.strip() else []
     return [part.strip() for part in split_list(value, lambda part: _exists(folder / part.strip()))]
@@ -328,14 +339,19 @@ def _trimmed(value: Any) -> Any:
     return [one.rstrip() for one in value] if isinstance(value, list) else value.rstrip()
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """A list as it is, anything else as a list of one."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _plain(job: Job) -> dict[str, Any]:
-    """A job as an entry: label, task and the fields that differ from the defaults or are always of interest."""
-    request = job.request
-    entry: dict[str, Any] = {"label": job.label, "task_type": job.task_type}
+def plain_entry(job: Job) -> dict[str, Any]:
+    """A job as an entry: label, task and the fields of its request that say something."""
+    return {"label": job.label, "task_type": job.task_type, **plain_request(job.request)}
+
+
+def plain_request(request: Request) -> dict[str, Any]:
+    """The fields of a request that differ from the defaults or are always of interest."""
+    entry: dict[str, Any] = {}
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         spec = dict(field_specs(type(request))).get(field.name)

@@ -10,7 +10,7 @@ from itertools import groupby
 from pipelines.front.language import tr
 from pipelines.tasks import task_of
 from skyreels_tui.queue.errors import NoSuchFilm, NoSuchJob, QueueError
-from skyreels_tui.queue.film import Film, FilmFacts, NewScene, Scene, SceneFacts
+from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, Scene, SceneFacts
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.attempts import JobsListener
@@ -63,24 +63,22 @@ class Films:
 
     # Writing
 
-    def create(self, name: str, project: str, facts: FilmFacts, new: Sequence[NewScene]) -> Film:
-        """Begin a film, or set what is known of one that has no scene; raises QueueError for a name that is taken."""
+    def create(self, *new: NewFilm, result_dir: str = "") -> builtins.list[Film]:
+        """Begin films, all or none; raises QueueError for a name that is taken."""
+        jobs: builtins.list[Job] = []
         with self._connection.writing() as connection:
-            film_id = scenes.film_id_of(connection, name)
-            shown = connection.execute(
-                f"SELECT kept OR EXISTS (SELECT 1 FROM scenes WHERE film_id = films.id AND {scenes.VISIBLE})"
-                " FROM films WHERE id = ?",
-                (film_id,),
-            ).fetchone()
-            if shown[0]:
-                raise QueueError(tr("there is a film {name!r} already", name=name))
-            connection.execute(
-                "UPDATE films SET kept = 1, project = ?, facts = ? WHERE id = ?", (project, facts.to_json(), film_id)
-            )
-            jobs = _insert(connection, film_id, name, new, "")
-            film = _read(connection, name)
+            for film in new:
+                film_id = scenes.film_id_of(connection, film.name)
+                if _is_shown(connection, film_id):
+                    raise QueueError(tr("there is a film {name!r} already", name=film.name))
+                connection.execute(
+                    "UPDATE films SET kept = 1, project = ?, facts = ? WHERE id = ?",
+                    (film.project, film.facts.to_json(), film_id),
+                )
+                jobs += _insert(connection, film_id, film.name, film.scenes, result_dir)
+            films = [_read(connection, film.name) for film in new]
         self._changed(jobs)
-        return film
+        return films
 
     def set(self, name: str, *, project: str | None = None, facts: FilmFacts | None = None) -> Film:
         """Change the project of what is made from now on, or what is known of a film; raises NoSuchFilm."""
@@ -196,6 +194,15 @@ def _id_of(connection: sqlite3.Connection, name: str) -> int:
     if row is None:
         raise NoSuchFilm(tr("there is no film {name!r}", name=name))
     return int(row[0])
+
+
+def _is_shown(connection: sqlite3.Connection, film_id: int) -> bool:
+    row = connection.execute(
+        f"SELECT kept OR EXISTS (SELECT 1 FROM scenes WHERE film_id = films.id AND {scenes.VISIBLE})"
+        " FROM films WHERE id = ?",
+        (film_id,),
+    ).fetchone()
+    return bool(row[0])
 
 
 def _insert(
