@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import tomllib
-from collections.abc import Iterable
 from typing import Any
 
 from pipelines.front.language import tr
@@ -22,13 +23,21 @@ def read_json(text: str | bytes) -> Any:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Return what a TOML text holds; raises ValueError, also for tables too deep and numbers too long to print."""
+    """Return what a TOML text holds; a whole number too long to print is infinite there, and beyond every range.
+
+    Raises ValueError, also for tables too deep to read.
+    """
     try:
-        document = tomllib.loads(text)
-        _check_numbers([document])
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise
+        except ValueError:
+            # A number of more digits than Python reads, or a date that no calendar has: the first has a word in TOML.
+            document = tomllib.loads(_TOO_LONG.sub(r"\1inf", text))
+        return {key: _printable(value) for key, value in document.items()}
     except RecursionError:
         raise ValueError(tr("tables within tables, too deep to read")) from None
-    return document
 
 
 def plain_number(text: str) -> int | None:
@@ -37,14 +46,16 @@ def plain_number(text: str) -> int | None:
 
 
 _DIGITS_OF_64_BITS = 18
+_TOO_LONG = re.compile(r"(?<=[=\[,\s])([+-]?)[1-9][\d_]{4300,}(?=[\s,\]}#]|$)")
 
 
-def _check_numbers(values: Iterable[object]) -> None:
+def _printable(value: Any) -> Any:
     # TOML also writes numbers in base 16, whose length says little of their decimal digits.
-    for value in values:
-        if isinstance(value, dict):
-            _check_numbers(value.values())
-        elif isinstance(value, list):
-            _check_numbers(value)
-        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
-            raise ValueError(tr("a number of {count} bits", count=value.bit_length()))
+    match value:
+        case dict():
+            return {key: _printable(inside) for key, inside in value.items()}
+        case list():
+            return [_printable(inside) for inside in value]
+        case int() if value.bit_length() > MOST_BITS:
+            return math.inf if value > 0 else -math.inf
+    return value

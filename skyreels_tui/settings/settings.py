@@ -145,7 +145,7 @@ def load(path: Path) -> Loaded:
     except FileNotFoundError:
         return Loaded(Settings())
     except (OSError, ValueError) as error:
-        # Beyond what TOML forbids: a number of thousands of digits, a list in a thousand lists.
+        # Beyond what TOML forbids: a list in a thousand lists.
         words = tr("{path} is not readable and was left alone: {error}", path=path, error=error)
         return Loaded(Settings(), (words,), is_readable=False)
     specs = dict(setting_specs())
@@ -176,6 +176,8 @@ def waiting(before: Settings, now: Settings) -> tuple[str, ...]:
 def setting_problem(name: str, value: object) -> str:
     """Return what is wrong with the value of a setting that a form shows, in words, or ''."""
     problem = field_problem(dict(setting_specs())[name], value)
+    if isinstance(value, str) and value and not value.strip():
+        return tr("holds only blanks: leave it empty, or fill it in")
     if not problem and name == "theme" and value and value not in theme_files():
         return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(theme_files()))
     if not problem and name == "webhook" and value and not str(value).startswith(("http://", "https://")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,37 @@ def test_a_job_keeps_its_folder_whoever_runs_it(
     assert all(path.is_file() for path in outputs(cli))
     assert list(elsewhere.iterdir()) == [] and not (tmp_path / "other").exists()
     assert cli("show", "1", "--json").data["result_dir"] == str(wanted)
+
+
+def test_results_lists_the_films_of_every_folder_that_a_job_names(cli: Cli, picture: Path, tmp_path: Path) -> None:
+    for folder in ("X", "deep/Y", "own", "X/inside"):
+        assert cli(*ADD, picture, "--result-dir", tmp_path / folder).code == 0
+    assert cli("run").code == 0
+    made = {job["output"] for job in cli("list", "--json").data}
+    assert len(made) == 4
+    call = cli("results", "--json", "--result-dir", tmp_path / "own")
+    assert sorted(one["output"] for one in call.data) == sorted(made)
+    table = cli("results", "--result-dir", tmp_path / "own").out
+    assert all(Path(one).name in table for one in made)
+    assert cli("results", "--json", "--task", "talking_avatar").data == []
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "foreign", "folder"])
+def test_results_of_a_queue_that_cannot_be_read(cli: Cli, picture: Path, tmp_path: Path, damage: str) -> None:
+    assert cli("generate", "--profile", "demo", "--prompt", "x", "--ref_imgs", picture).code == 0
+    database = tmp_path / "home" / "state" / "queue.db"
+    for file in database.parent.glob("queue.db*"):
+        file.unlink()
+    if damage == "folder":
+        database.mkdir()
+    elif damage == "foreign":
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.executescript("PRAGMA application_id = 7; CREATE TABLE t (a)")
+    else:
+        database.write_bytes(b"garbage" * 5000 if damage == "garbage" else b"")
+    call = cli("results", "--json")
+    assert call.code == 0 and len(call.data) == 1
+    assert "is listed: " in call.err and "Traceback" not in call.err
 
 
 @pytest.mark.parametrize("below", ["", "videos", "a/b"])

@@ -27,7 +27,7 @@ from skyreels_tui.requests.history import History
 from skyreels_tui.requests.presets import Presets, PresetsError
 from skyreels_tui.results import gallery
 from skyreels_tui.settings.file import change_file
-from skyreels_tui.settings.settings import Settings, SettingsError, load
+from skyreels_tui.settings.settings import Settings, SettingsError, load, with_text
 from skyreels_tui.web.tab import BadMessage, packet_of
 
 ODD = {
@@ -119,6 +119,33 @@ def test_settings_that_are_no_toml_are_left_alone(text: str, tmp_path: Path) -> 
     assert path.read_text() == text
 
 
+HUGE = {"decimal": "9" * 5000, "hex": "0x" + "f" * 5000, "octal": "0o" + "7" * 6000, "below zero": "-" + "9" * 5000}
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("key", ["memory_floor_gib", "bell", "theme", "preview", "models", "defaults", "no_such"])
+def test_a_setting_of_thousands_of_digits_is_named_and_the_rest_holds(key: str, number: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"ascii = true\n{key} = {HUGE[number]}\n")
+    loaded = load(path)
+    assert loaded.is_readable and loaded.settings == Settings(ascii=True)
+    [warning] = loaded.warnings
+    assert repr(key) in warning and len(warning) < 200
+
+
+@pytest.mark.parametrize("key", ["result_dir", "inbox", "hook", "webhook", "theme", "language", "preview", "hang_up"])
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0 "], ids=["space", "tab", "wide"])
+def test_a_setting_of_blanks_is_refused_where_it_is_written_and_where_it_is_read(
+    key: str, blank: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match=key):
+        with_text(Settings(), key, blank)
+    path = tmp_path / "settings.toml"
+    path.write_text(f'{key} = "{blank}"\n')
+    loaded = load(path)
+    assert loaded.settings == Settings() and repr(key) in loaded.warnings[0]
+
+
 NO_NUMBERS = ["", "-1", "+1", " 1", "1_0", "1.0", "²", "٣", "9" * 19, "9" * 5000, "x"]
 
 
@@ -150,3 +177,10 @@ def test_a_long_number_on_the_command_line_is_refused(words: str, number: str, t
     monkeypatch.setenv("SKYREELS_TUI_HOME", str(tmp_path))
     assert main(words.format(number).split()) in (2, 3)
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [text for text in NO_NUMBERS if 0 < len(text) < 99] + ["0", "#0", "##1", "#"])
+def test_what_is_no_plain_number_is_no_job_id(number: str, tmp_path, monkeypatch, capfd) -> None:
+    monkeypatch.setenv("SKYREELS_TUI_HOME", str(tmp_path))
+    assert main(["show", "--", number]) == 2
+    assert "is no job id" in capfd.readouterr().err

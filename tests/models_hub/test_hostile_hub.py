@@ -8,6 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -354,6 +356,15 @@ def test_odd_files_that_nobody_needs_are_nobody_s_business(wild: Wild) -> None:
         assert len(plan_download(R2V).files) == 9
 
 
+def test_a_server_that_we_are_passed_on_to_and_does_not_answer_is_named(wild: Wild) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        other = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        wild.listing = lambda handler: whole(handler, b"", 302, Location=f"{other}/x")
+        with pytest.raises(DownloadError, match=f"^{other} does not answer"):
+            plan_download(R2V)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -394,6 +405,43 @@ def test_a_list_that_drips_is_not_waited_for(wild: Wild, monkeypatch: pytest.Mon
     with pytest.raises(DownloadError, match="takes too long to list"):
         plan_download(R2V)
     assert time.monotonic() - begun < 5
+
+
+SETUPS = {
+    "no certificates": ({"SSL_CERT_FILE": "/nonexistent"}, b"hf_x", r"cannot be set up: No such .*SSL_CERT_FILE"),
+    "certificates that are none": ({"SSL_CERT_FILE": "/etc/passwd"}, b"hf_x", r"cannot be set up: .*SSL_CERT_FILE"),
+    "a proxy of another kind": ({"HTTP_PROXY": "ftp://u:word@x"}, b"hf_x", r"cannot be set up: .*HTTP_PROXY"),
+    "a proxy that needs more": ({"ALL_PROXY": "socks5://u:word@x:1"}, b"hf_x", r"cannot be set up: .*ALL_PROXY"),
+    "a token in bytes": ({}, b"\xff\xfe", "token of the hub cannot be read"),
+    "a token that is a folder": ({}, None, "token of the hub cannot be read .Is a directory"),
+    "a token with accents": ({}, "hf_\xe9".encode(), "token of the hub holds characters"),
+    "a token with a bell": ({}, b"hf_\x07", "token of the hub holds characters"),
+}
+
+
+@pytest.mark.parametrize("kind", SETUPS)
+def test_a_client_that_cannot_be_set_up_says_why(kind: str, wild: Wild, tmp_path: Path) -> None:
+    """In a process of its own: the client keeps what it has read of its surroundings."""
+    env, token, words = SETUPS[kind]
+    file = tmp_path / "hf" / "token"
+    file.parent.mkdir()
+    if token is None:
+        file.mkdir()
+    else:
+        file.write_bytes(token)
+    plain = {name: value for name, value in os.environ.items() if not name.lower().endswith(("_proxy", "_token"))}
+    places = {"HF_HOME": str(file.parent), "HF_TOKEN_PATH": str(file), "SKYREELS_TUI_HOME": str(tmp_path)}
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "skyreels_tui", "models", "download", "r2v"],
+        env={**plain, **places, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert re.search(words, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr and "word" not in done.stderr and time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("address", ["", "hub", "ftp://x", "http://", "http://[::1", "http://x:99999", "http://x\n"])

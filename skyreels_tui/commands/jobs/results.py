@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines.front.language import tr
@@ -13,6 +12,7 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.results import gallery
 from skyreels_tui.words.sizes import size
 
@@ -43,14 +43,15 @@ def configure(parser: Parser, _name: str) -> None:
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     """List the videos, newest first."""
+    folders = gallery.folders_of(context.result_dir, _named_by_jobs(context))
     if args.json:
         # Only a program asks for requests: a table need not open every file that has no recipe beside it.
-        videos = [gallery.with_recipe_inside(video) for video in gallery.videos(context.result_dir)]
+        videos = [gallery.with_recipe_inside(video) for video in gallery.videos(*folders)]
         output.data([asdict(_result(video)) for video in videos if args.task in (None, video.task)])
         return Exit.OK
-    found = [result for result in find_results(context.result_dir) if args.task in (None, result.task_type)]
+    found = [_result(video) for video in gallery.videos(*folders) if args.task in (None, video.task)]
     if not found:
-        output.note(tr("no finished video in {result_dir}", result_dir=context.result_dir))
+        output.note(tr("no finished video in {result_dir}", result_dir=", ".join(map(str, folders))))
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
@@ -62,9 +63,14 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     return Exit.OK
 
 
-def find_results(result_dir: Path) -> list[Result]:
-    """Find every finished mp4 below `result_dir`, newest first, with the recipe beside it; hidden ones are left out."""
-    return [_result(video) for video in gallery.videos(result_dir)]
+def _named_by_jobs(context: Context) -> set[str]:
+    """The folders of the queue's jobs; none, and a note, for a queue that cannot be read: files are listed without."""
+    try:
+        with context.queue() as service:
+            return {job.result_dir for job in service.jobs()}
+    except QueueError as error:
+        output.note(tr("only {result_dir} is listed: {why}", result_dir=context.result_dir, why=error))
+        return set()
 
 
 def _result(video: gallery.Video) -> Result:

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from pipelines.front.documents import plain_number
 from pipelines.front.language import mark, mark_plural, shared_with_libraries, tr
 from skyreels_tui.commands import Command
 from skyreels_tui.commands.shared import output
@@ -86,11 +87,8 @@ def declare(parser: Parser, command: Command) -> None:
 
 def job_id(text: str) -> int:
     """Read a job id; raises ArgumentTypeError in words."""
-    try:
-        number = int(text.removeprefix("#"))
-    except ValueError:
-        number = 0
-    if not 0 < number < 2**63:
+    number = plain_number(text.removeprefix("#"))
+    if not number:
         raise argparse.ArgumentTypeError(tr("{text!r} is no job id: a whole number above 0", text=text))
     return number
 
