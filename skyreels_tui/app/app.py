@@ -348,7 +348,8 @@ class SkyreelsApp(HubApp):
     def _use_settings(self, before: Settings, now: Settings) -> None:
         super()._use_settings(before, now)
         if self.service is not None:
-            self.service.options = replace(self.service.options, on_hang_up=self.services.queue_options().on_hang_up)
+            wanted = self.services.queue_options()
+            self.service.options = replace(self.service.options, on_hang_up=wanted.on_hang_up, hours=wanted.hours)
 
     # What a form asks for
 

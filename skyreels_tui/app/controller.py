@@ -245,7 +245,7 @@ class Controller:
 
     def _toggle_pause(self) -> None:
         """Pause after the running job, or go on."""
-        if self._app.board.status.pause:
+        if self._app.board.status.pause in ("after_job", "now"):
             self._change(lambda service: service.actions.unpause(), tr("the queue goes on"))
         else:
             self._change(lambda service: service.actions.pause(), tr("paused: no further job starts; p goes on"))

@@ -128,6 +128,7 @@ class Services:
             on_hang_up=cast("HangUp", settings.hang_up),
             memory_floor_bytes=self.memory_floor_bytes,
             group_by_model=settings.group_by_model,
+            hours=settings.running_hours,
             inbox=settings.inbox_folder,
         )
 

@@ -69,6 +69,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", mark("make a video of every task with the built-in tiny models"), f"{_PACKAGE}.system.demo"),
     Command("serve", mark("open the app in a browser"), f"{_PACKAGE}.system.serve"),
     Command(
+        "service",
+        mark("run the queue without a window, as a service of this user"),
+        f"{_PACKAGE}.system.service",
+        (None, "status"),
+    ),
+    Command(
         "completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.system.completion", (None,)
     ),
 )

@@ -77,8 +77,8 @@ class QueueStatus:
 
     is_owner: bool
     """False: another process runs the jobs; this one shows and edits them."""
-    pause: Literal["", "after_job", "now", "disk", "memory"] = ""
-    """'after_job' and 'now' were asked for; 'disk' and 'memory' end by themselves when there is room again."""
+    pause: Literal["", "after_job", "now", "disk", "memory", "hours"] = ""
+    """'after_job' and 'now' were asked for; the others end by themselves, with room again or at the hour."""
     message: str = ""
     """Why it stands still, with the exact need: 'disk full: needs 1.2 GiB on /data, 0.3 GiB free'."""
     read_only: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from skyreels_tui.queue.errors import QueueError, QueueTrouble, Trouble
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.opening import PATIENCE_S
 from skyreels_tui.queue.store.store import Store
+from skyreels_tui.settings.hours import Hours
 
 HangUp = Literal["finish_queue", "finish_job", "stop"]
 
@@ -43,6 +45,10 @@ class QueueOptions:
     """Reads what is available; tests give their own."""
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, without changing the order inside a batch."""
+    hours: Hours | None = None
+    """Jobs run only then: a running one stops at its next step when they end and goes on when they begin."""
+    not_before: datetime | None = None
+    """No job starts before, in local time."""
     inbox: Path | None = None
     """Batches dropped into this folder are queued by the process that runs the jobs; None watches nothing."""
     inbox_poll_s: float = POLL_S

@@ -35,6 +35,7 @@ class Code(StrEnum):
     STOPPED_AT_ONCE = "stopped_at_once"
     PROGRAM_CLOSED = "program_closed"
     OWNER_GONE = "owner_gone"
+    OUTSIDE_HOURS = "outside_hours"
     WORDS = "words"
     """A sentence of an older version that is none of these; kept and shown as it is."""
 
@@ -61,6 +62,7 @@ SENTENCES: Mapping[Code, str] = {
     Code.STOPPED_AT_ONCE: mark("stopped at once"),
     Code.PROGRAM_CLOSED: mark("the program was closed"),
     Code.OWNER_GONE: mark("the program that ran it has ended"),
+    Code.OUTSIDE_HOURS: mark("goes on at {time}"),
     Code.WORDS: "{text}",
 }
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from pipelines.front.language import tr
@@ -61,6 +62,7 @@ class QueueService:
         executor: Callable[[], Executor] | None = None,
         options: QueueOptions | None = None,
         time_left: TimeLeftEstimate = no_estimate,
+        clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
@@ -68,7 +70,7 @@ class QueueService:
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
-        self._listener, self._time_left = publish, time_left
+        self._listener, self._time_left, self._clock = publish, time_left, clock
         self._started = False
         self._only: int | None = None
         self._changed = threading.Condition()
@@ -374,10 +376,21 @@ class QueueService:
             free=free_bytes,
             time_left=self._time_left,
             wants_preview=self._wants_preview,
+            begins=self._begins,
             group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )
         self._owner.start_threads(parts, self._only, self, self._wake_waiting)
+
+    def _begins(self) -> datetime | None:
+        options, now = self.options, self._clock()
+        if self._only is not None:
+            # One job that a person waits for is wanted now.
+            return None
+        begins = max(now, options.not_before or now)
+        if options.hours is not None:
+            begins = options.hours.next_start(begins)
+        return begins if begins > now else None
 
     def _wake_waiting(self) -> None:
         with self._changed:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
+from skyreels_tui.settings.hours import Hours, parse_hours
 from skyreels_tui.settings.themes import theme_files
 
 TABLES = ("defaults", "models")
@@ -107,6 +108,10 @@ class Settings:
         bool,
         Flag(label=mark("Group by model"), help=mark("Jobs of the loaded model first; batches keep their order")),
     ] = False
+    hours: Annotated[
+        str,
+        Text(label=mark("Hours"), help=mark("Jobs run only then, such as 22:00-07:00; empty: always"), advanced=True),
+    ] = ""
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task name -> field name -> value that a new form or command line starts from."""
     models: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +121,11 @@ class Settings:
     def inbox_folder(self) -> Path | None:
         """The inbox, or None while it is turned off."""
         return Path(self.inbox) if self.inbox.strip() else None
+
+    @property
+    def running_hours(self) -> Hours | None:
+        """The hours in which jobs may run, or None for always."""
+        return parse_hours(self.hours) if self.hours.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,11 @@ def setting_problem(name: str, value: object) -> str:
         return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(theme_files()))
     if not problem and name == "webhook" and value and not str(value).startswith(("http://", "https://")):
         return tr("must begin with http:// or https://")
+    if not problem and name == "hours" and value:
+        try:
+            parse_hours(str(value))
+        except ValueError as error:
+            return str(error)
     return problem
 
 

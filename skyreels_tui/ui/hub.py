@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -275,9 +276,17 @@ class HubApp(App[None]):
         return False
 
     def queue_left_s(self) -> float | None:
-        """Predicted seconds until the queue is empty; None while a part of it is unknown."""
+        """Predicted seconds until the queue is empty, hours of rest included; None while a part of it is unknown."""
         forecast = self.last_forecast
-        return forecast.total_seconds if forecast is not None and not forecast.unknown else None
+        if forecast is None or forecast.unknown:
+            return None
+        hours = self._settings.now.running_hours if self._settings is not None else None
+        now = datetime.now()
+        return (
+            forecast.total_seconds
+            if hours is None
+            else (hours.after_work(now, forecast.total_seconds) - now).total_seconds()
+        )
 
     def publish_event(self, event: Event) -> None:
         """Hand over an event from any thread; never blocks, and drops it once the app has gone."""

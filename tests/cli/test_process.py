@@ -78,6 +78,36 @@ def test_run_goes_on_after_an_interruption(cli: Cli, picture: Path) -> None:
     assert Path(call.out.strip()).is_file()
 
 
+def test_run_that_stays_takes_over_when_the_other_one_ends(cli: Cli, picture: Path) -> None:
+    cli("add", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")
+    first = start("run")
+    wait_for(first, "denoise 2/1000")
+    refused = start("run")
+    assert "another process runs the queue already" in refused.communicate(timeout=30)[1]
+    assert refused.returncode == 5
+    second = start("run", "--stay", "--resume", num_steps=30)
+    wait_for(second, "takes over when that one ends")
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    wait_for(second, "write")
+    second.send_signal(signal.SIGTERM)
+    out, _ = second.communicate(timeout=30)
+    assert Path(out.strip()).is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--between", "22"), "--between: write two times of the day, such as 22:00-07:00"),
+        (("--between", "22:00-25:00"), "such as 22:00-07:00"),
+        (("--at", "7"), "--at: write a time of the day, such as 22:00"),
+    ],
+)
+def test_hours_that_are_none_are_refused(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    call = cli("run", *words)
+    assert call.code == 2 and said in call.err and call.out == ""
+
+
 def test_a_hang_up_does_what_the_setting_says(cli: Cli, picture: Path) -> None:
     cli("settings", "set", "hang_up", "stop")
     child = start("generate", "--profile", "demo", "--ref_imgs", picture, "--prompt", "x")

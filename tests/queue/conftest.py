@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def open_service(folders: Folders, tmp_path: Path) -> Iterator[Callable[..., Que
         start: bool = True,
         runs: bool = True,
         time_left: TimeLeftEstimate = no_estimate,
+        clock: Callable[[], datetime] = datetime.now,
         **options,
     ) -> QueueService:
         chosen = executor or FakeExecutor(Script(num_steps=4))
@@ -102,6 +104,7 @@ def open_service(folders: Folders, tmp_path: Path) -> Iterator[Callable[..., Que
             executor=(lambda: chosen) if runs else None,
             options=QueueOptions(**options),
             time_left=time_left,
+            clock=clock,
         )
         opened.append((service, chosen))
         if start:

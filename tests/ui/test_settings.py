@@ -23,7 +23,7 @@ OTHER_VALUES = {
     "result_dir": "videos", "inbox": "box", "auto_resume": True, "hang_up": "stop", "bell": False, "desktop": False,
     "window_title": False, "tab_progress": False, "hook": "true", "webhook": "http://127.0.0.1:9/hook",
     "preview": "off", "theme": "day", "language": "en", "ascii": True, "memory_floor_gib": 12.5, "keep_warm": False,
-    "group_by_model": True,
+    "group_by_model": True, "hours": "22:00-07:00",
 }  # fmt: skip
 """A value of every setting that is not its default."""
 TABLE_VALUES = {"models": {"r2v": "/models/r2v"}, "defaults": {"reference_to_video": {"duration": 3}}}
@@ -165,6 +165,7 @@ APPLIED = {
     "ascii": lambda app: app.glyphs.sparks.isascii(),
     "preview": lambda app: app.drawing == "off",
     "hang_up": lambda app: app.service.options.on_hang_up == "stop",
+    "hours": lambda app: str(app.service.options.hours) == "22:00-07:00",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pipelines.front.progress import Progress
@@ -47,6 +48,8 @@ class RunnerParts:
     needs: Callable[[Job, Path, Path], list[Need]] = planned_needs
     time_left: TimeLeftEstimate = no_estimate
     wants_preview: Callable[[], bool] = lambda: False
+    begins: Callable[[], datetime | None] = lambda: None
+    """When jobs may run next, in local time; None: now."""
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, whose model is loaded."""
     state_changed: Callable[[], None] = lambda: None

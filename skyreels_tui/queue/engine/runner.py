@@ -43,6 +43,7 @@ BUSY_LATE_S = 1800.0
 """A thread that loads a model or computes a block reports nothing meanwhile."""
 _IDLE_S = 5.0
 _POLL_S = 0.5
+Lack = Literal["", "disk", "memory", "hours"]
 _WEIGH_S = 1.0
 _MORE_BYTES = 64 * 2**20
 _LITTLE_BYTES = 256 * 2**20
@@ -104,7 +105,7 @@ class Runner:
         self.engine: Engine = "off"
         self.waiting_for: str = ""
         """Why nothing starts, in words: memory, a full disk, a database that cannot be written."""
-        self.lacks: Literal["", "disk", "memory"] = ""
+        self.lacks: Lack = ""
         """What `waiting_for` speaks of."""
         self.latest: JobProgress | None = None
         """Progress of the running job."""
@@ -178,7 +179,7 @@ class Runner:
                 # Not fatal: each job will meet the same error and say so in its row.
                 self._parts.log.write(tr("warming up: {error}", error=error), level="warning")
 
-    def _show(self, engine: Engine, waiting_for: str = "", lacks: Literal["", "disk", "memory"] = "disk") -> None:
+    def _show(self, engine: Engine, waiting_for: str = "", lacks: Lack = "disk") -> None:
         if (engine, waiting_for) != (self.engine, self.waiting_for):
             self.engine, self.waiting_for, self.lacks = engine, waiting_for, lacks if waiting_for else ""
             self._parts.state_changed()
@@ -190,6 +191,11 @@ class Runner:
                 self._show("idle")
                 return None
             if self._parts.now() < self._not_before:
+                return None
+            begins = self._parts.begins()
+            if begins is not None:
+                waits = self._store.next_queued(self._only) is not None
+                self._show("idle", tr("starts at {time}", time=f"{begins:%H:%M}") if waits else "", "hours")
                 return None
             warm_task = self._last_task if self._parts.group_by_model else ""
             candidate = self._store.next_queued(self._only, warm_task)
@@ -378,6 +384,8 @@ class Runner:
             attempt.token.stop(Why.CANCEL)
         elif self._store.control("pause") == "now":
             attempt.token.stop(Why.PAUSE)
+        elif (begins := self._parts.begins()) is not None:
+            attempt.token.stop(Why.PAUSE, because(Code.OUTSIDE_HOURS, time=f"{begins:%H:%M}"))
 
     # How an attempt ends
 

@@ -108,6 +108,8 @@ class StatusBar(Widget):
             return tr("read only: a newer version wrote this queue")
         if status.pause in ("disk", "memory"):
             return safe(status.message, 80) or tr(_FULL[status.pause])
+        if status.pause == "hours":
+            return safe(status.message, 80)
         if status.pause:
             return tr("paused")
         if not status.is_owner:
