@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,8 @@ MEMORY_BYTES = 8 << 30
 _STORED = {0xDC80 + byte: 0x10DC80 + byte for byte in range(128)}
 """Bytes of a name that is not UTF-8, as private letters: ffmpeg-python hashes names, and can hash text only."""
 _GIVEN = {private: byte for byte, private in _STORED.items()}
+POLL_S = 0.2
+"""How often whoever waits for a process is asked whether it is still wanted."""
 _STDERR_HEAD, _STDERR_TAIL = 65536, 65536
 
 
@@ -283,16 +286,18 @@ def run(
     check: bool = True,
     trusted: bool = False,
     folder: Path | None = None,
+    poll: Callable[[], None] | None = None,
 ) -> Finished:
     """Run an ffmpeg-python output (or plain arguments) to its end.
 
     With `check` a failure raises MediaError that begins with `what`. `trusted` lifts the memory limit, for work
-    on files that we wrote ourselves; `folder` is where relative names begin.
+    on files that we wrote ourselves; `folder` is where relative names begin. `poll` is called a few times a second
+    and may raise to end the work.
     """
     memory_bytes = None if trusted else MEMORY_BYTES
     process = Process(arguments(stream), time_limit_s=time_limit_s, memory_bytes=memory_bytes, folder=folder)
     with process:
-        out = process.stdout.read(max_bytes + 1)
+        out = process.stdout.read(max_bytes + 1) if poll is None else _read(process, max_bytes + 1, poll)
         if len(out) > max_bytes:
             process.kill()
             process.timed_out = True
@@ -301,6 +306,18 @@ def run(
     if check and (status != 0 or done.timed_out):
         raise MediaError(f"{what}: {failure(done.messages, timed_out=done.timed_out)}")
     return done
+
+
+def _read(process: Process, most: int, poll: Callable[[], None]) -> bytes:
+    """Read what a process writes, and ask between."""
+    out = bytearray()
+    while len(out) < most:
+        poll()
+        if select.select([process.stdout], [], [], POLL_S)[0]:
+            if not (part := os.read(process.stdout.fileno(), min(1 << 20, most - len(out)))):
+                break
+            out += part
+    return bytes(out)
 
 
 def arguments(stream: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from pipelines.front.cost import NetworkSize
 from pipelines.front.language import tr
 from pipelines.front.request import Files, Request, field_specs
+from pipelines.tasks.film import FILM
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from pipelines.tasks.shot_switching_extension import SHOT_SWITCHING_EXTENSION
 from pipelines.tasks.single_shot_extension import SINGLE_SHOT_EXTENSION
@@ -16,10 +17,13 @@ TASKS: tuple[TaskSpec, ...] = (
     TALKING_AVATAR,
 )
 
+WORK: tuple[TaskSpec, ...] = (*TASKS, FILM)
+"""Everything that a row of the queue may be: the tasks, and what is made from their clips without a model."""
+
 
 def task_named(name: str) -> TaskSpec:
     """Return the task called `name`; KeyError names the ones there are."""
-    for task in TASKS:
+    for task in WORK:
         if task.name == name:
             return task
     raise KeyError(tr("no task {name!r}: choose {names}", name=name, names=", ".join(task.name for task in TASKS)))
@@ -27,7 +31,7 @@ def task_named(name: str) -> TaskSpec:
 
 def task_of(request: Request) -> TaskSpec:
     """The task whose request this is; TypeError for a request of none."""
-    for task in TASKS:
+    for task in WORK:
         if task.request_type is type(request):
             return task
     raise TypeError(f"{type(request).__name__} belongs to no task")

@@ -234,12 +234,17 @@ class Controller:
             self._app.post_message(intents.OpenForm(job.task_type, values, job.label, edit_job_id=job.id))
 
     def _values(self, job: Job) -> dict[str, Any] | None:
-        """The fields of a job's request; None, and the reason said, where it cannot be read."""
+        """The fields of a job's request; None, and the reason said, where no form has them or it cannot be read."""
         try:
-            return asdict(job.request)
+            request = job.request
         except InvalidRequest as error:
             self._app.tell(str(error), "error")
             return None
+        if not job.task.components:
+            words = tr("a film is joined anew from its scenes: `film join {film}`", film=job.label)
+            self._app.tell(words, "warning")
+            return None
+        return asdict(request)
 
     # The whole queue
 

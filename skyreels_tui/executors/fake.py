@@ -13,6 +13,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.front.runtime import Output
+from skyreels_tui.executors.without_model import needs_model, run_without_model
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
@@ -91,6 +92,9 @@ class FakeExecutor:
         """Walk through the stages, resuming at the step stored in the work folder."""
         self.began.append(context.job.id)
         script = self._script(context) if callable(self._script) else self._script
+        if not needs_model(context.job):
+            # Real work that needs no model: what it joins must be real too.
+            return run_without_model(context, context.job.request)
         for stage in _BEFORE:
             self._fail(context, script, stage, 0)
             context.report(Progress(stage))

@@ -22,6 +22,7 @@ from pipelines.front.runtime import Output, Runtime
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
 from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
+from skyreels_tui.executors.without_model import needs_model, run_without_model
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
@@ -70,6 +71,8 @@ class LocalExecutor:
 
     def admit(self, job: Job) -> str:
         """'' when there is memory for the job, or when only running it can tell; else why it waits."""
+        if not needs_model(job):
+            return ""
         self._warm_pool()
         try:
             decision = self._decide(job, job.request)
@@ -84,6 +87,8 @@ class LocalExecutor:
         request = with_last_frames(context.job.request, context.work_dir)
         if problems := request.check():
             raise InvalidRequest(problems)
+        if not needs_model(context.job):
+            return run_without_model(context, request)
         pool, keeper = self._warm_pool(), self._memory()
         known_id, decision = self._admitted
         if decision is None or known_id != context.job.id:

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.front.request import Files, field_specs
+from skyreels_tui.films.importing import VOICE
 from skyreels_tui.queue.batches.batch_file import entries_to_markdown, plain_request
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.requests.references import token_name
-
-_AVATAR = "talking_avatar"
 
 
 def film_to_json(film: Film) -> str:
@@ -52,7 +51,7 @@ def _entry(film: Film, scene: Scene, *, numbered: bool) -> dict[str, Any]:
         if isinstance(spec, Files) and numbered and name in entry:
             entry[name] = _numbered(film, entry[name])
     if facts.narration:
-        entry["narration" if scene.task == _AVATAR else "input_audio"] = facts.narration
+        entry["narration" if VOICE in entry else VOICE] = facts.narration
     texts: Mapping[str, str] = {
         "audio_text": facts.words,
         "voice_id": facts.voice,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.front.errors import MediaError, Problem
 from pipelines.front.language import tr
-from pipelines.front.request import Files, Request, check_fields, field_specs
+from pipelines.front.request import Choice, Files, Request, check_fields, field_specs
 from pipelines.media.remote.address import Media, is_address
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.shot_switching_extension import CUTS
@@ -31,7 +31,10 @@ _TEXTS = {"audio_text": "words", "voice_id": "voice", "notes": "notes", "image_p
 _SOUNDS = {"narration": "narration", "audio_bg": "music"}
 _OWN = frozenset({"label", "task_type", "profile", "output_video", *BOOKKEEPING, *_TEXTS, *_SOUNDS})
 _FOREIGN_CUTS = re.compile(r"\[[A-Z]+(?:_[A-Z]+)*_CUT\]")
-_AVATAR, _NOT_TRAINED, _INSTEAD = "talking_avatar", "540P", "480P"
+_NOT_TRAINED, _INSTEAD = "540P", "480P"
+"""A size that not every model has, and the one that takes its place."""
+VOICE = "input_audio"
+"""The field of a task that speaks; in a scene of any other task this key is the narration."""
 
 SEED_UNTOLD = Request().seed
 """Of an entry that names none."""
@@ -192,11 +195,11 @@ class _Reading:
             self._warn("image_prompt", tr("kept with the scene, for the picture command"))
         for key, name in _SOUNDS.items():
             values[name] = self._sound_path(key, entry.get(key), waits)
-        if entry.get("input_audio") and entry.get("task_type") not in (_AVATAR, None):
-            values["narration"] = self._sound_path("input_audio", entry["input_audio"], waits)
         specs = _specs(entry.get("task_type"))
+        if entry.get(VOICE) and specs and VOICE not in specs:
+            values["narration"] = self._sound_path(VOICE, entry[VOICE], waits)
         kept = {key: value for key, value in entry.items() if key not in _OWN and key not in specs}
-        kept.pop("input_audio", None)
+        kept.pop(VOICE, None)
         for key in kept:
             self._warn(str(key), tr("kept with the scene: this program does not use it"))
         return SceneFacts(**values, kept=kept)
@@ -251,7 +254,7 @@ class _Reading:
                 fields[key] = convert(spec, entry[key], self.places.bases[0])
             except ValueError as error:
                 problems.append(Problem(key, str(error)))
-        if name == _AVATAR and fields.get("resolution") == _NOT_TRAINED:
+        if fields.get("resolution") == _NOT_TRAINED and not _offers(name, _NOT_TRAINED):
             fields["resolution"] = _INSTEAD
             words = tr(
                 "{asked} of an avatar becomes {instead}: its model has no {asked}", asked=_NOT_TRAINED, instead=_INSTEAD
@@ -391,6 +394,11 @@ def _texts(entry: object) -> list[str]:
 def _specs(task: object) -> dict[str, Any]:
     found = next((one for one in TASKS if one.name == task), None)
     return {} if found is None else dict(field_specs(found.request_type))
+
+
+def _offers(task: str, resolution: str) -> bool:
+    spec = _specs(task).get("resolution")
+    return isinstance(spec, Choice) and resolution in [value for value, _ in spec.options]
 
 
 def _without_music(planned: PlannedScene, music: str) -> PlannedScene:

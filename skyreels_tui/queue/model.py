@@ -117,6 +117,6 @@ class Job:
 
 def _tasks() -> Sequence[TaskSpec]:
     # The tasks are imported when a row is looked into: a list of rows, and the first paint, need none.
-    from pipelines.tasks import TASKS
+    from pipelines.tasks import WORK
 
-    return TASKS
+    return WORK

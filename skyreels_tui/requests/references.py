@@ -12,7 +12,7 @@ from pipelines.checkpoints.locate import as_folder
 from pipelines.front.errors import Problem
 from pipelines.front.places import is_folder
 from pipelines.front.request import Files, Request, check_fields, field_specs
-from pipelines.tasks import TASKS
+from pipelines.tasks import task_of
 
 _TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")
 
@@ -75,7 +75,7 @@ def model_problems(request: Request, own_folder: str = "") -> list[Problem]:
     # Folders are read only for those who name one.
     from pipelines.checkpoints.usable import why_unusable
 
-    task = next(task for task in TASKS if task.request_type is type(request))
+    task = task_of(request)
     why = why_unusable(task.family, model, task.name)
     return [Problem("model_id", why)] if why else []
 

@@ -31,7 +31,7 @@ Cli = Callable[..., Call]
 pytestmark = pytest.mark.usefixtures("pseudo")
 
 COMMAND_WORDS = (
-    "status choose resume remove restore install get set path download verify purge use lines none markdown json "
+    "status choose resume remove restore join install get set path download verify purge use lines none markdown json "
     "bash zsh fish"
 )
 VALUES = "full exact fast joined new up down first last next"

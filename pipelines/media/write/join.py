@@ -114,7 +114,7 @@ def _sound_of(clips: Sequence[VideoInfo], lengths_s: Sequence[float], bench: Pat
     with raw.open("wb") as all_samples:
         for clip, length_s in zip(clips, lengths_s, strict=True):
             samples = round(length_s * RATE)
-            heard = _samples(clip, samples) if clip.has_audio else b""
+            heard = clip_samples(clip, samples) if clip.has_audio else b""
             all_samples.write(heard[: samples * 4].ljust(samples * 4, b"\0"))
     stream = ffmpeg.input(file_url(raw), f="s16le", ar=RATE, ac=2).output(file_url(track), **{"c:a": "pcm_s16le"})
     run(stream, what=tr("joining the sound"), time_limit_s=CONVERT_LIMIT_S, trusted=True)
@@ -122,7 +122,8 @@ def _sound_of(clips: Sequence[VideoInfo], lengths_s: Sequence[float], bench: Pat
     return Sound(track)
 
 
-def _samples(clip: VideoInfo, samples: int) -> bytes:
+def clip_samples(clip: VideoInfo, samples: int) -> bytes:
+    """Return up to `samples` of a clip's sound as it is heard with its picture: s16, two channels, RATE."""
     info = probe_audio(clip.path)
     track: Any = heard_stream(info.path, info.track, 0.0).filter("asetpts", f"PTS-({clip.start_s:.6f})/TB")
     if info.channel is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,8 @@ from pipelines.media.write.video import BITEXACT, no_room, raise_write_error
 MUX_LIMIT_S = 3600.0
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 TAGS = "tags.txt"
+CHAPTER_TICKS = 90_000
+"""To the second: fine enough for a frame of any rate."""
 MAX_ARGUMENT = 100_000
 """Linux refuses a single argument of 128 KiB; longer comments travel in a file."""
 
@@ -38,6 +40,15 @@ class Sound:
     """Silence follows after so much of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named stretch of a film."""
+
+    title: str
+    starts_s: float
+    ends_s: float
+
+
 def join_by_copy(
     pieces: Sequence[Path],
     output: Path,
@@ -47,10 +58,16 @@ def join_by_copy(
     sound: Sound | None = None,
     title: str = "",
     comment: str = "",
+    chapters: Sequence[Chapter] = (),
+    subtitles: Path | None = None,
+    untouched: bool = False,
+    poll: Callable[[], None] | None = None,
 ) -> None:
     """Write `pieces` (equal coding) one after the other to `output`, `length_s` of sound below; uses folder `bench`.
 
-    MediaError or DiskFull when ffmpeg fails.
+    `untouched` keeps every frame byte for byte, for pieces with the very same parameter sets; else these are repeated
+    before the frames of each. `subtitles` is an .srt, stored as a track that a player may show. `poll` may raise to end
+    the work. MediaError or DiskFull when ffmpeg fails.
     """
     # Short relative names: a list file has no way to quote every name a folder may have.
     names = [f"{index:05d}.mp4" for index in range(len(pieces))]
@@ -59,10 +76,15 @@ def join_by_copy(
         (bench / name).symlink_to(piece.absolute())
     listed = "".join(f"file '{name}'\n" for name in names)
     write_whole(bench / "pieces.txt", listed.encode("ascii"), durable=False)
-    video = ffmpeg.input("file:pieces.txt", f="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]
-    options = _output_options(bench, title, comment)
+    as_is: dict[str, Any] = {"auto_convert": 0} if untouched else {}
+    video = ffmpeg.input("file:pieces.txt", f="concat", safe=0, protocol_whitelist="file,pipe", **as_is)["v:0"]
+    options = _output_options(bench, title, comment, chapters)
+    others = []
+    if subtitles is not None:
+        others = [ffmpeg.input(file_url(subtitles), f="srt")["s:0"]]
+        options["c:s"] = "mov_text"
     if sound is None:
-        _run(ffmpeg.output(video, file_url(output), **options), pieces, output, bench)
+        _run(ffmpeg.output(video, *others, file_url(output), **options), pieces, output, bench, poll)
         return
     info = probe_audio(sound.path)
     for stereo, mended in product((False, True), repeat=2):
@@ -70,7 +92,7 @@ def join_by_copy(
         try:
             track = _track(sound, info, length_s, stereo=stereo, mended=mended)
             aac = {"c:a": "aac", "b:a": "192k", "flags:a": "+bitexact"}
-            _run(ffmpeg.output(video, track, file_url(output), **options, **aac), pieces, output, bench)
+            _run(ffmpeg.output(video, track, *others, file_url(output), **options, **aac), pieces, output, bench, poll)
             return
         except MediaError:
             if mended and (stereo or info.channels <= 2):
@@ -100,7 +122,7 @@ def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mend
     return track.filter("apad").filter("atrim", end_sample=round(length_s * rate)).filter("asetpts", "N/SR/TB")
 
 
-def _output_options(bench: Path, title: str, comment: str) -> dict[str, Any]:
+def _output_options(bench: Path, title: str, comment: str, chapters: Sequence[Chapter]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "c:v": "copy",
         "f": "mp4",
@@ -111,22 +133,33 @@ def _output_options(bench: Path, title: str, comment: str) -> dict[str, Any]:
     }
     if title:
         options["metadata:g:0"] = f"title={title}"
-    if len(comment) > MAX_ARGUMENT:
-        escaped = re.sub(r"([=;#\\\n])", r"\\\1", comment)
-        tags = f";FFMETADATA1\ntitle={title}\ncomment={escaped}\n"
-        write_whole(bench / TAGS, tags.encode(), durable=False)
+    (bench / TAGS).unlink(missing_ok=True)
+    if chapters or len(comment) > MAX_ARGUMENT:
+        tags = f";FFMETADATA1\ntitle={_escaped(title)}\ncomment={_escaped(comment)}\n"
+        for chapter in chapters:
+            start, end = round(chapter.starts_s * CHAPTER_TICKS), round(chapter.ends_s * CHAPTER_TICKS)
+            times = f"TIMEBASE=1/{CHAPTER_TICKS}\nSTART={start}\nEND={end}"
+            tags += f"[CHAPTER]\n{times}\ntitle={_escaped(chapter.title)}\n"
+        write_whole(bench / TAGS, tags.encode("utf-8", "replace"), durable=False)
     elif comment:
         options["metadata:g:1"] = f"comment={comment}"
     return options
 
 
-def _run(stream: Any, pieces: Sequence[Path], output: Path, bench: Path) -> None:
+def _escaped(text: str) -> str:
+    return re.sub(r"([=;#\\\n])", r"\\\1", text)
+
+
+def _run(
+    stream: Any, pieces: Sequence[Path], output: Path, bench: Path, poll: Callable[[], None] | None = None
+) -> None:
     args = arguments(stream)
     if (bench / TAGS).exists():
         first_output = min(args.index(word) for word in ("-filter_complex", "-map") if word in args)
-        args[args.index("-map_metadata") + 1] = str(args.count("-i"))
+        for option in ("-map_metadata", "-map_chapters"):
+            args[args.index(option) + 1] = str(args.count("-i"))
         args[first_output:first_output] = ["-f", "ffmetadata", "-i", f"file:{TAGS}"]
-    done = run(args, time_limit_s=MUX_LIMIT_S, check=False, trusted=True, folder=bench)
+    done = run(args, time_limit_s=MUX_LIMIT_S, check=False, trusted=True, folder=bench, poll=poll)
     if done.status != 0 or done.timed_out or no_room(done.messages):
         output.unlink(missing_ok=True)
         raise_write_error(output, done.messages, sum(piece.stat().st_size for piece in pieces))

@@ -56,7 +56,7 @@ def publish(
     # 1. Names and room
     folder = runtime.result_dir / task
     make_folder(folder, private=False)
-    final = folder / f"{_own_stem(folder, runtime)}.mp4"
+    final = folder / f"{own_stem(folder, runtime)}.mp4"
     temporary = final.with_suffix(".part.mp4")
     need_room(folder, sum(piece.stat().st_size for piece in pieces) + ROOM_BYTES)
     bench = runtime.work_dir / "publish"
@@ -96,7 +96,7 @@ def publish(
         suspect=facts.suspect,
         warnings=(*runtime.warnings, *warnings),
     )
-    sidecar = json.dumps(read_json(recipe) | {"output": _described(output)}, indent=2, sort_keys=True) + "\n"
+    sidecar = json.dumps(read_json(recipe) | {"output": output_facts(output)}, indent=2, sort_keys=True) + "\n"
     write_whole(final.with_suffix(".json"), sidecar.encode("ascii"), private=False)
     shutil.rmtree(bench, ignore_errors=True)
     return output
@@ -160,7 +160,7 @@ def write_opening(video: Path, path: Path, width: int, height: int, fps: float) 
     return count, last_moment(times[-1], held_s, fps) - (count - 1) / fps
 
 
-def _own_stem(folder: Path, runtime: Runtime) -> str:
+def own_stem(folder: Path, runtime: Runtime) -> str:
     """The stem that this job writes to, noted in its work folder before the first file has it.
 
     A job that died after its rename finds its own file again; one that did not takes a free name.
@@ -212,5 +212,6 @@ def _title(task: str, request: Request) -> str:
     return plain_line(f"{label}{task.replace('_', ' ')}: {request.prompt}", limit=160)
 
 
-def _described(output: Output) -> dict[str, Any]:
+def output_facts(output: Output) -> dict[str, Any]:
+    """Return what a sidecar says of the file beside it."""
     return dataclasses.asdict(output) | {"path": output.path.name, "warnings": list(output.warnings)}

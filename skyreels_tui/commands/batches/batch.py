@@ -16,8 +16,9 @@ from skyreels_tui.commands.shared.parser import Parser, job_id
 from skyreels_tui.films.importing import FilmPlan, plan_import
 from skyreels_tui.films.takes import run_film
 from skyreels_tui.queue.batches import batch, batch_file
+from skyreels_tui.queue.errors import NoSuchFilm
 from skyreels_tui.queue.film import NewFilm
-from skyreels_tui.queue.model import FINISHED, Job
+from skyreels_tui.queue.model import FINISHED
 from skyreels_tui.queue.store.rows import NewJob
 
 
@@ -116,10 +117,11 @@ def _export(args: argparse.Namespace, context: Context) -> int:
 
 def _finalize(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
-        jobs: list[Job] = [job for job in queue.jobs() if job.batch == args.batch]
-    if not jobs or not args.batch:
-        raise CommandError(tr("there is no batch {batch!r}", batch=args.batch), Exit.NOT_FOUND)
-    path = batch.finalize(args.batch, jobs, context.result_dir)
+        try:
+            film = queue.film(args.batch)
+        except NoSuchFilm:
+            raise CommandError(tr("there is no batch {batch!r}", batch=args.batch), Exit.NOT_FOUND) from None
+    path = batch.finalize(args.batch, [scene.shown for scene in film.scenes if scene.shown], context.result_dir)
     if args.json:
         output.data({"batch": args.batch, "output": str(path)})
     else:

@@ -1,22 +1,25 @@
-"""`film run`, `resume`, `hold`, `cancel` and `choose`: jobs from scenes, and which of them stands for one."""
+"""`film run`, `resume`, `hold`, `cancel`, `choose` and `join`: jobs from scenes, and one video from theirs."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 
+from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr, trn
+from pipelines.front.request import check_fields
 from skyreels_tui.commands.films.showing import Add, scene_called, with_film, with_json
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
+from skyreels_tui.films.joining import JoinOptions, join_remarks, join_request, queue_join
 from skyreels_tui.films.takes import RunOutcome, Which, cancel_film, hold_film, run_film
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 
 
 def configure(add: Add) -> None:
-    """Declare the five."""
+    """Declare the six."""
     run = with_film(add("run", tr("queue the scenes of a film that are not done and for which nothing waits")))
     which = run.add_mutually_exclusive_group()
     which.add_argument("--failed", action="store_true", help=tr("only scenes that have failed"))
@@ -29,6 +32,17 @@ def configure(add: Add) -> None:
     with_film(add("cancel", tr("cancel every job of a film that has not ended")))
     choose = with_json(add("choose", tr("let finished jobs stand for their scenes, instead of the newest ones")))
     choose.add_job_ids()
+    join = with_film(add("join", tr("queue what makes one video of the chosen takes, with sound and subtitles")))
+    join.add_argument(
+        "--overlong",
+        choices=("hold", "run_on", "refuse"),
+        default="hold",
+        help=tr("narration longer than its clip: hold the last frame, run on into the next scene, or refuse"),
+    )
+    join.add_argument("--cross-fade", type=int, default=0, metavar="N", help=tr("frames that scenes blend over"))
+    join.add_argument("--music-percent", type=int, default=28, metavar="N", help=tr("of the voices' loudness"))
+    join.add_argument("--without-missing", action="store_true", help=tr("leave out scenes that have no clip"))
+    join.add_argument("--dry-run", action="store_true", help=tr("only say what would be done"))
 
 
 def _run(args: argparse.Namespace, context: Context) -> int:
@@ -103,10 +117,28 @@ def _choose(args: argparse.Namespace, context: Context) -> int:
     return Exit.OK
 
 
+def _join(args: argparse.Namespace, context: Context) -> int:
+    options = JoinOptions(args.overlong, args.cross_fade, args.music_percent, args.without_missing)
+    with context.queue() as queue:
+        request = join_request(queue.film(args.film), options)
+        if problems := check_fields(request):
+            raise InvalidRequest(problems)
+        remarks = join_remarks(request)
+        job = None if args.dry_run else queue_join(queue, request)
+    for remark in remarks:
+        output.note(remark)
+    if args.json:
+        output.data({"job": None if job is None else job.id, "remarks": list(remarks)})
+    elif job is not None:
+        output.line(str(job.id))
+    return Exit.OK
+
+
 ACTIONS: Mapping[str, Callable[[argparse.Namespace, Context], int]] = {
     "run": _run,
     "resume": _resume,
     "hold": _hold,
     "cancel": _cancel,
     "choose": _choose,
+    "join": _join,
 }

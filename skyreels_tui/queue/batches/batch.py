@@ -13,26 +13,14 @@ FOLDER = "batches"
 """Below the result folder."""
 
 
-def current(jobs: Sequence[Job]) -> list[Job]:
-    """The latest row of each entry of a batch, in the order of the first ones."""
-    latest = {job.id: job for job in jobs}
-    place = {job.id: (job.position, job.id) for job in jobs}
-    for job in sorted(jobs, key=lambda one: one.id):
-        if job.retry_of in latest:
-            place[job.id] = place[job.retry_of]
-            del latest[job.retry_of]
-    return sorted(latest.values(), key=lambda job: (place[job.id], job.id))
-
-
-def finalize(name: str, jobs: Sequence[Job], result_dir: Path) -> Path:
-    """Join the finished clips of a batch in order into one mp4 and return it.
+def finalize(name: str, rows: Sequence[Job], result_dir: Path) -> Path:
+    """Join the finished clips of a batch into one mp4 and return it; `rows` has one job a scene, in order.
 
     Raises QueueError when a job of the batch still waits or runs, or nothing is finished; MediaError when a
     clip cannot be joined.
     """
     from pipelines.media.write.join import join_clips
 
-    rows = current(jobs)
     waiting = [job for job in rows if job.state not in FINISHED]
     if waiting:
         names = ", ".join(f"{job.id} {job.label}" for job in waiting[:3])

@@ -158,7 +158,11 @@ def _last_job(connection: sqlite3.Connection) -> int | None:
 
 
 def _find(connection: sqlite3.Connection, job_id: int, name: str, first_id: int) -> int | None:
-    """Newest job with this label, those added together first; else the job with this number."""
+    """Newest job with this label, those added together first; else the job with this number; '#12' is a number."""
+    if name.startswith("#") and name[1:].isascii() and name[1:].isdigit():
+        row = connection.execute("SELECT id FROM jobs WHERE id = ? AND deleted = 0", (int(name[1:19]),)).fetchone()
+        if row is not None:
+            return int(row[0])
     row = connection.execute(
         "SELECT id FROM jobs WHERE label = ? AND deleted = 0 ORDER BY id = ?, id >= ? DESC, id DESC LIMIT 1",
         (name, job_id, first_id),

@@ -52,9 +52,9 @@ def _odd_requests(connection: sqlite3.Connection) -> dict[int, str]:
     if not rows:
         return {}
     # Loaded where there is something to run, which needs them anyway.
-    from pipelines.tasks import TASKS
+    from pipelines.tasks import WORK
 
-    types = {task.name: task.request_type for task in TASKS}
+    types = {task.name: task.request_type for task in WORK}
     odd = {}
     for job_id, task_type, text in rows:
         if task_type not in types:
