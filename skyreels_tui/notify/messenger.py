@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skyreels_tui.notify.notice import Notice
+from skyreels_tui.queue.model import JobState
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,16 @@ def notice_facts(notice: Notice) -> dict[str, object]:
             "id": job.id, "label": job.label, "task": job.task_type, "state": job.state.value,
             "output": job.output, "error": job.error, "seconds": round(job.run_seconds, 1),
         }  # fmt: skip
+    if (film := notice.film) is not None:
+        told["film"] = {
+            "name": film.name,
+            "project": film.project,
+            "scenes": len(film.scenes),
+            "states": {str(state): count for state, count in film.counts.items()},
+            "seconds": round(film.seconds, 1),
+            "outputs": [scene.chosen.output for scene in film.scenes if scene.chosen],
+            "failed": [scene.name for scene in film.scenes if scene.state is JobState.FAILED],
+        }
     told["at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return told
 
@@ -129,6 +140,7 @@ def run_hook(command: str, notice: Notice) -> None:
         "SKYREELS_JOB": str(job.id) if job else "",
         "SKYREELS_LABEL": job.label if job else "",
         "SKYREELS_OUTPUT": job.output if job else "",
+        "SKYREELS_FILM": notice.film.name if notice.film else "",
     }
     # A zero byte cannot stand in an environment.
     environ = {name: value.replace("\0", "") for name, value in environ.items()}

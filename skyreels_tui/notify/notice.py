@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.front.language import tr
+from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.words.safe_text import safe
@@ -24,6 +25,7 @@ class Notice:
     text: str
     """Both are free of control characters."""
     job: Job | None = None
+    film: Film | None = None
 
 
 def notice_for(before: JobState | None, job: Job) -> Notice | None:
@@ -50,6 +52,16 @@ def notice_for(before: JobState | None, job: Job) -> Notice | None:
                 "attention", tr("{name} was interrupted", name=name), safe(reason_words(job.reason), TEXT_LIMIT), job
             )
     return None
+
+
+def notice_of_film(film: Film) -> Notice:
+    """Return what is told of a film that is done or stands still."""
+    name, counts = safe(film.name, 60), film.counts
+    done = tr("{done}/{count} done", done=counts[JobState.DONE], count=len(film.scenes))
+    if film.is_done:
+        return Notice("done", tr("film {name} is done", name=name), done, film=film)
+    rest = [f"{counts[state]} {tr(state)}" for state in JobState if state is not JobState.DONE and counts[state]]
+    return Notice("attention", tr("film {name} stands still", name=name), ", ".join((done, *rest)), film=film)
 
 
 def percent_done(elapsed_s: float, left_s: float | None) -> int | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pipelines.front.language import tr
 from skyreels_tui.notify import terminal as codes
 from skyreels_tui.notify.messenger import Messenger, Targets
-from skyreels_tui.notify.notice import Notice, notice_for, percent_done
+from skyreels_tui.notify.notice import Notice, notice_for, notice_of_film, percent_done
 from skyreels_tui.notify.terminal import Terminal
-from skyreels_tui.queue.events import Event, JobChanged, JobProgress, QueueStatus
+from skyreels_tui.queue.events import Event, FilmEnded, JobChanged, JobProgress, QueueStatus
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.words.times import duration
 
@@ -99,6 +99,8 @@ class Notifier:
                     self._progressed(event)
                 case QueueStatus():
                     self._status(event)
+                case FilmEnded(film):
+                    self._tell(notice_of_film(film))
 
     def _job_changed(self, job: Job) -> None:
         before = self._states.get(job.id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.front.progress import Progress
+from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 
 Engine = Literal["off", "warming", "idle", "running"]
@@ -87,6 +88,13 @@ class QueueStatus:
     """What the inference thread does; 'off' in a viewer."""
 
 
-Event = JobChanged | QueueChanged | JobProgress | LogLine | QueueStatus
+@dataclass(frozen=True, slots=True)
+class FilmEnded:
+    """No take of a film is queued or runs any more: it is done, or stands still."""
+
+    film: Film
+
+
+Event = JobChanged | QueueChanged | FilmEnded | JobProgress | LogLine | QueueStatus
 Publish = Callable[[Event], None]
 """Hands an event to whoever listens; must not block."""

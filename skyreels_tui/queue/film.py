@@ -176,3 +176,19 @@ class Film:
     def not_begun(self) -> int:
         """Scenes without a job."""
         return sum(scene.state is None for scene in self.scenes)
+
+    @property
+    def goes_on(self) -> bool:
+        """A take is queued or runs: the film has not ended, nor does it stand still."""
+        going = (JobState.QUEUED, JobState.RUNNING)
+        return any(take.state in going for scene in self.scenes for take in scene.takes)
+
+    @property
+    def is_done(self) -> bool:
+        """Every scene has a finished take."""
+        return all(scene.state is JobState.DONE for scene in self.scenes)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that all its takes have run."""
+        return sum(take.run_seconds for scene in self.scenes for take in scene.takes)

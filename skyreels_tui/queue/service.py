@@ -20,9 +20,18 @@ from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
 from skyreels_tui.queue.errors import QueueError
-from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
+from skyreels_tui.queue.events import (
+    EngineMemory,
+    Event,
+    FilmEnded,
+    JobChanged,
+    JobProgress,
+    Publish,
+    QueueChanged,
+    QueueStatus,
+)
 from skyreels_tui.queue.film import Film
-from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.attempts import default_stem
@@ -348,6 +357,19 @@ class QueueService:
         else:
             for job in jobs:
                 self._publish(JobChanged(job))
+        self._tell_of_films(jobs)
+
+    def _tell_of_films(self, jobs: Sequence[Job]) -> None:
+        """Say once, after its last take has run, that a film is done or stands still."""
+        ran = dict.fromkeys(job.batch for job in jobs if job.batch and job.attempts and job.state in FINISHED)
+        if not self._started or not self.is_owner:
+            return
+        for name in ran:
+            # The row itself is written: what cannot be read now is only not told.
+            with suppress(QueueError):
+                film = self._store.films.get(name)
+                if len(film.scenes) > 1 and not film.goes_on:
+                    self._publish(FilmEnded(film))
 
     def _status_changed(self) -> None:
         status = self.status()
