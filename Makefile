@@ -1,6 +1,7 @@
 # skyreels-tui: every target sets up .venv once and reuses it.
 #   make run     open the application
 #   make demo    make one clip of each task with the built-in tiny models, without a terminal
+#   make check   lint, types, import contracts and the quick tests, in under a minute
 #   make test    lint, types, import contracts, tests
 #   make release-check   say what keeps this commit from being released
 #   make translations   bring the catalogues up to the sentences in the code, then compile them
@@ -14,7 +15,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test lint types contracts tests torture screenshots recording translations release-check clean
+.PHONY: run demo check test lint types contracts tests torture screenshots recording translations release-check clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
@@ -23,6 +24,10 @@ demo: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui demo
 
 test: lint types contracts tests
+
+# mypy and ruff keep what they know: only what has changed is read again.
+check: lint types contracts $(TEST_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m quick
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,31 @@
-"""The tests read English sentences, whatever language the developer's machine speaks."""
+"""The tests read English sentences, whatever language the developer's machine speaks, and know their pace."""
 
 import os
+from pathlib import Path
+
+import pytest
+
+from tests.pace import QUICK, SLOW, modules
 
 os.environ["LC_ALL"] = "C.UTF-8"
 os.environ.pop("LANGUAGE", None)
+
+TESTS = Path(__file__).parent
+MARKS = {"quick": modules(QUICK), "slow": modules(SLOW)}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick` the other modules are not even imported."""
+    inside = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    if config.option.markexpr != "quick" or not inside or not collection_path.is_relative_to(TESTS):
+        return None
+    return str(collection_path.relative_to(TESTS)) not in MARKS["quick"] or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a module by its pace."""
+    for item in items:
+        name = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
+        for mark, members in MARKS.items():
+            if name in members:
+                item.add_marker(mark)

@@ -11,6 +11,7 @@ import pytest
 
 import pipelines
 import skyreels_tui
+from tests.pace import QUICK, SLOW, modules
 
 ROOTS = [Path(str(package.__file__)).parent for package in (skyreels_tui, pipelines)]
 SHARED = ("skyreels_tui/ui/widgets/", "skyreels_tui/ui/panels/")
@@ -325,3 +326,10 @@ def test_whoever_switches_a_check_off_says_why():
 )
 def test_an_unexplained_line_is_found(line, found):
     assert len(unexplained(line)) == found
+
+
+def test_every_module_with_a_pace_is_there():
+    named = modules(QUICK) | modules(SLOW)
+    tests = Path(__file__).parent
+    assert [name for name in sorted(named) if not (tests / name).is_file()] == []
+    assert modules(QUICK).isdisjoint(modules(SLOW))

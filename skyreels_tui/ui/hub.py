@@ -176,6 +176,8 @@ class HubApp(App[None]):
         before = settings.now
         settings.look()
         self._warn(settings)
+        if settings.now is before:
+            return
         names = waiting(before, settings.now)
         if names:
             self.tell(tr("Changed in the settings, takes effect at the next start: {names}", names=", ".join(names)))

@@ -36,8 +36,8 @@ def test_a_memory_of_speeds_that_makes_no_sense_is_none(text: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "content",
-    [b"= x", b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000, b"a = 0x" + b"f" * 5000, b"a = 2020-13-45"],
-    ids=["no key", "not UTF-8", "deep", "long number", "long hexadecimal number", "date"],
+    [b"= x", b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = 2020-13-45"],
+    ids=["no key", "not UTF-8", "deep", "date"],
 )
 def test_a_settings_file_that_cannot_be_read_is_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
@@ -48,7 +48,9 @@ def test_a_settings_file_that_cannot_be_read_is_left_alone(content: bytes, tmp_p
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 400, "0x" + "f" * 400, "inf", "nan", "1e400"])
+@pytest.mark.parametrize(
+    "value", ["9" * 400, "-" + "9" * 400, "0x" + "f" * 400, "9" * 5000, "0x" + "f" * 5000, "inf", "nan", "1e400"]
+)
 @pytest.mark.parametrize("key", [name for name, _ in setting_specs()])
 def test_a_number_beyond_every_range_is_refused_by_its_setting(key: str, value: str, tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
