@@ -75,7 +75,8 @@ class QueueService:
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
-        Without an `executor` this process only shows and changes the queue, and never asks for the lock.
+        Without an `executor` this process only shows and changes the queue, and never asks for the lock; then a queue
+        that cannot be written is opened to be read.
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
@@ -100,6 +101,7 @@ class QueueService:
             read_patience_s=options.read_patience_s,
             memory=folders.queue_memory,
             results=result_dir,
+            or_read=executor is None,
         )
         self._live = LiveFiles(folders.live)
         self._log = EngineLog(folders.logs, self._publish)
@@ -240,7 +242,7 @@ class QueueService:
 
     @property
     def read_only(self) -> bool:
-        """True when a newer version wrote the queue: every change raises ReadOnlyQueue."""
+        """True when every change is refused: a newer version wrote the queue, or its place cannot be written."""
         return self._store.read_only
 
     @property

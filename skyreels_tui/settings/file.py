@@ -14,7 +14,7 @@ from pipelines.front.durable import make_folder, private_opener, write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import reason_of, tr
 from pipelines.front.places import real
-from skyreels_tui.settings.settings import TABLES, Settings, SettingsError
+from skyreels_tui.settings.settings import TABLES, Settings, SettingsError, why_unreadable
 
 LOCK_FILE = ".settings.lock"
 LOCK_S = 2.0
@@ -45,8 +45,9 @@ def change_file(path: Path, before: Settings, wanted: Settings) -> None:
             # A link here is a person's: their file is changed where it lies.
             write_whole(real(path), tomlkit.dumps(document).encode())
     except (ValueError, RecursionError, TOMLKitError) as error:
+        why = why_unreadable(error) if isinstance(error, ValueError) else error
         raise SettingsError(
-            tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=error)
+            tr("{path} is not valid TOML ({error}): mend or remove it first", path=path, error=why)
         ) from error
     except DiskFull as error:
         raise SettingsError(str(error)) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pipelines.front.documents import read_toml
-from pipelines.front.language import mark, tr
+from pipelines.front.language import mark, reason_of, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 from skyreels_tui.settings.hours import Hours, parse_hours
 from skyreels_tui.settings.themes import theme_files
@@ -156,7 +156,7 @@ def load(path: Path) -> Loaded:
         return Loaded(Settings())
     except (OSError, ValueError) as error:
         # Beyond what TOML forbids: a list in a thousand lists.
-        words = tr("{path} is not readable and was left alone: {error}", path=path, error=error)
+        words = tr("{path} is not readable and was left alone: {error}", path=path, error=why_unreadable(error))
         return Loaded(Settings(), (words,), is_readable=False)
     specs = dict(setting_specs())
     values: dict[str, Any] = {}
@@ -175,6 +175,13 @@ def load(path: Path) -> Loaded:
         else:
             values[key] = value
     return Loaded(Settings(**values), tuple(warnings))
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Say why a settings file is none: as the system says it, or as the parser does."""
+    if isinstance(error, OSError):
+        return reason_of(error)
+    return tr("holds bytes that are no text (UTF-8)") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def waiting(before: Settings, now: Settings) -> tuple[str, ...]:

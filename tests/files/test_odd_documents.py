@@ -119,6 +119,24 @@ def test_settings_that_are_no_toml_are_left_alone(text: str, tmp_path: Path) -> 
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize("kind", ["folder", "bytes", "circle", "utf-16"])
+def test_settings_that_cannot_be_read_are_said_in_words(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "circle":
+            path.symlink_to(path.name)
+        case _:
+            path.write_bytes(b"a = '\xff'" if kind == "bytes" else "bell = false".encode("utf-16"))
+    loaded = load(path)
+    assert not loaded.is_readable and loaded.settings == Settings()
+    with pytest.raises(SettingsError) as refused:
+        change_file(path, Settings(), Settings(bell=False))
+    for words in (*loaded.warnings, str(refused.value)):
+        assert "settings.toml" in words and "Errno" not in words and "codec" not in words
+
+
 HUGE = {"decimal": "9" * 5000, "hex": "0x" + "f" * 5000, "octal": "0o" + "7" * 6000, "below zero": "-" + "9" * 5000}
 
 

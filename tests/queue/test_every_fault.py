@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from skyreels_tui.queue.errors import QueueTrouble
 from skyreels_tui.queue.events import Event
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueOptions, QueueService
+from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import PICTURE, WAIT_S, entry, make_request
 from tests.queue.points import watched_os
 
@@ -259,3 +260,22 @@ def test_every_file_operation_of_every_thread_may_fail(passed, tmp_path, fault):
     print(f"{fault}: {tried} of {len(shapes)} file operations")  # noqa: T201
     assert wrong == []
     assert tried >= len(shapes) // 3
+
+
+@pytest.mark.parametrize("fault", SQL_FAULTS)
+@pytest.mark.parametrize("fails", ["COMMIT", "INSERT", "SELECT"])
+def test_a_change_that_can_be_neither_stored_nor_undone_harms_no_later_one(tmp_path, fails, fault):
+    broken: list[str] = []
+
+    def watch(what: str) -> None:
+        if broken and what.partition(": ")[2].startswith(tuple(broken)):
+            raise_sql(fault)
+
+    with watched_sql(watch), closing(open_store(tmp_path / "queue.db")) as store:
+        store.add(entry("a"))
+        broken += [fails, "ROLLBACK"]
+        with pytest.raises(QueueTrouble):
+            store.add(entry("b"))
+        broken.clear()
+        store.add(entry("c"))
+        assert [job.label for job in store.list()] == ["a", "c"]

@@ -1,5 +1,7 @@
 """A queue that cannot be read: the screen says so, and nothing changes before an answer."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
@@ -10,6 +12,7 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.settings.settings import Settings
+from tests.rights import read_only
 from tests.ui.conftest import Session
 
 GARBAGE = b"this is no database, it is what a broken disk left"
@@ -93,4 +96,22 @@ async def test_a_queue_that_has_gone_is_asked_about(folders, tmp_path, empty):
         await pilot.press("r")
         await session.until(lambda: any(job.label == "kept job" for job in app.board.jobs), "the job")
         await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
+    app.service.close()
+
+
+async def test_a_queue_that_cannot_be_written_is_shown_and_opened_as_soon_as_it_can_be(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("skyreels_tui.app.app.OPEN_AGAIN_S", 0.1)
+    store = open_store(folders.database)
+    store.add(NewJob(ReferenceToVideo(prompt="kept"), label="kept job", held=True))
+    store.close()
+    app, executor = app_over(folders, tmp_path)
+    with ExitStack() as shut:
+        shut.enter_context(read_only(tmp_path / "home"))
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            session = Session(app, pilot, executor)
+            await session.shows("the queue cannot be opened")
+            await session.shows("kept job")
+            shut.close()
+            await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
+            await session.shows("kept job")
     app.service.close()

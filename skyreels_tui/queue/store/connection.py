@@ -5,14 +5,14 @@ Every error of SQLite leaves here as `QueueTrouble`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipelines.front.language import tr
-from skyreels_tui.queue.errors import QueueTrouble, ReadOnlyQueue, Trouble
+from skyreels_tui.queue.errors import QueueError, QueueTrouble, Trouble
 
 _TROUBLES = {
     sqlite3.SQLITE_BUSY: Trouble.BUSY,
@@ -29,6 +29,17 @@ _TROUBLES = {
     sqlite3.SQLITE_NOMEM: Trouble.BROKEN,
     sqlite3.SQLITE_INTERRUPT: Trouble.BROKEN,
 }
+
+
+def reading_address(path: Path) -> str:
+    """Return the address under which SQLite reads a queue, also in a folder where nothing can be written.
+
+    Whoever has it open keeps two files beside it. SQLite makes them to read as well; where it cannot and nobody else
+    has, nobody writes.
+    """
+    beside = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    nobody_writes = not os.access(path.parent, os.W_OK, effective_ids=True) and not any(one.exists() for one in beside)
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if nobody_writes else ''}"
 
 
 @contextmanager
@@ -58,14 +69,22 @@ class Connection:
         reader: sqlite3.Connection,
         *,
         patience_s: float,
-        read_only: bool = False,
+        refusal: Callable[[], QueueError] | None = None,
     ) -> None:
-        """Take over open connections; a change waits at most `patience_s` for other writers."""
-        self.path, self.read_only = path, read_only
+        """Take over open connections; a change waits at most `patience_s` for other writers.
+
+        `refusal` makes what every change raises where the file can only be read.
+        """
+        self.path, self._refusal = path, refusal
         self._writer, self._reader, self._patience_s = writer, reader, patience_s
         self._writing, self._reading = threading.RLock(), threading.Lock()
         self._writing_thread: int | None = None
         self._foreign = 0
+
+    @property
+    def read_only(self) -> bool:
+        """True when every change is refused."""
+        return self._refusal is not None
 
     def close(self) -> None:
         """Close both; what is asked afterwards is told so."""
@@ -82,14 +101,17 @@ class Connection:
     @contextmanager
     def writing(self, patience_s: float | None = None) -> Iterator[sqlite3.Connection]:
         """One durable transaction: committed and fsynced at the end of the block, else rolled back."""
-        if self.read_only:
-            raise ReadOnlyQueue(tr("a newer version of the program wrote this queue: update to change it"))
+        if self._refusal is not None:
+            raise self._refusal()
         patience = self._patience_s if patience_s is None else patience_s
         if not self._writing.acquire(timeout=patience):
             raise QueueTrouble(Trouble.BUSY, self.path, "locked by another thread")
         outer, self._writing_thread = self._writing_thread, threading.get_ident()
         try:
             with our_errors(self.path):
+                if outer is None and self._writer.in_transaction:
+                    # The one before could be neither committed nor rolled back.
+                    self._writer.execute("ROLLBACK")
                 self._writer.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
                 self._writer.execute("BEGIN IMMEDIATE")
                 try:

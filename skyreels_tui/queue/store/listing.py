@@ -9,6 +9,7 @@ from dataclasses import replace
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import Code, because
+from skyreels_tui.queue.store.connection import reading_address
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, schema_version
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, quoted
@@ -34,9 +35,9 @@ def first_page(folders: Folders, limit: int) -> list[Job]:
 
     `opening.open_store` says in words what is wrong with such a file.
     """
-    uri = f"{folders.database.absolute().as_uri()}?mode=ro"
     try:
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0.0)) as connection:
+        address = reading_address(folders.database)
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=0.0)) as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             if application != APPLICATION_ID or schema_version(connection) != SCHEMA_VERSION:
                 return []

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from pipelines.front.durable import sync, write_whole
 from pipelines.front.language import reason_of, tr
-from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble, Trouble, Unusable
+from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble, ReadOnlyQueue, Trouble, Unusable
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store import copies
 from skyreels_tui.queue.store.attempts import JobsListener, default_stem, ignore_changes
-from skyreels_tui.queue.store.connection import Connection, our_errors
+from skyreels_tui.queue.store.connection import Connection, our_errors, reading_address
 from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
 from skyreels_tui.queue.store.store import Store
@@ -63,8 +63,11 @@ def open_store(
     today: Callable[[], date] = utc_today,
     patience_s: float = PATIENCE_S,
     read_patience_s: float = PATIENCE_S,
+    or_read: bool = False,
 ) -> Store:
     """Open or create the queue; a change waits at most `patience_s` for other programs that write.
+
+    With `or_read`, a sound queue in a place that cannot be written is opened too, and changes alone are refused.
 
     A newer schema is opened read-only; an older one is migrated after a copy; one copy a day is made.
     Raises DatabaseUnusable for a damaged or foreign file, and for a missing one where a queue has been: all stays
@@ -78,12 +81,18 @@ def open_store(
     except OSError as error:
         trouble = Trouble.FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Trouble.READ_ONLY
         raise QueueTrouble(trouble, path, reason_of(error)) from error
+    except QueueTrouble as error:
+        if not or_read or error.trouble is not Trouble.READ_ONLY:
+            raise
+        connection = _opened_to_read(where, error, patience_s, read_patience_s)
     return Store(connection, changed=changed, stem=stem)
 
 
 def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, read_patience_s: float) -> Connection:
     path = where.path
     fresh = _is_beginning(where)
+    if not fresh:
+        _check_writable(path)
     connection = _connect(path, read_only=False, busy_s=patience_s)
     try:
         version = 0 if fresh else _verified_version(connection, where)
@@ -93,7 +102,7 @@ def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, re
             connection.close()
             connection = _connect(path, read_only=True, busy_s=patience_s)
             reader = _connect(path, read_only=True, busy_s=read_patience_s)
-            return Connection(path, connection, reader, patience_s=patience_s, read_only=True)
+            return Connection(path, connection, reader, patience_s=patience_s, refusal=_newer)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -116,6 +125,34 @@ def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, re
         connection.close()
         raise
     return Connection(path, connection, reader, patience_s=patience_s)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise QueueTrouble for a file that SQLite would open to be read alone, without a word."""
+    for one in (path, path.parent):
+        if not os.access(one, os.W_OK, effective_ids=True):
+            code = errno.EROFS if os.statvfs(one).f_flag & os.ST_RDONLY else errno.EACCES
+            raise QueueTrouble(Trouble.READ_ONLY, path, tr(os.strerror(code)))
+
+
+def _newer() -> ReadOnlyQueue:
+    return ReadOnlyQueue(tr("a newer version of the program wrote this queue: update to change it"))
+
+
+def _opened_to_read(where: Whereabouts, trouble: QueueTrouble, patience_s: float, read_patience_s: float) -> Connection:
+    """Open a queue whose place cannot be written; raises `trouble` where there is none that this version can read."""
+    path = where.path
+    try:
+        with our_errors(path), contextlib.ExitStack() as opened:
+            connection = opened.enter_context(contextlib.closing(_connect(path, read_only=True, busy_s=patience_s)))
+            if _verified_version(connection, where) < SCHEMA_VERSION:
+                raise trouble
+            reader = _connect(path, read_only=True, busy_s=read_patience_s)
+            opened.pop_all()
+    except (OSError, QueueTrouble):
+        raise trouble from None
+    again = (trouble.trouble, path, trouble.detail)
+    return Connection(path, connection, reader, patience_s=patience_s, refusal=lambda: QueueTrouble(*again))
 
 
 def restore(error: DatabaseUnusable, backup: Path) -> Path | None:
@@ -296,8 +333,8 @@ def _connect(path: Path, *, read_only: bool, busy_s: float = PATIENCE_S) -> sqli
         # The queue holds prompts and paths: nobody else reads it.
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    return sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
+    address = reading_address(path) if read_only else f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(address, uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False)
 
 
 def _verified_version(connection: sqlite3.Connection, where: Whereabouts) -> int:

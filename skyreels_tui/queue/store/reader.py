@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from skyreels_tui.queue.model import Job
-from skyreels_tui.queue.store.connection import our_errors
+from skyreels_tui.queue.store.connection import our_errors, reading_address
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row
 
 _BUSY_S = 0.2
@@ -41,8 +41,8 @@ class RowReader:
     def _read(self, file: tuple[int, int], also: object) -> tuple[Job, ...] | None:
         if self._connection is None or self._file != file:
             self.close()
-            uri = f"{self._path.absolute().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
+            address = reading_address(self._path)
+            self._connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S, check_same_thread=False)
             self._file = file
         version = (self._connection.execute("PRAGMA data_version").fetchone()[0], also)
         if version == self._version:

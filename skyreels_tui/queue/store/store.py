@@ -45,7 +45,7 @@ class Store:
 
     @property
     def read_only(self) -> bool:
-        """True when a newer version wrote the queue: every change raises ReadOnlyQueue."""
+        """True when every change is refused: a newer version wrote the queue, or its place cannot be written."""
         return self._connection.read_only
 
     def close(self) -> None:
