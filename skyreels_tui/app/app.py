@@ -22,6 +22,7 @@ from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
 from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.settings.settings import Settings
@@ -289,6 +290,13 @@ class SkyreelsApp(HubApp):
         """Somebody looks at the preview: pictures are made while that is so."""
         if self.service is not None:
             self.service.ask_preview()
+
+    def films(self) -> list[Film]:
+        """Every film of the queue, newest first; none while it cannot be read."""
+        if self.service is not None:
+            with suppress(PipelineError):
+                return self.service.films()
+        return []
 
     # Screens
 

@@ -89,6 +89,21 @@ class Controller:
                 self._again(job_id, new_seed=new_seed)
             case intents.ChangeJob(job_id=job_id):
                 self._open_for_change(job_id)
+            case intents.ChangeFilm():
+                self._change_film(intent)
+
+    def _change_film(self, intent: intents.ChangeFilm) -> None:
+        # What films need loads with the first change of one.
+        from skyreels_tui.app.film_changes import carry_out
+
+        said: list[str] = []
+
+        def answer() -> None:
+            for words in said:
+                self._app.tell(words)
+            intent.answer()
+
+        self._change(lambda service: said.extend(carry_out(service, intent)), then=answer)
 
     def _change(
         self, change: Callable[[QueueService], object], done: str = "", then: Callable[[], None] | None = None

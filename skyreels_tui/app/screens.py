@@ -11,13 +11,17 @@ if TYPE_CHECKING:
 
 
 def make_screen(name: str, services: Services) -> Screen[Any]:
-    """Return a new screen: results, models, doctor, settings, help, themes or commands."""
+    """Return a new screen: results, films, models, doctor, settings, help, themes or commands."""
     # The first paint does not pay for any of them.
     match name:
         case "results":
             from skyreels_tui.ui.screens.results.results import ResultsScreen
 
             return ResultsScreen(services.result_dir, served=services.settings.served)
+        case "films":
+            from skyreels_tui.ui.screens.films.films import FilmsScreen
+
+            return FilmsScreen()
         case "models":
             from skyreels_tui.ui.screens.models.models import ModelsScreen
 

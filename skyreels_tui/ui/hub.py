@@ -19,6 +19,7 @@ from pipelines.front import language
 from pipelines.front.language import tr
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import ASKED_AT_START, Settings, waiting
@@ -248,6 +249,10 @@ class HubApp(App[None]):
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
         return self._job_seconds.get(job.id)
+
+    def films(self) -> list[Film]:
+        """Every film of the queue, newest first; reads a file, so it belongs on a worker."""
+        return []
 
     def is_unreadable(self, job: Job) -> bool:
         """Whether nothing is known of a job because its inputs could not be read."""

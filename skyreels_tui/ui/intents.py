@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
@@ -78,6 +79,37 @@ class RunNext(JobIntent):
 
 class TogglePause(QueueIntent):
     """Start no further job after the running one, or go on."""
+
+
+class FilmAct(StrEnum):
+    """What is done to a film or to scenes of it."""
+
+    RUN = "run"
+    RESUME = "resume"
+    ANOTHER = "another"
+    HOLD = "hold"
+    CANCEL = "cancel"
+    CHOOSE = "choose"
+    MOVE = "move"
+    REMOVE = "remove"
+    RESTORE = "restore"
+    JOIN = "join"
+
+
+class ChangeFilm(QueueIntent):
+    """Do something to a film; `ids` are of scenes (of jobs for CHOOSE), none for all; `answer` hears of its end."""
+
+    def __init__(
+        self,
+        film: str,
+        act: FilmAct,
+        ids: tuple[int, ...] = (),
+        place: int = 0,
+        *,
+        answer: Callable[[], object],
+    ) -> None:
+        self.film, self.act, self.ids, self.place, self.answer = film, act, ids, place, answer
+        super().__init__()
 
 
 class OpenJob(Message):

@@ -68,6 +68,7 @@ HOME = Scope("home", mark("Home"), (
     Key("d", "d", "delete", mark("Delete"), mark("Take the job off the list; its files stay"), 8),
     Key("u", "u", "undo", mark("Undo"), mark("Bring back what was deleted last"), 9),
     Key("R", "R", "results", mark("Results"), mark("Finished videos: play, extend, copy"), 10),
+    Key("F", "F", "films", mark("Films"), mark("Films: scenes, takes, joining")),
     Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
@@ -189,6 +190,33 @@ RESULTS = Scope("results", mark("Results"), (
     Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, close the search, then back home"), ALWAYS),
 ))  # fmt: skip
 
+FILMS = Scope("films", mark("Films"), (
+    Key("enter", "Enter", "open", mark("Open"), mark("The scenes of the film"), 1),
+    Key("r", "r", "run", mark("Run"), mark("Queue every scene that is not done and for which nothing waits"), 2),
+    Key("R", "R", "resume", mark("Resume"), mark("Failed scenes again; what waits for them follows"), 3),
+    Key("space", "Space", "hold", mark("Hold"), mark("Hold every job of the film that waits"), 4),
+    Key("x", "x", "cancel", mark("Cancel"), mark("Cancel every job of the film that has not ended"), 5),
+    Key("J", "J", "join", mark("Join"), mark("Queue what makes one video of the chosen takes"), 6),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back home"), ALWAYS),
+))  # fmt: skip
+
+FILM = Scope("film", mark("Scenes of a film"), (
+    Key("enter", "Enter", "play", mark("Play"), mark("Play the chosen take here; again stops"), 1),
+    Key("r", "r", "run", mark("Run"), mark("Queue the marked scenes, or all, that are not done"), 2),
+    Key("f", "f", "run_from", mark("From here"), mark("Queue what is not done from this scene on"), 3),
+    Key("R", "R", "resume", mark("Resume"), mark("Failed scenes again; what waits for them follows"), 4),
+    Key("t", "t", "another", mark("Take"), mark("One more take of the marked scenes, each with a new seed"), 5),
+    Key("c", "c", "choose", mark("Choose"), mark("Another finished take stands for the scene"), 6),
+    Key("space", "Space", "mark", mark("Mark"), mark("Mark scenes to act on together"), 7),
+    Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the scene one place later")),
+    Key("K,shift+up", "J/K", "move(-1)", mark("Move"), mark("Move the scene one place sooner"), 8),
+    Key("d,delete", "d", "remove", mark("Remove"), mark("Take the marked scenes and their takes out of the film"), 9),
+    Key("u", "u", "undo", mark("Undo"), mark("Bring back the scenes removed last"), 10),
+    Key("o", "o", "open", mark("Job"), mark("Show the take as a job: request, steps, error, log"), 11),
+    Key("m", "m", "join", mark("Make film"), mark("Queue what makes one video of the chosen takes"), 12),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, then back to the films"), ALWAYS),
+))  # fmt: skip
+
 RENAME = Scope("rename", mark("Renaming a video"), (
     Key("enter", "Enter", "keep", mark("Rename"), mark("Give the video this name"), 1),
     Key("escape", "Esc", "back", mark("Back"), mark("Leave the name as it is"), ALWAYS),
@@ -272,7 +300,7 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 ))  # fmt: skip
 
 SCOPES = (
-    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, RENAME,
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, FILMS, FILM, RENAME,
     MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip

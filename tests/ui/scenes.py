@@ -51,6 +51,8 @@ from skyreels_tui.monitors.sample import (
     Sample,
 )
 from skyreels_tui.queue.events import JobProgress, LogLine, QueueChanged, QueueStatus
+from skyreels_tui.queue.film import Film, SceneFacts
+from skyreels_tui.queue.film import Scene as FilmScene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.settings.settings import Settings
@@ -128,6 +130,29 @@ JOBS = (
     FAILED,
     _job(8, JobState.CANCELLED, "wrong seed", finished_at=_at(300)),
 )  # fmt: skip
+_BY_LABEL = {job.label: job for job in JOBS}
+
+
+def _scene(scene_id: int, label: str, *takes: str, **facts: str) -> FilmScene:
+    made = tuple(_BY_LABEL[name] for name in takes)
+    return FilmScene(scene_id, made, None, label, "reference_to_video", _reference(WALK).to_json(), SceneFacts(**facts))
+
+
+FILMS = (
+    Film("ep02", _at(10), tuple(_scene(20 + n, f"plan {n}", words="Then she said it") for n in range(3)), "show"),
+    Film(
+        "ep01",
+        _at(500),
+        (
+            _scene(1, "opening", "corridor-0", narration="opening.wav", words="It was a long corridor."),
+            _scene(2, "corridor", "wrong seed", "corridor-A"),
+            _scene(3, "line", "line-02"),
+            _scene(4, "street", "corridor-B", words="And then the street"),
+            _scene(5, "end", notes="slow"),
+        ),
+        "show",
+    ),
+)
 STRIP = PreviewStrip(
     16, 16, (0, 10, 20, 30),
     bytes(value for frame in range(4) for y in range(16) for x in range(16) for value in (x * 15, y * 15, frame * 60)),
@@ -189,6 +214,10 @@ class SceneApp(SkyreelsApp):
 
     def _list_jobs(self) -> list[Job]:
         return list(self.jobs)
+
+    def films(self) -> list[Film]:
+        """One that is half made, and one that is only planned."""
+        return list(FILMS) if self.jobs else []
 
     def _open_queue(self) -> None:
         self.board.apply(QueueStatus(is_owner=True, engine="running" if self.jobs else "idle"))
@@ -489,6 +518,8 @@ SCENES = (
     Scene("job-running", _job_screen(12), "JobScreen"),
     Scene("job-failed", _job_screen(10, "t"), "JobScreen"),
     Scene("results", _results, "ResultsScreen"),
+    Scene("films", _keys("F", "down"), "FilmsScreen"),
+    Scene("film", _keys("F", "down", "enter"), "FilmScreen"),
     Scene("models", _keys("M"), "ModelsScreen"),
     Scene("models-fetching", _fetching, "ModelsScreen"),
     Scene("models-folder", _keys("M", "u"), "FolderScreen"),

@@ -202,6 +202,10 @@ class HomeScreen(Screen[None]):
         """Go to the results."""
         self._go("results")
 
+    def action_films(self) -> None:
+        """Go to the films."""
+        self._go("films")
+
     def action_models(self) -> None:
         """Go to the models."""
         self._go("models")

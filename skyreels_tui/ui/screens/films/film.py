@@ -1,0 +1,201 @@
+"""One film: its scenes with takes, and the chosen take of the one under the cursor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from pipelines.front.language import trn
+from skyreels_tui.queue.film import Film, Scene
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.results.gallery import Video
+from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import cut, safe
+from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.keys import FILM, bindings
+from skyreels_tui.ui.screens.films.lists import SceneList
+from skyreels_tui.ui.screens.films.standing import film_words, narration_words, scene_waits
+from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.ui.workers import hand_over
+
+
+class FilmScreen(Screen[None]):
+    """Keys act on the marked scenes, or on the one under the cursor."""
+
+    BINDINGS = bindings(FILM)
+
+    def __init__(self, film: Film) -> None:
+        super().__init__()
+        self._film = film
+        self._removed: list[tuple[int, ...]] = []
+        self._go_to: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """Scenes left, the selected one right."""
+        yield Static(Content(""), id="film-title", classes="bar")
+        with Horizontal():
+            yield SceneList()
+            yield VideoView()
+        yield Static(Content(""), id="film-words")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show what was handed over, then follow the queue."""
+        self.query_one(SceneList).focus()
+        app = hub(self)
+        app.job_changed.subscribe(self, self.reload)
+        app.queue_changed.subscribe(self, self.reload)
+        self.call_later(self._take, [self._film])
+
+    def reload(self, _event: object = None) -> None:
+        """Read the film again, on a worker."""
+        if self.is_mounted:
+            self._read()
+
+    @work(thread=True, exclusive=True, group="film")
+    def _read(self) -> None:
+        hand_over(self, self._take, hub(self).films())
+
+    def _take(self, films: list[Film]) -> None:
+        found = next((film for film in films if film.name == self._film.name), None)
+        if not self.is_mounted or found is None:
+            return
+        self._film = found
+        self.query_one(SceneList).show(found.scenes, self._go_to)
+        self._go_to = None
+        self._write_title()
+
+    def _write_title(self) -> None:
+        marked = len(self.query_one(SceneList).marked)
+        parts = [film_words(self._film), trn("{count} marked", "{count} marked", marked) if marked else ""]
+        detail = safe(f" {hub(self).glyphs.dot} ".join(part for part in parts if part), 300)
+        title = Content.assemble((cut(self._film.name, 40), "bold $primary"), "  ", (detail, "$text-muted"))
+        self.query_one("#film-title", Static).update(title)
+
+    @property
+    def _scene(self) -> Scene | None:
+        return self.query_one(SceneList).selected if self.is_mounted else None
+
+    @property
+    def _chosen(self) -> list[Scene]:
+        return self.query_one(SceneList).chosen
+
+    @on(RowList.Moved)
+    def _on_moved(self) -> None:
+        scene = self._scene
+        self.query_one(VideoView).show(_video(scene))
+        parts = (scene_waits(scene), narration_words(scene), scene.facts.words or scene.facts.notes) if scene else ()
+        words = f" {hub(self).glyphs.dot} ".join(" ".join(part.split()) for part in parts if part)
+        self.query_one("#film-words", Static).update(Content(cut(words, max(10, self.size.width - 2))))
+        self.refresh_bindings()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the selected scene allows."""
+        if action in ("back", "run", "resume", "join"):
+            return True
+        if action == "undo":
+            return bool(self._removed)
+        scene = self._scene
+        if action == "play":
+            return scene is not None and scene.chosen is not None
+        if action == "choose":
+            return scene is not None and sum(take.state is JobState.DONE for take in scene.takes) > 1
+        return scene is not None
+
+    def action_play(self) -> None:
+        """Play the chosen take here; again stops."""
+        self.query_one(VideoView).play()
+
+    def action_mark(self) -> None:
+        """Mark or unmark."""
+        self.query_one(SceneList).toggle_mark()
+        self._write_title()
+
+    def action_run(self) -> None:
+        """Queue the marked scenes that are not done, or all."""
+        marked = self.query_one(SceneList).marked
+        self._ask(intents.FilmAct.RUN, tuple(marked))
+
+    def action_run_from(self) -> None:
+        """Queue what is not done from this scene on."""
+        scenes = self._film.scenes[self.query_one(SceneList).cursor :]
+        self._ask(intents.FilmAct.RUN, tuple(scene.id for scene in scenes))
+
+    def action_resume(self) -> None:
+        """Failed scenes again."""
+        self._ask(intents.FilmAct.RESUME)
+
+    def action_another(self) -> None:
+        """One more take of each, with a new seed."""
+        self._ask(intents.FilmAct.ANOTHER, tuple(scene.id for scene in self._chosen))
+
+    def action_choose(self) -> None:
+        """The finished take before the chosen one stands for the scene; after the oldest the newest again."""
+        scene = self._scene
+        done = [take.id for take in scene.takes if take.state is JobState.DONE] if scene is not None else []
+        if scene is not None and scene.chosen is not None and len(done) > 1:
+            place = done.index(scene.chosen.id)
+            self._ask(intents.FilmAct.CHOOSE, (done[place - 1],))
+
+    def action_move(self, offset: int) -> None:
+        """Move the scene in the film."""
+        scene = self._scene
+        place = self.query_one(SceneList).cursor + offset
+        if scene is not None and 0 <= place < len(self._film.scenes):
+            self._go_to = scene.id
+            self._ask(intents.FilmAct.MOVE, (scene.id,), place)
+
+    def action_remove(self) -> None:
+        """Take scenes out of the film."""
+        ids = tuple(scene.id for scene in self._chosen)
+        self._removed.append(ids)
+        self._ask(intents.FilmAct.REMOVE, ids)
+
+    def action_undo(self) -> None:
+        """Bring back what was taken out last."""
+        if self._removed:
+            self._ask(intents.FilmAct.RESTORE, self._removed.pop())
+
+    def action_open(self) -> None:
+        """The newest take as a job."""
+        scene = self._scene
+        if scene is not None and scene.shown is not None:
+            self.app.post_message(intents.OpenJob(scene.shown.id))
+
+    def action_join(self) -> None:
+        """One video of the film."""
+        self._ask(intents.FilmAct.JOIN)
+
+    def action_back(self) -> None:
+        """Stop what plays, then back to the films."""
+        view = self.query_one(VideoView)
+        if view.playing:
+            view.stop()
+        else:
+            self.dismiss()
+
+    def _ask(self, act: intents.FilmAct, ids: tuple[int, ...] = (), place: int = 0) -> None:
+        self.app.post_message(intents.ChangeFilm(self._film.name, act, ids, place, answer=self.reload))
+
+
+def _video(scene: Scene | None) -> Video | None:
+    """The chosen take as the results know it; None where no file is there."""
+    if scene is None or scene.chosen is None:
+        return None
+    path = Path(scene.chosen.output)
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    recipe = {"label": scene.name, "task": scene.task}
+    return Video(path, facts.st_size, facts.st_mtime, recipe)

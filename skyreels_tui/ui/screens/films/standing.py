@@ -1,0 +1,60 @@
+"""Where films and scenes stand, in the few words that a row has room for; draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pipelines.front.language import tr
+from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import reason_words
+
+_LEFT = (JobState.QUEUED, JobState.BLOCKED)
+
+
+def film_words(film: Film) -> str:
+    """Return '12/59, 1 failed, running 13'; what stands for nothing to do is left out."""
+    counts = film.counts
+    parts = [f"{counts[JobState.DONE]}/{len(film.scenes)}"]
+    parts += [f"{counts[JobState.FAILED]} {tr(JobState.FAILED)}"] if counts[JobState.FAILED] else []
+    running = next((number for number, scene in enumerate(film.scenes, 1) if _runs(scene)), None)
+    parts += [tr("running {number}", number=running)] if running is not None else []
+    return ", ".join(parts)
+
+
+def left_s(film: Film, estimate: Callable[[Job], float | None], running: float | None) -> float | None:
+    """Seconds until the film's queued takes are made; None while nothing is known of one, or nothing waits."""
+    waiting = [take for scene in film.scenes for take in scene.takes if take.state in _LEFT]
+    seconds: list[float | None] = [estimate(job) for job in waiting]
+    if any(_runs(scene) for scene in film.scenes):
+        seconds.append(running)
+    known = [one for one in seconds if one is not None]
+    return sum(known) if known and len(known) == len(seconds) else None
+
+
+def scene_state(scene: Scene) -> str:
+    """Where a scene stands, in one or two words."""
+    return tr(NOT_BEGUN) if scene.state is None else tr(scene.state)
+
+
+def scene_waits(scene: Scene) -> str:
+    """What a scene waits for, or went wrong; ''."""
+    take = scene.shown
+    if take is None or take.state is JobState.DONE:
+        return ""
+    return take.error or reason_words(take.reason)
+
+
+def narration_words(scene: Scene) -> str:
+    """What is heard with a scene: a file, words without a sound yet, or nothing."""
+    if scene.facts.narration:
+        return tr("narration")
+    return tr("no sound yet") if scene.facts.words else ""
+
+
+def _runs(scene: Scene) -> bool:
+    return any(take.state is JobState.RUNNING for take in _takes([scene]))
+
+
+def _takes(scenes: Iterable[Scene]) -> list[Job]:
+    return [take for scene in scenes for take in scene.takes]
