@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tests.media.films import KEEP, LOSSLESS, ffmpeg, film, turn
-from tests.media.looks import PATCHES, WIDE, fields, tagged
+from tests.media.looks import PATCHES, WIDE, as_dolby_vision, encrypted_asf, fields, tagged
 from tests.media.profiles import COLOURS, P3, in_profile, profile
 
 Make = Callable[[Path], Path]
@@ -114,6 +114,12 @@ VIDEOS: dict[str, Make] = {
         "tff", "a.mpg", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", 2
     ),
     "interlaced, bottom field first, not marked (mkv)": interlaced("bff", "a.mkv", "-c:v", "ffv1"),
+    "H.265, each picture stored as two fields (mkv)": interlaced(
+        "tff", "a.mkv", "-c:v", "libx265", "-x265-params", "interlace=tff:log-level=error"
+    ),
+    "Dolby Vision, profile 8.4 (mp4)": lambda folder: as_dolby_vision(video("a.mp4", 24)(folder), 8, 4),
+    "Dolby Vision, profile 5 (mp4)": lambda folder: as_dolby_vision(video("a.mp4", 24)(folder), 5, 0),
+    "encrypted (wmv)": lambda folder: encrypted_asf(folder / "a.wmv", "old"),
 }
 
 

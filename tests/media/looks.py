@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -51,4 +52,40 @@ def fields(path: Path, order: str, *coder: object, mark: bool = True, height: in
     bar = f"overlay=x='mod(n*20\\,{height // 2})',tinterlace=interleave_{first},{said}"
     black, white = (f"color={c}:s={w}x{height}:r=50:d=1.2" for c, w in (("black", height), ("white", 60)))
     ffmpeg("-f", "lavfi", "-i", f"{black}[b];{white}[w];[b][w]{bar}", *coder, path)
+    return path
+
+
+def as_dolby_vision(path: Path, profile: int, layer: int) -> Path:
+    """Make an mp4 say that it is Dolby Vision of this profile, with an ordinary layer of kind `layer` or 0 for none."""
+    record = bytes([1, 0]) + struct.pack(">H", profile << 9 | 6 << 3 | 5) + bytes([layer << 4]) + bytes(19)
+    box = struct.pack(">I4s", 32, b"dvcC") + record
+    data = path.read_bytes()
+    entry = next(kind for kind in (b"avc1", b"hev1", b"av01") if kind in data[data.index(b"stsd") :])
+    trail = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", entry)
+    path.write_bytes(_with_box(data, box, trail, 0))
+    return path
+
+
+def _with_box(data: bytes, box: bytes, trail: tuple[bytes, ...], at: int) -> bytes:
+    """Put a box at the end of the innermost of nested ones, from `at` on; all of them grow."""
+    while data[at + 4 : at + 8] != trail[0]:
+        at += struct.unpack(">I", data[at : at + 4])[0]
+    size = struct.unpack(">I", data[at : at + 4])[0]
+    if len(trail) == 1:
+        data = data[: at + size] + box + data[at + size :]
+    else:
+        data = _with_box(data, box, trail[1:], at + (16 if trail[0] == b"stsd" else 8))
+    return data[:at] + struct.pack(">I", size + len(box)) + data[at + 4 :]
+
+
+ENCRYPTED_ASF = {"old": "fbb3112223bdd211b4b700a0c955fc6e", "new": "14e68a292226174cb935dae07ee9289c"}
+
+
+def encrypted_asf(path: Path, kind: str) -> Path:
+    """A WMV or WMA whose head has the object that says that it is encrypted."""
+    picture = ("-f", "lavfi", "-i", "testsrc=s=128x64:r=24:d=1.5") if path.suffix == ".wmv" else ()
+    ffmpeg(*picture, "-f", "lavfi", "-i", "sine=d=2", path)
+    data, added = path.read_bytes(), bytes.fromhex(ENCRYPTED_ASF[kind]) + struct.pack("<Q", 56) + bytes(32)
+    size, count = struct.unpack("<QI", data[16:28])
+    path.write_bytes(data[:16] + struct.pack("<QI", size + len(added), count + 1) + data[28:30] + added + data[30:])
     return path

@@ -12,7 +12,7 @@ from pipelines.media.read.probe import probe_video
 from pipelines.media.read.thumbnail import frames_at
 from pipelines.media.read.video import read_tail
 from tests.media.films import LOSSLESS, film, h264, moving
-from tests.media.looks import PATCHES, WIDE, fields, patches, tagged
+from tests.media.looks import PATCHES, WIDE, as_dolby_vision, fields, patches, tagged
 
 
 def seen(path) -> np.ndarray:
@@ -99,6 +99,33 @@ def test_a_frame_shows_one_moment(tmp_path, name, order, mark):
     assert combs(path) == 0
     assert video_problem(path, 28) == "" and video_problem(path, 30) != ""
     assert len(read_tail(path, 30, fps=None)) == 30
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+@pytest.mark.parametrize("name", ["camera.mp4", "camera.mkv"])
+def test_pictures_that_are_stored_as_two_fields(tmp_path, name, order):
+    coder = ("-c:v", "libx265", "-x265-params", f"interlace={order}:log-level=error")
+    path = fields(tmp_path / name, order, *coder)
+    info = probe_video(path)
+    assert (info.num_frames, info.height) == (30, 576) and combs(path) == 0
+
+
+WITHOUT_LAYER = {"5": 5, "10, in AV1": 10, "8": 8}
+
+
+@pytest.mark.parametrize("profile", WITHOUT_LAYER)
+def test_dolby_vision_without_an_ordinary_layer_is_said(tmp_path, profile):
+    av1 = ("-c:v", "libsvtav1", "-preset", 12)
+    coder = av1 if "AV1" in profile else ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+    path = as_dolby_vision(film(tmp_path / "a.mp4", moving(36, 64, 128), 24, *coder), WITHOUT_LAYER[profile], 0)
+    assert "Dolby Vision" in colour_warning(path, probe_video(path).look)
+    assert video_problem(path, 25) == ""
+
+
+@pytest.mark.parametrize(("profile", "layer"), [(8, 1), (8, 2), (8, 4), (9, 2), (4, 2), (7, 6), (10, 1)])
+def test_dolby_vision_with_an_ordinary_layer_is_read_by_that(tmp_path, profile, layer):
+    path = as_dolby_vision(h264(tmp_path / "a.mp4", moving(36, 64, 128), 24), profile, layer)
+    assert colour_warning(path, probe_video(path).look) == ""
 
 
 @pytest.mark.parametrize("height", [64, 576])

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from pipelines.media.read.check import audio_problem, image_problem, video_problem
 from pipelines.media.read.images import colour_note, load_image
 from tests.media.films import ffmpeg
+from tests.media.looks import ENCRYPTED_ASF, encrypted_asf
 from tests.media.profiles import ADOBE, COLOURS, P3, in_profile, profile
 
 RAMP = np.linspace(0, 65535, 256)[None].repeat(16, 0)
@@ -203,3 +204,11 @@ def test_an_encrypted_film_is_said_to_be_that(tmp_path):
     ffmpeg(*still, "-c:v", "libx264", "-c:a", "aac", *key, tmp_path / "film.mp4")
     assert "encrypted" in video_problem(tmp_path / "film.mp4", 9)
     assert "encrypted" in audio_problem(tmp_path / "film.mp4", 0.4, 200)
+
+
+@pytest.mark.parametrize("kind", ENCRYPTED_ASF)
+@pytest.mark.parametrize("name", ["film.wmv", "song.wma"])
+def test_an_encrypted_windows_file_is_said_to_be_that(tmp_path, name, kind):
+    path = encrypted_asf(tmp_path / name, kind)
+    assert "encrypted" in video_problem(path, 9)
+    assert "encrypted" in audio_problem(path, 0.4, 200)

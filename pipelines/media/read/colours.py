@@ -81,7 +81,8 @@ def look_of(messages: str, stream_line: str, size: tuple[int, int], pixel_format
         fields="flagged" if flagged else order.group(1) if order else "",
         is_hd=max(size) >= SD_WIDTH or min(size) > SD_HEIGHT,
         may_be_combed=size[1] in INTERLACED_HEIGHTS and fps < MAX_COMBED_FPS,
-        dolby_vision_only="DOVI configuration" in messages and "profile: 5" in messages,
+        # Whatever its profile: of all kinds it is this that has no layer for other players.
+        dolby_vision_only=re.search(r"DOVI configuration record:.*compatibility id: 0\b", messages) is not None,
     )
 
 
