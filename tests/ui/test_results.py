@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from textual.content import Content
 
 from pipelines.media.ffmpeg import ffmpeg_path
 from pipelines.media.read.probe import probe_video
@@ -20,7 +21,7 @@ from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.results.rename import RenameScreen
 from skyreels_tui.ui.screens.results.results import ResultsScreen
 from skyreels_tui.ui.widgets.video_list import VideoList
-from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.ui.widgets.video_view import Shot, VideoView
 from tests.ui.conftest import SAMPLES, Session
 
 TASK = "reference_to_video"
@@ -119,6 +120,20 @@ async def test_the_list_follows_files_deleted_moved_and_dropped_by_hand(start, r
         (result / "last.mp4").write_bytes(b"")
         await s.until(lambda: "last" in labels(s))
         assert len(labels(s)) == 3
+
+
+async def test_nothing_is_shown_of_a_video_that_has_gone_while_it_played(start, result):
+    one = put(result, "one")
+    async with start() as s:
+        await opened(s)
+        view, picture = s.app.screen.query_one(VideoView), s.app.screen.query_one("#result-view")
+        await s.press("enter")
+        await s.until(lambda: view.playing and str(picture.render()) != "")
+        on_its_way = view._stop
+        one.unlink()
+        await s.until(lambda: labels(s) == [] and str(picture.render()) == "")
+        view._take(on_its_way, Shot(Content("a picture"), ""))
+        assert str(picture.render()) == "" and not view.playing
 
 
 async def test_films_of_jobs_that_write_elsewhere_are_listed_too(start, result, tmp_path):

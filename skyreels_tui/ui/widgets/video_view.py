@@ -177,8 +177,8 @@ class VideoView(Vertical):
             hand_over(self, self._ended, stop)
 
     def _take(self, stop: threading.Event, shot: Shot) -> None:
-        """Only what was asked for last is shown."""
-        if stop is self._stop and self.is_mounted:
+        """Only what was asked for last is shown, and not what was on its way when it was stopped."""
+        if stop is self._stop and not stop.is_set() and self.is_mounted:
             self._frame = shot.frame
             words = (Content("\n"), Content.styled(shot.words, "$text-muted")) if shot.words else ()
             self._picture(Content.assemble(shot.drawn, *words))
