@@ -70,6 +70,8 @@ class SceneFacts:
     picture_prompt: str = ""
     """What a picture command is told."""
     notes: str = ""
+    trouble: str = ""
+    """Why the voice or the picture command gave nothing, the last time."""
     kept: Mapping[str, Any] = field(default_factory=dict)
     """Keys of an imported file that mean nothing to this program."""
 

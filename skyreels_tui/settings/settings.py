@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from skyreels_tui.settings.themes import theme_files
 
 TABLES = ("defaults", "models")
 """Settings that are TOML tables and no form field."""
+COMMAND_LINES = ("hook", "voice_command", "picture_command")
+"""Settings that hold a command with its arguments; a file may give these as a list too."""
 AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model")
 """Settings that the engine reads when it starts; all others apply at once."""
 ASKED_AT_START = ("auto", "kitty", "sixel")
@@ -68,6 +71,22 @@ class Settings:
     webhook: Annotated[
         str,
         Text(label=mark("Webhook"), help=mark("http(s) address that gets JSON when a job ends"), advanced=True),
+    ] = ""
+    voice_command: Annotated[
+        str,
+        Text(
+            label=mark("Voice command"),
+            help=mark("Speaks the words of scenes: {voice} and {out} are filled in, the words are its input or {text}"),
+            advanced=True,
+        ),
+    ] = ""
+    picture_command: Annotated[
+        str,
+        Text(
+            label=mark("Picture command"),
+            help=mark("Draws a scene's reference: {out} is filled in, the prompt is its input or {text}"),
+            advanced=True,
+        ),
     ] = ""
     preview: Annotated[
         str,
@@ -165,6 +184,8 @@ def load(path: Path) -> Loaded:
         if key in TABLES:
             problem = "" if _is_table(key, value) else tr("must be a table")
         elif key in specs:
+            if key in COMMAND_LINES and isinstance(value, list) and all(isinstance(word, str) for word in value):
+                value = shlex.join(value)
             value = _as_float(value) if _wants_float(specs[key]) and type(value) is int else value
             problem = setting_problem(key, value)
         else:

@@ -31,10 +31,10 @@ Cli = Callable[..., Call]
 pytestmark = pytest.mark.usefixtures("pseudo")
 
 COMMAND_WORDS = (
-    "status choose resume remove restore join install get set path download verify purge use lines none markdown json "
-    "bash zsh fish"
+    "status choose resume remove restore join voice picture install get set path download verify purge use lines none "
+    "markdown json bash zsh fish"
 )
-VALUES = "full exact fast joined new up down first last next"
+VALUES = "full exact fast joined new up down first last next out text"
 UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps TiB ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"
 DATA = frozenset(
     [

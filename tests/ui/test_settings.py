@@ -22,6 +22,7 @@ from skyreels_tui.ui.widgets.fields.base import Field
 OTHER_VALUES = {
     "result_dir": "videos", "inbox": "box", "auto_resume": True, "hang_up": "stop", "bell": False, "desktop": False,
     "window_title": False, "tab_progress": False, "hook": "true", "webhook": "http://127.0.0.1:9/hook",
+    "voice_command": "say {out}", "picture_command": "draw {out}",
     "preview": "off", "theme": "day", "language": "en", "ascii": True, "memory_floor_gib": 12.5, "keep_warm": False,
     "group_by_model": True, "hours": "22:00-07:00",
 }  # fmt: skip

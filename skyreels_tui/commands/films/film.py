@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from skyreels_tui.commands.films import files, making, scenes, showing
+from skyreels_tui.commands.films import files, helping, making, scenes, showing
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.parser import Parser
 
-_MODULES = (showing, scenes, making, files)
+_MODULES = (showing, scenes, making, files, helping)
 
 
 def configure(parser: Parser, _name: str) -> None:

@@ -41,8 +41,8 @@ def scene_waits(scene: Scene) -> str:
     """What a scene waits for, or went wrong; ''."""
     take = scene.shown
     if take is None or take.state is JobState.DONE:
-        return ""
-    return take.error or reason_words(take.reason)
+        return scene.facts.trouble
+    return take.error or reason_words(take.reason) or scene.facts.trouble
 
 
 def narration_words(scene: Scene) -> str:

@@ -1,0 +1,140 @@
+"""Runs a person's voice or picture command: no shell, bounded in time and bytes, and what it made is looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pipelines.front.durable import make_folder, put_new
+from pipelines.front.errors import MediaError, PipelineError
+from pipelines.front.language import reason_of, tr
+from pipelines.media.files import plain_line
+from skyreels_tui.words.sizes import size
+
+LIMIT_S = 300.0
+MOST_BYTES = 512 << 20
+"""A minute of raw sound is 12 MiB, a large picture 100."""
+_LOOK_S = 0.05
+_NAMES = re.compile(r"\{(\w+)\}")
+_SAID_BYTES = 2000
+"""Of its last words that are read."""
+
+
+class HelperFailed(PipelineError):
+    """The command gave nothing that can be used; the message says why."""
+
+
+def run_helper(
+    command: str,
+    values: Mapping[str, str],
+    text: str,
+    target: Path,
+    look: Callable[[Path], object],
+    *,
+    limit_s: float = LIMIT_S,
+    most_bytes: int = MOST_BYTES,
+) -> Path:
+    """Run a command that makes `target` (or a free name beside it) from `text`; returns the file.
+
+    Each '{name}' of `values`, '{text}' and '{out}' in its arguments is filled in; without '{out}' its output is the
+    file, and `text` is its input. `look` opens what it made and raises MediaError. Raises HelperFailed.
+    """
+    make_folder(target.parent, private=False)
+    bench = Path(tempfile.mkdtemp(prefix=".helper-", dir=target.parent))
+    try:
+        made = bench / f"out{target.suffix}"
+        _run(_arguments(command, {**values, "text": text, "out": str(made)}), text, made, bench, limit_s, most_bytes)
+        if not made.is_file() or not made.stat().st_size:
+            raise HelperFailed(tr("it wrote nothing{words}", words=_last_words(bench)))
+        try:
+            look(made)
+        except MediaError as error:
+            raise HelperFailed(tr("what it wrote cannot be used: {error}", error=error)) from error
+        return put_new(made, target)
+    except OSError as error:
+        raise HelperFailed(tr("its file cannot be kept: {reason}", reason=reason_of(error))) from error
+    finally:
+        shutil.rmtree(bench, ignore_errors=True)
+
+
+def _arguments(command: str, values: Mapping[str, str]) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise HelperFailed(tr("the command cannot be read: {error}", error=error)) from error
+    if not words:
+        raise HelperFailed(tr("no command is set"))
+    if any("\0" in value for value in values.values()):
+        raise HelperFailed(tr("the text holds a zero byte"))
+    # Word by word, after the split, and once: a text can never become an argument of its own, or a name in it a path.
+    return [_NAMES.sub(lambda name: values.get(name[1], name[0]), word) for word in words]
+
+
+def _run(words: list[str], text: str, made: Path, bench: Path, limit_s: float, most_bytes: int) -> None:
+    given, said = bench / "given.txt", bench / "said.txt"
+    given.write_text(text, encoding="utf-8", errors="replace")
+    to_output = not any(str(made) in word for word in words)
+    with (
+        given.open("rb") as source,
+        said.open("wb") as errors,
+        (made if to_output else Path(os.devnull)).open("wb") as out,
+    ):
+        try:
+            child = subprocess.Popen(words, stdin=source, stdout=out, stderr=errors, cwd=bench, start_new_session=True)
+        except (OSError, ValueError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            raise HelperFailed(tr("it cannot be started: {reason}", reason=reason)) from error
+        try:
+            with suppress(OSError, ValueError):
+                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+            _wait(child, bench, limit_s, most_bytes)
+        finally:
+            # Whatever it has started goes with it.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    if child.returncode:
+        code = child.returncode
+        if code == -signal.SIGXFSZ or _written(bench) >= most_bytes:
+            raise HelperFailed(tr("it wrote more than {limit}", limit=size(most_bytes)))
+        raise HelperFailed(tr("it ended with {code}{words}", code=code, words=_last_words(bench)))
+
+
+def _wait(child: subprocess.Popen[bytes], bench: Path, limit_s: float, most_bytes: int) -> None:
+    until = time.monotonic() + limit_s
+    while child.poll() is None:
+        if time.monotonic() > until:
+            raise HelperFailed(tr("it took longer than {seconds:g} s", seconds=limit_s))
+        if _written(bench) > most_bytes:
+            raise HelperFailed(tr("it wrote more than {limit}", limit=size(most_bytes)))
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_LOOK_S)
+
+
+def _written(bench: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(bench):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - names may be any bytes
+    return total
+
+
+def _last_words(bench: Path) -> str:
+    """': ' and the end of what it said, or ''."""
+    said = bench / "said.txt"
+    with suppress(OSError), said.open("rb") as file:
+        file.seek(max(0, said.stat().st_size - _SAID_BYTES))
+        lines = file.read(_SAID_BYTES).decode("utf-8", "replace").strip().splitlines()
+        return f": {plain_line(lines[-1], limit=160)}" if lines else ""
+    return ""
