@@ -1,6 +1,7 @@
 """The tests read English sentences, whatever language the developer's machine speaks, and know their pace."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of a module by its pace."""
+    """Mark the tests of a module by its pace; SKYREELS_TESTS_ORDER is the seed of another order."""
+    if seed := os.environ.get("SKYREELS_TESTS_ORDER"):
+        random.Random(seed).shuffle(items)
     for item in items:
         name = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
         for mark, members in MARKS.items():

@@ -1,0 +1,127 @@
+"""Run the tests as they would run on other people's machines: one environment changed at a time, each with its time.
+
+.venv/bin/python scripts/environments.py                 every environment, all tests
+.venv/bin/python scripts/environments.py --marks quick   the quick tests alone
+.venv/bin/python scripts/environments.py "no tmux"       chosen ones
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOBODY = "65534"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What is different: variables, words before the command, words after pytest's own."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    before: Sequence[str] = ()
+    after: Sequence[str] = ("-n", "3", "--dist", "worksteal")
+
+
+def home(folder: Path, name: str) -> Changed:
+    """A home of that name."""
+    path = folder / name
+    path.mkdir(parents=True)
+    return Changed({"HOME": str(path)})
+
+
+def path_without(folder: Path, *names: str) -> Changed:
+    """A PATH on which some programs are not found."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for entry in os.environ["PATH"].split(os.pathsep):
+        for program in Path(entry).iterdir() if Path(entry).is_dir() else ():
+            link = programs / program.name
+            if program.name not in names and not link.is_symlink():
+                link.symlink_to(program)
+    return Changed({"PATH": str(programs)})
+
+
+def path_with_ffmpeg(folder: Path) -> Changed:
+    """A PATH on which an ffmpeg is found: the bundled one where the machine has none."""
+    if shutil.which("ffmpeg"):
+        return Changed()
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "ffmpeg").symlink_to(get_ffmpeg_exe())
+    return Changed({"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})
+
+
+def ordinary_user(folder: Path) -> Changed:
+    """Not root: nobody, where root runs this; nothing changes for anyone else."""
+    if os.getuid() != 0:
+        return Changed()
+    own = folder / "home"
+    own.mkdir()
+    os.chown(own, int(NOBODY), int(NOBODY))
+    for above in (folder, folder.parent):
+        above.chmod(0o755)
+    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    return Changed(
+        {"HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(own)}, words,
+        (*Changed().after, "-p", "no:cacheprovider"),
+    )  # fmt: skip
+
+
+ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
+    "as it is": lambda _: Changed(),
+    "short home": lambda folder: home(folder, "h"),
+    "long home with spaces and accents": lambda folder: home(folder, "José's home é " + "long " * 12 + "/ü ñ"),
+    "another time zone": lambda _: Changed({"TZ": "Pacific/Kiritimati"}),
+    "Brazilian Portuguese": lambda _: Changed({"LANG": "pt_BR.UTF-8", "LC_ALL": "pt_BR.UTF-8", "LANGUAGE": "pt_BR"}),
+    "no locale": lambda _: Changed({"LANG": "C", "LC_ALL": "C"}),
+    "dumb terminal": lambda _: Changed({"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40", "LINES": "10"}),
+    "no tmux, no zsh": lambda folder: path_without(folder, "tmux", "zsh", "fish", "screen"),
+    "an ffmpeg of the system": path_with_ffmpeg,
+    "no ffmpeg of the system": lambda folder: path_without(folder, "ffmpeg", "ffprobe"),
+    "not root": ordinary_user,
+    "one worker": lambda _: Changed(after=("-n", "1")),
+    "eight workers": lambda _: Changed(after=("-n", "8", "--dist", "worksteal")),
+    "another order": lambda _: Changed({"SKYREELS_TESTS_ORDER": str(int(time.time()))}),
+}
+
+
+def run(name: str, marks: str) -> tuple[int, float]:
+    """Run the tests in one environment; returns pytest's exit code and the seconds."""
+    with tempfile.TemporaryDirectory(prefix="env-") as folder:
+        changed = ENVIRONMENTS[name](Path(folder))
+        words = [*changed.before, sys.executable, "-m", "pytest", *changed.after, *(["-m", marks] if marks else [])]
+        began = time.monotonic()
+        done = subprocess.run(
+            words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **changed.environ}, check=False
+        )
+        return done.returncode, time.monotonic() - began
+
+
+def main() -> int:
+    """Run the chosen environments and print one line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*", metavar="ENVIRONMENT", help=", ".join(ENVIRONMENTS))
+    parser.add_argument("--marks", default="", help="as pytest's -m")
+    args = parser.parse_args()
+    unknown = [name for name in args.names if name not in ENVIRONMENTS]
+    if unknown:
+        parser.error(f"no environment {unknown[0]!r}: choose of {', '.join(ENVIRONMENTS)}")
+    results = {name: run(name, args.marks) for name in args.names or ENVIRONMENTS}
+    for name, (code, seconds) in results.items():
+        sys.stdout.write(f"{'passed' if code == 0 else f'FAILED {code}':10} {seconds:7.1f} s  {name}\n")
+    return 0 if all(code == 0 for code, _ in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
