@@ -9,7 +9,10 @@ import pytest
 from tests.pace import QUICK, SLOW, modules
 
 os.environ["LC_ALL"] = "C.UTF-8"
-os.environ.pop("LANGUAGE", None)
+# Neither the language nor the size and the abilities of the terminal they are started from.
+for name in ("LANGUAGE", "COLUMNS", "LINES", "NO_COLOR"):
+    os.environ.pop(name, None)
+os.environ["TERM"] = "xterm-256color"
 
 TESTS = Path(__file__).parent
 MARKS = {"quick": modules(QUICK), "slow": modules(SLOW)}

@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.families.a2v import networks as models
-from pipelines.families.a2v.colors import match_colors, rgb_to_lab
 from pipelines.families.a2v.portrait import crop_picture, fill_crop, signed_picture, to_bytes
 from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt
 from pipelines.media.read.audio import loudness, normalise_loudness
@@ -37,6 +36,7 @@ from pipelines.parity.golden import (
     number_in,
     same_fields,
 )
+from pipelines.sampling.colors import match_colors, rgb_to_lab
 from pipelines.tasks.talking_avatar import SAMPLE_RATE, audio_frames
 
 

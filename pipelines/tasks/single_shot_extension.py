@@ -8,7 +8,7 @@ from typing import Annotated
 from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.language import mark, trn
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Number
+from pipelines.front.request import Flag, Number
 from pipelines.front.shapes import (
     MODEL_FPS,
     SINGLE_CONDITION_FRAMES,
@@ -29,6 +29,14 @@ class SingleShotExtension(ExtensionRequest):
         int,
         Number(label=mark("Duration"), minimum=5, maximum=30, unit="s", help=mark("Made in pieces of 5 s")),
     ] = 5
+    steady_colors: Annotated[
+        bool,
+        Flag(
+            label=mark("Steady colours"),
+            help=mark("Each piece keeps the colours of the frames before it; not where the light is to change"),
+            advanced=True,
+        ),
+    ] = False
 
 
 def plan(request: SingleShotExtension) -> Plan:

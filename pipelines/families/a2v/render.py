@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipelines.families.a2v.colors import match_colors
 from pipelines.families.a2v.denoising import Avatar, AvatarPass, Trace, no_trace
 from pipelines.families.a2v.portrait import to_bytes
 from pipelines.front.progress import Progress, Report, Stage, ignore_progress
@@ -22,6 +21,7 @@ from pipelines.front.runtime import never
 from pipelines.front.shapes import TEMPORAL_STRIDE
 from pipelines.models.vae.vae import Decode, decode_stream
 from pipelines.running.resume import Snapshot, WorkDir
+from pipelines.sampling.colors import match_colors
 from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
 from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowEuler

@@ -22,6 +22,7 @@ from pipelines.families.v2v.steps import (
     encode_frames,
     seeded_noise,
     switching_velocity,
+    to_signed,
 )
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.memory import requested_plan
@@ -47,6 +48,7 @@ from pipelines.models.transformer.transformer import SkyReelsTransformer, TextCo
 from pipelines.running.heap import flat_heap
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import Snapshot, WorkDir
+from pipelines.sampling.colors import shared_statistics
 from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_scheduler
 from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowUniPC, extension_schedule
@@ -83,7 +85,9 @@ def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: M
     """Make 5 to 30 more seconds of the same shot, in pieces of at most 5 s. Raises as `extend` does."""
     pieces = [piece.new_latent_frames for piece in single_shot_pieces(request.duration)]
     with flat_heap():
-        return extend(SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report)
+        return extend(
+            SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report, steady_colors=request.steady_colors
+        )
 
 
 def generate_shot_switching(
@@ -104,11 +108,15 @@ def extend(
     runtime: Runtime,
     pool: ModelPool,
     report: Report,
+    *,
+    steady_colors: bool = False,
 ) -> Output:
     """Make every piece (`pieces` holds their new latent frames) and publish them.
 
-    A later call with the same work folder continues at the stored step. Raises InvalidRequest, MediaError,
-    CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever `report` raises.
+    With `steady_colors` every piece gets the colours of the last frames of the input, as each piece before it did: what
+    is measured once does not drift. A later call with the same work folder continues at the stored step. Raises
+    InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever `report`
+    raises.
     """
     # 1. Check: the request, then that the video is the one of the stored steps.
     if problems := request.check():
@@ -134,12 +142,13 @@ def extend(
         scheduler = FlowUniPC(extension_schedule(request.num_inference_steps))
         if stored is not None and stored.step > 0:
             latents, kept = resume_scheduler(stored, scheduler, runtime.device)
-            condition = kept["condition"]
+            condition, colors = kept["condition"], kept.get("colors")
         else:
             piece.tell(Stage.CONDITION)
             frames = carried_frames(stored) if stored else source_frames(request)
             with models.vae() as vae:
                 condition = encode_frames(vae, frames)
+            colors = steady_statistics(stored, frames) if steady_colors else None
             latents = seeded_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
 
         # 4a. Denoise.
@@ -150,14 +159,15 @@ def extend(
             with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
                 context = transformer.encode_context(prompt_embeds)
                 predict = kind.velocity(transformer, context, condition)
-                latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime))
+                latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime, colors))
 
         # 4b. Decode, and make the piece durable.
         with models.vae() as vae:
             whole_piece = kind.decoded_latents(condition, latents)
-            chunks = decode_bytes(vae, whole_piece, models.decode)
+            chunks = decode_bytes(vae, whole_piece, models.decode, colors)
             carried = write_piece(piece, chunks, whole_piece.shape, kind.dropped_frames)
-        stored = Snapshot(index + 1, 0, {"carried_frames": torch.from_numpy(carried)})
+        kept = {"carried_frames": torch.from_numpy(carried)}
+        stored = Snapshot(index + 1, 0, kept if colors is None else kept | {"colors": colors})
         work.save(stored)
 
     # 5. Write.
@@ -194,6 +204,11 @@ def carried_frames(stored: Snapshot) -> Frames:
     return frames
 
 
+def steady_statistics(stored: Snapshot | None, frames: Frames) -> Tensor:
+    """The colours that every piece gets: those of the input's last frames, which the first piece has measured."""
+    return stored.tensors["colors"] if stored is not None else shared_statistics(to_signed(frames))
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One piece of several: its index, the folder of its work and who listens."""
@@ -207,14 +222,17 @@ class Piece:
         """Report progress within this piece."""
         self.report(Progress(stage, step, num_steps, self.index, self.num_pieces))
 
-    def hooks(self, condition: Tensor, runtime: Runtime) -> Hooks:
+    def hooks(self, condition: Tensor, runtime: Runtime, colors: Tensor | None) -> Hooks:
         """What happens at every step edge of this piece."""
+        kept = {"condition": condition}
+        if colors is not None:
+            kept["colors"] = colors
         return Hooks(
             work=self.work,
             report=self.report,
             segment=self.index,
             num_segments=self.num_pieces,
-            kept={"condition": condition},
+            kept=kept,
             preview=preview_strip,
             wants_preview=runtime.wants_preview,
         )

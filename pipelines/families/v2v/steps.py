@@ -12,6 +12,7 @@ from torch import Tensor
 from pipelines.families.v2v.condition_frames import Frames
 from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import Decode, decode_stream, encode_mean, normalise
+from pipelines.sampling.colors import give_colors
 from pipelines.sampling.denoise import Predict
 
 
@@ -33,11 +34,17 @@ def truncate_to_bytes(pixels: Tensor) -> Frames:
 
 
 def decode_bytes(
-    vae: AutoencoderKLWan, latents: Tensor, decode: Decode = decode_stream
+    vae: AutoencoderKLWan, latents: Tensor, decode: Decode = decode_stream, colors: Tensor | None = None
 ) -> Generator[Frames, None, None]:
-    """Decode latents [1, 16, T, h, w] one latent frame at a time: 1 frame, then 4 and 4. Close it if left early."""
+    """Decode latents [1, 16, T, h, w] one latent frame at a time: 1 frame, then 4 and 4. Close it if left early.
+
+    With `colors` of `shared_statistics` every frame gets these.
+    """
     with closing(decode(vae, latents)) as chunks:
         for pixels in chunks:
+            if colors is not None:
+                mean, spread = colors.to(pixels.device)
+                pixels = give_colors(pixels.float(), mean, spread)
             yield truncate_to_bytes(pixels)
 
 

@@ -1,4 +1,4 @@
-"""Colour matching: gives each frame the Lab mean and spread of a reference picture; knows no models."""
+"""Colour matching: gives each frame the Lab mean and spread of a reference; knows no models."""
 
 from __future__ import annotations
 
@@ -59,7 +59,21 @@ def match_colors(video: Tensor, reference: Tensor, strength: float = 1.0) -> Ten
     """
     if strength == 0:
         return video
-    target_mean, target_spread = lab_statistics(rgb_to_lab((reference[0, :, 0] + 1) / 2))
+    return give_colors(video, *lab_statistics(rgb_to_lab((reference[0, :, 0] + 1) / 2)), strength)
+
+
+def shared_statistics(video: Tensor) -> Tensor:
+    """Lab mean and spread of all pixels of all frames [1, 3, T, H, W] in -1..1, as one tensor [2, 3, 1, 1]."""
+    wide = [rgb_to_lab((video[0, :, index] + 1) / 2).double() for index in range(video.shape[2])]
+    means = torch.stack([lab.mean(dim=(-2, -1), keepdim=True) for lab in wide])
+    squares = torch.stack([lab.square().mean(dim=(-2, -1), keepdim=True) for lab in wide])
+    mean = means.mean(dim=0)
+    spread = (squares.mean(dim=0) - mean.square()).clamp(min=0).sqrt()
+    return torch.stack((mean, spread)).to(video.dtype)
+
+
+def give_colors(video: Tensor, target_mean: Tensor, target_spread: Tensor, strength: float = 1.0) -> Tensor:
+    """Return `video` [1, 3, T, H, W], each frame with the given Lab mean and spread, [3, 1, 1] both."""
     matched = torch.empty_like(video)
     for index in range(video.shape[2]):
         rgb = (video[0, :, index] + 1) / 2  # [3, H, W]
