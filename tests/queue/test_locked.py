@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.queue.events import QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code, because
+from skyreels_tui.queue.store.connection import our_errors
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import WAIT_S, Events, entry, make_request
 from tests.queue.holding import held_by_another_process
@@ -88,6 +90,33 @@ def test_a_disk_that_fails_at_any_write_leaves_every_row_as_it_was(tmp_path, nam
             CHANGES[name](store, job)
         with closing(open_store(path)) as again:
             assert len(again.list()) >= 1
+
+
+CODES = {
+    Trouble.BUSY: (5, 5 | 1 << 8, 5 | 2 << 8, 6, 6 | 1 << 8, 15, 17),
+    Trouble.FULL: (13,),
+    Trouble.READ_ONLY: (8, 8 | 1 << 8, 8 | 4 << 8, 8 | 5 << 8, 14, 14 | 2 << 8, 3, 23),
+    Trouble.DAMAGED: (11, 11 | 2 << 8, 26),
+    Trouble.BROKEN: (10, 10 | 2 << 8, 10 | 12 << 8, 10 | 34 << 8, 7, 9, 22, 2, 4, 4 | 2 << 8),
+}
+"""What SQLite's codes mean, see sqlite.org/rescode.html; the upper bits say more of the same."""
+
+
+@pytest.mark.parametrize(("trouble", "code"), [(trouble, code) for trouble in CODES for code in CODES[trouble]])
+def test_whatever_sqlite_meets_outside_is_said_in_words(tmp_path, trouble, code):
+    error = sqlite3.DatabaseError("words")
+    error.sqlite_errorcode = code
+    with pytest.raises(QueueTrouble) as caught, our_errors(tmp_path / "queue.db"):
+        raise error
+    assert caught.value.trouble is trouble and "queue.db" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [1, 19, 20, 21, 25])
+def test_a_mistake_of_ours_stays_one(tmp_path, code):
+    error = sqlite3.OperationalError("near 'SELEKT': syntax error")
+    error.sqlite_errorcode = code
+    with pytest.raises(sqlite3.OperationalError), our_errors(tmp_path / "queue.db"):
+        raise error
 
 
 def test_giving_up_waits_for_nobody_and_fails_at_nothing(tmp_path, monkeypatch):

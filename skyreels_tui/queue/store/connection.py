@@ -18,6 +18,7 @@ _TROUBLES = {
     sqlite3.SQLITE_BUSY: Trouble.BUSY,
     sqlite3.SQLITE_LOCKED: Trouble.BUSY,
     sqlite3.SQLITE_PROTOCOL: Trouble.BUSY,
+    sqlite3.SQLITE_SCHEMA: Trouble.BUSY,
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: Trouble.READ_ONLY,
@@ -26,6 +27,9 @@ _TROUBLES = {
     sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
     sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
     sqlite3.SQLITE_IOERR: Trouble.BROKEN,
+    sqlite3.SQLITE_NOLFS: Trouble.BROKEN,
+    sqlite3.SQLITE_INTERNAL: Trouble.BROKEN,
+    sqlite3.SQLITE_ABORT: Trouble.BROKEN,
     sqlite3.SQLITE_NOMEM: Trouble.BROKEN,
     sqlite3.SQLITE_INTERRUPT: Trouble.BROKEN,
 }
