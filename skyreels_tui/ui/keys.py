@@ -72,7 +72,9 @@ HOME = Scope("home", mark("Home"), (
     Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
-    Key("escape", "Esc", "fold", mark("Fold"), mark("Fold the open panel; back to the queue")),
+    Key("slash", "/", "search", mark("Search"), mark("Show only jobs that contain the words you type; Esc shows all")),
+    Key("z", "z", "fold_film", mark("Fold film"), mark("Fold a film's jobs to one line, or open it")),
+    Key("escape", "Esc", "fold", mark("Fold"), mark("Close the search, fold the open panel; back to the queue")),
     Key("q", "q", "app.quit", mark("Quit"), mark("Leave; asks first when a job runs")),
 ))  # fmt: skip
 

@@ -16,6 +16,7 @@ from skyreels_tui.ui.drawing.glyphs import state_mark, state_words
 from skyreels_tui.ui.drawing.safe import cells, column, cut
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
+from skyreels_tui.ui.panels.film_lines import FilmLine, Row, queue_rows
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.words.times import ago, duration
 
@@ -36,7 +37,13 @@ class QueuePanel(RowList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._jobs: list[Job] = []
-        self._selected_id: int | None = None
+        self._rows: list[Row] = []
+        self._selected: int | str | None = None
+        """Number of the job, or name of the film, under the cursor."""
+        self._folds: dict[str, bool] = {}
+        """Films that a person has folded (True) or opened."""
+        self.words = ""
+        """What is searched for."""
         self._times: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
@@ -52,9 +59,9 @@ class QueuePanel(RowList):
     def reload(self) -> None:
         """Take the board's rows again and keep the cursor on the same job."""
         self._jobs = list(hub(self).board.jobs)
-        places = {job.id: index for index, job in enumerate(self._jobs)}
-        wanted = self._selected_id
-        place = places.get(wanted) if wanted is not None else None
+        self._rows = queue_rows(self._jobs, self._folds, self.words)
+        places = {_key(row): index for index, row in enumerate(self._rows)}
+        place = places.get(self._selected) if self._selected is not None else None
         with self.prevent(RowList.Moved):
             self.cursor = self.cursor if place is None else place
         self._remember()
@@ -67,14 +74,43 @@ class QueuePanel(RowList):
 
     @property
     def selected(self) -> Job | None:
-        """The job under the cursor."""
-        return self._jobs[self.cursor] if self._jobs else None
+        """The job under the cursor; None on the line of a film."""
+        row = self._row
+        return row if isinstance(row, Job) else None
+
+    @property
+    def _row(self) -> Row | None:
+        return self._rows[self.cursor] if self.cursor < len(self._rows) else None
+
+    @property
+    def film(self) -> str:
+        """The film whose line or job is under the cursor, '' for none."""
+        row = self._row
+        return row.name if isinstance(row, FilmLine) else row.batch if row is not None else ""
+
+    def fold_film(self) -> None:
+        """Fold or open the film under the cursor."""
+        name = self.film
+        lines = {row.name: row.folded for row in self._rows if isinstance(row, FilmLine)}
+        if name in lines:
+            self._folds[name] = not lines[name]
+            self._selected = name
+            self.reload()
+
+    def search(self, words: str) -> None:
+        """Show only jobs in which all these words occur; '' shows all."""
+        self.words = words
+        self.reload()
 
     def select(self, job_id: int) -> None:
         """Put the cursor on a job as soon as it is listed."""
-        self._selected_id = job_id
-        for index, job in enumerate(self._jobs):
-            if job.id == job_id:
+        self._selected = job_id
+        hidden = next((job for job in self._jobs if job.id == job_id and job not in self._rows), None)
+        if hidden is not None:
+            self._folds[hidden.batch] = False
+            self.reload()
+        for index, row in enumerate(self._rows):
+            if _key(row) == job_id:
                 self.cursor = index
 
     def watch_cursor(self) -> None:
@@ -83,8 +119,8 @@ class QueuePanel(RowList):
         super().watch_cursor()
 
     def _remember(self) -> None:
-        if self._jobs:
-            self._selected_id = self._jobs[min(self.cursor, len(self._jobs) - 1)].id
+        if self._rows:
+            self._selected = _key(self._rows[min(self.cursor, len(self._rows) - 1)])
 
     def _on_job_changed(self, _: JobChanged) -> None:
         self.reload()
@@ -98,7 +134,8 @@ class QueuePanel(RowList):
     def _on_forecast(self, _: QueueForecast) -> None:
         """A second has passed: draw the rows again whose time has changed."""
         top, head = self._top, self.header(1) is not None
-        times = tuple(self._time(job) for job in self._jobs[top : top + self.page_rows])
+        shown = self._rows[top : top + self.page_rows]
+        times = tuple(self._time(row) if isinstance(row, Job) else "" for row in shown)
         known = len(times) == len(self._times)
         for row, text in enumerate(times):
             if not known or self._times[row] != text:
@@ -108,8 +145,8 @@ class QueuePanel(RowList):
     # Drawing
 
     def count(self) -> int:
-        """Rows on the board."""
-        return len(self._jobs)
+        """Rows that are shown."""
+        return len(self._rows)
 
     def header(self, width: int) -> Content | None:
         """Names of the columns."""
@@ -125,8 +162,10 @@ class QueuePanel(RowList):
         return Content.styled("  " + " ".join(names), "$text-muted").truncate(width)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
-        """Id, state, task, label and time of one job."""
-        job, glyphs = self._jobs[index], hub(self).glyphs
+        """Id, state, task, label and time of one job; or the line of a film."""
+        job, glyphs = self._rows[index], hub(self).glyphs
+        if isinstance(job, FilmLine):
+            return self._film_row(job, width, selected)
         shown = state_mark(job, glyphs)
         label_width = self._label_width(width)
         label = _label(job, label_width, hub(self).is_unreadable(job))
@@ -141,8 +180,22 @@ class QueuePanel(RowList):
             (f" {column(self._time(job), TIME_WIDTH, right=True)}", dim),
         )
 
+    def _film_row(self, line: FilmLine, width: int, selected: bool) -> Content:
+        glyphs = hub(self).glyphs
+        more = f"  {line.failed} {tr(JobState.FAILED)}" if line.failed else ""
+        words = f"{line.done}/{line.count}{more}" + (f"  {tr(JobState.RUNNING)}" if line.runs else "")
+        name = cut(line.name, max(4, width - 7 - len(words)))
+        return Content.assemble(
+            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
+            (f"{glyphs.closed if line.folded else glyphs.open} ", "$primary"),
+            (name, "bold"),
+            (f"  {words}", "$text-muted"),
+        ).truncate(width)
+
     def empty(self, width: int) -> Content:
-        """The three keys that matter, and the demo."""
+        """The three keys that matter, and the demo; or that a search has found nothing."""
+        if self.words.strip():
+            return Content.styled(tr("No job with these words. Esc shows all."), "$text-muted")
         return Content.assemble(
             "\n", tr("Nothing here yet."), "\n\n",
             ("n", "bold $primary"), "       ", tr("make a video: pictures, a prompt, Ctrl+S"), "\n",
@@ -154,7 +207,7 @@ class QueuePanel(RowList):
 
     def line(self, width: int) -> Content:
         """The queue is never folded, but a lone pane may be one line high."""
-        return self.row(self.cursor, width, False) if self._jobs else Content(tr("queue empty"))
+        return self.row(self.cursor, width, False) if self._rows else Content(tr("queue empty"))
 
     def _id_width(self) -> int:
         return max(3, len(str(max((job.id for job in self._jobs[:50]), default=0))))
@@ -175,6 +228,10 @@ class QueuePanel(RowList):
                 return f"{job.step}/{job.num_steps}"
             case _:
                 return duration(app.estimate_s(job))
+
+
+def _key(row: Row) -> int | str:
+    return row.id if isinstance(row, Job) else row.name
 
 
 def _state_width() -> int:

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.model import Job
@@ -21,6 +21,7 @@ from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
+from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -51,6 +52,7 @@ class HomeScreen(Screen[None]):
         """One grid for both layouts; the style sheet arranges it."""
         yield StatusBar()
         yield Static(Content(""), id="small")
+        yield LineInput(placeholder=tr("words in number, label, film, task or state"), id="search")
         with Container(id="main"):
             yield QueuePanel(id="queue")
             with Container(id="side"):
@@ -60,6 +62,7 @@ class HomeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
+        self.query_one("#search").display = False
         self.query_one(QueuePanel).focus()
         self.call_after_refresh(self._mount_side)
 
@@ -105,8 +108,30 @@ class HomeScreen(Screen[None]):
                 self._open(None if isinstance(panel, QueuePanel) else panel)
 
     def action_fold(self) -> None:
-        """Fold the open panel and go back to the queue."""
+        """Close the search, fold the open panel and go back to the queue."""
+        line = self.query_one("#search", LineInput)
+        line.value = ""
+        line.display = False
+        self.query_one(QueuePanel).search("")
         self._open(None)
+
+    def action_search(self) -> None:
+        """Type words; Enter goes back to the queue, which shows what they leave."""
+        line = self.query_one("#search", LineInput)
+        line.display = True
+        line.focus()
+
+    @on(Input.Changed, "#search")
+    def _on_search(self, event: Input.Changed) -> None:
+        self.query_one(QueuePanel).search(event.value)
+
+    @on(Input.Submitted, "#search")
+    def _on_search_done(self) -> None:
+        self.query_one(QueuePanel).focus()
+
+    def action_fold_film(self) -> None:
+        """Fold or open the film under the cursor."""
+        self.query_one(QueuePanel).fold_film()
 
     # The selected job
 
@@ -122,9 +147,13 @@ class HomeScreen(Screen[None]):
         """Hide the keys that do nothing for the selected job."""
         if action in ACTIONS or action in _OF_ANY_JOB:
             job = self._job
-            return job is not None and (action in _OF_ANY_JOB or applies(action, job))
+            on_film = action == "open" and self.is_mounted and bool(self.query_one(QueuePanel).film)
+            return on_film if job is None else (action in _OF_ANY_JOB or applies(action, job))
+        if action == "fold_film":
+            return self.is_mounted and bool(self.query_one(QueuePanel).film)
         if action == "fold":
-            return self._opened is not None or not isinstance(self.focused, QueuePanel)
+            searching = self.is_mounted and bool(self.query_one(QueuePanel).words)
+            return searching or self._opened is not None or not isinstance(self.focused, QueuePanel)
         if action == "undo":
             return hub(self).can_undo
         return True
@@ -144,8 +173,10 @@ class HomeScreen(Screen[None]):
         self.app.post_message(intents.OpenForm())
 
     def action_open(self) -> None:
-        """Show the selected job."""
-        if self._job is not None:
+        """Show the selected job, or open the film whose line it is."""
+        if self._job is None:
+            self.query_one(QueuePanel).fold_film()
+        else:
             self.app.post_message(intents.OpenJob(self._job.id))
 
     def action_cancel(self) -> None:

@@ -1,0 +1,72 @@
+"""Rows of the queue with a film's jobs under one line that folds, or those that a search leaves; draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from skyreels_tui.queue.model import Job, JobState
+
+FOLDED_FROM = 8
+"""A film of at least so many jobs is one line until it is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmLine:
+    """The line that stands for a film's jobs."""
+
+    name: str
+    done: int
+    count: int
+    failed: int
+    runs: bool
+    folded: bool
+
+
+Row = Job | FilmLine
+
+
+def queue_rows(jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "") -> list[Row]:
+    """Return the rows of jobs that stand in this order.
+
+    `chosen` says of films that a person folded (True) or opened. With `words` only jobs in which all of them occur,
+    without lines of films.
+    """
+    if words.strip():
+        wanted = words.lower().split()
+        return [job for job in jobs if all(word in _text(job) for word in wanted)]
+    films: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.batch:
+            films.setdefault(job.batch, []).append(job)
+    lines = {name: _line(name, own, chosen) for name, own in films.items() if len(own) > 1}
+    if not lines:
+        return list(jobs)
+    rows: list[Row] = []
+    told: set[str] = set()
+    for job in jobs:
+        line = lines.get(job.batch) if job.batch else None
+        if line is not None and job.batch not in told:
+            told.add(job.batch)
+            rows.append(line)
+        if line is None or not line.folded:
+            rows.append(job)
+    return rows
+
+
+def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool]) -> FilmLine:
+    """Count scenes by their newest jobs: a retry stands in the place of what it retries."""
+    retried = {job.retry_of for job in jobs}
+    newest = [job for job in jobs if job.id not in retried]
+    return FilmLine(
+        name,
+        sum(job.state is JobState.DONE for job in newest),
+        len(newest),
+        sum(job.state is JobState.FAILED for job in newest),
+        any(job.state is JobState.RUNNING for job in jobs),
+        chosen.get(name, len(jobs) >= FOLDED_FROM),
+    )
+
+
+def _text(job: Job) -> str:
+    return f"{job.id} {job.label} {job.batch} {job.task_type} {job.state} {job.error}".lower()

@@ -1,0 +1,115 @@
+"""The queue's list with films folded to a line, and searched."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
+from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.screens.home.job import JobScreen
+from tests.ui.conftest import Session, Start
+
+
+def job(number: int, batch: str = "", state: JobState = JobState.QUEUED, **values: object) -> Job:
+    made = Job(number, f"job {number}", "reference_to_video", "{}", state, float(number), "", batch=batch)
+    return replace(made, **values)  # type: ignore[arg-type]
+
+
+def shown(rows: list[Job | FilmLine]) -> list[object]:
+    return [row.id if isinstance(row, Job) else row.name for row in rows]
+
+
+def test_a_film_is_a_line_where_its_first_job_stands() -> None:
+    jobs = [job(1), job(2, "ep"), job(3), job(4, "ep"), job(5, "alone"), job(6)]
+    assert shown(queue_rows(jobs, {})) == [1, "ep", 2, 3, 4, 5, 6]
+    assert shown(queue_rows(jobs, {"ep": True})) == [1, "ep", 3, 5, 6]
+    many = [job(n, "ep") for n in range(59)]
+    assert shown(queue_rows(many, {})) == ["ep"]
+    assert len(queue_rows(many, {"ep": False})) == 60
+
+
+def test_the_line_counts_scenes_by_their_newest_jobs() -> None:
+    jobs = [
+        job(1, "ep", JobState.DONE),
+        job(2, "ep", JobState.FAILED),
+        job(3, "ep", JobState.FAILED),
+        job(4, "ep", JobState.RUNNING, retry_of=2),
+    ]
+    [line] = [row for row in queue_rows(jobs, {}) if isinstance(row, FilmLine)]
+    assert (line.done, line.count, line.failed, line.runs) == (1, 3, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("4", [4]), ("ep", [2, 4]), ("EP done", [4]), ("job", [1, 2, 3, 4]), ("nobody", []), (" ", None)],
+)
+def test_a_search_leaves_what_has_all_words(words: str, found: list[int] | None) -> None:
+    jobs = [job(1), job(2, "ep"), job(3), job(4, "ep", JobState.DONE)]
+    rows = shown(queue_rows(jobs, {}, words))
+    assert rows == (found if found is not None else [1, "ep", 2, 3, 4])
+
+
+@pytest.mark.parametrize("words", ["", "job 77"])
+def test_10000_jobs_are_folded_and_searched_within_a_key(words: str) -> None:
+    jobs = [job(n, f"ep{n % 20}" if n % 3 else "") for n in range(10_000)]
+    seconds = []
+    for _ in range(9):
+        # Time of this thread alone: how busy the machine is says nothing about the list.
+        began = time.thread_time()
+        queue_rows(jobs, {}, words)
+        seconds.append(time.thread_time() - began)
+    assert min(seconds) < 0.05
+
+
+def add_film(s: Session, name: str, count: int) -> None:
+    assert s.app.service is not None
+    first = s.add("first")
+    for number in range(count):
+        s.app.service.actions.add(first.request, label=f"{name}-{number}", batch=name)
+
+
+async def test_a_film_opens_and_folds_by_keys(start: Start) -> None:
+    async with start(gated=True) as s:
+        add_film(s, "ep01", 12)
+        await s.shows("ep01  0/12")
+        assert "ep01-3" not in s.text
+        queue = s.app.screen.query_one(QueuePanel)
+        await s.press("down")
+        assert queue.selected is None and "x Cancel" not in s.footer
+        await s.press("enter")
+        await s.shows("ep01-3")
+        await s.press("down", "down", "z")
+        await s.until(lambda: "ep01-3" not in s.text, "the fold")
+        assert queue.selected is None and queue.film == "ep01"
+        await s.press("x", "d", "space")
+        assert [one.state for one in s.app.board.jobs if one.batch] == [JobState.QUEUED] * 12, "a line is no job"
+
+
+async def test_words_are_searched_and_all_comes_back(start: Start) -> None:
+    async with start(gated=True) as s:
+        add_film(s, "ep01", 12)
+        await s.shows("ep01  0/12")
+        await s.press("slash")
+        await s.type("ep01-7")
+        queue = s.app.screen.query_one(QueuePanel)
+        await s.until(lambda: queue.count() == 1 and queue.selected and queue.selected.label == "ep01-7", "the search")
+        await s.press("enter", "enter")
+        await s.until(lambda: isinstance(s.app.screen, JobScreen), "the job")
+        await s.press("escape")
+        await s.press("slash")
+        await s.type("zzz")
+        await s.shows("No job with these words")
+        await s.press("escape")
+        await s.shows("ep01  0/12")
+        assert queue.count() == 2
+
+
+async def test_a_name_is_only_text(start: Start) -> None:
+    async with start(gated=True) as s:
+        add_film(s, "ep [red]x[/] \x1b[31m", 3)
+        await s.shows("ep [red]x[/]")
+        assert "\x1b" not in s.text
