@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.model import Job
@@ -21,11 +21,13 @@ from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
-from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.status_bar import StatusBar
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
 
 WIDE = 120
 """Columns from which the panels stand beside the queue."""
@@ -52,7 +54,6 @@ class HomeScreen(Screen[None]):
         """One grid for both layouts; the style sheet arranges it."""
         yield StatusBar()
         yield Static(Content(""), id="small")
-        yield LineInput(placeholder=tr("words in number, label, film, task or state"), id="search")
         with Container(id="main"):
             yield QueuePanel(id="queue")
             with Container(id="side"):
@@ -62,7 +63,6 @@ class HomeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
-        self.query_one("#search").display = False
         self.query_one(QueuePanel).focus()
         self.call_after_refresh(self._mount_side)
 
@@ -109,24 +109,26 @@ class HomeScreen(Screen[None]):
 
     def action_fold(self) -> None:
         """Close the search, fold the open panel and go back to the queue."""
-        line = self.query_one("#search", LineInput)
-        line.value = ""
-        line.display = False
+        self.query("#search").remove()
         self.query_one(QueuePanel).search("")
         self._open(None)
 
-    def action_search(self) -> None:
+    async def action_search(self) -> None:
         """Type words; Enter goes back to the queue, which shows what they leave."""
-        line = self.query_one("#search", LineInput)
-        line.display = True
-        line.focus()
+        if not self.query("#search"):
+            # The fields load the tasks, which the first paint of home needs not.
+            from skyreels_tui.ui.widgets.fields.text import LineInput
 
-    @on(Input.Changed, "#search")
-    def _on_search(self, event: Input.Changed) -> None:
+            words = tr("words in number, label, film, task or state")
+            await self.mount(LineInput(placeholder=words, id="search"), after="#small")
+        self.query_one("#search").focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The queue shows what the words leave."""
         self.query_one(QueuePanel).search(event.value)
 
-    @on(Input.Submitted, "#search")
-    def _on_search_done(self) -> None:
+    def on_input_submitted(self) -> None:
+        """Back to the queue, which keeps the words."""
         self.query_one(QueuePanel).focus()
 
     def action_fold_film(self) -> None:
