@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
@@ -32,6 +33,7 @@ from skyreels_tui.ui.internals import swap_filters
 from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
+from skyreels_tui.ui.turns import Turns
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
@@ -117,6 +119,7 @@ class HubApp(App[None]):
         super().__init__(**kwargs)
         bound_pastes(self.driver_class)
         outlast(self.driver_class)
+        self.turns = Turns(self, super().on_event)
         # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
         self.no_color = bool(os.environ.get("NO_COLOR"))
         swap_filters(self, (Monochrome, NoColor), last=[ControlFilter()])
@@ -152,6 +155,13 @@ class HubApp(App[None]):
         self.last_forecast: QueueForecast | None = None
         self._job_seconds: dict[int, float] = {}
         self._unreadable: frozenset[int] = frozenset()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Give keys and pastes their turn: what a key opens gets all that is typed after it."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.turns.take(event)
+        else:
+            await super().on_event(event)
 
     # Settings
 

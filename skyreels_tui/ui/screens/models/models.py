@@ -33,6 +33,7 @@ from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
 from skyreels_tui.ui.screens.models.files import ModelFilesScreen
 from skyreels_tui.ui.screens.models.folder import FolderScreen
+from skyreels_tui.ui.turns import OPENING
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.transfer_words import status, transfer_lines
@@ -259,7 +260,7 @@ class ModelsScreen(Screen[None]):
         self._say(tr("Asking the hub what is missing …"))
         self._plan(model)
 
-    @work(thread=True, exclusive=True, group="plan")
+    @work(thread=True, exclusive=True, group=OPENING)
     def _plan(self, model: Shelved) -> None:
         try:
             plan = plan_download(model.checkpoint, damaged=self._book.damaged())
@@ -360,7 +361,7 @@ class ModelsScreen(Screen[None]):
         if self._model is not None:
             self._count(self._model)
 
-    @work(thread=True, exclusive=True, group="plan")
+    @work(thread=True, exclusive=True, group=OPENING)
     def _count(self, model: Shelved) -> None:
         hand_over(self, self._ask_purge, model, removable(model.checkpoint))
 

@@ -34,6 +34,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import RESULTS, bindings
 from skyreels_tui.ui.screens.results.joining import Joining
 from skyreels_tui.ui.screens.results.rename import RenameScreen
+from skyreels_tui.ui.turns import OPENING
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -319,7 +320,7 @@ class ResultsScreen(Screen[None]):
         if self._video is not None:
             self._save_last_frame(self._video.path, self._profile)
 
-    @work(thread=True, group="frame")
+    @work(thread=True, group=OPENING)
     def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
         try:
             target = gallery.save_last_frame(path)

@@ -1,0 +1,57 @@
+"""What is typed after a key that opens something goes to what it opens, also in one burst of bytes."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+from textual.widgets import Input
+
+from tests.models_hub.conftest import hub as hub
+from tests.ui.test_walk import WAYS, go
+from tests.ui.test_walk import begin as begin
+
+
+def burst(s, *keys: str) -> None:
+    """Send keys as a slow line does: all at once."""
+    for key in keys:
+        s.app.post_message(events.Key(key, key if len(key) == 1 else " " if key == "space" else None))
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_a_key_right_after_one_that_opens_a_screen_goes_to_that_screen(begin, name):
+    async with begin(gated=True) as s:
+        opened: list[str] = []
+        s.app.screen_change_signal.subscribe(s.app, lambda screen: opened.append(type(screen).__name__))
+        await go(s, name)
+        there = s.app.screen
+        await s.press("escape")
+        await s.until(lambda: s.app.screen is not there, "the way out")
+        before = s.app.screen
+        opened.clear()
+        burst(s, WAYS[name][-1], "escape")
+        await s.until(lambda: name in opened and s.app.screen is before, f"{name} opened and left: {opened}")
+
+
+@pytest.mark.parametrize("keys", [("n",), ("n", "escape", "n")])
+async def test_text_after_the_key_of_the_form_lands_in_its_first_field(start, keys):
+    async with start() as s:
+        burst(s, *keys, *"/sp", "x", "q")
+        await s.until(lambda: isinstance(s.app.screen.focused, Input) and s.app.screen.focused.value == "/spxq", "text")
+        assert not s.app.board.status.pause
+
+
+@pytest.mark.parametrize(
+    ("way", "typed"), [(("question_mark",), "pause"), (("ctrl+p",), "quit"), (("R", "slash"), "dpq")]
+)
+async def test_text_after_a_key_that_opens_a_search_is_searched_for(start, way, typed):
+    async with start() as s:
+        burst(s, *way, *typed)
+        await s.until(lambda: isinstance(s.app.screen.focused, Input) and s.app.screen.focused.value == typed, typed)
+        assert not s.app.board.status.pause
+
+
+async def test_a_paste_after_the_key_of_the_form_lands_in_it(start):
+    async with start() as s:
+        burst(s, "n")
+        s.app.post_message(events.Paste("/tmp/pqx"))
+        await s.until(lambda: "/tmp/pqx" in s.text, "the paste")
