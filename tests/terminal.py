@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 import unicodedata
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -25,6 +26,9 @@ import skyreels_tui
 ROOT = Path(skyreels_tui.__file__).parents[1]
 COLUMNS, LINES = 110, 30
 WAIT_S = 30.0
+ANOTHER_TERMINALS = frozenset(
+    {"COLUMNS", "LINES", "TMUX", "TMUX_PANE", "STY", "VTE_VERSION", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID"}
+)
 EVIL = (
     "[red]x[/] [ZOOM_IN_CUT] ]/[ [bold "
     "\x1b[31mA\x1b[2J\x1b[999;1HB \x1b]0;PWNED\x07 \x1b]52;c;UFdORUQ=\x07 \x1bP1;1|PWNED\x1b\\ \x9b2J \x90PWNED\x9c "
@@ -64,24 +68,26 @@ class Terminal:
         step_s: float = 0.0,
         home: Path | None = None,
         blocking: bool = True,
+        inside: Sequence[str] = (),
+        environ: Mapping[str, str] = {},
     ) -> None:
+        """`inside` are the words of a program in which it runs; `environ` is added to what a terminal sets."""
         self.received = b""
         self._screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self._screen)
-        self._end, inside = pty.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-        os.set_blocking(inside, blocking)
-        environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-        for name in ("COLUMNS", "LINES"):
-            # A parallel test run sets them; the terminal's own size counts here.
-            environ.pop(name, None)
+        self._end, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        os.set_blocking(slave, blocking)
+        # A parallel test run sets a size, and the person's own terminal says what it is: neither is this one.
+        own = {name: value for name, value in os.environ.items() if name not in ANOTHER_TERMINALS}
+        whole = {**own, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", **environ}
         if home is not None:
-            environ["SKYREELS_TUI_HOME"] = str(home)
+            whole["SKYREELS_TUI_HOME"] = str(home)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated, step_s])],
-            cwd=ROOT, stdin=inside, stdout=inside, stderr=inside, env=environ, start_new_session=True,
+            [*inside, sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated, step_s])],
+            cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, env=whole, start_new_session=True,
         )  # fmt: skip
-        os.close(inside)
+        os.close(slave)
 
     @property
     def lines(self) -> list[str]:

@@ -347,6 +347,12 @@ class SkyreelsApp(HubApp):
 
         self.push_screen(JobScreen(message.job_id))
 
+    def on_show_text(self, message: intents.ShowText) -> None:
+        """Show what could not be copied."""
+        from skyreels_tui.ui.screens.system.text import TextScreen
+
+        self.push_screen(TextScreen(message.text))
+
     def on_browse_files(self, message: intents.BrowseFiles) -> None:
         """Open the file browser for a field."""
         from skyreels_tui.ui.screens.form.browse import BrowseScreen

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.front.language import mark, tr
-from skyreels_tui.doctor.facts import DiskFacts, MachineFacts
+from skyreels_tui.doctor.facts import DiskFacts, MachineFacts, TerminalFacts
 from skyreels_tui.words.sizes import GIB, size
 
 TITLES = (
     mark("python"), mark("packages"), mark("torch"), mark("gpu"), mark("cudnn"), mark("attention"), mark("triton"),
     mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("pictures"), mark("tmux"),
-    mark("settings"),
+    mark("clipboard"), mark("settings"),
     mark("results"), mark("queue and unfinished jobs"), mark("cache"), mark("models"),
 )  # fmt: skip
 """Names of checks, and of what disks are for."""
@@ -341,6 +341,7 @@ def check_terminal(facts: MachineFacts) -> Iterator[Check]:
         yield Check("letters", CheckState.WARN, found, tr("symbols come out as ?"), "export LANG=C.UTF-8  # or --ascii")
     if terminal.tmux:
         yield _tmux(facts)
+    yield _clipboard(terminal)
 
 
 def _colours(facts: MachineFacts) -> Check:
@@ -379,8 +380,34 @@ def _tmux(facts: MachineFacts) -> Check:
     )
     if terminal.tmux_passthrough in ("on", "all"):
         return Check("tmux", CheckState.OK, found)
-    why = tr("pictures and desktop notifications do not pass; coloured cells and the bell do")
+    why = tr(
+        "pictures and desktop notifications do not pass; coloured cells and the bell do. "
+        "The same line without tmux in ~/.tmux.conf keeps it"
+    )
     return Check("tmux", CheckState.NOTE, found, why, "tmux set -g allow-passthrough on")
+
+
+def _clipboard(terminal: TerminalFacts) -> Check:
+    """How far a copied text comes."""
+    keep = tr("The same line without tmux in ~/.tmux.conf keeps it")
+    if terminal.tmux and not terminal.tmux_hands_on:
+        found = tr("copies reach tmux, not the terminal outside")
+        why = tr("tmux does not know that the terminal has a clipboard: if it has one, tell it. {keep}", keep=keep)
+        return Check("clipboard", CheckState.NOTE, found, why, "tmux set -as terminal-features ',*:clipboard'")
+    if terminal.tmux and terminal.tmux_clipboard == "off":
+        found = tr("copies reach tmux and the terminal outside; set-clipboard is off")
+        why = tr("what is selected in tmux itself stays in it. {keep}", keep=keep)
+        return Check("clipboard", CheckState.NOTE, found, why, "tmux set -s set-clipboard external")
+    if terminal.tmux:
+        found = tr("copies reach tmux and are sent to the terminal outside")
+        why = tr("inside a second tmux the outer one takes them only with set-clipboard on")
+        return Check("clipboard", CheckState.OK, found, why)
+    if not terminal.takes_text:
+        why = tr("this terminal takes no text from a program: a copy is shown to be selected; tmux keeps one")
+        return Check("clipboard", CheckState.NOTE, tr("none for programs"), why)
+    if terminal.screen:
+        return Check("clipboard", CheckState.OK, tr("copies are sent through screen to the terminal (OSC 52)"))
+    return Check("clipboard", CheckState.OK, tr("copies are sent to the terminal (OSC 52)"))
 
 
 def check_settings(facts: MachineFacts) -> Iterator[Check]:

@@ -104,6 +104,14 @@ class TerminalFacts:
     """Version, '' outside tmux."""
     tmux_passthrough: str = ""
     """'on', 'all', 'off', or '' when tmux does not know the option."""
+    tmux_clipboard: str = ""
+    """tmux's set-clipboard: 'on', 'external', 'off', or '' when it does not say."""
+    tmux_hands_on: bool = False
+    """tmux can fill the clipboard of the terminal outside."""
+    screen: bool = False
+    """Inside GNU screen."""
+    takes_text: bool = True
+    """The terminal is not known to refuse a text for its clipboard."""
     pictures: str = ""
     """How it shows pictures: 'kitty', 'sixel', 'cells' (coloured text), or '' when nobody asked it."""
     encoding: str = ""

@@ -37,6 +37,7 @@ from skyreels_tui.doctor.facts import (
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.files.installed import NAME
 from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
+from skyreels_tui.notify.clipboard import hands_on, takes_text
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.settings.settings import Settings, load
@@ -210,10 +211,11 @@ def _terminal(environ: Mapping[str, str], pictures: str) -> TerminalFacts:
     # The app puts a capture in the place of sys.stdout while it draws.
     stdout = sys.__stdout__
     tmux = ""
-    passthrough = ""
+    passthrough = clipboard = ""
     if environ.get("TMUX"):
         tmux = _output(["tmux", "-V"])[0].strip().removeprefix("tmux ") or "?"
         passthrough = _output(["tmux", "show", "-gv", "allow-passthrough"])[0].strip()
+        clipboard = _output(["tmux", "show", "-sv", "set-clipboard"])[0].strip()
     return TerminalFacts(
         is_terminal=stdout is not None and stdout.isatty(),
         term=environ.get("TERM", ""),
@@ -222,6 +224,10 @@ def _terminal(environ: Mapping[str, str], pictures: str) -> TerminalFacts:
         ssh=bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY")),
         tmux=tmux,
         tmux_passthrough=passthrough,
+        tmux_clipboard=clipboard,
+        tmux_hands_on=bool(tmux) and hands_on(),
+        screen=bool(environ.get("STY")),
+        takes_text=takes_text(environ),
         pictures=pictures,
         encoding=(stdout.encoding or "") if stdout is not None else "",
         columns=size.columns,

@@ -88,6 +88,13 @@ class Settings:
             advanced=True,
         ),
     ] = ""
+    scp_host: Annotated[
+        str,
+        Text(
+            label=mark("Host for scp"),
+            help=mark("As your own machine calls this one, such as me@spark; empty: user and name of this machine"),
+        ),
+    ] = ""
     preview: Annotated[
         str,
         Choice(

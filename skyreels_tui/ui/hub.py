@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from textual import events
@@ -29,17 +29,20 @@ from skyreels_tui.ui.drawing.ascii import AsciiFilter
 from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
-from skyreels_tui.ui.internals import swap_filters
+from skyreels_tui.ui.intents import ShowText
+from skyreels_tui.ui.internals import keep_clipboard, swap_filters, write_sequence
 from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
-from skyreels_tui.ui.turns import Turns
+from skyreels_tui.ui.turns import OPENING, Turns
+from skyreels_tui.ui.workers import hand_over
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
     from skyreels_tui.eta.forecast import QueueForecast
     from skyreels_tui.eta.running import RunningTimes
     from skyreels_tui.monitors.sample import Sample
+    from skyreels_tui.notify.clipboard import Reached
     from skyreels_tui.ui.drawing.pictures import Drawing
 
 
@@ -53,6 +56,14 @@ class Retitled(Protocol):
 
     def retitle(self) -> None:
         """Write the border again."""
+
+
+@runtime_checkable
+class Overwritten(Protocol):
+    """A screen that writes to the terminal itself."""
+
+    def drawn(self) -> None:
+        """Textual has written what it had to."""
 
 
 class EngineEvent(Message):
@@ -146,6 +157,8 @@ class HubApp(App[None]):
         self._warned: tuple[str, ...] = ()
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
+        self._copied = ""
+        """What was copied last; '' once it has been shown."""
         self.glyphs = UNICODE
         self.drawing: Drawing = "cells"
         """How previews are drawn; who runs the app asks the terminal first."""
@@ -171,6 +184,11 @@ class HubApp(App[None]):
         self.glyphs = ASCII if ascii_only or settings.now.ascii else UNICODE
         self.use_theme(theme or settings.now.theme)
         settings.follow(self._use_settings)
+
+    @property
+    def settings(self) -> Settings:
+        """As they are now; the defaults where nobody has given any."""
+        return self._settings.now if self._settings is not None else Settings()
 
     def on_mount(self) -> None:
         """Follow the settings file, and leave when the terminal has gone."""
@@ -246,6 +264,42 @@ class HubApp(App[None]):
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
         for bar in self.screen.query("KeyBar"):
             bar.say(text)  # type: ignore[attr-defined]  # found by the name of its class
+
+    def post_display_hook(self) -> None:
+        """Let a screen that writes to the terminal itself have the last word."""
+        if self.screen_stack and isinstance(self.screen, Overwritten):
+            self.screen.drawn()
+
+    # What is copied
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by the way that reaches a person here, and say which it was; again: show it, to be selected."""
+        again, self._copied = text == self._copied, text
+        keep_clipboard(self, text)
+        if again or self.is_web:
+            self._copied = ""
+            self.post_message(ShowText(text))
+        else:
+            self.run_worker(lambda: self._copy(text), thread=True, group=OPENING)
+
+    def _copy(self, text: str) -> None:
+        # Imported with the first copy: a start needs none.
+        from skyreels_tui.notify.clipboard import copy
+
+        reached = copy(text, os.environ, partial(write_sequence, self))
+        hand_over(self, self._tell_copied, text, reached)
+
+    def _tell_copied(self, text: str, reached: Reached) -> None:
+        shown = safe(text, 200)
+        if reached.tmux and reached.terminal:
+            self.tell(tr("Copied into tmux and sent to the terminal: {text}", text=shown))
+        elif reached.tmux:
+            self.tell(tr("Copied into tmux, not outside it: {text}", text=shown))
+        elif reached.terminal:
+            self.tell(tr("Sent to the terminal's clipboard (again: to select it): {text}", text=shown))
+        else:
+            self._copied = ""
+            self.post_message(ShowText(text))
 
     @property
     def trouble(self) -> str:

@@ -158,6 +158,14 @@ class OpenScreen(Message):
         super().__init__()
 
 
+class ShowText(Message):
+    """Show a text in one piece, to be selected."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__()
+
+
 class StopAndLeave(Message):
     """Stop the running job at its step edge, then leave the app."""
 

@@ -34,6 +34,23 @@ def call_soon(app: App[Any], call: Callable[[], object]) -> bool:
     return True
 
 
+def keep_clipboard(app: App[Any], text: str) -> None:
+    """Remember a text for pasting inside the app alone; Textual would also write it to the terminal."""
+    app._clipboard = text
+
+
+def mouse_off(app: App[Any]) -> None:
+    """Leave the mouse to the terminal, which selects with it."""
+    if disable := getattr(app._driver, "_disable_mouse_support", None):
+        disable()
+
+
+def mouse_on(app: App[Any]) -> None:
+    """Take the mouse again, where it was taken."""
+    if enable := getattr(app._driver, "_enable_mouse_support", None):
+        enable()
+
+
 def write_sequence(app: App[Any], sequence: str) -> None:
     """Send the terminal a sequence that Textual does not know, from any thread; without a terminal nobody sees it."""
     driver, loop = app._driver, app._loop

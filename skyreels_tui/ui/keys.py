@@ -266,6 +266,10 @@ SETTINGS = Scope("settings", mark("Settings"), (
     Key("escape", "Esc", "back", mark("Back"), mark("Leave without saving; asks when something changed"), ALWAYS),
 ))  # fmt: skip
 
+TEXT = Scope("text", mark("A text to select"), (
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to where it came from"), ALWAYS),
+))  # fmt: skip
+
 HELP = Scope("help", mark("Help"), (
     Key("escape", "Esc", "back", mark("Back"), mark("Clear the search, then leave"), ALWAYS, True),
     Key("down", "Down", "scroll(1)", mark("Down"), mark("One row down"), 0, True),
@@ -303,7 +307,7 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 
 SCOPES = (
     EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, FILMS, FILM, RENAME,
-    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, HELP, THEMES, ALONE,
+    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 

@@ -138,6 +138,13 @@ def test_terminals() -> None:
     assert of(no_color=True, colorterm="truecolor")["colours"][1].startswith("NO_COLOR")
     assert of(tmux="3.5a", tmux_passthrough="off")["tmux"][3] == "tmux set -g allow-passthrough on"
     assert of(tmux="3.5a", tmux_passthrough="on")["tmux"][0] is CheckState.OK
+    assert of()["clipboard"][0] is CheckState.OK
+    assert of(takes_text=False)["clipboard"][0] is CheckState.NOTE
+    assert "screen" in of(screen=True)["clipboard"][1]
+    inside = {"tmux": "3.5a", "tmux_hands_on": True}
+    assert of(**inside, tmux_clipboard="external")["clipboard"][0] is CheckState.OK
+    assert of(**inside, tmux_clipboard="off")["clipboard"][3] == "tmux set -s set-clipboard external"
+    assert of(tmux="3.5a")["clipboard"][3] == "tmux set -as terminal-features ',*:clipboard'"
     assert of(encoding="ANSI_X3.4-1968")["letters"][0] is CheckState.WARN
     assert of(pictures="sixel")["pictures"][:2] == (CheckState.OK, "sixel")
     assert "pictures" not in of()

@@ -21,6 +21,7 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
+from tests.terminal import ANOTHER_TERMINALS
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
 ASTRONAUT, COFFEE = SAMPLES / "astronaut.jpg", SAMPLES / "coffee.jpg"
@@ -96,6 +97,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
     """`async with start(size=..., script=..., gated=...) as session`."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
+    for name in ANOTHER_TERMINALS:
+        monkeypatch.delenv(name, raising=False)
 
     @asynccontextmanager
     async def run(

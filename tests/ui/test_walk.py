@@ -47,6 +47,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 """Screen -> the keys that lead there from home, where a job runs and a video is finished."""
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
+    "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
 KNOWN = {f"{scope.name}.{key.action}" for scope in scopes() for key in scope.keys}

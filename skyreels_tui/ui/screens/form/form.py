@@ -353,7 +353,6 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, self.values(), self._profile)
         command = forms.shell_command(self.form_task, request, self._label)
         self.app.copy_to_clipboard(command)
-        hub(self).tell(tr("Copied: {command}", command=safe(command, 200)))
 
     def action_reset(self) -> None:
         """Empty the form; the second time bring back what was there."""

@@ -165,20 +165,16 @@ class JobScreen(Screen[None]):
     def action_copy_path(self) -> None:
         """Copy the file's path."""
         if self._job is not None:
-            self._copy(self._job.output)
+            self.app.copy_to_clipboard(self._job.output)
 
     def action_copy_command(self) -> None:
         """Copy the job as a shell command."""
         if self._job is None:
             return
         try:
-            self._copy(forms.shell_command(self._job.task, self._job.request, self._job.label))
+            self.app.copy_to_clipboard(forms.shell_command(self._job.task, self._job.request, self._job.label))
         except InvalidRequest as error:
             hub(self).tell(str(error), "error")
-
-    def _copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
-        self.app.notify(tr("Copied: {text}", text=safe(text, 200)), markup=False)
 
 
 def _fact(name: str, value: str) -> Content:

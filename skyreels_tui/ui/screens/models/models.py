@@ -26,7 +26,7 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.model import FINISHED, Job
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import SettingsError
-from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
+from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import MODELS, bindings
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
@@ -403,7 +403,6 @@ class ModelsScreen(Screen[None]):
         """Copy the shell command."""
         if self._model is not None:
             self.app.copy_to_clipboard(_command(self._model))
-            self.app.notify(tr("Copied: {text}", text=safe(_command(self._model))), markup=False)
 
     def action_back(self) -> None:
         """Back home."""

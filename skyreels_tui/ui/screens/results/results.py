@@ -347,17 +347,13 @@ class ResultsScreen(Screen[None]):
         """Copy the path."""
         if self._video is not None:
             path = str(self._video.path.absolute())
-            self._copy(path if path.isprintable() else shell_word(path))
+            self.app.copy_to_clipboard(path if path.isprintable() else shell_word(path))
 
     def action_copy_scp(self) -> None:
         """Copy a line that fetches the file to another machine."""
         if self._video is not None:
-            remote = f"{getpass.getuser()}@{platform.node()}:{self._video.path.absolute()}"
-            self._copy(f"scp {shell_word(remote)} .")
-
-    def _copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
-        self._tell(tr("Copied: {text}", text=safe(text, 200)))
+            host = hub(self).settings.scp_host.strip() or f"{getpass.getuser()}@{platform.node()}"
+            self.app.copy_to_clipboard(f"scp {shell_word(f'{host}:{self._video.path.absolute()}')} .")
 
     def action_open_player(self) -> None:
         """Open with the system's player, where there is one."""

@@ -15,7 +15,7 @@ from skyreels_tui.doctor.checks import Check, CheckState, run_checks
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.settings.live import LiveSettings
-from skyreels_tui.ui.drawing.safe import cut, plain, safe
+from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import DOCTOR, bindings
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -135,7 +135,6 @@ class DoctorScreen(Screen[None]):
         check = self.query_one(CheckList).selected
         if check is not None:
             self.app.copy_to_clipboard(check.fix)
-            self.app.notify(tr("Copied: {text}", text=safe(check.fix, 200)), markup=False)
 
     def action_back(self) -> None:
         """Back home."""
