@@ -70,8 +70,11 @@ class Terminal:
         blocking: bool = True,
         inside: Sequence[str] = (),
         environ: Mapping[str, str] = {},
+        program: str = PROGRAM,
     ) -> None:
-        """`inside` are the words of a program in which it runs; `environ` is added to what a terminal sets."""
+        """`inside` are the words of a program in which it runs; `environ` is added to what a terminal sets;
+        `program` is Python, with the commands as its argument.
+        """
         self.received = b""
         self._screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self._screen)
@@ -84,7 +87,7 @@ class Terminal:
         if home is not None:
             whole["SKYREELS_TUI_HOME"] = str(home)
         self._process = subprocess.Popen(
-            [*inside, sys.executable, "-c", PROGRAM, json.dumps([commands, error, gated, step_s])],
+            [*inside, sys.executable, "-c", program, json.dumps([commands, error, gated, step_s])],
             cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, env=whole, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
@@ -109,7 +112,8 @@ class Terminal:
             assert error.errno == errno.EIO
             return False
         self.received += data
-        self._stream.feed(data)
+        # The emulator does not know how a mode is kept and brought back.
+        self._stream.feed(re.sub(rb"\x1b\[\?\d+[sr]", b"", data))
         return bool(data)
 
     def wait_for(self, *words: str) -> None:

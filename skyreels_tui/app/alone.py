@@ -9,12 +9,14 @@ from collections.abc import Callable
 from textual import events, on
 from textual.app import ComposeResult
 
+from skyreels_tui.app.keymap import use_keys
 from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.queue.watching.follower import Follower
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.drawing.pictures import choose_drawing
-from skyreels_tui.ui.hub import HubApp
+from skyreels_tui.ui.hub import HubApp, run_on_terminal
 from skyreels_tui.ui.keys import ALONE, bindings
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.preview import PreviewPanel
@@ -65,6 +67,7 @@ class AloneApp(HubApp):
 
     def on_mount(self) -> None:
         """Start to follow once the panel listens."""
+        use_keys(self, Settings(), self.settings)
         self._panel.focus()
         self.call_after_refresh(self._follow)
 
@@ -90,5 +93,5 @@ def run_panel(name: str, services: Services, *, ascii_only: bool = False) -> int
     app = AloneApp(name, services, ascii_only=ascii_only)
     if name == "preview":
         app.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
-    app.run()
+    run_on_terminal(app)
     return app.return_code or 0

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.app.controller import Controller
+from skyreels_tui.app.keymap import use_keys
 from skyreels_tui.app.quitting import Quitting
 from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
@@ -29,7 +30,7 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import EngineEvent, HubApp
 from skyreels_tui.ui.internals import write_sequence
-from skyreels_tui.ui.keyboard import home_scope
+from skyreels_tui.ui.keyboard import home_scope, with_keys
 from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
@@ -90,6 +91,7 @@ class SkyreelsApp(HubApp):
 
     def on_mount(self) -> None:
         """Show home and the queue's first page; it is opened and the engine started once they are on the screen."""
+        use_keys(self, Settings(), self.settings)
         self.board.refresh()
         self.push_screen(HomeScreen())
         self.call_after_refresh(self._open_queue)
@@ -320,8 +322,9 @@ class SkyreelsApp(HubApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette offers every key of the home screen by name."""
-        for key in (*home_scope().keys, *EVERYWHERE.keys):
-            if isinstance(screen, HomeScreen) or key in EVERYWHERE.keys:
+        everywhere = with_keys(EVERYWHERE, self.chosen_keys).keys
+        for key in (*with_keys(home_scope(), self.chosen_keys).keys, *everywhere):
+            if isinstance(screen, HomeScreen) or key in everywhere:
                 yield SystemCommand(
                     f"{tr(key.label)} ({key_words(key.shown)})", tr(key.help), _runner(screen, key.action)
                 )
@@ -361,6 +364,7 @@ class SkyreelsApp(HubApp):
 
     def _use_settings(self, before: Settings, now: Settings) -> None:
         super()._use_settings(before, now)
+        use_keys(self, before, now)
         if self.service is not None:
             wanted = self.services.queue_options()
             self.service.options = replace(self.service.options, on_hang_up=wanted.on_hang_up, hours=wanted.hours)

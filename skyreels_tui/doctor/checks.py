@@ -355,7 +355,8 @@ def _colours(facts: MachineFacts) -> Check:
         why = tr("ssh does not pass COLORTERM on, so the preview shows fewer colours than the terminal may have")
     else:
         why = tr("the preview shows fewer colours than the terminal may have")
-    return Check("colours", CheckState.NOTE, found, why, "export COLORTERM=truecolor  # if the terminal can")
+    fix = "skyreels-tui settings set colours truecolor  # if the terminal can"
+    return Check("colours", CheckState.NOTE, found, why, fix)
 
 
 def _pictures(facts: MachineFacts) -> Iterator[Check]:
@@ -365,7 +366,7 @@ def _pictures(facts: MachineFacts) -> Iterator[Check]:
         yield Check("pictures", CheckState.OK, pictures)
     elif pictures:
         if facts.terminal.tmux:
-            why = tr("tmux may drop pictures on the way, so the preview is drawn with coloured cells")
+            why = tr("tmux hands on no pictures here, so the preview is drawn with coloured cells")
         else:
             why = tr("this terminal has not said that it shows pictures, so the preview is drawn with coloured cells")
         yield Check("pictures", CheckState.NOTE, tr("coloured cells"), why)

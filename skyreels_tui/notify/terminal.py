@@ -32,6 +32,9 @@ POPUPS: tuple[tuple[str, Popup], ...] = (
 BARS = ("ghostty", "wezterm", "iterm", "conemu", "windows-terminal", "mintty")
 """Terminals that show OSC 9;4 on their tab, window or task bar entry; others could show it as a message."""
 
+PASSES = ("on", "all", "1")
+"""Values of allow-passthrough that let sequences out; before tmux 3.4 it is a flag, which formats print as 1."""
+
 PROBE_SECONDS = 0.5
 
 
@@ -55,10 +58,10 @@ class Terminal:
 
 
 def find_terminal(environ: Mapping[str, str], tmux_facts: Sequence[str] = ()) -> Terminal:
-    """Recognise the terminal; `tmux_facts` are the allow-passthrough setting and the client's TERM."""
+    """Recognise the terminal; `tmux_facts` are what `ask_tmux` gives."""
     tmux = bool(environ.get("TMUX"))
-    allowed = bool(tmux_facts) and tmux_facts[0] in ("on", "all")
-    names = [*tmux_facts[1:]] if tmux else [environ.get("TERM_PROGRAM", ""), environ.get("TERM", "")]
+    allowed = bool(tmux_facts) and tmux_facts[0] in PASSES
+    names = [*tmux_facts[1:2]] if tmux else [environ.get("TERM_PROGRAM", ""), environ.get("TERM", "")]
     names.append(environ.get("LC_TERMINAL", ""))
     marks = (("KITTY_WINDOW_ID", "kitty"), ("WT_SESSION", "windows-terminal"), ("ConEmuPID", "conemu"))
     names += [name for variable, name in marks if environ.get(variable) and not tmux]
@@ -68,8 +71,11 @@ def find_terminal(environ: Mapping[str, str], tmux_facts: Sequence[str] = ()) ->
 
 
 def ask_tmux() -> tuple[str, ...]:
-    """Ask the tmux around us for what `find_terminal` wants; () when it does not answer."""
-    question = ["tmux", "display-message", "-p", "#{allow-passthrough}\n#{client_termname}"]
+    """Ask the tmux around us for its allow-passthrough, the client's TERM and the client's features.
+
+    () when it does not answer.
+    """
+    question = ["tmux", "display-message", "-p", "#{allow-passthrough}\n#{client_termname}\n#{client_termfeatures}"]
     try:
         answer = subprocess.run(
             question, capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL

@@ -16,12 +16,13 @@ from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field
 from skyreels_tui.settings.hours import Hours, parse_hours
 from skyreels_tui.settings.themes import theme_files
 
-TABLES = ("defaults", "models")
+TABLES = ("defaults", "models", "keys")
 """Settings that are TOML tables and no form field."""
 COMMAND_LINES = ("hook", "voice_command", "picture_command")
 """Settings that hold a command with its arguments; a file may give these as a list too."""
-AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model")
-"""Settings that the engine reads when it starts; all others apply at once."""
+AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model",
+            "mouse", "colours")  # fmt: skip
+"""Settings that are read once, when the engine or the screen starts; all others apply at once."""
 ASKED_AT_START = ("auto", "kitty", "sixel")
 """Previews for which the terminal must be asked before anything is drawn."""
 
@@ -109,6 +110,30 @@ class Settings:
         ),
     ] = "auto"
     theme: Annotated[str, Text(label=mark("Theme"), help=mark("Empty: the program's own"))] = ""
+    colours: Annotated[
+        str,
+        Choice(
+            label=mark("Colours"),
+            help=mark("SSH and tmux may hide how many the terminal has: say it here"),
+            options=(
+                ("auto", mark("as the terminal says")),
+                ("truecolor", mark("16 million")),
+                ("256", "256"),
+                ("16", "16"),
+                ("none", mark("none")),
+            ),
+            advanced=True,
+        ),
+    ] = "auto"
+    mouse: Annotated[
+        str,
+        Choice(
+            label=mark("Mouse"),
+            help=mark("No: the terminal selects with it; wheel: it scrolls lists too, where the terminal can"),
+            options=(("yes", mark("yes")), ("no", mark("no")), ("wheel", mark("wheel only"))),
+            advanced=True,
+        ),
+    ] = "yes"
     language: Annotated[
         str,
         Choice(
@@ -142,6 +167,9 @@ class Settings:
     """Task name -> field name -> value that a new form or command line starts from."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Family of models -> checkpoint folder to use instead of the hub's cache."""
+
+    keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Place -> name of an action there -> its keys, comma-separated; doc/keys.md lists the names."""
 
     @property
     def inbox_folder(self) -> Path | None:
@@ -284,11 +312,20 @@ def _as_float(number: int) -> float:
 def _is_table(key: str, value: object) -> bool:
     if not isinstance(value, dict):
         return False
+    if key == "keys":
+        return all(_is_table("models", entry) for entry in value.values())
     kind = dict if key == "defaults" else str
     return all(isinstance(entry, kind) for entry in value.values())
 
 
 def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Settings:
+    if table == "keys":
+        # Whether there is such an action, and whether its key is free, is known where the keys are.
+        place, _, name = rest.partition(".")
+        keys = {**settings.keys.get(place, {}), name: text}
+        keys = {name: key for name, key in keys.items() if key}
+        places = {**settings.keys, place: keys}
+        return dataclasses.replace(settings, keys={place: keys for place, keys in places.items() if keys})
     if table == "models":
         # Imported late, as below: only who names a family pays for the list of them.
         from pipelines.checkpoints.registry import CHECKPOINTS

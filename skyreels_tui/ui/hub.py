@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from skyreels_tui.ui.drawing.pictures import Drawing
 
 
+WHEEL_ON, WHEEL_OFF = "\x1b[?1007s\x1b[?1007h", "\x1b[?1007r"
+"""Has the terminal send arrows for the wheel, and be as it was before."""
 SETTINGS_S = 1.0
 """Between two looks at the settings file, which a shell or an editor may write."""
 
@@ -152,6 +155,8 @@ class HubApp(App[None]):
         """As last published."""
         self.settings_changed: Signal[Settings] = Signal(self, "settings_changed")
         """What a person has chosen is something else now, here, in another window or in the file."""
+        self.chosen_keys: Mapping[str, str] = {}
+        """Id of a binding -> the keys that a person has chosen for it."""
         self._settings: LiveSettings | None = None
         self._ascii_only = False
         self._warned: tuple[str, ...] = ()
@@ -195,6 +200,8 @@ class HubApp(App[None]):
         if not (self.is_headless or self.is_web):
             hang_up_when_gone()
         if self._settings is not None:
+            if self._settings.now.mouse == "wheel":
+                write_sequence(self, WHEEL_ON)
             self._warn(self._settings)
             self.set_interval(SETTINGS_S, self._look_at_settings)
 
@@ -429,3 +436,12 @@ def hub(node: DOMNode) -> HubApp:
     if not isinstance(app, HubApp):
         raise TypeError(f"{type(app).__name__} publishes nothing that {type(node).__name__} could follow")
     return app
+
+
+def run_on_terminal(app: HubApp) -> None:
+    """Run an app until it is left, with the mouse that the settings want."""
+    mouse = app.settings.mouse
+    app.run(mouse=mouse == "yes")
+    if mouse == "wheel" and sys.__stderr__ is not None:
+        sys.__stderr__.write(WHEEL_OFF)
+        sys.__stderr__.flush()

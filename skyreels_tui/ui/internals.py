@@ -12,6 +12,7 @@ from typing import Any
 
 from textual.app import App
 from textual.filter import LineFilter
+from textual.keys import _character_to_key
 
 
 def swap_filters(
@@ -32,6 +33,11 @@ def call_soon(app: App[Any], call: Callable[[], object]) -> bool:
         return False
     app._loop.call_soon_threadsafe(call)
     return True
+
+
+def key_of_character(character: str) -> str:
+    """Textual's name of the key that types a character: '?' -> 'question_mark'."""
+    return _character_to_key(character)
 
 
 def keep_clipboard(app: App[Any], text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -29,6 +30,11 @@ class Key:
     """Place in the footer, 1 is leftmost; 0 leaves it out."""
     priority: bool = False
     """Works even while a text field has the focus."""
+
+    @property
+    def name(self) -> str:
+        """What the settings call it, unique in its place: 'move(1)' is 'move_1'."""
+        return re.sub(r"[(')\"]+", "_", self.action.removeprefix("app.")).strip("_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ FILES = Scope("files", mark("File fields"), (
     Key("enter", "Enter", "add", mark("Add"), mark("Add the typed path; a web address is fetched first")),
     Key("escape", "Esc", "stop_fetch", mark("Stop"), mark("Stop the transfer that runs"), ALWAYS),
     Key("tab", "Tab", "complete", mark("Complete"), mark("Complete the typed path; on an empty line go on")),
-    Key("ctrl+b", "Ctrl+B", "browse", mark("Browse"), mark("Choose files from a list of folders"), 2),
+    Key("ctrl+g", "Ctrl+G", "browse", mark("Browse"), mark("Choose files from a list of folders"), 2),
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the file down in the order")),
     Key("K,shift+up", "J/K", "move(-1)", mark("Order"), mark("Move the file up in the order"), 2),
     Key("delete,backspace,x", "Del", "remove", mark("Remove"), mark("Take the file off the list"), 2),
@@ -124,6 +130,8 @@ FIELDS = Scope("fields", mark("Other fields"), (
     Key("space", "Space", "flip", mark("Toggle"), mark("Turn a yes-or-no field over; the next choice"), 2),
     Key("ctrl+g", "Ctrl+G", "random", mark("Random"), mark("Draw a random value (seed)"), 2),
     Key("ctrl+g", "Ctrl+G", "cleaned", mark("Cleaned"), mark("In the prompt: show the text as the model reads it"), 2),
+    Key("alt+e", "Alt+E", "editor", mark("Editor"),
+        mark("Write the prompt in the editor that VISUAL or EDITOR names"), 3, True),
     Key("enter", "Enter", "toggle_more", mark("More"), mark("Open or close the fields under More"), 2),
 ))  # fmt: skip
 
@@ -312,13 +320,18 @@ SCOPES = (
 )  # fmt: skip
 
 
+def binding_id(scope: Scope, key: Key) -> str:
+    """Names one binding of Textual's."""
+    return f"{scope.name}.{key.action}"
+
+
 _footer_places: dict[str, int] = {}
 """Id of a binding -> its place in the footer, kept as bindings are made: Textual hands on no field of ours."""
 
 
 def bindings(scope: Scope, *actions: str) -> list[BindingType]:
     """Return Textual's bindings of a scope, or of those of its keys whose action is named."""
-    _footer_places.update({f"{scope.name}.{key.action}": key.footer for key in scope.keys if key.footer})
+    _footer_places.update({binding_id(scope, key): key.footer for key in scope.keys if key.footer})
     return [
         Binding(
             key.keys,
@@ -327,7 +340,7 @@ def bindings(scope: Scope, *actions: str) -> list[BindingType]:
             show=key.footer > 0,
             key_display=key.shown,
             priority=key.priority,
-            id=f"{scope.name}.{key.action}",
+            id=binding_id(scope, key),
         )
         for key in scope.keys
         if not actions or key.action.partition("(")[0] in actions

@@ -34,6 +34,7 @@ TITLES = (
     mark("Colour-blind safe: blue, orange and yellow instead of green and red"),
     mark("Ember: warm amber on brown, easy on tired eyes"),
     mark("Fjord: cold slate and frost"),
+    mark("Terminal: its own foreground and background, light or dark"),
     mark("Sixteen: the terminal's own colours, for old or remote terminals"),
 )
 """What the palettes here say about themselves, for the catalogues; a palette of another origin speaks for itself."""

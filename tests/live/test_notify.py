@@ -37,6 +37,7 @@ NOTICE = Notice("done", "corridor-A is done", "/data/a.mp4", job_of("hero.png", 
         ({"TERM": "xterm-256color"}, (), Terminal()),
         ({"TMUX": "/tmp/t,1,0", "TERM": "tmux-256color"}, ("on", "xterm-kitty"), Terminal("99", False, True, True)),
         ({"TMUX": "/tmp/t,1,0"}, ("off", "xterm-ghostty"), Terminal("9", True, True, False)),
+        ({"TMUX": "/tmp/t,1,0"}, ("1", "xterm-kitty", "256,RGB"), Terminal("99", False, True, True)),
         ({"TMUX": "/tmp/t,1,0"}, (), Terminal("", False, True, False)),
     ],
 )

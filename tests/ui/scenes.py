@@ -57,6 +57,7 @@ from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
+from skyreels_tui.ui.intents import ShowText
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.ui.panels.progress import ProgressPanel
 from tests.models_hub.conftest import FakeHub, Repo
@@ -496,6 +497,11 @@ async def _no_command(session: Session) -> None:
     await session.type("zzz")
 
 
+async def _shown_text(session: Session) -> None:
+    session.app.post_message(ShowText("scp me@spark:/home/ana/videos/" + "corridor-" * 20 + "A.mp4 ."))
+    await session.until(lambda: type(session.app.screen).__name__ == "TextScreen", "the text")
+
+
 SCENES = (
     Scene("home", _home),
     Scene("home-empty", _home, empty=True),
@@ -511,7 +517,7 @@ SCENES = (
     ),
     Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request), "FormScreen"),
     Scene("form-avatar", _form("talking_avatar", AVATAR), "FormScreen"),
-    Scene("browse", _from_form("ctrl+b"), "BrowseScreen"),
+    Scene("browse", _from_form("ctrl+g"), "BrowseScreen"),
     Scene("history", _from_form("f7"), "HistoryScreen"),
     Scene("presets", _from_form("f8"), "PresetsScreen"),
     Scene("seeds", _from_form("f9"), "SeedsScreen"),
@@ -527,6 +533,7 @@ SCENES = (
     Scene("model-files-unknown", _model_files("j", "j", "enter", says="(404)"), "ModelFilesScreen"),
     Scene("fetch", _fetch("w"), "FetchScreen"),
     Scene("fetch-parts", _fetch("j", "w"), "FetchScreen"),
+    Scene("text", _shown_text, "TextScreen"),
     Scene("doctor", _keys("D"), "DoctorScreen"),
     Scene("settings", _keys("S"), "SettingsScreen"),
     Scene("themes", _keys("ctrl+t"), "ThemeScreen"),

@@ -23,7 +23,7 @@ PLACES: tuple[tuple[type[RowList], tuple[str, ...], str], ...] = (
     (VideoList, ("R",), ""),
     (EntryList, ("n", "f7"), ""),
     (PresetList, ("n", "f8"), ""),
-    (FileList, ("n", "ctrl+b", "slash"), "zzz"),
+    (FileList, ("n", "ctrl+g", "slash"), "zzz"),
     (KeyList, ("question_mark",), "zzz"),
 )
 """An empty list, the keys that lead to it in the app of a new user, and the search that finds nothing."""

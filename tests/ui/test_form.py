@@ -248,7 +248,7 @@ async def test_the_browser_takes_a_file_into_the_form(start, tmp_path):
     Image.new("RGB", (64, 48)).save(folder / "[red]x.png")
     async with start((100, 30)) as s:
         await open_form(s)
-        await s.press("ctrl+b")
+        await s.press("ctrl+g")
         await s.shows("pictures/")
         await s.press(*["j"] * [e.path.name for e in s.app.screen.query_one("FileList").entries].index("pictures"))
         await s.press("enter")
@@ -279,7 +279,7 @@ async def test_hostile_file_names_are_shown_escaped_and_taken_as_they_are(start,
         await s.press("tab")
         await s.shows("␛]0;owned")
         assert not STEERING.search(s.text.replace("\n", ""))
-        await s.press("ctrl+b")
+        await s.press("ctrl+g")
         await s.shows("␛]0;owned")
         await s.shows("64x48")
         assert not STEERING.search(s.text.replace("\n", ""))

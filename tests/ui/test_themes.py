@@ -50,6 +50,34 @@ def test_text_stands_out_from_every_surface(name):
             assert found >= least, f"{name}: {text} on {surface} has {found:.2f}"
 
 
+@pytest.mark.parametrize(
+    ("background", "least"),
+    [("#ffffff", 4.5), ("#000000", 4.5), ("#fdf6e3", 3.5), ("#002b36", 3.0), ("#1e1e1e", 3.0), ("#f6f6f6", 3.5)],
+)
+def test_the_terminal_s_own_background_may_be_light_or_dark(background, least):
+    theme = load_theme("terminal")
+    for name in ("foreground", "background", "surface", "panel"):
+        assert getattr(theme, name) == "ansi_default", name
+    variables = ColorSystem.generate(theme.to_color_system())
+    for name in (*TEXTS, "secondary", "success", "warning", "error"):
+        if variables[name] != "ansi_default":
+            found = contrast(Color.parse(variables[name]), Color.parse(background))
+            assert found >= least, f"{name} on {background} has {found:.2f}"
+    for on, text in (("block-cursor-background", "block-cursor-foreground"),
+                     ("input-cursor-background", "input-cursor-foreground"),
+                     ("input-selection-background", "input-selection-foreground")):  # fmt: skip
+        assert contrast(Color.parse(variables[on]), Color.parse(variables[text])) >= 4.3, on
+
+
+async def test_the_terminal_palette_leaves_its_colours_to_the_terminal(start):
+    async with start(theme="terminal") as s:
+        await s.shows("Nothing here yet")
+        strips = s.app.screen._compositor.render_strips()
+        styles = [segment.style for strip in strips for segment in strip if segment.style and segment.text.strip()]
+        assert styles and all(style.bgcolor is None or style.bgcolor.is_default for style in styles)
+        assert any(style.color is None or style.color.is_default for style in styles)
+
+
 def test_the_colour_blind_palette_keeps_states_apart_without_red_and_green():
     def seen(value: str) -> tuple[float, float]:
         """Lightness and blue-yellow: what remains without red-green vision."""

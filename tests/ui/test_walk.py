@@ -25,7 +25,7 @@ from tests.ui.test_unusable import GARBAGE, app_over, folders  # noqa: F401 - fo
 
 WAYS: dict[str, tuple[str, ...]] = {
     "FormScreen": ("n",),
-    "BrowseScreen": ("n", "ctrl+b"),
+    "BrowseScreen": ("n", "ctrl+g"),
     "HistoryScreen": ("n", "f7"),
     "PresetsScreen": ("n", "f8"),
     "SeedsScreen": ("n", "f9"),

@@ -8,6 +8,7 @@ import sys
 
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
+from skyreels_tui.commands.shared.colours import use_colours
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
 from skyreels_tui.settings.served import SERVED
@@ -38,6 +39,7 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
     # Textual reads this when it is imported: twice its usual rate halves the wait between a key and its paint,
     # and costs nothing while nothing changes. A slow line keeps the usual rate.
     os.environ.setdefault("TEXTUAL_FPS", "60" if os.environ.get("SSH_CONNECTION") else "120")
+    use_colours(context.services.settings.now.colours, os.environ)
     # Textual is loaded only by commands that draw.
     from skyreels_tui.app.session import run_app
 

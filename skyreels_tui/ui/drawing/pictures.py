@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.front.progress import PreviewStrip
+from skyreels_tui.notify.terminal import ESC, PASSES, ST, Terminal, ask_tmux
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,9 @@ CANDIDATES = ("kitty", "ghostty", "wezterm", "foot", "iterm", "contour", "mlterm
 
 BY_SETTING: Mapping[str, Drawing] = {"kitty": "kitty", "sixel": "sixel"}
 
+PLACEHOLDERS = ("kitty", "ghostty")
+"""Parts of the names of terminals that draw a picture where letters stand for it: tmux moves letters, not pictures."""
+
 GAP_PIXELS = 2
 
 
@@ -32,18 +36,40 @@ def choose_drawing(setting: str, environ: Mapping[str, str], *, is_tty: bool) ->
     """Return how previews are drawn; call before Textual starts, because it takes over the terminal's answers.
 
     `setting` is 'auto', 'cells', 'kitty', 'sixel' or 'off'. Automatic choice asks the terminal, and only where
-    the answer can be yes; tmux and screen get cells, because they may drop pictures on the way.
+    the answer can be yes; screen gets cells, because it drops pictures on the way. tmux is asked instead of the
+    terminal: with passthrough on it hands Kitty's pictures on, and from 3.4 on it may draw Sixel itself.
     """
     if setting in ("cells", "off") or not is_tty:
         return "off" if setting == "off" else "cells"
+    if environ.get("TMUX"):
+        return _through_tmux(setting)
     if setting in BY_SETTING:
         return BY_SETTING[setting]
     names = [environ.get(variable, "") for variable in ("TERM", "TERM_PROGRAM", "LC_TERMINAL")]
     name = " ".join(names).lower()
-    inside = bool(environ.get("TMUX") or environ.get("STY"))
-    if inside or not any(candidate in name for candidate in CANDIDATES):
+    if environ.get("STY") or not any(candidate in name for candidate in CANDIDATES):
         return "cells"
     return _ask_terminal()
+
+
+def _through_tmux(setting: str) -> Drawing:
+    allowed, name, features = (*ask_tmux(), "", "", "")[:3]
+    passes = allowed in PASSES
+    if passes and (setting == "kitty" or (setting == "auto" and any(part in name for part in PLACEHOLDERS))):
+        wrap_for_tmux()
+        return "kitty"
+    if setting != "kitty" and (setting == "sixel" or "sixel" in features.split(",")):
+        return "sixel"
+    return "cells"
+
+
+def wrap_for_tmux() -> None:
+    """From here on send Kitty's pictures to the terminal outside; the letters that stand for them are tmux's."""
+    tgp = importlib.import_module("textual_image.renderable.tgp")
+    outside = Terminal(tmux=True, passthrough=True)
+    # The library frames every message with these two and takes no other way to the terminal.
+    start, end = outside.outside(f"{ESC}_G|{ST}").split("|")
+    tgp._TGP_MESSAGE_START, tgp._TGP_MESSAGE_END = start, end  # type: ignore[attr-defined]  # not its own to give
 
 
 def _ask_terminal() -> Drawing:

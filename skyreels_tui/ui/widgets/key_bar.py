@@ -9,7 +9,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from pipelines.front.language import tr
-from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words
+from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words, printed
 
 SAID_S = 4.0
 
@@ -69,9 +69,7 @@ class KeyBar(Widget):
             place = footer_place(binding)
             if place is None or not active.enabled or not binding.show:
                 continue
-            key = key_words(binding.key_display or binding.key)
-            found[binding.id or ""] = (
-                place,
-                Content.assemble((key, "bold $primary"), " ", tr(binding.description)),
-            )
+            key = key_words(binding.key_display or printed(binding.key))
+            entry = Content.assemble((key, "bold $primary"), " ", tr(binding.description))
+            found.setdefault(binding.id or "", (place, entry))
         return sorted(found.values(), key=lambda entry: entry[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
@@ -10,6 +12,7 @@ from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import column
+from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import scopes
 from skyreels_tui.ui.keys import HELP, Key, Scope, bindings, key_words, printed
 from skyreels_tui.ui.widgets.fields.text import LineInput
@@ -22,8 +25,10 @@ KEY_WIDTH = 22
 class KeyList(RowList):
     """Headings and keys; only what contains the searched words."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Mapping[str, str]) -> None:
+        """`chosen` has the keys of a person, by the id of their binding."""
         super().__init__(id="help-list")
+        self._chosen = chosen
         self._rows: list[Scope | Key] = []
         self.search("")
 
@@ -31,7 +36,7 @@ class KeyList(RowList):
         """Keep the keys whose name, label or sentence contains every word."""
         wanted = text.lower().split()
         rows: list[Scope | Key] = []
-        for scope in scopes():
+        for scope in scopes(self._chosen):
             found = [key for key in scope.keys if all(word in _haystack(scope, key) for word in wanted)]
             rows += [scope, *found] if found else []
         self._rows = rows
@@ -73,7 +78,7 @@ class HelpScreen(Screen[None]):
             id="help-title",
         )
         yield LineInput(placeholder=tr("search"), id="help-search")
-        yield KeyList()
+        yield KeyList(hub(self).chosen_keys)
         yield KeyBar()
 
     def on_mount(self) -> None:

@@ -208,9 +208,9 @@ class FilesField(Field):
     def _after_change(self) -> None:
         have, most = len(self._rows.files), self.files_spec.maximum
         if not have:
-            self._input.placeholder = tr("path or http address: Tab completes, Ctrl+B browses")
+            self._input.placeholder = tr("path or http address: Tab completes, Ctrl+G browses")
         elif have < most:
-            self._input.placeholder = tr("another one: Tab, Ctrl+B")
+            self._input.placeholder = tr("another one: Tab, Ctrl+G")
         else:
             self._input.placeholder = tr("{have} of {most}", have=have, most=most)
         self._look()

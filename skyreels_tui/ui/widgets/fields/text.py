@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
@@ -16,6 +17,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.pastes import MOST_PASTED
 from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.fields.editor import EditorError, edit
 from skyreels_tui.words.safe_text import without_steering
 
 TOKEN_LIMIT = 512
@@ -118,7 +120,7 @@ class PromptField(Field):
     PromptField .cleaned.-shown { display: block; }
     """
 
-    BINDINGS = bindings(FIELDS, "cleaned")
+    BINDINGS = bindings(FIELDS, "cleaned", "editor")
 
     def controls(self) -> ComposeResult:
         """The editor, the count, and the cleaned text."""
@@ -147,6 +149,18 @@ class PromptField(Field):
     def action_cleaned(self) -> None:
         """Show or hide the cleaned text."""
         self.query_one(".cleaned").toggle_class("-shown")
+
+    def action_editor(self) -> None:
+        """Write it in the person's own editor, which has the terminal meanwhile."""
+        app = hub(self)
+        try:
+            text = edit(self.value, os.environ, app.suspend)
+        except EditorError as error:
+            app.tell(str(error), "warning")
+        except SuspendNotSupported:
+            app.tell(tr("There is no terminal here for an editor"), "warning")
+        else:
+            self.set_value(text)
 
     def _show_count(self, words: str) -> None:
         self.query_one(".count", Static).update(Content(words))
