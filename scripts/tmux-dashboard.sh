@@ -1,5 +1,5 @@
 #!/bin/sh
-# Open a tmux window with the application on the left and live panels of the same queue on the right.
+# Open a tmux window with the application, as its queue alone, on the left and live panels of the same queue on the right.
 #   scripts/tmux-dashboard.sh            a window in the tmux around us, else a new session
 #   scripts/tmux-dashboard.sh --panels   panels only, for a machine where the application runs elsewhere
 # SKYREELS_TUI names the program when it is not on the PATH; TMUX_COMMAND replaces plain `tmux`.
@@ -14,7 +14,7 @@ if ! command -v "${tmux%% *}" >/dev/null 2>&1; then
     exit 1
 fi
 
-main=$program
+main="$program --only queue"
 case ${1:-} in
     '') ;;
     --panels) main="$program panel queue" ;;

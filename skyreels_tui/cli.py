@@ -162,6 +162,7 @@ def _app_parser() -> Parser:
     parser.add_argument("--ascii", action="store_true", help=tr("no symbols outside ASCII"))
     parser.add_argument("--theme", metavar="NAME", help=tr("colours for this time"))
     parser.add_argument("--resume", action="store_true", help=tr("interrupted jobs go on at once"))
+    parser.add_argument("--only", choices=["queue"], help=tr("the queue alone, for a pane beside live panels"))
     parser.add_argument("--plain", action="store_true", help=tr("progress as lines, for screen readers and logs"))
     return parser
 

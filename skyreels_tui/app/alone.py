@@ -28,7 +28,11 @@ MonitorFactory = Callable[["AloneApp"], Monitor]
 class AloneApp(HubApp):
     """Shows one panel until q is pressed."""
 
-    CSS = "AloneApp Panel { width: 100%; height: 100%; }"
+    # One panel has nothing beside it from which its focus would have to be told.
+    CSS = """
+    AloneApp Panel { width: 100%; height: 100%; }
+    AloneApp Panel:focus { border: round $border-blurred; border-title-color: $text-muted; border-title-style: none; }
+    """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS = bindings(ALONE)
 

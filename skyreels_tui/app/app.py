@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -30,8 +30,8 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import EngineEvent, HubApp
 from skyreels_tui.ui.internals import write_sequence
-from skyreels_tui.ui.keyboard import home_scope, with_keys
-from skyreels_tui.ui.keys import EVERYWHERE, bindings, key_words
+from skyreels_tui.ui.keyboard import scopes
+from skyreels_tui.ui.keys import EVERYWHERE, binding_id, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
 
@@ -64,14 +64,20 @@ class SkyreelsApp(HubApp):
     SCREENS: ClassVar[dict[str, Any]] = {}
 
     def __init__(
-        self, services: Services, *, theme: str = "", ascii_only: bool = False, auto_resume: bool = False
+        self,
+        services: Services,
+        *,
+        theme: str = "",
+        ascii_only: bool = False,
+        auto_resume: bool = False,
+        queue_only: bool = False,
     ) -> None:
-        """`theme`, `ascii_only` and `auto_resume` are what the command line wants for this time."""
+        """`theme`, `ascii_only`, `auto_resume` and `queue_only` are what the command line wants for this time."""
         super().__init__(jobs=self._list_jobs)
         self.services = services
         self.controller = Controller(self)
         self.quitting = Quitting(self, services, self.controller)
-        self._auto_resume = auto_resume
+        self._auto_resume, self._queue_only = auto_resume, queue_only
         self._listed: int | None = FIRST_PAGE
         self._cannot = ""
         """Why the queue could not be opened yet."""
@@ -93,7 +99,7 @@ class SkyreelsApp(HubApp):
         """Show home and the queue's first page; it is opened and the engine started once they are on the screen."""
         use_keys(self, Settings(), self.settings)
         self.board.refresh()
-        self.push_screen(HomeScreen())
+        self.push_screen(HomeScreen(queue_only=self._queue_only))
         self.call_after_refresh(self._open_queue)
 
     def _list_jobs(self) -> list[Job]:
@@ -310,7 +316,11 @@ class SkyreelsApp(HubApp):
 
     def action_help(self) -> None:
         """Every key, searchable."""
-        self.open_screen("help")
+        from skyreels_tui.ui.screens.system.help import HelpScreen
+
+        # What it lists first depends on the screen that it is opened from.
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(list(self.screen.active_bindings.values())))
 
     def action_themes(self) -> None:
         """The theme picker."""
@@ -321,13 +331,14 @@ class SkyreelsApp(HubApp):
         self.open_screen("commands")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The command palette offers every key of the home screen by name."""
-        everywhere = with_keys(EVERYWHERE, self.chosen_keys).keys
-        for key in (*with_keys(home_scope(), self.chosen_keys).keys, *everywhere):
-            if isinstance(screen, HomeScreen) or key in everywhere:
-                yield SystemCommand(
-                    f"{tr(key.label)} ({key_words(key.shown)})", tr(key.help), _runner(screen, key.action)
-                )
+        """The command palette offers every key that works on the screen below, by name."""
+        active = {one.binding.id: one for one in screen.active_bindings.values() if one.enabled}
+        for scope in scopes(self.chosen_keys):
+            for key in scope.keys:
+                found = active.get(binding_id(scope, key))
+                if found is not None and key.name != "command_palette":
+                    title = f"{tr(key.label)} ({key_words(key.shown)})"
+                    yield SystemCommand(title, tr(key.help), partial(self.run_action, key.action, found.node))
 
     def on_open_screen(self, message: intents.OpenScreen) -> None:
         """Open a screen by name."""
@@ -385,10 +396,3 @@ class SkyreelsApp(HubApp):
         """Put the cursor of the queue on a job."""
         for panel in self.screen_stack[1].query(QueuePanel):
             panel.select(job_id)
-
-
-def _runner(screen: Screen[Any], action: str) -> Callable[[], Any]:
-    async def run() -> None:
-        await screen.run_action(action)
-
-    return run

@@ -34,10 +34,6 @@ def make_screen(name: str, services: Services) -> Screen[Any]:
             from skyreels_tui.ui.screens.system.settings import SettingsScreen
 
             return SettingsScreen(services.settings)
-        case "help":
-            from skyreels_tui.ui.screens.system.help import HelpScreen
-
-            return HelpScreen()
         case "themes":
             from skyreels_tui.ui.screens.system.themes import ThemeScreen
 

@@ -28,6 +28,7 @@ def run_app(
     theme: str = "",
     ascii_only: bool = False,
     auto_resume: bool = False,
+    queue_only: bool = False,
 ) -> int:
     """Run the app until it is left, then wait for the engine; returns the exit code.
 
@@ -37,7 +38,7 @@ def run_app(
     one at once.
     """
     log_to_file(services.folders)
-    app = SkyreelsApp(services, theme=theme, ascii_only=ascii_only, auto_resume=auto_resume)
+    app = SkyreelsApp(services, theme=theme, ascii_only=ascii_only, auto_resume=auto_resume, queue_only=queue_only)
 
     def leave() -> None:
         if not call_soon(app, app.exit) and app.service is not None:

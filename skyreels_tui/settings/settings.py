@@ -89,13 +89,6 @@ class Settings:
             advanced=True,
         ),
     ] = ""
-    scp_host: Annotated[
-        str,
-        Text(
-            label=mark("Host for scp"),
-            help=mark("As your own machine calls this one, such as me@spark; empty: user and name of this machine"),
-        ),
-    ] = ""
     preview: Annotated[
         str,
         Choice(
@@ -110,30 +103,6 @@ class Settings:
         ),
     ] = "auto"
     theme: Annotated[str, Text(label=mark("Theme"), help=mark("Empty: the program's own"))] = ""
-    colours: Annotated[
-        str,
-        Choice(
-            label=mark("Colours"),
-            help=mark("SSH and tmux may hide how many the terminal has: say it here"),
-            options=(
-                ("auto", mark("as the terminal says")),
-                ("truecolor", mark("16 million")),
-                ("256", "256"),
-                ("16", "16"),
-                ("none", mark("none")),
-            ),
-            advanced=True,
-        ),
-    ] = "auto"
-    mouse: Annotated[
-        str,
-        Choice(
-            label=mark("Mouse"),
-            help=mark("No: the terminal selects with it; wheel: it scrolls lists too, where the terminal can"),
-            options=(("yes", mark("yes")), ("no", mark("no")), ("wheel", mark("wheel only"))),
-            advanced=True,
-        ),
-    ] = "yes"
     language: Annotated[
         str,
         Choice(
@@ -163,6 +132,37 @@ class Settings:
         str,
         Text(label=mark("Hours"), help=mark("Jobs run only then, such as 22:00-07:00; empty: always"), advanced=True),
     ] = ""
+    scp_host: Annotated[
+        str,
+        Text(
+            label=mark("Host for scp"),
+            help=mark("As your own machine calls this one, such as me@spark; empty: user and name of this machine"),
+        ),
+    ] = ""
+    colours: Annotated[
+        str,
+        Choice(
+            label=mark("Colours"),
+            help=mark("SSH and tmux may hide how many the terminal has: say it here"),
+            options=(
+                ("auto", mark("as the terminal says")),
+                ("truecolor", mark("16 million")),
+                ("256", "256"),
+                ("16", "16"),
+                ("none", mark("none")),
+            ),
+            advanced=True,
+        ),
+    ] = "auto"
+    mouse: Annotated[
+        str,
+        Choice(
+            label=mark("Mouse"),
+            help=mark("No: the terminal selects with it; wheel: it scrolls lists too, where the terminal can"),
+            options=(("yes", mark("yes")), ("no", mark("no")), ("wheel", mark("wheel only"))),
+            advanced=True,
+        ),
+    ] = "yes"
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Task name -> field name -> value that a new form or command line starts from."""
     models: Mapping[str, str] = field(default_factory=dict)

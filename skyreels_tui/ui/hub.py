@@ -15,6 +15,8 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
+from textual.notifications import Notification, Notify, SeverityLevel
+from textual.screen import Screen
 from textual.signal import Signal
 
 from pipelines.front import language
@@ -31,7 +33,7 @@ from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.intents import ShowText
-from skyreels_tui.ui.internals import keep_clipboard, swap_filters, write_sequence
+from skyreels_tui.ui.internals import keep_clipboard, swap_filters, take_back, write_sequence
 from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
@@ -162,6 +164,8 @@ class HubApp(App[None]):
         self._warned: tuple[str, ...] = ()
         self.board = JobBoard(jobs)
         """The queue as it is shown, kept current before the signals are published."""
+        self._notes: list[tuple[Screen[Any], Notification]] = []
+        """Messages with the screen that each was said on."""
         self._copied = ""
         """What was copied last; '' once it has been shown."""
         self.glyphs = UNICODE
@@ -197,6 +201,7 @@ class HubApp(App[None]):
 
     def on_mount(self) -> None:
         """Follow the settings file, and leave when the terminal has gone."""
+        self.screen_change_signal.subscribe(self, self._leave_notes)
         if not (self.is_headless or self.is_web):
             hang_up_when_gone()
         if self._settings is not None:
@@ -265,7 +270,22 @@ class HubApp(App[None]):
 
     def tell(self, text: str, severity: str = "information") -> None:
         """Show a short message; never parsed as markup."""
-        self.notify(safe(text, 500), severity=severity, markup=False)  # type: ignore[arg-type]  # one of three words
+        # What a screen says while it closes belongs to the one below: by then that one is on top.
+        self.call_later(self._tell, safe(text, 500), severity)
+
+    def _tell(self, text: str, severity: str) -> None:
+        level: SeverityLevel = severity  # type: ignore[assignment]  # one of three words
+        note = Notification(text, severity=level, timeout=self.NOTIFICATION_TIMEOUT, markup=False)
+        self._notes = [*self._shown_notes(), (self.screen, note)]
+        self.post_message(Notify(note))
+
+    def _shown_notes(self) -> list[tuple[Screen[Any], Notification]]:
+        return [(screen, note) for screen, note in self._notes if not note.has_expired]
+
+    def _leave_notes(self, screen: Screen[Any]) -> None:
+        """A message goes with the screen that it was said on."""
+        take_back(self, [note for place, note in self._shown_notes() if place is not screen])
+        self._notes = [(place, note) for place, note in self._shown_notes() if place is screen]
 
     def remark(self, text: str) -> None:
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
@@ -341,6 +361,11 @@ class HubApp(App[None]):
         if self.no_color:
             # First of all: others turn dim text into a colour.
             swap_filters(self, Colourless, first=[Colourless(theme.panel or "")])
+
+    @property
+    def monochrome(self) -> bool:
+        """True where pictures are drawn in letters: colours are not to be used."""
+        return bool(self.no_color) or self.glyphs.sparks.isascii()
 
     @property
     def gpu_name(self) -> str:

@@ -5,6 +5,7 @@ A newer Textual is tried here first. The command palette's one is in `screens/sy
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 from textual.app import App
 from textual.filter import LineFilter
 from textual.keys import _character_to_key
+from textual.notifications import Notification
 
 
 def swap_filters(
@@ -43,6 +45,19 @@ def key_of_character(character: str) -> str:
 def keep_clipboard(app: App[Any], text: str) -> None:
     """Remember a text for pasting inside the app alone; Textual would also write it to the terminal."""
     app._clipboard = text
+
+
+def frame_pictures(start: str, end: str) -> None:
+    """Have textual-image begin and end every message of a Kitty picture with these; it takes no other way out."""
+    tgp = importlib.import_module("textual_image.renderable.tgp")
+    tgp._TGP_MESSAGE_START, tgp._TGP_MESSAGE_END = start, end  # type: ignore[attr-defined]  # not its own to give
+
+
+def take_back(app: App[Any], notes: Sequence[Notification]) -> None:
+    """Stop showing these messages."""
+    for note in notes:
+        if note in app._notifications:
+            app._unnotify(note)
 
 
 def mouse_off(app: App[Any]) -> None:

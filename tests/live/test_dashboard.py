@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal import Terminal
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "tmux-dashboard.sh"
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -28,7 +30,7 @@ def test_the_dashboard_opens_the_app_and_its_panels(tmp_path: Path) -> None:
         )
         panes = [line.split("\t") for line in answer.stdout.splitlines()]
         assert [command.strip('"').removeprefix(str(program)).strip() for command, *_ in panes] == [
-            "", "panel progress", "panel preview", "panel memory", "panel gpu", "panel disk",
+            "--only queue", "panel progress", "panel preview", "panel memory", "panel gpu", "panel disk",
         ]  # fmt: skip
         assert all(int(width) >= 38 and int(height) >= 6 for _, width, height in panes), panes
     finally:
@@ -39,3 +41,16 @@ def test_an_unknown_option_is_refused() -> None:
     done = subprocess.run([SCRIPT, "--nonsense"], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+def test_the_queue_alone_has_no_panels_and_all_its_keys(tmp_path: Path) -> None:
+    terminal = Terminal([["--only", "queue"]], home=tmp_path / "home")
+    try:
+        terminal.wait_for("1 Queue", "n New")
+        lines = "\n".join(terminal.settled())
+        for panel in ("Progress", "Preview", "Memory", "Log"):
+            assert panel not in lines
+        terminal.press("n")
+        terminal.wait_for("Prompt")
+    finally:
+        terminal.close()

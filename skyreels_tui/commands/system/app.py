@@ -44,5 +44,10 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
     from skyreels_tui.app.session import run_app
 
     return run_app(
-        context.services, output.note, theme=args.theme or "", ascii_only=args.ascii, auto_resume=args.resume
+        context.services,
+        output.note,
+        theme=args.theme or "",
+        ascii_only=args.ascii,
+        auto_resume=args.resume,
+        queue_only=args.only == "queue",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.front.progress import PreviewStrip
 from skyreels_tui.notify.terminal import ESC, PASSES, ST, Terminal, ask_tmux
+from skyreels_tui.ui.internals import frame_pictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,20 +57,12 @@ def _through_tmux(setting: str) -> Drawing:
     allowed, name, features = (*ask_tmux(), "", "", "")[:3]
     passes = allowed in PASSES
     if passes and (setting == "kitty" or (setting == "auto" and any(part in name for part in PLACEHOLDERS))):
-        wrap_for_tmux()
+        outside = Terminal(tmux=True, passthrough=True)
+        frame_pictures(*outside.outside(f"{ESC}_G|{ST}").split("|"))
         return "kitty"
     if setting != "kitty" and (setting == "sixel" or "sixel" in features.split(",")):
         return "sixel"
     return "cells"
-
-
-def wrap_for_tmux() -> None:
-    """From here on send Kitty's pictures to the terminal outside; the letters that stand for them are tmux's."""
-    tgp = importlib.import_module("textual_image.renderable.tgp")
-    outside = Terminal(tmux=True, passthrough=True)
-    # The library frames every message with these two and takes no other way to the terminal.
-    start, end = outside.outside(f"{ESC}_G|{ST}").split("|")
-    tgp._TGP_MESSAGE_START, tgp._TGP_MESSAGE_END = start, end  # type: ignore[attr-defined]  # not its own to give
 
 
 def _ask_terminal() -> Drawing:

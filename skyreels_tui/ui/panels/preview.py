@@ -170,7 +170,7 @@ class PreviewPanel(LivePanel):
     @property
     def monochrome(self) -> bool:
         """True where colours are not to be used."""
-        return bool(self.app.no_color) or self.glyphs.sparks.isascii()
+        return hub(self).monochrome
 
 
 def fit_strip(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:

@@ -150,7 +150,7 @@ class VideoView(Vertical):
         canvas = Canvas(
             max(16, self.content_size.width),
             max(4, self.content_size.height - FACTS_ROWS),
-            bool(self.app.no_color) or hub(self).glyphs.sparks.isascii(),
+            hub(self).monochrome,
         )
         if self._video is not None:
             self._draw(self._video, draw, canvas, self._stop)

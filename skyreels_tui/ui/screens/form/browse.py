@@ -138,7 +138,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
             return
         drawn = Content("")
         if isinstance(view, PictureView):
-            drawn = picture(view.rgb, view.width, view.height)
+            drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
         elif isinstance(view, SoundView):
             drawn = Content.styled(wave(list(view.peaks), hub(self).glyphs.sparks), "$primary")
         self.query_one("#browse-view", Static).update(Content.assemble(plain(words), "\n", drawn))

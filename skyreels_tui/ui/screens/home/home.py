@@ -15,7 +15,7 @@ from pipelines.front.language import tr
 from skyreels_tui.queue.model import Job
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.ui.keyboard import home_scope
+from skyreels_tui.ui.keyboard import home_scope, with_keys
 from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
@@ -46,8 +46,10 @@ class HomeScreen(Screen[None]):
         (WIDE, "-wide"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, *, queue_only: bool = False) -> None:
+        """`queue_only`: the live panels stand elsewhere, each in a pane of its own."""
         super().__init__()
+        self._queue_only = queue_only
         self._opened: Panel | None = None
 
     def compose(self) -> ComposeResult:
@@ -56,15 +58,18 @@ class HomeScreen(Screen[None]):
         yield Static(Content(""), id="small")
         with Container(id="main"):
             yield QueuePanel(id="queue")
-            with Container(id="side"):
-                yield Container(id="figures")
-        yield LogPanel(id="log")
+            if not self._queue_only:
+                with Container(id="side"):
+                    yield Container(id="figures")
+        if not self._queue_only:
+            yield LogPanel(id="log")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
         self.query_one(QueuePanel).focus()
-        self.call_after_refresh(self._mount_side)
+        if not self._queue_only:
+            self.call_after_refresh(self._mount_side)
 
     async def _mount_side(self) -> None:
         # Panels and sensors' types take a tenth of a second to load: the queue is on the screen by then.
@@ -89,7 +94,7 @@ class HomeScreen(Screen[None]):
         for panel in self._foldable():
             panel.folded = narrow and panel is not self._opened
             panel.set_class(panel is self._opened and narrow, "-opened")
-        for container in (self.query_one("#side"), self.query_one("#figures")):
+        for container in self.query("#side, #figures"):
             holds = narrow and self._opened is not None and container in self._opened.ancestors
             container.set_class(holds, "-holds-opened")
 
@@ -156,6 +161,8 @@ class HomeScreen(Screen[None]):
         if action == "fold":
             searching = self.is_mounted and bool(self.query_one(QueuePanel).words)
             return searching or self._opened is not None or not isinstance(self.focused, QueuePanel)
+        if action == "panel":
+            return not self._queue_only or parameters == ("queue",)
         if action == "undo":
             return hub(self).can_undo
         return True
@@ -163,7 +170,7 @@ class HomeScreen(Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the selected job does nothing."""
         job = self._job
-        if job is not None and (why := refusal_of(HOME, event.key, job)):
+        if job is not None and (why := refusal_of(with_keys(HOME, hub(self).chosen_keys), event.key, job)):
             self.query_one(KeyBar).say(why)
 
     def _post(self, intent_type: type[intents.JobIntent]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
@@ -13,7 +14,7 @@ from textual.widgets import Input, Static
 from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.ui.keyboard import scopes
+from skyreels_tui.ui.keyboard import ALWAYS_THERE, scopes
 from skyreels_tui.ui.keys import HELP, Key, Scope, bindings, key_words, printed
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -23,41 +24,46 @@ KEY_WIDTH = 22
 
 
 class KeyList(RowList):
-    """Headings and keys; only what contains the searched words."""
+    """Headings and keys; only what contains the searched words, and nothing cut: long sentences take several rows."""
 
-    def __init__(self, chosen: Mapping[str, str]) -> None:
-        """`chosen` has the keys of a person, by the id of their binding."""
+    def __init__(self, chosen: Mapping[str, str], here: Sequence[str]) -> None:
+        """`chosen` has the keys of a person, by the id of their binding; places named in `here` come first."""
         super().__init__(id="help-list")
-        self._chosen = chosen
-        self._rows: list[Scope | Key] = []
+        places = scopes(chosen)
+        self._scopes = sorted(places, key=lambda scope: here.index(scope.name) if scope.name in here else len(here))
+        self._found: list[Scope | Key] = []
+        self._rows: list[Content] = []
+        self._width = 0
         self.search("")
 
     def search(self, text: str) -> None:
         """Keep the keys whose name, label or sentence contains every word."""
         wanted = text.lower().split()
-        rows: list[Scope | Key] = []
-        for scope in scopes(self._chosen):
+        self._found = []
+        for scope in self._scopes:
             found = [key for key in scope.keys if all(word in _haystack(scope, key) for word in wanted)]
-            rows += [scope, *found] if found else []
-        self._rows = rows
+            self._found += [scope, *found] if found else []
+        self._lay(self._width)
         self.cursor = 0
         self.refresh()
 
+    def _lay(self, width: int) -> None:
+        self._width = width
+        self._rows = [row for entry in self._found for row in _rows(entry, width)] if width else []
+
+    def body(self, width: int, height: int) -> Content:
+        """The visible rows, laid out for the width there is."""
+        if width != self._width:
+            self._lay(width)
+        return super().body(width, height)
+
     def count(self) -> int:
-        """Headings and keys."""
+        """Rows of headings and keys."""
         return len(self._rows)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
-        """A heading, or keys and what they do."""
-        entry = self._rows[index]
-        if isinstance(entry, Scope):
-            return Content.styled(tr(entry.title), "bold $accent")
-        names = " ".join(key_words(printed(name)) for name in entry.keys.split(","))
-        if len(names) > KEY_WIDTH - 3:
-            names = key_words(entry.shown)
-        return Content.assemble("  ", (column(names, KEY_WIDTH - 2), "bold $primary"), tr(entry.help)).truncate(
-            width, ellipsis=True
-        )
+        """A heading, or keys and what they do, or more of what they do."""
+        return self._rows[index]
 
     def empty(self, width: int) -> Content:
         """Nothing found."""
@@ -69,6 +75,13 @@ class HelpScreen(Screen[None]):
 
     BINDINGS = bindings(HELP)
 
+    def __init__(self, active: Sequence[ActiveBinding] = ()) -> None:
+        """`active` are the bindings of the screen that help is asked about, the innermost first."""
+        super().__init__()
+        places = [(one.binding.id or "").partition(".")[0] for one in active]
+        # What is there on every screen says nothing about this one.
+        self._here = [place for place in dict.fromkeys(places) if place not in ALWAYS_THERE]
+
     def compose(self) -> ComposeResult:
         """Search line above the list."""
         yield Static(
@@ -78,7 +91,7 @@ class HelpScreen(Screen[None]):
             id="help-title",
         )
         yield LineInput(placeholder=tr("search"), id="help-search")
-        yield KeyList(hub(self).chosen_keys)
+        yield KeyList(hub(self).chosen_keys, self._here)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -101,6 +114,17 @@ class HelpScreen(Screen[None]):
             line.value = ""
         else:
             self.dismiss()
+
+
+def _rows(entry: Scope | Key, width: int) -> list[Content]:
+    if isinstance(entry, Scope):
+        return [Content.styled(tr(entry.title), "bold $accent")]
+    names = " ".join(key_words(printed(name)) for name in entry.keys.split(","))
+    if len(names) > KEY_WIDTH - 3:
+        names = key_words(entry.shown)
+    sentence = Content(tr(entry.help)).wrap(max(20, width - KEY_WIDTH))
+    first = Content.assemble("  ", (column(names, KEY_WIDTH - 2), "bold $primary"), sentence[0])
+    return [first, *(Content.assemble(" " * KEY_WIDTH, more) for more in sentence[1:])]
 
 
 def _haystack(scope: Scope, key: Key) -> str:

@@ -317,7 +317,7 @@ class FilesField(Field):
         box = self.query_one(".view", Static)
         box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
         if isinstance(view, PictureView):
-            drawn = picture(view.rgb, view.width, view.height)
+            drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
             caption = f"\n{view.caption}" if view.caption else ""
             box.update(Content.assemble(drawn, (caption, "$text-muted")))
         elif isinstance(view, SoundView):

@@ -1,0 +1,97 @@
+"""Messages keep to their line and their screen; help and commands begin where a person is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.models_hub.conftest import hub as hub
+from tests.ui.conftest import SAMPLES
+from tests.ui.test_walk import begin as begin
+from tests.ui.test_walk import go
+
+HERE = {"FormScreen", "JobScreen", "ResultsScreen", "ModelsScreen", "DoctorScreen"}
+
+
+async def test_a_message_is_one_line_above_the_keys_and_covers_no_other(start):
+    async with start() as s:
+        await s.shows("Nothing here yet")
+        before = s.text.splitlines()
+        s.app.tell("something short to say")
+        await s.shows("something short to say")
+        after = s.text.splitlines()
+        changed = [index for index, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+        assert "something short to say" in after[-2]
+        assert set(changed) <= {0, len(after) - 3, len(after) - 2}
+        assert after[-1] == before[-1]
+
+
+@pytest.mark.parametrize("key", ["S", "R", "M", "question_mark"])
+async def test_a_message_does_not_follow_to_another_screen(start, key):
+    async with start() as s:
+        await s.shows("Nothing here yet")
+        s.app.tell("belongs to home")
+        await s.shows("belongs to home")
+        home = s.app.screen
+        await s.press(key)
+        await s.until(lambda: s.app.screen is not home and "belongs to home" not in s.text)
+        s.app.tell("belongs to the other")
+        await s.shows("belongs to the other")
+        await s.press("escape")
+        await s.until(lambda: s.app.screen is home and "belongs to the other" not in s.text)
+
+
+async def test_what_a_screen_says_as_it_closes_is_read_on_the_one_below(start):
+    async with start() as s:
+        await s.press("S")
+        await s.shows("Results folder")
+        await s.press("ctrl+s")
+        await s.shows("Saved")
+        await s.shows("Nothing here yet")
+
+
+@pytest.mark.parametrize("name", sorted(HERE))
+async def test_help_begins_with_the_screen_it_is_asked_on_and_cuts_nothing(begin, name):
+    async with begin((80, 24), gated=True) as s:
+        await go(s, name)
+        own = {one.binding.id.partition(".")[0] for one in s.app.screen.active_bindings.values() if one.binding.id}
+        await s.press("f1")
+        await s.shows("type to search")
+        await s.until(lambda: s.app.screen.query_one("#help-list").count())
+        listing = s.app.screen.query_one("#help-list")
+        assert listing._scopes[0].name in own - {"everywhere", "list"}
+        assert "…" not in "".join(str(listing.row(index, 0, False)) for index in range(listing.count()))
+        width = listing.content_size.width
+        assert all(listing.row(index, width, False).cell_length <= width for index in range(listing.count()))
+
+
+@pytest.mark.parametrize(("name", "command"), [("ResultsScreen", "Rename (r)"), ("ModelsScreen", "Files (Enter)")])
+async def test_the_commands_are_those_of_the_screen_and_run_there(begin, name, command):
+    async with begin((80, 24), gated=True) as s:
+        await go(s, name)
+        await s.press("ctrl+p")
+        await s.type(command.partition(" ")[0].lower())
+        await s.shows(command)
+
+
+async def test_a_command_of_the_results_is_carried_out_on_the_results(begin):
+    async with begin((80, 24), gated=True) as s:
+        await go(s, "ResultsScreen")
+        await s.press("ctrl+p")
+        await s.type("rename")
+        await s.shows("Rename (r)")
+        await s.press("down", "enter")
+        await s.until(lambda: type(s.app.screen).__name__ == "RenameScreen", "the question")
+
+
+async def test_without_colours_pictures_are_letters_in_the_form_and_the_browser(start, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with start((120, 40)) as s:
+        s.add("one", ref_imgs=(str(SAMPLES / "astronaut.jpg"),))
+        await s.shows("one")
+        await s.press("a")
+        await s.shows("astronaut.jpg")
+        await s.until(lambda: any(letter in s.text for letter in ("%@", "@%", "##", "**")), "a picture of letters")
+        assert "\u2580" not in s.text
+        await s.press("ctrl+g")
+        await s.until(lambda: type(s.app.screen).__name__ == "BrowseScreen", "the browser")
+        assert "\u2580" not in s.text
