@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.front.language import mark, tr
-from skyreels_tui.doctor.facts import DiskFacts, MachineFacts, TerminalFacts
+from skyreels_tui.doctor.facts import PARTS, DiskFacts, MachineFacts, TerminalFacts
 from skyreels_tui.words.sizes import GIB, size
 
 TITLES = (
@@ -62,9 +62,9 @@ class Check:
         return tr(self.name)
 
 
-def run_checks(facts: MachineFacts) -> list[Check]:
-    """Judge everything, in the order of the page."""
-    return [check for judge in CHECKS for check in judge(facts)]
+def run_checks(facts: MachineFacts, known: Container[str] = PARTS) -> list[Check]:
+    """Judge everything of which the facts are `known`, in the order of the page."""
+    return [check for judge in CHECKS if NEEDS.get(judge, "machine") in known for check in judge(facts)]
 
 
 def install_torch(facts: MachineFacts) -> str:
@@ -443,3 +443,13 @@ CHECKS: tuple[Callable[[MachineFacts], Iterator[Check]], ...] = (
     check_settings,
     check_threads,
 )
+
+NEEDS: dict[Callable[[MachineFacts], Iterator[Check]], str] = {
+    check_torch: "torch",
+    check_gpu: "torch",
+    check_kernels: "torch",
+    check_ffmpeg: "ffmpeg",
+    check_disks: "torch",
+    check_models: "torch",
+}
+"""The part of the facts that a check waits for; all others need what is known at once."""

@@ -120,6 +120,10 @@ class TerminalFacts:
     no_color: bool = False
 
 
+PARTS = ("machine", "models", "ffmpeg", "torch")
+"""Parts of the facts in the order in which they become known: the last imports torch in a process of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
     """One machine at one moment."""

@@ -8,8 +8,9 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
@@ -24,6 +25,7 @@ from pipelines.front.places import is_folder, nearest_existing, real
 from pipelines.media.ffmpeg import ffmpeg_path, trouble_in
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
+    PARTS,
     DiskFacts,
     FfmpegFacts,
     GpuFacts,
@@ -65,14 +67,16 @@ def gather(
     environ: Mapping[str, str] | None = None,
     *,
     pictures: str = "",
+    tell: Callable[[MachineFacts, Sequence[str]], object] = lambda facts, known: None,
 ) -> MachineFacts:
     """Collect everything; takes seconds, because torch is imported in a process of its own.
 
-    `pictures` is how the terminal shows pictures: only who holds the terminal can ask it.
+    `pictures` is how the terminal shows pictures: only who holds the terminal can ask it. `tell` hears the facts
+    so far, with the PARTS that are known, each time another part is.
     """
     environ = os.environ if environ is None else environ
     memory = meminfo()
-    return MachineFacts(
+    facts = MachineFacts(
         app_version=__version__,
         python=platform.python_version(),
         executable=sys.executable,
@@ -85,15 +89,20 @@ def gather(
         cpus=os.cpu_count() or 1,
         packages=tuple((name, _version(name)) for name in PACKAGES),
         settings_warnings=load(folders.settings_file).warnings,
-        torch=_torch(),
         gpu=_gpu(),
-        ffmpeg=_ffmpeg((folders.state, result_dir)),
         disks=_disks(folders, result_dir),
-        models=_models(folders, settings),
         terminal=_terminal(environ, pictures),
         threads=_threads(folders),
         namesakes=namesakes(importlib.metadata.packages_distributions()),
     )
+    tell(facts, PARTS[:1])
+    facts = replace(facts, models=_models(folders, settings))
+    tell(facts, PARTS[:2])
+    facts = replace(facts, ffmpeg=_ffmpeg((folders.state, result_dir)))
+    tell(facts, PARTS[:3])
+    facts = replace(facts, torch=_torch())
+    tell(facts, PARTS)
+    return facts
 
 
 def namesakes(packages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

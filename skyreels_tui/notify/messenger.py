@@ -82,8 +82,8 @@ class Messenger:
             if notice is None:
                 return
             targets = self._targets()
-            if targets.hook:
-                run_hook(targets.hook, notice)
+            if targets.hook and (problem := run_hook(targets.hook, notice)):
+                log.warning("%s", problem)
             if targets.webhook:
                 self._post(targets.webhook, notice)
 
@@ -91,19 +91,27 @@ class Messenger:
         if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
             log.warning("the webhook is no http or https address: nothing was sent")
             return
-        body = json.dumps(notice_facts(notice)).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "skyreels-tui"}
         for attempt in range(TRIES):
             if attempt:
                 self._pause(PAUSE_S * 4 ** (attempt - 1))
             if self._stop.is_set():
                 return
-            request = urllib.request.Request(address, body, headers, method="POST")
-            try:
-                with urllib.request.urlopen(request, timeout=WEB_TIMEOUT_S):
-                    return
-            except (OSError, urllib.error.URLError, ValueError) as error:
-                log.warning("webhook, try %d of %d: %s", attempt + 1, TRIES, error)
+            problem = post(address, notice)
+            if not problem:
+                return
+            log.warning("webhook, try %d of %d: %s", attempt + 1, TRIES, problem)
+
+
+def post(address: str, notice: Notice) -> str:
+    """Post a notice once; returns why it did not arrive, '' when it did."""
+    body = json.dumps(notice_facts(notice)).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "skyreels-tui"}
+    request = urllib.request.Request(address, body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=WEB_TIMEOUT_S):
+            return ""
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        return str(error)
 
 
 def notice_facts(notice: Notice) -> dict[str, object]:
@@ -129,8 +137,11 @@ def notice_facts(notice: Notice) -> dict[str, object]:
     return told
 
 
-def run_hook(command: str, notice: Notice) -> None:
-    """Run a command without a shell, with the facts in its environment and as JSON on its input."""
+def run_hook(command: str, notice: Notice) -> str:
+    """Run a command without a shell, with the facts in its environment and as JSON on its input.
+
+    Returns what went wrong, '' when nothing did.
+    """
     told = notice_facts(notice)
     job = notice.job
     environ = {
@@ -156,8 +167,8 @@ def run_hook(command: str, notice: Notice) -> None:
             check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        log.warning("the hook command did not run: %s", error)
-        return
+        return f"the hook command did not run: {error}"
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip()[-200:]
-        log.warning("the hook command ended with %d: %s", done.returncode, words)
+        return f"the hook command ended with {done.returncode}: {words}"
+    return ""

@@ -67,11 +67,19 @@ class Settings:
     ] = True
     hook: Annotated[
         str,
-        Text(label=mark("Hook command"), help=mark("Runs when a job ends, facts in its environment"), advanced=True),
+        Text(
+            label=mark("Hook command"),
+            help=mark("Runs when a job ends; such as: sh -c 'notify-send \"$SKYREELS_TITLE\"'"),
+            advanced=True,
+        ),
     ] = ""
     webhook: Annotated[
         str,
-        Text(label=mark("Webhook"), help=mark("http(s) address that gets JSON when a job ends"), advanced=True),
+        Text(
+            label=mark("Webhook"),
+            help=mark("Gets JSON when a job ends; such as: https://ntfy.example/my-videos"),
+            advanced=True,
+        ),
     ] = ""
     voice_command: Annotated[
         str,
@@ -102,7 +110,14 @@ class Settings:
             ),
         ),
     ] = "auto"
-    theme: Annotated[str, Text(label=mark("Theme"), help=mark("Empty: the program's own"))] = ""
+    theme: Annotated[
+        str,
+        Choice(
+            label=mark("Theme"),
+            options=(("", mark("the program's own")), *((name, name) for name in theme_files())),
+            help=mark("Ctrl+T shows them"),
+        ),
+    ] = ""
     language: Annotated[
         str,
         Choice(

@@ -271,6 +271,7 @@ DOCTOR = Scope("doctor", mark("Doctor"), (
 
 SETTINGS = Scope("settings", mark("Settings"), (
     Key("ctrl+s,f10", "Ctrl+S", "save", mark("Save"), mark("Write the settings file"), 1, True),
+    Key("f5", "F5", "test", mark("Test"), mark("Send a test through hook and webhook as they stand here"), 2, True),
     Key("escape", "Esc", "back", mark("Back"), mark("Leave without saving; asks when something changed"), ALWAYS),
 ))  # fmt: skip
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from skyreels_tui.commands.system.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
 from skyreels_tui.doctor.checks import CheckState, covers, run_checks
 from skyreels_tui.doctor.facts import (
+    PARTS,
     DiskFacts,
     GpuFacts,
     MachineFacts,
@@ -152,8 +154,18 @@ def test_terminals() -> None:
 
 
 def test_this_machine(home: Path, tmp_path: Path) -> None:
-    facts = gather(find_folders(), Settings(), tmp_path / "result", {"TERM": "xterm-256color"})
+    told: list[tuple[list[str], tuple[str, ...]]] = []
+
+    def tell(so_far: MachineFacts, known: Sequence[str]) -> None:
+        told.append(([check.name for check in run_checks(so_far, known)], tuple(known)))
+
+    facts = gather(find_folders(), Settings(), tmp_path / "result", {"TERM": "xterm-256color"}, tell=tell)
     checks = judged(facts)
+    # Each check is told as soon as it ends, and what has been told stays.
+    assert [known for _, known in told] == [PARTS[: count + 1] for count in range(len(PARTS))]
+    assert "python" in told[0][0] and "torch" not in told[0][0] and "ffmpeg" in told[2][0]
+    assert all(set(before) <= set(after) for (before, _), (after, _) in pairwise(told))
+    assert told[-1][0] == [check.name for check in run_checks(facts)]
     assert facts.torch.error == ""
     assert facts.torch.version.startswith("2.")
     assert checks["ffmpeg"][0] is CheckState.OK

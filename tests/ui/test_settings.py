@@ -24,10 +24,14 @@ OTHER_VALUES = {
     "window_title": False, "tab_progress": False, "hook": "true", "webhook": "http://127.0.0.1:9/hook",
     "voice_command": "say {out}", "picture_command": "draw {out}",
     "preview": "off", "theme": "day", "language": "en", "ascii": True, "memory_floor_gib": 12.5, "keep_warm": False,
-    "group_by_model": True, "hours": "22:00-07:00",
+    "group_by_model": True, "hours": "22:00-07:00", "scp_host": "me@spark", "colours": "256", "mouse": "wheel",
 }  # fmt: skip
 """A value of every setting that is not its default."""
-TABLE_VALUES = {"models": {"r2v": "/models/r2v"}, "defaults": {"reference_to_video": {"duration": 3}}}
+TABLE_VALUES = {
+    "models": {"r2v": "/models/r2v"},
+    "defaults": {"reference_to_video": {"duration": 3}},
+    "keys": {"home": {"pause": "z"}},
+}
 
 
 @pytest.fixture
@@ -222,3 +226,24 @@ def test_a_holder_of_the_lock_that_does_not_let_go_is_named(file, monkeypatch):
         with pytest.raises(module.SettingsError, match="another program holds"):
             change_file(file, Settings(), Settings(bell=False))
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("hook", "webhook", "says"),
+    [
+        ("sh -c 'echo $SKYREELS_TITLE > told'", "", "The test arrived"),
+        ("sh -c 'exit 3'", "", "ended with 3"),
+        ("no-such-program", "", "did not run"),
+        ("", "http://127.0.0.1:9/nobody", "The test failed"),
+        ("", "", "no hook and no webhook"),
+    ],
+)
+async def test_hook_and_webhook_are_tried_as_they_are_typed(start, file, tmp_path, hook, webhook, says):
+    async with start() as s:
+        await s.press("S")
+        await s.until(lambda: isinstance(s.app.screen, SettingsScreen) and s.app.screen.query("#field-webhook"))
+        s.app.screen.query_one("#field-hook", Field).set_value(hook)
+        s.app.screen.query_one("#field-webhook", Field).set_value(webhook)
+        await s.press("f5")
+        await s.until(lambda: any(says in note.message for note in s.app._notifications), says)
+    assert (tmp_path / "told").exists() == ("told" in hook)

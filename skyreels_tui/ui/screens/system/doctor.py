@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from textual import on, work
@@ -10,8 +11,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.doctor.checks import Check, CheckState, run_checks
+from skyreels_tui.doctor.facts import PARTS, MachineFacts
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.settings.live import LiveSettings
@@ -23,6 +25,12 @@ from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
 
 NAME_WIDTH = 20
+_PART_WORDS = {
+    "machine": mark("this machine"),
+    "models": mark("models"),
+    "ffmpeg": mark("ffmpeg"),
+    "torch": mark("torch and the GPU"),
+}
 _STYLES = {
     CheckState.OK: "$text-success",
     CheckState.NOTE: "$text-muted",
@@ -80,23 +88,33 @@ class DoctorScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, findings, explanation."""
-        yield Static(Content.styled(tr("Doctor"), "bold $primary"), classes="bar")
+        yield Static(Content(""), id="doctor-title", classes="bar")
         yield CheckList()
         yield Static(Content(""), id="doctor-why", classes="explain")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Start to look."""
+        self._write_title(PARTS[0])
         self.query_one(CheckList).focus()
         self._examine()
 
+    def _write_title(self, next_part: str) -> None:
+        """`next_part` is what is looked at now, '' at the end."""
+        looking = tr("looking at: {part} …", part=tr(_PART_WORDS[next_part])) if next_part else ""
+        title = Content.assemble((tr("Doctor"), "bold $primary"), "  ", (looking, "$text-muted"))
+        self.query_one("#doctor-title", Static).update(title)
+
     @work(thread=True, exclusive=True, group="doctor")
     def _examine(self) -> None:
-        facts = gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing)
-        hand_over(self, self._show, run_checks(facts))
+        def tell(facts: MachineFacts, known: Sequence[str]) -> None:
+            hand_over(self, self._show, run_checks(facts, known), known)
 
-    def _show(self, checks: list[Check]) -> None:
+        gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing, tell=tell)
+
+    def _show(self, checks: list[Check], known: Sequence[str]) -> None:
         if self.is_mounted:
+            self._write_title(next((part for part in PARTS if part not in known), ""))
             listing = self.query_one(CheckList)
             listing.checks = checks
             worst = [index for index, check in enumerate(checks) if check.state in (CheckState.BAD, CheckState.WARN)]
@@ -128,6 +146,7 @@ class DoctorScreen(Screen[None]):
         listing = self.query_one(CheckList)
         listing.checks = []
         listing.refresh()
+        self._write_title(PARTS[0])
         self._examine()
 
     def action_copy(self) -> None:

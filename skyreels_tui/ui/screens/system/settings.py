@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -24,6 +24,7 @@ from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.key_bar import KeyBar
+from skyreels_tui.ui.workers import hand_over
 
 
 class SettingsScreen(Screen[None]):
@@ -112,6 +113,33 @@ class SettingsScreen(Screen[None]):
         names = ", ".join(tr(specs[name].label) for name in waiting(before, self._settings.now))
         hub(self).tell(tr("Saved. Takes effect at the next start: {names}", names=names) if names else tr("Saved"))
         self.dismiss()
+
+    def action_test(self) -> None:
+        """Tell hook and webhook something, as they are typed now, and say what came of it."""
+        values = self._values()
+        if self._settings.served:
+            hub(self).tell(why_locked("hook"), "warning")
+        elif not values["hook"] and not values["webhook"]:
+            hub(self).tell(tr("There is no hook and no webhook to test"), "warning")
+        elif self._check():
+            self._test(str(values["hook"]), str(values["webhook"]))
+
+    @work(thread=True, exclusive=True, group="test")
+    def _test(self, hook: str, webhook: str) -> None:
+        # Imported with the first test: most people never make one.
+        from skyreels_tui.notify.messenger import post, run_hook
+        from skyreels_tui.notify.notice import Notice
+
+        notice = Notice("done", tr("A test of skyreels-tui"), tr("Jobs that end are told like this"))
+        problems = [run_hook(hook, notice)] if hook else []
+        problems += [post(webhook, notice)] if webhook else []
+        hand_over(self, self._tested, [problem for problem in problems if problem])
+
+    def _tested(self, problems: list[str]) -> None:
+        if problems:
+            hub(self).tell(tr("The test failed: {problems}", problems="; ".join(problems)), "error")
+        else:
+            hub(self).tell(tr("The test arrived"))
 
     def action_back(self) -> None:
         """Leave; ask when something would be lost."""
