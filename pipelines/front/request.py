@@ -204,7 +204,8 @@ def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> 
             offered = spec.options + (spec.demo_options if profile == "demo" else ())
             values = [option for option, _ in offered]
             if value not in values:
-                return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(values))
+                names = ", ".join(filter(None, values))
+                return tr("{value!r} is not offered: choose {names}", value=value, names=names)
         case Flag():
             if not isinstance(value, bool):
                 return tr("must be yes or no")

@@ -72,7 +72,7 @@ def gather(
     """Collect everything; takes seconds, because torch is imported in a process of its own.
 
     `pictures` is how the terminal shows pictures: only who holds the terminal can ask it. `tell` hears the facts
-    so far, with the PARTS that are known, each time another part is.
+    so far, with the PARTS that are known, each time another part is, but for the last.
     """
     environ = os.environ if environ is None else environ
     memory = meminfo()
@@ -100,9 +100,7 @@ def gather(
     tell(facts, PARTS[:2])
     facts = replace(facts, ffmpeg=_ffmpeg((folders.state, result_dir)))
     tell(facts, PARTS[:3])
-    facts = replace(facts, torch=_torch())
-    tell(facts, PARTS)
-    return facts
+    return replace(facts, torch=_torch())
 
 
 def namesakes(packages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

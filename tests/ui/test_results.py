@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -414,6 +415,20 @@ async def test_a_path_and_an_scp_line_are_copied(start, result):
         await s.until(lambda: s.app.clipboard == str(path), "the path")
         await s.press("Y")
         await s.until(lambda: re.fullmatch(line, s.app.clipboard), "the line")
+
+
+async def test_marked_videos_are_copied_together(start, result):
+    paths = [put(result, name) for name in ("a b", "c")]
+    async with start() as s:
+        await opened(s)
+        await s.press("space", "j", "space")
+        await s.shows("2 marked")
+        await s.press("y")
+        await s.until(lambda: sorted(shlex.split(s.app.clipboard)) == sorted(map(str, paths)), "both paths")
+        await s.press("Y")
+        await s.until(lambda: s.app.clipboard.startswith("scp "), "the line")
+        words = shlex.split(s.app.clipboard)
+        assert sorted(word.partition(":")[2] for word in words[1:-1]) == sorted(map(str, paths)) and words[-1] == "."
 
 
 async def test_the_system_s_player_gets_the_file(start, result, tmp_path, monkeypatch):

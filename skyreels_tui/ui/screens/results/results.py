@@ -344,16 +344,18 @@ class ResultsScreen(Screen[None]):
     # Elsewhere
 
     def action_copy_path(self) -> None:
-        """Copy the path."""
-        if self._video is not None:
-            path = str(self._video.path.absolute())
-            self.app.copy_to_clipboard(path if path.isprintable() else shell_word(path))
+        """Copy the path; those of several as words of a shell."""
+        paths = [str(video.path.absolute()) for video in self._chosen]
+        if paths:
+            one = len(paths) == 1 and paths[0].isprintable()
+            self.app.copy_to_clipboard(paths[0] if one else " ".join(map(shell_word, paths)))
 
     def action_copy_scp(self) -> None:
-        """Copy a line that fetches the file to another machine."""
-        if self._video is not None:
-            host = hub(self).settings.scp_host.strip() or f"{getpass.getuser()}@{platform.node()}"
-            self.app.copy_to_clipboard(f"scp {shell_word(f'{host}:{self._video.path.absolute()}')} .")
+        """Copy a line that fetches the files to another machine."""
+        host = hub(self).settings.scp_host.strip() or f"{getpass.getuser()}@{platform.node()}"
+        remote = [shell_word(f"{host}:{video.path.absolute()}") for video in self._chosen]
+        if remote:
+            self.app.copy_to_clipboard(f"scp {' '.join(remote)} .")
 
     def action_open_player(self) -> None:
         """Open with the system's player, where there is one."""

@@ -110,7 +110,7 @@ class DoctorScreen(Screen[None]):
         def tell(facts: MachineFacts, known: Sequence[str]) -> None:
             hand_over(self, self._show, run_checks(facts, known), known)
 
-        gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing, tell=tell)
+        tell(gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing, tell=tell), PARTS)
 
     def _show(self, checks: list[Check], known: Sequence[str]) -> None:
         if self.is_mounted:
