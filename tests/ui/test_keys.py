@@ -40,7 +40,7 @@ async def test_help_finds_a_key_by_what_it_does(start):
 
 async def test_every_screen_opens_and_closes_by_keys_at_80x24(start):
     async with start((80, 24)) as s:
-        for key, word in (("R", "Results"), ("M", "SkyReels-V3-R2V-14B"), ("D", "Doctor"), ("S", "Memory floor"),
+        for key, word in (("R", "Results"), ("M", "SkyReels-V3-R2V-14B"), ("D", "Doctor"), ("S", "Results folder"),
                           ("ctrl+t", "Theme"), ("n", "References"), ("question_mark", "type to search")):  # fmt: skip
             await s.press(key)
             await s.shows(word)

@@ -294,19 +294,19 @@ class FormScreen(Screen[None]):
 
     def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
         """What is queued is told and remembered also where the form was left meanwhile."""
-        if job is not None:
-            self._remember(job)
-        self.call_later(self._show_answer, job, problems)
-
-    def _show_answer(self, job: Job | None, problems: Sequence[Problem]) -> None:
-        self._submitting = False
         if job is None:
-            # One of several is named by its number, 'entry 2.prompt'.
-            self._show_problems([Problem(found.field.rpartition(".")[2], found.message) for found in problems])
+            self.call_later(self._show_refusal, problems)
             return
+        # Closed first: what is told of the job belongs to the screen below.
         if self.is_current:
             self.dismiss()
+        self._remember(job)
         self._services.show_job(job.id)
+
+    def _show_refusal(self, problems: Sequence[Problem]) -> None:
+        self._submitting = False
+        # One of several is named by its number, 'entry 2.prompt'.
+        self._show_problems([Problem(found.field.rpartition(".")[2], found.message) for found in problems])
 
     def _remember(self, job: Job) -> None:
         self._history.add(job.request)
