@@ -32,6 +32,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "JobScreen": ("enter",),
     "ResultsScreen": ("R",),
     "RenameScreen": ("R", "r"),
+    "FilmsScreen": ("F",),
     "ModelsScreen": ("M",),
     "FetchScreen": ("M", "w"),
     "ModelFilesScreen": ("M", "enter"),
@@ -47,6 +48,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 """Screen -> the keys that lead there from home, where a job runs and a video is finished."""
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
+    "FilmScreen": "one of the films: test_films",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
