@@ -276,16 +276,19 @@ class HubApp(App[None]):
     def _tell(self, text: str, severity: str) -> None:
         level: SeverityLevel = severity  # type: ignore[assignment]  # one of three words
         note = Notification(text, severity=level, timeout=self.NOTIFICATION_TIMEOUT, markup=False)
-        self._notes = [*self._shown_notes(), (self.screen, note)]
+        self._notes = [*self._fresh_notes(), (self.screen, note)]
         self.post_message(Notify(note))
 
-    def _shown_notes(self) -> list[tuple[Screen[Any], Notification]]:
+    def _fresh_notes(self) -> list[tuple[Screen[Any], Notification]]:
         return [(screen, note) for screen, note in self._notes if not note.has_expired]
 
     def _leave_notes(self, screen: Screen[Any]) -> None:
-        """A message goes with the screen that it was said on."""
-        take_back(self, [note for place, note in self._shown_notes() if place is not screen])
-        self._notes = [(place, note) for place, note in self._shown_notes() if place is screen]
+        """A message is seen on the screen that it was said on, and on no other."""
+        self._notes = self._fresh_notes()
+        take_back(self, [note for place, note in self._notes if place is not screen])
+        for place, note in self._notes:
+            if place is screen:
+                self.post_message(Notify(note))
 
     def remark(self, text: str) -> None:
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
