@@ -21,7 +21,7 @@ CHOOSE = (
     "",
     "```toml",
     "[keys]",
-    'home.pause = "z"',
+    'home.pause = "w"',
     'files.browse = "ctrl+e,f11"',
     "```",
     "",

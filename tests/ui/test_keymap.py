@@ -42,7 +42,7 @@ async def test_a_chosen_key_works_and_stands_in_footer_help_and_commands(start):
 
 async def test_the_other_of_two_that_share_a_key_keeps_it(start):
     async with start() as s:
-        choose(s, home={"resume": "z"})
+        choose(s, home={"resume": "w"})
         job = s.add("one")
         await s.until(lambda: s.state(job.id) is JobState.DONE, "the end")
         await s.press("r")
@@ -69,7 +69,7 @@ async def test_what_cannot_be_used_is_said_and_the_default_stays(start):
         ({"home": {"pause": "nokey"}}, "is no key"),
         ({"home": {"pause": ""}}, "is no key"),
         ({"form": {"submit": "s"}}, "could not be typed"),
-        ({"nowhere": {"pause": "z"}}, "no such key"),
+        ({"nowhere": {"pause": "w"}}, "no such key"),
     ],
 )
 def test_conflicts_are_named(wanted, problem):
@@ -108,12 +108,12 @@ def test_keys_are_written_as_people_write_them(written, name):
 
 def test_both_spellings_of_the_table_are_read(tmp_path):
     file = tmp_path / "settings.toml"
-    file.write_text('[keys]\nhome.pause = "z"\n[keys.form]\nsubmit = "f12"\n')
-    assert load(file).settings.keys == {"home": {"pause": "z"}, "form": {"submit": "f12"}}
+    file.write_text('[keys]\nhome.pause = "w"\n[keys.form]\nsubmit = "f12"\n')
+    assert load(file).settings.keys == {"home": {"pause": "w"}, "form": {"submit": "f12"}}
     file.write_text("[keys]\nhome = 1\n")
     assert load(file).warnings and not load(file).settings.keys
-    assert with_text(Settings(), "keys.home.pause", "z").keys == {"home": {"pause": "z"}}
-    assert with_text(with_text(Settings(), "keys.home.pause", "z"), "keys.home.pause", "").keys == {}
+    assert with_text(Settings(), "keys.home.pause", "w").keys == {"home": {"pause": "w"}}
+    assert with_text(with_text(Settings(), "keys.home.pause", "w"), "keys.home.pause", "").keys == {}
 
 
 @pytest.mark.parametrize(

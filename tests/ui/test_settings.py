@@ -30,7 +30,7 @@ OTHER_VALUES = {
 TABLE_VALUES = {
     "models": {"r2v": "/models/r2v"},
     "defaults": {"reference_to_video": {"duration": 3}},
-    "keys": {"home": {"pause": "z"}},
+    "keys": {"home": {"pause": "w"}},
 }
 
 
