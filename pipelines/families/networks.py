@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from pipelines.front.gang import ranks_of
 from pipelines.front.memory import LoadPlan
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Runtime
@@ -21,6 +22,8 @@ from pipelines.models.lean.scaled_linear import use_scaled_linears
 from pipelines.models.transformer.attention_choice import use_fastest
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.models.vae.vae import decode_stream, load_vae
+from pipelines.parallel.crew import Crew
+from pipelines.running.crews import warm_crew
 from pipelines.running.interrupt import interruptible
 from pipelines.running.pool import ModelPool
 
@@ -42,9 +45,14 @@ class CheckpointNetworks:
     def __init__(
         self, layout: Layout, runtime: Runtime, pool: ModelPool, report: Report, plan: LoadPlan | None = None
     ) -> None:
-        """`plan` is how to load; a plan of the runtime goes before it."""
+        """`plan` is how to load; a plan of the runtime goes before it.
+
+        Raises InvalidRequest when it asks for more GPUs than there are.
+        """
         self._layout, self._runtime, self._pool, self._report = layout, runtime, pool, report
         self.plan = runtime.load_plan or plan or LoadPlan()
+        if self.plan.ranks > 1 and runtime.device != "cpu":
+            ranks_of(str(self.plan.ranks), torch.cuda.device_count())
         self._kernel = ""
 
     @property
@@ -76,7 +84,9 @@ class CheckpointNetworks:
         """Decode as `decode_stream` does, in the way that the plan asks for."""
         vae.use_tiling = self.plan.tiled_decode
         try:
-            yield from decode_stream(vae, latents, exact=self.plan.exact_decode)
+            with self._crew() as crew:
+                together = crew.decode if crew else None
+                yield from decode_stream(vae, latents, exact=self.plan.exact_decode, together=together)
         finally:
             # Encoding never takes tiles: their seams would be in the condition of every step.
             vae.use_tiling = False
@@ -89,14 +99,25 @@ class CheckpointNetworks:
             self._pool.release(self._text_key)
         options = (plan.float8_weights, plan.offload_blocks, plan.numerics)
         # Some releases keep the transformer at the root: without its folder the key would be the checkpoint's.
-        with self.use(source, self.dtype, lambda: self._build_transformer(source), "transformer", *options) as network:
+        network_of = self.use(source, self.dtype, lambda: self._build_transformer(source), "transformer", *options)
+        with network_of as network, self._crew() as crew:
             if not self._kernel:
                 heads, head_dim = network.config.num_attention_heads, network.config.attention_head_dim
-                self._kernel = use_fastest(self.device, self._runtime.cache_dir, num_tokens, head_dim, heads)
+                self._kernel = use_fastest(
+                    self.device, self._runtime.cache_dir, num_tokens, head_dim, heads // plan.ranks
+                )
                 self._report(Progress(Stage.LOAD, detail=f"{self._kernel} attention"))
                 self._runtime.log(f"{self._kernel} attention for {num_tokens} tokens")
-            with interruptible(network, self._runtime.poll):
+                if crew and self.device != "cpu":
+                    crew.use_kernel(self._kernel, self._runtime.cache_dir)
+            # What `poll` raises inside a call must pass through the crew, which stops the other ranks at that block.
+            together = crew.lead(network) if crew else nullcontext()
+            with together, interruptible(network, self._runtime.poll):
                 yield network
+
+    def _crew(self) -> AbstractContextManager[Crew | None]:
+        """The ranks that work with this process; None when it works alone."""
+        return warm_crew(self._pool, self.plan.ranks, self.device) if self.plan.ranks > 1 else nullcontext()
 
     def embed_prompt(self, prompt: str) -> Tensor:
         """Text features [1, 512, D] on the device, from the cache when this prompt was encoded before."""

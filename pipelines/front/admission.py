@@ -82,6 +82,9 @@ def networks_bytes(plan: Plan, load: LoadPlan, device: ComputeDevice) -> int:
         weights = int(weights * FLOAT8_SHARE)
     if load.offload_blocks:
         weights = int(weights * OFFLOADED_SHARE)
+    if device.on_cpu:
+        # Every GPU has memory of its own for its copy; processes take theirs from one.
+        weights *= load.ranks
     return weights + (0 if load.release_text_encoder else plan.text_bytes * factor)
 
 

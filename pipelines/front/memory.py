@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pipelines.front.gang import ranks_of
 from pipelines.front.language import mark
 from pipelines.front.request import Request
 
@@ -26,6 +27,8 @@ class LoadPlan:
     """Decode tile by tile: the least memory, tiles blended at their edges."""
     exact_decode: bool = False
     """Decode in float32 on CUDA too."""
+    ranks: int = 1
+    """GPUs that work on the job together, each with the whole transformer; processes where there is no GPU."""
 
     @property
     def is_approximate(self) -> bool:
@@ -46,8 +49,11 @@ class LoadPlan:
         return tuple(word for word, does in said.items() if does)
 
 
-def requested_plan(request: Request, *, discrete: bool = False) -> LoadPlan:
-    """The plan that a request's own fields ask for; `discrete` means a GPU with memory of its own."""
+def requested_plan(request: Request, *, discrete: bool = False, gpus: int | None = None) -> LoadPlan:
+    """The plan that a request's own fields ask for; `discrete` means a GPU with memory of its own.
+
+    `gpus` are there to be shared out, None on a CPU. Raises InvalidRequest when the request asks for more.
+    """
     low_vram = request.low_vram
     return LoadPlan(
         numerics="fast" if request.quality == "fast" else "exact",
@@ -55,13 +61,15 @@ def requested_plan(request: Request, *, discrete: bool = False) -> LoadPlan:
         offload_blocks=low_vram and discrete,
         release_text_encoder=discrete and (low_vram or request.offload),
         exact_decode=request.exact_decode,
+        ranks=ranks_of(request.gpus, gpus),
     )
 
 
 def leaner_plans(plan: LoadPlan, *, discrete: bool = False) -> Iterator[LoadPlan]:
     """Yield plans that take less memory, each one measure more than the one before."""
     for measure in ("tiled_decode", "release_text_encoder", "float8_weights", "offload_blocks"):
-        if getattr(plan, measure) or (measure == "offload_blocks" and not discrete):
+        # Blocks that visit a GPU one by one cannot be shared with another.
+        if getattr(plan, measure) or (measure == "offload_blocks" and (not discrete or plan.ranks > 1)):
             continue
         taken: dict[str, Any] = {measure: True}
         plan = replace(plan, **taken)

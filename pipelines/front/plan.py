@@ -49,6 +49,8 @@ class Plan:
     """The same in float32."""
     tiled_decode_bytes: int = 0
     """The same tile by tile, with the whole video's pixels, which come at once."""
+    gpus: str = "1"
+    """What the request says of the GPUs that share the work."""
     parts: str = ""
     """What the segments are, in words for a person; '' when there is one and nothing to say about it."""
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, ge
 
 from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
+from pipelines.front.gang import ALL_GPUS, gang_sizes
 from pipelines.front.language import mark, tr, trn
 
 Profile = Literal["full", "demo"]
@@ -55,6 +56,8 @@ class Choice(FieldSpec):
     options: tuple[tuple[str, str], ...]
     demo_options: tuple[tuple[str, str], ...] = ()
     """Offered besides `options` when the request's profile is 'demo'."""
+    unsaid: str = ""
+    """The value that a form does not mention while the field is hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,16 @@ class Request:
             advanced=True,
         ),
     ] = False
+    gpus: Annotated[
+        str,
+        Choice(
+            label=mark("GPUs"),
+            help=mark("Of this machine, for this one job; each holds the whole model"),
+            options=(*((str(size), str(size)) for size in (1, *gang_sizes())), (ALL_GPUS, mark("all"))),
+            unsaid="1",
+            advanced=True,
+        ),
+    ] = "1"
     model_id: Annotated[
         str,
         Text(
@@ -179,10 +192,12 @@ def _field_specs(request_type: type[Request]) -> tuple[tuple[str, FieldSpec], ..
 
 
 def check_fields(request: Request) -> list[Problem]:
-    """Check types, ranges and choices of every field against its spec; does not open files."""
+    """Check types, ranges and choices of every field against its spec, and which go together; does not open files."""
     problems = []
     for name, spec in field_specs(type(request)):
         message = field_problem(spec, getattr(request, name), request.profile)
+        if not message and name == "gpus" and request.gpus != "1" and request.low_vram is True:
+            message = tr("several GPUs each hold the whole model, Low VRAM does not: choose 1 GPU or turn Low VRAM off")
         if message:
             problems.append(Problem(name, message))
     return problems

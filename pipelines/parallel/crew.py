@@ -64,7 +64,7 @@ class Crew:
     @property
     def is_over(self) -> bool:
         """Whether it was closed, or has lost a rank: then it makes no more calls."""
-        return self._ranks.is_over
+        return self._ranks.is_over or not all(process.is_alive() for process in self.processes)
 
     @property
     def processes(self) -> list[BaseProcess]:

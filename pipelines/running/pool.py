@@ -62,6 +62,11 @@ class ModelPool:
                 self._models.pop(name, None)
         _return_memory()
 
+    def take_out(self, is_stale: Callable[[Any], bool]) -> list[Any]:
+        """Give up the models that are stale and not in use, for the caller to end."""
+        names = [name for name, model in self._models.items() if is_stale(model) and not self._in_use.get(name)]
+        return [self._models.pop(name) for name in names]
+
     def _make_room(self, expected_bytes: int) -> None:
         if self.budget_bytes is None:
             return

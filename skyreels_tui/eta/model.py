@@ -18,6 +18,8 @@ UNKNOWN_GPU_TFLOPS = 40.0
 NO_GPU_TFLOPS = 0.05
 DECODE_SHARE = 0.2
 """Rate of the VAE, in 32-bit convolutions, against that of the transformer."""
+SHARED_SPEED = 0.92
+"""Part of a GPU's speed that is left when several share a step."""
 LOAD_BYTES_PER_S = 1.2e9
 
 AGREE = 0.12
@@ -56,14 +58,20 @@ class Estimate:
 def prior_rates(gpu: str, plan: Plan) -> Rates:
     """Guess from the GPU's name; '' means that there is none."""
     tflops = next((rate for part, rate in PRIOR_TFLOPS if part in gpu), UNKNOWN_GPU_TFLOPS)
-    tflops = tflops if gpu else NO_GPU_TFLOPS
+    tflops = tflops * _speed_up(plan.gpus) if gpu else NO_GPU_TFLOPS
     prepare = 1.0 + (plan.weights_bytes + plan.text_bytes) / LOAD_BYTES_PER_S
     return Rates(tflops * 1e12, tflops * 1e12 * DECODE_SHARE, prepare)
 
 
+def _speed_up(gpus: str) -> float:
+    """What a step gains on so many GPUs of one host, as measured on two and four; nothing until 'all' has been met."""
+    return SHARED_SPEED * int(gpus) if gpus.isdecimal() and gpus != "1" else 1.0
+
+
 def size_key(task: str, plan: Plan) -> str:
-    """Name of what is remembered: task, picture size and length of a transformer call."""
-    return f"{task} {plan.height}x{plan.width} {plan.num_tokens}"
+    """Name of what is remembered: task, picture size, length of a transformer call, and GPUs when they are several."""
+    several = "" if plan.gpus == "1" else f" {plan.gpus}"
+    return f"{task} {plan.height}x{plan.width} {plan.num_tokens}{several}"
 
 
 def step_flops(plan: Plan) -> list[list[float]]:

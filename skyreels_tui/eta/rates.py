@@ -19,7 +19,7 @@ from skyreels_tui.eta.model import Estimate, JobEta, Rates, predict, prior_rates
 
 RATES_FILE = "rates.json"
 """Name of the file in the state folder."""
-_KEY = r"\S+ \d+x\d+ [0-9]{1,18}"
+_KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?"
 """What `size_key` makes."""
 
 
@@ -44,7 +44,10 @@ class EtaBook:
         exact = known.get(size_key(task, plan))
         if exact is not None:
             return exact
-        relative = [(key, rates) for key, rates in known.items() if key.split()[0] == task]
+        alike = size_key(task, plan).split()
+        relative = [
+            (key, rates) for key, rates in known.items() if key.split()[0] == task and key.split()[3:] == alike[3:]
+        ]
         guess = prior_rates(self.gpu, plan)
         if not relative:
             return guess

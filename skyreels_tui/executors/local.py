@@ -6,12 +6,15 @@ The only road from the application to torch; nothing here imports it before `war
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.front.admission import Decision, added, next_leaner
+from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemory, PipelineError
 from pipelines.front.language import tr
@@ -19,6 +22,7 @@ from pipelines.front.memory import LoadPlan
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.request import Files, Request, field_specs
 from pipelines.front.runtime import Output, Runtime
+from pipelines.running.resume import WorkDir
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
 from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
@@ -97,6 +101,7 @@ class LocalExecutor:
         if decision.plan is None:
             raise OutOfMemory(decision.words)
         load, said = decision.plan, [decision.words] if decision.words else []
+        said += other_ranks(context.work_dir, load.ranks)
         room = self._budget_bytes if decision.room_bytes is None else decision.room_bytes
         pool.limit(min(self._budget_bytes, room))
         keeper.begin()
@@ -204,11 +209,31 @@ def metadata(job: Job, checkpoint: Path, load: LoadPlan) -> dict[str, Any]:
     """What the finished file says about its origin besides the request."""
     return {
         **({"memory_plan": list(load.words)} if load.words else {}),
+        **({"gpus_together": load.ranks} if load.ranks > 1 else {}),
         "app_version": __version__,
         "job_id": job.id,
         "label": job.label,
         "model_revision": checkpoint.name,
     }
+
+
+def other_ranks(work_dir: Path, ranks: int) -> list[str]:
+    """What to say of stored steps that another number of GPUs made; keeps `ranks` for the next attempt."""
+    record = work_dir / "gpus.json"
+    before = 1
+    with suppress(OSError, ValueError):
+        before = read_json(record.read_bytes())
+    if before != ranks:
+        write_whole(record, json.dumps(ranks).encode())
+    if before == ranks or WorkDir(work_dir).latest() is None:
+        return []
+    return [
+        tr(
+            "this job began on {before} and goes on with {now} GPUs: the same picture up to rounding",
+            before=before,
+            now=ranks,
+        )
+    ]
 
 
 def with_last_frames(request: Request, work_dir: Path) -> Request:

@@ -51,12 +51,19 @@ class MemoryKeeper:
 
     def decide(self, request: Request, plan: Plan, pool: ModelPool | None) -> Decision:
         """How the job may start now, or why it waits or cannot run."""
-        load = requested_plan(request, discrete=self.compute.discrete)
+        load = requested_plan(request, discrete=self.compute.discrete, gpus=self._num_gpus())
         memory = self._read(pool)
         if memory is None:
             return Decision(load, 0)
         floor = floor_bytes(self._floor_bytes, memory.total_bytes)
         return admit(plan, load, memory, floor, self.compute, correction=self._correction(request))
+
+    def _num_gpus(self) -> int | None:
+        if self.device != "cuda":
+            return None
+        import torch
+
+        return torch.cuda.device_count()
 
     def begin(self) -> None:
         """Start measuring a job's peak."""

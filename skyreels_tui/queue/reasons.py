@@ -27,6 +27,7 @@ class Code(StrEnum):
     DISK_STAYS_FULL = "disk_stays_full"
     DIED_TWICE = "died_twice"
     INPUT_CHANGED = "input_changed"
+    GANG_LOST = "gang_lost"
     INTERRUPTED = "interrupted"
     MEMORY = "memory"
     PAUSED = "paused"
@@ -54,6 +55,7 @@ SENTENCES: Mapping[Code, str] = {
         "the program died twice {where}: release it to try again, restart it from step 0, or cancel it",
     ),
     Code.INPUT_CHANGED: INPUT_CHANGED,
+    Code.GANG_LOST: mark("{why}; resume it to go on at its stored step"),
     Code.INTERRUPTED: mark("interrupted {where}"),
     Code.MEMORY: mark("memory"),
     Code.PAUSED: mark("paused"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.front.boundary import boundary
@@ -39,7 +39,8 @@ def plan_of(job: Planned) -> Plan:
     """What the job will take. Raises PipelineError in words, whatever it is that cannot be read."""
     # A picture moved away, a newer version's request, a file that confuses its reader.
     with boundary() as tried:
-        return job.task.plan(job.request)
+        request = job.request
+        return replace(job.task.plan(request), gpus=request.gpus)
     if isinstance(tried.error, PipelineError):
         raise tried.error
     raise MediaError(tr("what the job will take is not known: {error}", error=tried.words)) from tried.error

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipelines.front.gang import ALL_GPUS
 from pipelines.front.language import tr
 from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Request, Text, field_specs
 from pipelines.tasks import TASKS, task_named
@@ -54,6 +55,13 @@ def add_task_options(parser: Parser, *, changing: bool = False) -> None:
             )
         else:
             parser.add_argument(*spellings(name), dest=GIVEN + name, metavar=_metavar(spec), help=help_text)
+    parser.add_argument(
+        *spellings("use_usp"),
+        dest=f"{GIVEN}gpus",
+        action="store_const",
+        const=ALL_GPUS,
+        help=tr("as --gpus all: the published script's word for it"),
+    )
 
 
 def given_fields(args: argparse.Namespace) -> dict[str, Any]:

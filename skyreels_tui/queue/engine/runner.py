@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipelines.front.errors import Cancelled, InputChanged, PipelineError
+from pipelines.front.errors import Cancelled, GangLost, InputChanged, PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.front.places import is_file
 from pipelines.front.progress import Progress, Stage
@@ -438,6 +438,10 @@ class Runner:
             self._parts.log.write(str(error), level="warning", job_id=job.id)
             reason = because(Code.INPUT_CHANGED, path=str(error.path))
             self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
+        elif isinstance(error, GangLost):
+            self._parts.log.write(str(error), level="error", job_id=job.id)
+            reason = because(Code.GANG_LOST, why=str(error))
+            self._write(lambda: self._store.attempts.interrupt(job.id, reason=reason, run_seconds=seconds))
         else:
             known = isinstance(error, PipelineError)
             text = failure_words(error)

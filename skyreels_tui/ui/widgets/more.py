@@ -87,7 +87,7 @@ class More(Widget):
             self.query_one(MoreLine).refresh()
 
     def summary(self) -> str:
-        """Numbers with their names, flags that are on, other values as they are."""
+        """Numbers with their names, flags that are on, other values as they are; not what goes unsaid."""
         parts = []
         for field in self._fields:
             value = field.value if field.is_mounted else field.initial
@@ -96,7 +96,7 @@ class More(Widget):
                 parts += [label] if value else []
             elif isinstance(field.spec, Choice):
                 words = dict(field.spec.options)
-                parts += [f"{label} {tr(words[str(value)])}"] if value in words else []
+                parts += [f"{label} {tr(words[str(value)])}"] if value in words and value != field.spec.unsaid else []
             elif value not in ("", None):
                 parts.append(f"{label} {value}")
         return " · ".join(parts)
