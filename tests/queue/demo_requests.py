@@ -30,7 +30,7 @@ def demo_request(task: str, folder: Path) -> Request:
         case _:
             special = {
                 "input_image": (picture,),
-                "input_audio": (_voice(folder / "voice.wav", 4.0),),
+                "input_audio": (voice(folder / "voice.wav", 4.0),),
                 "num_inference_steps": 2,
             }
     return task_named(task).request_type.from_dict({**common, **special})
@@ -47,8 +47,8 @@ def _video(path: Path) -> str:
     return str(path)
 
 
-def _voice(path: Path, seconds: float) -> str:
-    """A tone that swells and fades, 16 kHz mono."""
+def voice(path: Path, seconds: float) -> str:
+    """Where a tone that swells and fades is written, 16 kHz mono."""
     if not path.exists():
         time = np.arange(int(16000 * seconds)) / 16000
         sound = 0.4 * np.sin(2 * np.pi * 180 * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
