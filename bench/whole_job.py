@@ -1,9 +1,10 @@
 """Whole reference_to_video jobs at 540P through the shell, on a full-size checkpoint of random weights; prints JSON.
 
-    python bench/whole_job.py --folder /big/disk --out whole_job.json
+    python bench/whole_job.py --folder /big/disk --out whole_job.json [--gpus 2 --only gang]
 
 Writes 51 GB below --folder first (the released layout and storage types), then runs two jobs in one process, one in
 fast mode, one with low VRAM, and one that is cancelled in its second step. Needs a CUDA GPU with about 100 GiB.
+`gang` runs in one process two jobs on --gpus GPUs, one on one GPU, and one on --gpus that is cancelled.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="two,fast,low_vram,cancel")
+    parser.add_argument("--gpus", default="all", help="of each job of `gang` but one")
     options = parser.parse_args()
     os.environ["SKYREELS_TUI_HOME"] = str(options.folder / "home")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -168,6 +170,16 @@ def main() -> None:
         if title in chosen:
             job = add(3, 2, *words)
             tell(title, **run()[job], peak=peak(log, job))
+    if "gang" in chosen:
+        together = ("--gpus", options.gpus)
+        titles = {
+            add(1, 8, *together): f"first of four jobs in one process, on {options.gpus} GPUs",
+            add(2, 8, *together): f"second, on {options.gpus} GPUs",
+            add(3, 8): "third, on one GPU",
+            (stopped := add(4, 8, *together)): f"fourth, on {options.gpus} GPUs, cancelled in its second step",
+        }
+        for job, figures in run(cancel=stopped).items():
+            tell(titles[job], peak=peak(log, job), **figures)
     if "cancel" in chosen:
         job = add(4, 8)
         tell("cancelled in its second step", **run(cancel=job)[job])
