@@ -42,14 +42,17 @@ FULL_SIZE = {
 SHARD_BYTES = 5_000_000_000
 
 
-def write_checkpoint(folder: Path) -> None:
-    """Random weights of every tensor that the released checkpoint holds, of order one through any depth."""
+def write_checkpoint(folder: Path, layers: int) -> None:
+    """Random weights of every tensor that the released checkpoint holds, of order one through any depth.
+
+    Networks deeper than `layers` end there: fewer are for a rehearsal.
+    """
     names = json.loads(NAMES.read_text("utf-8"))
     for component, dtype in STORED_AS.items():
         shapes: dict[str, list[int]] = {}
         for name, shape in names[component].items():
             if "{i}" in name:
-                shapes |= {name.replace("{i}", str(i)): shape[0] for i in range(shape[1])}
+                shapes |= {name.replace("{i}", str(i)): shape[0] for i in range(min(shape[1], layers))}
             else:
                 shapes[name] = shape
         (folder / component).mkdir(parents=True)
@@ -72,7 +75,10 @@ def write_checkpoint(folder: Path) -> None:
         if not name.endswith(".index.json"):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content | FULL_SIZE.get(name, {})), "utf-8")
+            config = content | FULL_SIZE.get(name, {})
+            if "num_layers" in config:
+                config["num_layers"] = min(config["num_layers"], layers)
+            path.write_text(json.dumps(config), "utf-8")
     subprocess.run(["cp", "-r", str(DEMO / "tokenizer"), str(folder / "tokenizer")], check=True)
 
 
@@ -142,13 +148,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="two,fast,low_vram,cancel")
     parser.add_argument("--gpus", default="all", help="of each job of `gang` but one")
+    parser.add_argument("--layers", type=int, default=40, help="fewer for a rehearsal")
     options = parser.parse_args()
     os.environ["SKYREELS_TUI_HOME"] = str(options.folder / "home")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     checkpoint = options.folder / "r2v"
     began = time.perf_counter()
     if not checkpoint.is_dir():
-        write_checkpoint(checkpoint)
+        write_checkpoint(checkpoint, options.layers)
     print(f"checkpoint after {time.perf_counter() - began:.0f} s", flush=True)
     subprocess.run(shell("models", "use", str(checkpoint)), check=True)
     report: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}

@@ -143,9 +143,10 @@ class _Ranks:
         self.gang: Gang
         self.is_over = False
         self._lock = threading.Lock()
-        # The server imports once what every rank needs; it never touches a GPU.
-        context = mp.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context = mp.get_context("forkserver" if device == "cpu" else "spawn")
+        if device == "cpu":
+            # The server imports once what every rank needs.
+            context.set_forkserver_preload([__name__])
         self.processes: list[BaseProcess] = []
         self.pipes: list[Connection] = []
         for rank in range(1, size):

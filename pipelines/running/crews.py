@@ -20,5 +20,7 @@ def warm_crew(pool: ModelPool, size: int, device: str) -> Iterator[Crew]:
         other.close()
     # A lost rank ends the job, not this process.
     os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2")
+    # This one writes to the terminal when a group has ended; the crew watches its ranks itself.
+    os.environ.setdefault("TORCH_NCCL_ENABLE_MONITORING", "0")
     with pool.use(("crew", device, size), lambda: Crew(size, device)) as crew:
         yield crew
