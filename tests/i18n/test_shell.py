@@ -194,7 +194,9 @@ def test_batch_files(cli: Cli, tmp_path: Path) -> None:
         # Python's own words about JSON, and names of fields.
         said = call.err.partition(": Expecting")[0]
         assert (
-            latin_words(said, DATA | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality"})
+            latin_words(
+                said, DATA | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality", "gpus"}
+            )
             == []
         ), name
 
