@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,11 @@ class _Ranks:
         self.gang: Gang
         self.is_over = False
         self._lock = threading.Lock()
-        context = mp.get_context("forkserver" if device == "cpu" else "spawn")
+        # A fork server imports once what every rank needs; but what it imports asks the driver for its GPUs, and no
+        # fork of a process that has asked can use one.
+        context: ForkServerContext | SpawnContext = mp.get_context("spawn")
         if device == "cpu":
-            # The server imports once what every rank needs.
+            context = mp.get_context("forkserver")
             context.set_forkserver_preload([__name__])
         self.processes: list[BaseProcess] = []
         self.pipes: list[Connection] = []

@@ -22,13 +22,12 @@ def run_ranks(size: int, work: Callable[..., object], *args: object, device: str
 
     Raises torch's ProcessRaisedException or ProcessExitedException when a rank fails or dies, after all are ended.
     """
-    # The server imports once what every rank needs; it never touches a GPU.
+    # A fork server imports once what every rank needs; no fork of it can use a GPU.
     mp.set_forkserver_preload(["pipelines.parallel.sequence", "pipelines.parallel.rows"])
+    method = "forkserver" if device == "cpu" else "spawn"
     with tempfile.TemporaryDirectory(prefix="skyreels-gang-") as folder:
         address = f"file://{Path(folder) / 'meeting'}"
-        ranks = start_processes(
-            _rank, (size, address, device, work, args), nprocs=size, join=False, start_method="forkserver"
-        )
+        ranks = start_processes(_rank, (size, address, device, work, args), size, join=False, start_method=method)
         while not ranks.join(grace_period=GRACE_S):
             pass
 
