@@ -160,6 +160,7 @@ def streamed(folder: Path) -> Path:
     return path
 
 
+HEIC = Path(__file__).parent / "heic"
 HOLE = ("-af", "asetpts='if(lt(T,0.8),PTS,PTS+1/TB)'")
 SOUNDS: dict[str, Make] = {
     "mono (wav)": sound("a.wav"),
@@ -228,6 +229,11 @@ def written(name: str, content: bytes) -> Make:
     return make
 
 
+def copied(name: str) -> Make:
+    """A photo that needs an encoder which the program does not bring."""
+    return lambda folder: folder.joinpath(name).write_bytes((HEIC / name).read_bytes()) and folder / name
+
+
 PICTURES: dict[str, Make] = {
     "PNG": picture("a.png"),
     "JPEG": picture("a.jpg", quality=98, subsampling=0),
@@ -239,7 +245,10 @@ PICTURES: dict[str, Make] = {
     "16-bit grey (PNG)": deep("a.png", 65535, np.uint16),
     "float grey (TIFF)": deep("a.tif", 1, np.float32),
     "HDR (PNG)": hdr_png,
-    "HEIC": written("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)),
+    "HEIC": copied("plain.heic"),
+    "HEIC, Display P3": copied("display-p3.heic"),
+    "HEIC, HLG": copied("hlg.heic"),
+    "HEIC of which only the head is there": written("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)),
     "JPEG XL": written("a.jxl", b"\xff\x0a" + bytes(400)),
     "camera raw (NEF)": written("a.nef", b"MM\0*\0\0\0\x08" + bytes(400)),
     "a web page under a picture's name": written("a.jpg", b"<!DOCTYPE html><html><body>404</body></html>"),

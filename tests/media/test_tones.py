@@ -2,13 +2,14 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from pipelines.media.read.check import audio_problem, image_problem, video_problem
-from pipelines.media.read.images import colour_note, load_image
+from pipelines.media.read.images import colour_note, load_image, transparency_warning
 from tests.media.films import ffmpeg
 from tests.media.looks import ENCRYPTED_ASF, encrypted_asf
 from tests.media.profiles import ADOBE, COLOURS, P3, in_profile, profile
@@ -130,9 +131,6 @@ def test_a_lab_picture_is_read(tmp_path):
 
 
 NAMED = {
-    "IMG_0001.HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo"),
-    "IMG_0002.jpg": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "a HEIC photo"),
-    "burst.heics": (b"\0\0\0\x18ftypmsf1\0\0\0\0hevcmsf1", "a HEIC photo"),
     "a.jxl": (b"\xff\x0a", "JPEG XL"),
     "b.png": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
@@ -212,3 +210,52 @@ def test_an_encrypted_windows_file_is_said_to_be_that(tmp_path, name, kind):
     path = encrypted_asf(tmp_path / name, kind)
     assert "encrypted" in video_problem(path, 9)
     assert "encrypted" in audio_problem(path, 0.4, 200)
+
+
+HEIC = Path(__file__).parent / "heic"
+"""The colours of a screen as libheif and x265 write them: the program brings no encoder to make them here."""
+TRUE = {"plain": 3, "turned": 3, "display-p3": 4, "small-chroma": 4, "ten-bit": 3, "two-pictures": 3, "transparent": 3}
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_a_photo_of_a_telephone_is_read(tmp_path, name):
+    """Turned by its container, in a profile, with less colour than light, in ten bits, with more beside it."""
+    path = tmp_path / f"{name}.jpg"
+    path.write_bytes((HEIC / f"{name}.heic").read_bytes())
+    assert image_problem(path) == "" and colour_note(path) == ""
+    seen = np.asarray(load_image(path)).astype(int)
+    upright = np.rot90(seen) if name == "turned" else seen
+    assert upright.shape == (48, 80, 3)
+    assert np.abs(upright[24, 8::16] - COLOURS[0]).max() <= TRUE[name]
+    assert bool(transparency_warning(path)) is (name == "transparent")
+
+
+def test_a_grey_photo_and_an_hdr_one(tmp_path):
+    grey = np.asarray(load_image(HEIC / "grey.heic")).astype(int)
+    wanted = np.asarray(Image.fromarray(COLOURS).convert("L")).astype(int)[0]
+    assert np.abs(grey[24, 8::16] - wanted[:, None]).max() <= 3
+    assert "HDR picture" in colour_note(HEIC / "hlg.heic")
+
+
+HEADS = {
+    "IMG_0001.HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "IMG_0002.jpg": b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf",
+    "burst.heics": b"\0\0\0\x18ftypmsf1\0\0\0\0hevcmsf1",
+    "a.avif": b"\0\0\0\x1cftypavif\0\0\0\0mif1avifmiaf",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_photo_of_which_only_the_head_is_there_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(HEADS[name] + bytes(400))
+    problem, kind = image_problem(tmp_path / name), "AVIF" if "avif" in name else "HEIC"
+    assert f"a {kind} picture that is damaged" in problem and "JPEG or PNG" in problem
+
+
+@pytest.mark.parametrize("name", ["plain", "turned", "two-pictures", "transparent"])
+def test_a_photo_cut_anywhere_is_refused_in_words(tmp_path, name):
+    data = (HEIC / f"{name}.heic").read_bytes()
+    for end in range(40, len(data) - 20, len(data) // 25):
+        path = tmp_path / f"{end}.heic"
+        path.write_bytes(data[:end])
+        assert "damaged" in image_problem(path), end

@@ -18,8 +18,8 @@ from pipelines.media.files import regular, shown
 from pipelines.media.read.kinds import RAW_ENDINGS, other_file, other_picture, read_picture
 from pipelines.media.read.tones import to_srgb
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "ICO", "TGA")
-"""Read by Pillow itself; formats that start another program (EPS) are left out."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF", "ICO", "TGA")
+"""Read by Pillow, HEIF (a telephone's HEIC) by libheif; formats that start another program (EPS) are left out."""
 MAX_PIXELS = 100_000_000
 HEAD_BYTES = 65536
 DNG_VERSION = 50706
@@ -154,7 +154,11 @@ def letterbox(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
 @lru_cache(maxsize=1)
 def _formats() -> list[str]:
     """Return those of FORMATS that this Pillow was built with."""
+    # Loads a library of three megabytes: only where a picture is opened.
+    from pi_heif import register_heif_opener
+
     Image.init()
+    register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]
 
 

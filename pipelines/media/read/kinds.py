@@ -34,8 +34,6 @@ OTHER_PICTURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"IIU\x00", mark("a camera's raw photo")),
     (8, b"CR\x02\x00", mark("a camera's raw photo")),
     (4, b"ftypcrx ", mark("a camera's raw photo")),
-    (4, b"ftypavif", mark("an AVIF picture")),
-    (4, b"ftypavis", mark("an AVIF picture")),
     (0, b"%!PS", mark("a PostScript drawing")),
     (0, b"\xc5\xd0\xd3\xc6", mark("a PostScript drawing")),
     (0, b"%PDF-", mark("a PDF document")),
@@ -55,6 +53,7 @@ READ_PICTURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\x00+", "TIFF"),
 )
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+AVIF_BRANDS = (b"avif", b"avis")
 RAW_ENDINGS = (".nef", ".nrw", ".arw", ".sr2", ".dng", ".cr2", ".pef", ".3fr", ".iiq", ".rwl", ".srw", ".erf", ".kdc")
 """Raw photos that look like TIFF, whose first picture is only a thumbnail."""
 OTHER_FILES: tuple[tuple[int, bytes, str], ...] = (
@@ -73,8 +72,6 @@ OTHER_FILES: tuple[tuple[int, bytes, str], ...] = (
 def other_picture(path: Path) -> str:
     """Return words for a picture of a kind that is not read, '' for anything else."""
     head = _head(path)
-    if head[4:8] == b"ftyp" and (head[8:12] in HEIF_BRANDS or any(head[at : at + 4] in HEIF_BRANDS for at in (16, 20))):
-        return tr("a HEIC photo") if b"avif" not in head[:40] else tr("an AVIF picture")
     if path.suffix.lower() in RAW_ENDINGS and head[:2] in (b"II", b"MM"):
         return tr("a camera's raw photo")
     if b"<svg" in head[:1024].lower():
@@ -85,6 +82,9 @@ def other_picture(path: Path) -> str:
 def read_picture(path: Path) -> str:
     """Return the name of a format that is read, '' for anything else."""
     head = _head(path)
+    brands = [head[at : at + 4] for at in (8, 16, 20)] if head[4:8] == b"ftyp" else []
+    if any(brand in HEIF_BRANDS + AVIF_BRANDS for brand in brands):
+        return "AVIF" if b"avif" in head[:40] or b"avis" in head[:40] else "HEIC"
     return next((name for at, magic, name in READ_PICTURES if head[at : at + len(magic)] == magic), "")
 
 
