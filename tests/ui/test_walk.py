@@ -13,6 +13,7 @@ from textual import events
 
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.front import language
+from skyreels_tui.queue.film import NewFilm, NewScene
 from skyreels_tui.ui import panels, screens, widgets
 from skyreels_tui.ui.keyboard import scopes
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
@@ -33,6 +34,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "ResultsScreen": ("R",),
     "RenameScreen": ("R", "r"),
     "FilmsScreen": ("F",),
+    "FilmScreen": ("F", "enter"),
     "ModelsScreen": ("M",),
     "FetchScreen": ("M", "w"),
     "ModelFilesScreen": ("M", "enter"),
@@ -48,7 +50,6 @@ WAYS: dict[str, tuple[str, ...]] = {
 """Screen -> the keys that lead there from home, where a job runs and a video is finished."""
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
-    "FilmScreen": "one of the films: test_films",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
@@ -74,8 +75,10 @@ async def seen(s, condition, timeout_s: float = 20.0) -> None:
 
 async def go(s, name: str, before_last: Callable[[], object] = lambda: None) -> None:
     """Press the keys that lead to a screen, each on the screen that the one before has opened."""
-    s.add("runs")
+    job = s.add("runs")
     await s.shows("● ")
+    if name in ("FilmsScreen", "FilmScreen"):
+        s.app.service.actions.films.create(NewFilm("ep01", scenes=(NewScene(job.request, "opening"),)))
     if name == "BrowseScreen":
         # The file field is empty, so nothing is listed above the line that takes the keys.
         s.app.services.drafts.forms.clear()
@@ -83,6 +86,7 @@ async def go(s, name: str, before_last: Callable[[], object] = lambda: None) -> 
         before = s.app.screen
         if place:
             await s.until(lambda: s.app.screen.focused is not None, "the focus")
+            await s.until(lambda: name != "FilmScreen" or s.app.screen.query_one("#film-list").count(), "the films")
             # Lists are filled by a worker.
             await s.until(
                 lambda key=key: (
