@@ -8,17 +8,22 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.plan import Plan
-from skyreels_tui.eta.model import Estimate, JobEta, Rates, predict, prior_rates, size_key
+from skyreels_tui.eta.follow import JobEta
+from skyreels_tui.eta.model import Estimate, Rates, predict, prior_rates, size_key
 
 RATES_FILE = "rates.json"
 """Name of the file in the state folder."""
+ALIKE = 5.0
+"""Sizes that differ by more, as the demo's from real ones, say nothing about each other."""
+SIZE_DOUBT, TASK_DOUBT = 1.25, 1.5
+"""How far off a guess from another size of the task, or from another task, may be."""
 _KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?"
 """What `size_key` makes."""
 
@@ -44,15 +49,21 @@ class EtaBook:
         exact = known.get(size_key(task, plan))
         if exact is not None:
             return exact
-        alike = size_key(task, plan).split()
-        relative = [
-            (key, rates) for key, rates in known.items() if key.split()[0] == task and key.split()[3:] == alike[3:]
-        ]
+        several = size_key(task, plan).split()[3:]
         guess = prior_rates(self.gpu, plan)
-        if not relative:
+        alike = {
+            key: rates
+            for key, rates in known.items()
+            if 1 / ALIKE <= int(key.split()[2]) / max(1, plan.num_tokens) <= ALIKE and key.split()[3:] == several
+        }
+        own = {key: rates for key, rates in alike.items() if key.split()[0] == task}
+        if not alike:
             return guess
-        _, near = min(relative, key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))
-        return Rates(near.flops_per_s, near.vae_flops_per_s, near.prepare_s, near.write_s)
+        near = min((own or alike).items(), key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))[1]
+        doubt = SIZE_DOUBT if own else TASK_DOUBT
+        if not own:
+            return replace(guess, flops_per_s=near.flops_per_s, vae_flops_per_s=near.vae_flops_per_s, doubt=doubt)
+        return replace(near, first_step_factor=1.0, jobs=0, doubt=doubt)
 
     def estimate(self, task: str, plan: Plan) -> Estimate:
         """Predict a job that has not begun."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pipelines.front.language import tr
 from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.words.times import rough_duration
 
 
 class RunningTimes:
@@ -30,7 +32,34 @@ class RunningTimes:
         report = self._report
         if report is None or report.job_id != job_id or report.left_s is None:
             return None
+        if report.pace is not None:
+            return report.pace.left_s(self.since_s())
         return max(0.0, report.left_s - self.since_s())
+
+    def left_words(self, job_id: int) -> str:
+        """The time left as it is shown everywhere: `14:02`, `2-4 min` while it is not known, a dash."""
+        return rough_duration(self.left_s(job_id), self.spread(job_id))
+
+    def slower_words(self, job_id: int) -> str:
+        """Why the time left has just grown; '' when it has not."""
+        report = self._report
+        if report is None or report.pace is None or not self.is_slower(job_id):
+            return ""
+        return tr("slower than before") if report.pace.measured else tr("slower than expected")
+
+    def spread(self, job_id: int) -> float:
+        """The truth lies within the time left divided and multiplied by this; 1 when it is known."""
+        report = self._report
+        if report is None or report.job_id != job_id or report.pace is None:
+            return 1.0
+        return report.pace.spread(self.since_s())
+
+    def is_slower(self, job_id: int) -> bool:
+        """Whether the time left has just grown, which must be said where it stands."""
+        report = self._report
+        if report is None or report.job_id != job_id or report.pace is None:
+            return False
+        return report.pace.is_slower(self.since_s())
 
     def elapsed_s(self, job_id: int) -> float | None:
         """Seconds since the job's attempt began; None while another job reports, or none."""

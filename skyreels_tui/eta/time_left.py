@@ -6,10 +6,11 @@ import threading
 from collections.abc import Sequence
 
 from pipelines.front.progress import Progress
-from skyreels_tui.eta.model import JobEta
+from skyreels_tui.eta.follow import JobEta
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.queue.events import Event, JobChanged
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.pace import Pace
 from skyreels_tui.requests.planning import known_plan
 
 
@@ -22,8 +23,8 @@ class TimeLeft:
         self._attempt: tuple[int, int] | None = None
         self._eta: JobEta | None = None
 
-    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float) -> float | None:
-        """Seconds left, or None when the job's inputs do not say what it costs.
+    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float) -> Pace | None:
+        """How the job goes, or None when the job's inputs do not say what it costs.
 
         At an attempt's first report the job's row still says where the attempt goes on.
         """
@@ -38,7 +39,7 @@ class TimeLeft:
             return
         with self._lock:
             if self._eta is not None and self._attempt == (event.job.id, event.job.attempts):
-                self._eta.finish()
+                self._eta.finish(event.job.run_seconds if event.job.attempts == 1 else None)
                 self._eta = None
 
     def _follow(self, job: Job) -> JobEta | None:

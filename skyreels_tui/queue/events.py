@@ -9,6 +9,7 @@ from typing import Literal
 from pipelines.front.progress import Progress
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.pace import Pace
 
 Engine = Literal["off", "warming", "idle", "running"]
 """What the inference thread does."""
@@ -39,7 +40,11 @@ class JobProgress:
     stage_seconds: tuple[tuple[str, float], ...] = ()
     """(stage, seconds) of the finished stages of this attempt, in order."""
     left_s: float | None = None
-    """Estimated seconds until this job ends; None while nothing is known."""
+    """Estimated seconds until this job ends, at the report; None while nothing is known."""
+    pace: Pace | None = None
+    """From which the time left follows at any moment after the report; None while nothing is known."""
+    unit_seconds: float | None = None
+    """Measured seconds a unit of the running stage: a step, a piece, a byte; None before the first has ended."""
 
 
 @dataclass(frozen=True, slots=True)

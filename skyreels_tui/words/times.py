@@ -35,6 +35,24 @@ def words(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+KNOWN, ROUGH = 1.15, 4.0
+"""A time within this factor of the truth is shown as it is; one within the second as a range; others not at all."""
+
+
+def rough_duration(seconds: float | None, spread: float) -> str:
+    """As `duration`; `2-4 min` where the truth lies within a factor of `spread`, a dash where nobody can say."""
+    if seconds is None or spread < KNOWN:
+        return duration(seconds)
+    if spread > ROUGH:
+        return UNKNOWN
+    low, high = seconds / spread, seconds * spread
+    for length, unit in ((3600, "h"), (60, "min"), (1, "s")):
+        if high >= 1.5 * length or length == 1:
+            first, last = max(1, round(low / length)), max(1, round(high / length))
+            return f"{first}-{last} {unit}" if first < last else f"{last} {unit}"
+    return UNKNOWN
+
+
 def clock(moment: datetime, now: datetime) -> str:
     """`02:17`, with the weekday when it is not today and the date when it is more than six days away."""
     if moment.date() == now.date():

@@ -9,7 +9,8 @@ import pytest
 from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.progress import Progress, Stage
-from skyreels_tui.eta.model import JobEta, Rates, current_scale, predict, prior_rates
+from skyreels_tui.eta.follow import JobEta, current_scale
+from skyreels_tui.eta.model import Rates, predict, prior_rates
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.eta.time_left import TimeLeft
 from skyreels_tui.queue.events import JobChanged
@@ -52,7 +53,7 @@ def run(script: Script, eta: JobEta) -> list[tuple[Progress, float, float]]:
     """Return (report, predicted end, elapsed) of every report, and finish when writing begins."""
     seen = []
     for report in script.reports():
-        seen.append((report, script.now + eta.update(report, script.now), script.now))
+        seen.append((report, script.now + eta.update(report, script.now).left_s(), script.now))
         if report.stage is Stage.WRITE:
             eta.finish()
     return seen
@@ -129,7 +130,7 @@ def test_slow_first_step_is_expected_once_it_was_seen(tmp_path: Path) -> None:
 def test_a_resumed_job_counts_what_is_left_from_its_first_report(tmp_path: Path, stage: Stage) -> None:
     book = learned_book(tmp_path / "rates.json", lambda _: 100.0, num_segments=2)
     eta = book.follow("reference_to_video", plan_of(2), goes_on_at=(1, 6))
-    left = eta.update(Progress(stage, segment=0 if stage is Stage.LOAD else 1, num_segments=2), 0.0)
+    left = eta.update(Progress(stage, segment=0 if stage is Stage.LOAD else 1, num_segments=2), 0.0).left_s()
     assert left == pytest.approx(LOAD_S + 2 * 100 + DECODE_S + WRITE_S, rel=0.02)
 
 
@@ -181,21 +182,21 @@ def test_a_damaged_memory_is_only_forgotten(tmp_path: Path) -> None:
 
 def test_a_resumed_job_counts_only_what_is_left() -> None:
     plan = plan_of()
-    rates = replace(prior_rates("NVIDIA GB10", plan), flops_per_s=plan.denoise_flops / 800, prepare_s=60.0)
+    rates = replace(prior_rates("NVIDIA GB10", plan), flops_per_s=plan.denoise_flops / 800, load_s=60.0)
     now = [0.0]
     eta = JobEta(plan, rates)
     eta.update(Progress(Stage.LOAD), now[0])
     now[0] = 60.0
-    left = eta.update(Progress(Stage.DENOISE, 5, 8), now[0])
-    rest = plan.vae_flops / rates.vae_flops_per_s + rates.write_s
-    assert left == pytest.approx(300 + rest)
+    left = eta.update(Progress(Stage.DENOISE, 5, 8), now[0]).left_s()
+    vae = plan.vae_flops / rates.vae_flops_per_s
+    assert left == pytest.approx(300 + vae + rates.write_s)
     now[0] = 260.0
-    assert eta.update(Progress(Stage.DENOISE, 6, 8), now[0]) == pytest.approx(400 + rest)
+    assert eta.update(Progress(Stage.DENOISE, 6, 8), now[0]).left_s() == pytest.approx(400 + 2 * vae + rates.write_s)
 
 
 def test_decoding_of_one_piece_teaches_the_next() -> None:
     plan = plan_of(3)
-    rates = Rates(plan.denoise_flops / 2400, plan.vae_flops / 30, LOAD_S, WRITE_S)
+    rates = Rates(plan.denoise_flops / 2400, plan.vae_flops / 30, LOAD_S, write_s=WRITE_S)
     script = Script(plan, lambda _: 100.0, decode_s=50.0)
     seen = run(script, JobEta(plan, rates))
     last = [predicted for report, predicted, _ in seen if report.segment == 1 and report.stage is Stage.DENOISE]
@@ -204,12 +205,12 @@ def test_decoding_of_one_piece_teaches_the_next() -> None:
 
 def test_a_decode_slower_than_ever_is_noticed_while_it_runs() -> None:
     plan = plan_of()
-    rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, WRITE_S)
+    rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, write_s=WRITE_S)
     now = [0.0]
     eta = JobEta(plan, rates)
     seen = []
     for chunk in range(5):
-        seen.append(eta.update(Progress(Stage.DECODE, chunk, 4), now[0]) - WRITE_S)
+        seen.append(eta.update(Progress(Stage.DECODE, chunk, 4), now[0]).left_s() - WRITE_S)
         now[0] += 100.0
     assert seen[0] == pytest.approx(40)
     assert seen[2] == pytest.approx((200 + 20) / 2), "half of it is known, half of it as ever"
@@ -217,18 +218,18 @@ def test_a_decode_slower_than_ever_is_noticed_while_it_runs() -> None:
     assert seen[4] == 0
 
 
-def test_time_within_a_step_counts_down_but_never_below_the_next_edge() -> None:
+def test_time_within_a_step_counts_down_and_a_late_step_slows_all_that_follow() -> None:
     plan = plan_of()
-    rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, WRITE_S)
-    now = [0.0]
+    rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, write_s=WRITE_S)
     eta = JobEta(plan, rates)
-    eta.update(Progress(Stage.LOAD), now[0])
-    now[0] = LOAD_S
-    at_edge = eta.update(Progress(Stage.DENOISE, 0, 8), now[0])
-    now[0] += 30
-    assert eta.update(Progress(Stage.DENOISE, 0, 8), now[0]) == pytest.approx(at_edge - 30)
-    now[0] += 500
-    assert eta.update(Progress(Stage.DENOISE, 0, 8), now[0]) == pytest.approx(at_edge - 100)
+    eta.update(Progress(Stage.LOAD), 0.0)
+    pace = eta.update(Progress(Stage.DENOISE, 0, 8), LOAD_S)
+    at_edge = pace.left_s()
+    assert pace.left_s(30) == pytest.approx(at_edge - 30)
+    assert eta.update(Progress(Stage.DENOISE, 0, 8), LOAD_S + 30).left_s() == pytest.approx(at_edge - 30)
+    assert not pace.is_slower(100)
+    assert pace.left_s(300) == pytest.approx(3 * (700 + 40) + 100 + WRITE_S), "and needs half of its delay again"
+    assert pace.is_slower(300)
 
 
 def test_each_attempt_has_its_estimate_and_its_end_is_learned(tmp_path: Path, photo: str) -> None:
@@ -236,7 +237,9 @@ def test_each_attempt_has_its_estimate_and_its_end_is_learned(tmp_path: Path, ph
     time_left = TimeLeft(book)
     job = job_of(photo, state=JobState.RUNNING, attempts=1)
     guess = book.estimate(job.task_type, job.task.plan(job.request)).total_s
-    assert time_left(job, Progress(Stage.LOAD), (), 0.0) == pytest.approx(guess, rel=0.01)
+    first = time_left(job, Progress(Stage.LOAD), (), 0.0)
+    assert first is not None
+    assert first.left_s() == pytest.approx(guess, rel=0.01)
     for step in range(9):
         time_left(job, Progress(Stage.DENOISE, step, 8), (), 10 + 0.5 * step)
     time_left(job, Progress(Stage.WRITE), (), 15.0)
@@ -255,5 +258,5 @@ def test_an_instant_engine_does_not_divide_by_zero() -> None:
     plan = plan_of()
     eta = JobEta(plan, prior_rates("", plan))
     for step in range(9):
-        assert eta.update(Progress(Stage.DENOISE, step, 8), 5.0) >= 0
+        assert eta.update(Progress(Stage.DENOISE, step, 8), 5.0).left_s() >= 0
     eta.finish()

@@ -22,7 +22,7 @@ from skyreels_tui.monitors.sample import (
     Pool,
     Sample,
 )
-from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.events import JobChanged, JobProgress, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.ui.drawing.glyphs import ASCII
@@ -210,6 +210,22 @@ async def test_disk_says_whether_the_queue_fits() -> None:
     text = "\n".join(await shown(DiskPanel(), [sample(disk=full), fits], (60, 10)))
     assert "✗ the queue needs 3 GiB, 1 GiB free on /data" in text
     assert "too little" in text
+
+
+async def test_a_small_margin_is_told_apart_from_what_stops_a_job() -> None:
+    tight = replace(DISK, file_systems=(FileSystem(("results",), "/data", 4 * 2**40, 200 * 2**20),))
+    text = "\n".join(await shown(DiskPanel(), [sample(disk=tight), QueueForecast(needs_bytes=18 * 2**10)], (60, 10)))
+    assert "the queue needs 18 KiB, margin 200 MiB" in text
+    assert "little margin" in text
+    assert "too little" not in text
+
+
+@pytest.mark.parametrize(("pause", "says"), [("disk", False), ("now", False), ("", True), ("hours", True)])
+async def test_no_end_is_shown_while_nothing_can_start(pause: str, says: bool) -> None:
+    waiting = QueueForecast(job_seconds=((13, 600.0),), total_seconds=600.0)
+    status = QueueStatus(is_owner=True, pause=pause)  # type: ignore[arg-type]  # one of its words
+    text = "\n".join(await shown(ProgressPanel(), [status, waiting], (60, 8)))
+    assert ("queue ends" in text) is says, text
 
 
 async def test_progress_has_stages_bar_speed_and_times() -> None:

@@ -16,6 +16,7 @@ from pipelines.front.progress import Stage
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.events import JobChanged, JobProgress, LogLine, QueueStatus
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.pace import Pace
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.rows import NewJob
@@ -300,7 +301,7 @@ def test_the_time_left_is_asked_with_the_real_inputs(folders, tmp_path):
 
     def time_left(job, _progress, _steps, _elapsed):
         asked.append((job.id, job.request_json))
-        return 1.0
+        return Pace(1.0)
 
     service = QueueService(
         folders, tmp_path / "result", lambda _: None, executor=lambda: FakeExecutor(Script()), time_left=time_left

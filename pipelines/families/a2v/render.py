@@ -174,6 +174,7 @@ def _matched_frames(avatar: Avatar, index: int, latents: Tensor, outlets: Outlet
     usable = avatar.plan.usable_frames(index)
     num_chunks = 1 + math.ceil((usable - 1) / TEMPORAL_STRIDE)
     first = 0
+    outlets.report(Progress(Stage.DECODE, 0, num_chunks, index, avatar.plan.num_passes))
     with closing(outlets.decode(avatar.networks.vae, latents)) as chunks:
         for done, chunk in enumerate(chunks, start=1):
             decoded = chunk[:, :, : usable - first]

@@ -6,12 +6,12 @@ from typing import Any
 
 from pipelines.front.documents import read_json
 from pipelines.front.language import tr
-from pipelines.front.progress import Stage
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
-from skyreels_tui.words.times import duration
+from skyreels_tui.queue.speed import speed_words
+from skyreels_tui.words.times import rough_duration
 
 JOB_KEYS: dict[str, tuple[str, str]] = {
     "id": ("number", "stays the same for life"),
@@ -168,12 +168,13 @@ def progress_words(event: JobProgress) -> str:
         parts.append(f"{progress.step}/{progress.num_steps}")
     if progress.num_segments > 1:
         parts.append(tr("piece {number}/{count}", number=progress.segment + 1, count=progress.num_segments))
-    if progress.stage is Stage.DENOISE and event.step_seconds:
-        parts.append(tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]))
+    if speed := speed_words(event):
+        parts.append(speed)
     if progress.detail:
         parts.append(progress.detail)
     if event.left_s is not None:
-        parts.append(tr("left {time}", time=duration(event.left_s)))
+        spread = event.pace.spread() if event.pace is not None else 1.0
+        parts.append(tr("left {time}", time=rough_duration(event.left_s, spread)))
     return " ".join(parts)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
@@ -15,6 +17,7 @@ from pipelines.front.places import is_there
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.files.boot_clock import BootTime, boot_time, boot_time_of
 from skyreels_tui.queue.events import EngineMemory, JobProgress
+from skyreels_tui.queue.pace import Pace
 
 _EVERY_S = 1.0
 _WANTED_S = 5.0
@@ -44,6 +47,9 @@ class LiveFiles:
                 self._written = now.seconds
                 bare = replace(event, progress=replace(event.progress, preview=None))
                 content = {**asdict(bare), "written": asdict(now)}
+                if event.pace is not None and not math.isfinite(event.pace.least_s):
+                    # JSON has no infinity.
+                    content["pace"]["least_s"] = None
                 write_whole(self._progress, json.dumps(content).encode(), durable=False)
         except (OSError, DiskFull):
             # A full disk must not stop a job because nobody can watch it from afar.
@@ -142,11 +148,22 @@ class LiveFiles:
             progress["preview"] = _unpack(self._preview.read_bytes()) if is_there(self._preview) else None
             values["step_seconds"] = tuple(values["step_seconds"])
             values["stage_seconds"] = tuple((str(name), float(s)) for name, s in values["stage_seconds"])
-            event = JobProgress(progress=Progress(**progress), **values)
+            told = values.pop("pace")
+            pace = _pace(told, age_s) if told is not None else None
+            event = JobProgress(progress=Progress(**progress), pace=pace, **values)
             left_s = None if event.left_s is None else max(0.0, event.left_s - age_s)
+            left_s = pace.left_s() if pace is not None else left_s
             return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
         except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return None
+
+
+def _pace(told: dict[str, Any], age_s: float) -> Pace:
+    """The owner's figures, brought up to now."""
+    stages = tuple((str(name), float(seconds)) for name, seconds in told.pop("stages"))
+    least_s = told.pop("least_s")
+    pace = Pace(**told, stages=stages, least_s=math.inf if least_s is None else float(least_s))
+    return replace(pace, into_s=pace.into_s + age_s, least_s=pace.shown_least_s(age_s))
 
 
 def _pack(strip: PreviewStrip) -> bytes:

@@ -15,13 +15,14 @@ from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.space import FreeBytes, Need
 from skyreels_tui.queue.events import Publish
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.pace import Pace
 from skyreels_tui.requests.planning import known_plan
 
-TimeLeftEstimate = Callable[[Job, Progress, Sequence[float], float], float | None]
-"""(job, progress, step_seconds, elapsed_s) -> estimated seconds until the job ends."""
+TimeLeftEstimate = Callable[[Job, Progress, Sequence[float], float], Pace | None]
+"""(job, progress, step_seconds, elapsed_s) -> how the job goes, from which the time left follows."""
 
 
-def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> float | None:
+def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> Pace | None:
     """The default for `time_left`: nothing is known."""
     return None
 

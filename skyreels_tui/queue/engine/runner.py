@@ -323,8 +323,11 @@ class Runner:
             self._parts.log.write(error.cause, level="warning", job_id=attempt.job.id)
         clock = attempt.clock
         steps, elapsed = clock.step_seconds, clock.elapsed_s
-        left = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
-        event = JobProgress(attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left)
+        pace = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
+        left_s = pace.left_s() if pace is not None else None
+        event = JobProgress(
+            attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left_s, pace, clock.unit_seconds
+        )
         self.latest = event
         self._parts.live.write(event, important=important)
         self._parts.publish(event)

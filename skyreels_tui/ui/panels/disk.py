@@ -20,7 +20,7 @@ from skyreels_tui.words.times import UNKNOWN
 ROLES = (mark("results"), mark("cache"), mark("state"))
 """What the folders on a disk are for, as the sensor names them."""
 SPARE_BYTES = 2 * 2**30
-"""Room that must stay free beside what the queue needs."""
+"""Margin beside what the queue needs below which a person is warned; it stops nothing."""
 
 
 class DiskPanel(LivePanel):
@@ -51,8 +51,11 @@ class DiskPanel(LivePanel):
         if room is None:
             return self.words(tr("disk {free}", free=UNKNOWN))
         free = size(room.free_bytes)
-        if not self._enough(room.free_bytes):
+        margin = self._margin(room.free_bytes)
+        if margin < 0:
             return Content.styled(tr("disk {free} free: too little", free=free), "$text-error")
+        if margin < SPARE_BYTES:
+            return Content.styled(tr("disk {free} free: little margin", free=free), "$text-warning")
         return Content(tr("disk {free} free", free=free))
 
     def body(self, width: int, height: int) -> Content:
@@ -66,8 +69,9 @@ class DiskPanel(LivePanel):
             lines += self._details(disk, width)
         return stack(lines, width, height)
 
-    def _enough(self, free_bytes: int) -> bool:
-        return free_bytes >= self._queue.needs_bytes + SPARE_BYTES
+    def _margin(self, free_bytes: int) -> int:
+        """Bytes that stay free once the queue is done; below 0 a job will not start."""
+        return free_bytes - self._queue.needs_bytes
 
     def _sums(self, disk: DiskReading, width: int, gap: str) -> list[Content]:
         parts, extra = [], []
@@ -84,9 +88,14 @@ class DiskPanel(LivePanel):
         room = disk.holding("results")
         if room is not None:
             parts.append(Content(tr("free {size}", size=size(room.free_bytes))))
-            ok = self._enough(room.free_bytes)
-            verdict = tr("ok") if ok else tr("too little")
-            parts.append(Content.styled(verdict, "$text-success" if ok else "$text-error"))
+            margin = self._margin(room.free_bytes)
+            if margin < 0:
+                verdict = Content.styled(tr("too little"), "$text-error")
+            elif margin < SPARE_BYTES:
+                verdict = Content.styled(tr("little margin"), "$text-warning")
+            else:
+                verdict = Content.styled(tr("ok"), "$text-success")
+            parts.append(verdict)
         # The verdict and the forecast matter more than what the smaller folders take.
         full = [*parts[:first], *extra, *parts[first:]]
         return full if len(flow(full, width, gap)) == len(flow(parts, width, gap)) else parts
@@ -96,10 +105,14 @@ class DiskPanel(LivePanel):
         if room is None or not needs:
             return []
         need, free = size(needs), size(room.free_bytes)
-        if not self._enough(room.free_bytes):
+        margin = self._margin(room.free_bytes)
+        if margin < 0:
             words = tr("the queue needs {need}, {free} free on {path}", need=need, free=free, path=safe(room.path))
             return [Content.styled(f"{self.glyphs.failed} {words}", "$text-error")]
-        full = self.words(tr("the queue needs {need}, {free} free", need=need, free=free))
+        if margin < SPARE_BYTES:
+            words = tr("the queue needs {need}, margin {margin}", need=need, margin=size(margin))
+            return [Content.styled(words, "$text-warning")]
+        full = self.words(tr("the queue needs {need}, margin {margin}", need=need, margin=size(margin)))
         return [full if full.cell_length <= width else self.words(tr("the queue needs {need}", need=need))]
 
     def _details(self, disk: DiskReading, width: int) -> list[Content]:

@@ -14,6 +14,7 @@ from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
+from skyreels_tui.queue.speed import speed_words
 from skyreels_tui.ui.drawing.bars import bar, flow, sparkline, stack
 from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.safe import cells
@@ -22,8 +23,10 @@ from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.sizes import size
-from skyreels_tui.words.times import clock, duration
+from skyreels_tui.words.times import KNOWN, ROUGH, clock, duration
 
+GAP = "  "
+"""Between the stages."""
 BAR_CELLS = 34
 """Room for stage, bar, count and window in the folded line."""
 WITHIN_STEP = 0.95
@@ -101,8 +104,8 @@ class ProgressPanel(LivePanel):
         if event is None:
             return stack([Content.assemble(name, "  ", self._ending(job))], width, 1)
         progress = event.progress
-        left = Content(tr("left {time}", time=duration(hub(self).running_times.left_s(event.job_id))))
-        speed = Content(_speed(event))
+        left = self._left(event)
+        speed = Content(speed_words(event))
         room = width - name.cell_length - left.cell_length - 4
         # The end matters more than the speed.
         tail = [speed, left] if speed.cell_length and room - speed.cell_length - 2 >= BAR_CELLS else [left]
@@ -120,7 +123,7 @@ class ProgressPanel(LivePanel):
             return stack(lines, width, height)
         moving = [self._bar_line(event.progress, width), *self._speed_line(event, width)]
         times = flow(self._times(event), width)
-        stages = flow(self._stages(job, event), width)
+        stages = self._strip(job, event, width)
         spare = height - len(moving) - len(times)
         facts = facts if spare > len(stages) else []
         stages = stages[: max(0, spare - len(facts))]
@@ -171,13 +174,31 @@ class ProgressPanel(LivePanel):
             words += f": {safe(job.error or reason_words(job.reason), 200)}"
         return Content.styled(words, shown.style)
 
+    def _strip(self, job: Job, event: JobProgress, width: int) -> list[Content]:
+        """Every stage on one line, as wide as its share of the job's time; on several where their names need it."""
+        parts = self._stages(job, event)
+        spare = width - sum(part.cell_length for part in parts) - (len(parts) - 1) * len(GAP)
+        spent, left = dict(event.stage_seconds), dict(event.pace.stages) if event.pace is not None else {}
+        seconds = [spent.get(stage.value, 0.0) + left.get(stage.value, 0.0) for stage in Stage]
+        if spare < 0 or not sum(seconds):
+            return flow(parts, width, GAP)
+        per_cell = sum(seconds) / width
+        wanted = [max(0.0, share / per_cell - part.cell_length) for share, part in zip(seconds, parts, strict=True)]
+        pieces: list[Content] = []
+        for stage, part, room in zip(Stage, parts, wanted, strict=True):
+            cells_more = int(room / sum(wanted) * spare) if sum(wanted) else 0
+            now, done = stage is event.progress.stage, stage.value in spent and not left.get(stage.value)
+            line = self.glyphs.bar_full if now or done else self.glyphs.bar_empty
+            style = "$primary" if now else "$text-success" if done else "$text-disabled"
+            fill = Content.styled(" " + line * (cells_more - 1), style) if cells_more > 1 else Content("")
+            pieces.append(Content.assemble(part, fill))
+        return [Content(GAP).join(pieces)]
+
     def _stages(self, job: Job, event: JobProgress) -> list[Content]:
         spent = dict(event.stage_seconds)
         now = event.progress.stage
         parts = []
         for stage in Stage:
-            if stage is Stage.DENOISE:
-                continue
             name = self._stage_word(job, stage)
             if stage is now:
                 parts.append(Content.styled(f"{name} …", "$primary"))
@@ -212,6 +233,9 @@ class ProgressPanel(LivePanel):
 
     def _within_step(self, progress: Progress) -> float:
         event = self._event
+        if event is not None and event.pace is not None and progress.stage is Stage.DENOISE and event.pace.unit_s > 0:
+            passed = event.pace.into_s + hub(self).running_times.since_s()
+            return min(WITHIN_STEP, passed / event.pace.unit_s) if progress.step < progress.num_steps else 0.0
         if progress.stage is not Stage.DENOISE or event is None or not event.step_seconds:
             return 0.0
         usual = event.step_seconds[-1]
@@ -219,9 +243,11 @@ class ProgressPanel(LivePanel):
         return min(WITHIN_STEP, hub(self).running_times.since_s() / usual) if usual > 0 and left > 0 else 0.0
 
     def _speed_line(self, event: JobProgress, width: int) -> list[Content]:
-        speed = _speed(event)
+        speed = speed_words(event)
         if not speed:
             return []
+        if event.progress.stage is not Stage.DENOISE:
+            return [Content(speed)]
         spark = sparkline(event.step_seconds, max(4, min(40, width - cells(speed) - 2)), 0, None, self.glyphs)
         return [Content.assemble(f"{speed}  ", (spark, "$accent"))]
 
@@ -231,16 +257,28 @@ class ProgressPanel(LivePanel):
         parts = [Content(tr("elapsed {time}", time=duration(times.elapsed_s(event.job_id))))]
         if left is None:
             return [*parts, self.words(tr("time left known after the first step"))]
-        now = self.wall_clock()
+        now, spread = self.wall_clock(), times.spread(event.job_id)
+        if spread > ROUGH:
+            return [*parts, self.words(tr("time left known after the first step"))]
+        if spread >= KNOWN:
+            return [*parts, self._left(event)]
         return [
             *parts,
-            Content.styled(tr("left {time}", time=duration(left)), "bold"),
+            self._left(event),
             Content(tr("ends {time}", time=clock(now + timedelta(seconds=left), now))),
         ]
 
+    def _left(self, event: JobProgress) -> Content:
+        """How long still, and why when that has just grown."""
+        times = hub(self).running_times
+        left = Content.styled(tr("left {time}", time=times.left_words(event.job_id)), "bold")
+        slower = times.slower_words(event.job_id)
+        return Content.assemble(left, " ", (slower, "$text-warning")) if slower else left
+
     def _queue_line(self) -> list[Content]:
         waiting = len(self._queue.job_seconds) + self._queue.unknown
-        if not waiting:
+        # Nobody can say when a queue ends in which nothing can start.
+        if not waiting or (self._queue.running is None and hub(self).board.status.pause not in ("", "hours")):
             return []
         now = self.wall_clock()
         end = clock(now + timedelta(seconds=self._queue.total_seconds), now)
@@ -250,7 +288,3 @@ class ProgressPanel(LivePanel):
         else:
             words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
         return [self.words(words)]
-
-
-def _speed(event: JobProgress) -> str:
-    return tr("{seconds} s/step", seconds=f"{event.step_seconds[-1]:.1f}") if event.step_seconds else ""

@@ -219,7 +219,7 @@ class QueuePanel(RowList):
         app = hub(self)
         match job.state:
             case JobState.RUNNING:
-                return duration(app.running_times.left_s(job.id))
+                return app.running_times.left_words(job.id)
             case JobState.DONE:
                 return duration(job.run_seconds)
             case JobState.FAILED | JobState.CANCELLED:

@@ -83,7 +83,9 @@ class StatusBar(Widget):
             (f"{glyphs.running} {runs}", "bold $primary" if running else ""), f"   {glyphs.queued} {waits}"
         )
         queue_left = app.queue_left_s()
-        if queue_left is not None and (running or waiting):
+        # Nobody can say when a queue ends in which nothing can start.
+        starts = running or app.board.status.pause in ("", "hours")
+        if queue_left is not None and (running or waiting) and starts:
             end = ends_at(queue_left, now)
             words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
             middle = Content.assemble(middle, f"   {words}")

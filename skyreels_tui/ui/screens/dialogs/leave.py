@@ -12,7 +12,6 @@ from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import LEAVE, bindings
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog, answer_lines
-from skyreels_tui.words.times import duration
 
 
 class LeaveScreen(Dialog[str]):
@@ -29,9 +28,10 @@ class LeaveScreen(Dialog[str]):
     def on_mount(self) -> None:
         """Say how much is left; a job that ends meanwhile answers the question."""
         hub(self).job_changed.subscribe(self, self._on_changed)
-        left_s = hub(self).running_times.left_s(self._job_id)
-        if left_s is not None:
-            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=duration(left_s))))
+        times = hub(self).running_times
+        if times.left_s(self._job_id) is not None:
+            left = times.left_words(self._job_id)
+            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=left)))
 
     def _on_changed(self, event: JobChanged) -> None:
         if event.job.id == self._job_id and event.job.state is not JobState.RUNNING and not self._stopping:

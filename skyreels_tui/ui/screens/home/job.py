@@ -109,8 +109,10 @@ class JobScreen(Screen[None]):
             began = _moment(job.started_at, "%H:%M:%S")
             lines.append(_fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
         if job.state is JobState.RUNNING:
-            left = duration(hub(self).running_times.left_s(job.id))
-            lines.append(_fact(tr("stage"), tr("{place}, {time} left", place=_place(job), time=left)))
+            times = hub(self).running_times
+            words = tr("{place}, {time} left", place=_place(job), time=times.left_words(job.id))
+            slower = times.slower_words(job.id)
+            lines.append(_fact(tr("stage"), f"{words}: {slower}" if slower else words))
         if job.finished_at:
             end, spent = _moment(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
             lines.append(_fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))

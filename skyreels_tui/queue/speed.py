@@ -1,0 +1,20 @@
+"""The speed of the running stage in words; one stage's speed never stands beside another's name."""
+
+from __future__ import annotations
+
+from pipelines.front.language import tr
+from pipelines.front.progress import Stage
+from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.words.sizes import size
+
+
+def speed_words(event: JobProgress) -> str:
+    """`268.4 s/step`, `1.2 GiB/s` while loading, `0.4 s/piece` while decoding; '' where nothing is counted yet."""
+    stage, seconds = event.progress.stage, event.unit_seconds
+    if stage is Stage.DENOISE:
+        return tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]) if event.step_seconds else ""
+    if seconds is None or seconds <= 0:
+        return ""
+    if stage is Stage.LOAD:
+        return tr("{size}/s", size=size(round(1 / seconds)))
+    return tr("{seconds:.1f} s/piece", seconds=seconds) if stage is Stage.DECODE else ""
