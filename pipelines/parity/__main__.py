@@ -17,7 +17,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, metavar="FILE", help="instead of the one each golden names")
     parser.add_argument("--slow", action="store_true", help="also the goldens that take minutes")
     parser.add_argument("--only", default="", metavar="PREFIX", help="only goldens whose name starts with this")
+    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="processes that share every call and decode")
     options = parser.parse_args(argv)
+    if options.ranks < 1:
+        parser.error(f"--ranks {options.ranks}: at least 1")
     if not options.goldens.is_dir():
         parser.error(f"{options.goldens} is no folder")
 
@@ -32,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         manifest=options.manifest,
         slow=options.slow,
         only=options.only,
+        ranks=options.ranks,
     )
     return 0 if tally.is_clean else 1
 

@@ -18,7 +18,7 @@ from pipelines.media.read.audio import loudness, normalise_loudness
 from pipelines.models.encoders.audio import load_audio_encoder
 from pipelines.models.encoders.image import ImageEncoder, load_image_encoder
 from pipelines.models.encoders.text import load_prompt_encoder
-from pipelines.models.vae.vae import decode_stream, encode_mean, load_vae, normalise
+from pipelines.models.vae.vae import encode_mean, load_vae, normalise
 from pipelines.parity.a2v_runs import replay_run, wav_samples
 from pipelines.parity.a2v_tables import replay_tables
 from pipelines.parity.a2v_transformer import replay_avatar_transformer, replay_bfloat16, replay_two_speakers
@@ -216,7 +216,7 @@ def replay_avatar_vae(golden: Golden) -> Iterator[Comparison]:
         if source == "video":
             yield close("latent", normalise(vae, encode_mean(vae, golden["video"])), golden.stored("latent"), atol)
         else:
-            decoded = torch.cat(list(decode_stream(vae, golden["z"][None])), dim=2)
+            decoded = torch.cat(list(golden.ranks.decode(vae, golden["z"][None])), dim=2)
             yield close("decoded", decoded, golden.stored("decoded"), atol)
 
     yield from each(("video", "z"), compared)

@@ -78,7 +78,7 @@ def replay_run(golden: Golden) -> Iterator[Comparison]:
     args, derived = golden.args, golden.data.get("derived", {})
     avatar, embedding = _avatar(golden)
     stages = Stages()
-    render(avatar, args["seed"], Outlets(write_piece=stages.write_piece, trace=stages.tell))
+    render(avatar, args["seed"], Outlets(write_piece=stages.write_piece, decode=golden.ranks.decode, trace=stages.tell))
     plan, schedule = avatar.plan, avatar.schedule
     calls = 1 + avatar.guidance.uses_text + avatar.guidance.uses_audio
     ours: dict[str, Any] = {
@@ -169,7 +169,7 @@ def _avatar(golden: Golden) -> tuple[Avatar, Tensor]:
     encode = load_prompt_encoder(folder / models.TEXT_FILE, folder / models.TOKENIZER_FOLDER)
     avatar = Avatar(
         Networks(
-            models.load_transformer(folder),
+            golden.ranks.lead(models.load_transformer(folder)),
             load_vae(folder / models.VAE_FILE),
             load_image_encoder(folder / models.IMAGE_FILE),
         ),

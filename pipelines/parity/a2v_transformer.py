@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from pipelines.families.a2v.networks import load_transformer
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.golden import Comparison, Golden, close, number_in, relative
+from pipelines.parity.ranks import alone, is_led
 from pipelines.parity.record import Recorder
 
 INPUTS = ("x", "y", "clip_fea", "audio", "context_rows", "ref_target_masks")
@@ -59,10 +61,13 @@ class CallStages:
         with_masks = "ref_target_masks" in {**golden.data.get("tensors", {}), **golden.tensors}
         masks = golden["ref_target_masks"] if with_masks else None
         self._recorder = Recorder(network, [*modules, *WHOLE_MODULES.values()])
-        with self._recorder:
+        with self._recorder, alone(network):
             context = network.encode_context(text, golden["clip_fea"])
             audio = network.encode_audio(golden["audio"])
-            self.output = network(self._latents, self._timestep, context, audio=audio, speaker_masks=masks)[0]
+            whole = network(self._latents, self._timestep, context, audio=audio, speaker_masks=masks)
+        if is_led(network):
+            whole = network(self._latents, self._timestep, context, audio=audio, speaker_masks=masks)
+        self.output = whole[0]
 
     def __getitem__(self, name: str) -> Tensor:
         """The value of a stage, float32. Raises KeyError for a name that no stage has."""
@@ -93,7 +98,7 @@ class CallStages:
 def replay_avatar_transformer(golden: Golden) -> Iterator[Comparison]:
     """One call with its stages, and the same call at another time, without sound and without audio attention."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
-    network = load_transformer(golden.checkpoint())
+    network = golden.ranks.lead(load_transformer(golden.checkpoint()))
 
     def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         return close(name, actual, expected, atol)
@@ -115,7 +120,9 @@ def _variant(network: SkyReelsTransformer, golden: Golden, name: str) -> Tensor:
             return CallStages(network, silent, timestep).output
     if name == "output_audio_module_off":
         with _audio_attention_off(network):
-            return CallStages(network, golden, timestep).output
+            without = CallStages(golden.ranks.lead(network), golden, timestep).output
+        golden.ranks.lead(network)
+        return without
     if name.startswith("output_t"):
         described = re.search(r"timestep ([\d.]+)", golden.what(name))
         try:
@@ -128,7 +135,7 @@ def _variant(network: SkyReelsTransformer, golden: Golden, name: str) -> Tensor:
 
 @contextmanager
 def _replaced(golden: Golden, name: str, value: Tensor) -> Iterator[Golden]:
-    yield Golden(golden.path, golden.data, {**golden.tensors, name: value}, golden.find_checkpoint)
+    yield replace(golden, tensors={**golden.tensors, name: value}, seen=set())
 
 
 @contextmanager
@@ -148,7 +155,7 @@ def _audio_attention_off(network: SkyReelsTransformer) -> Iterator[None]:
 def replay_two_speakers(golden: Golden) -> Iterator[Comparison]:
     """One call with two voices: the map and positions that tell the speakers apart, and the stages."""
     atol = number_in(golden.tolerance["suggested"], "atol #")
-    stages = CallStages(load_transformer(golden.checkpoint()), golden, golden.data["timestep"])
+    stages = CallStages(golden.ranks.lead(load_transformer(golden.checkpoint())), golden, golden.data["timestep"])
 
     def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         # A class without a token has no mean: there both must be undefined.
@@ -167,7 +174,7 @@ def replay_bfloat16(golden: Golden) -> Iterator[Comparison]:
     limit_to_float32 = number_in(words, r"output_float32[^;]*below #", "below #")
     atol = number_in(words, "atol #")
     folder, timestep = golden.checkpoint(), golden.data["timestep"]
-    half = CallStages(load_transformer(folder, dtype=torch.bfloat16), golden, timestep)
+    half = CallStages(golden.ranks.lead(load_transformer(folder, dtype=torch.bfloat16)), golden, timestep)
 
     def compare(name: str, actual: Tensor, expected: Tensor) -> Comparison:
         return relative(name, actual, expected, limit)
@@ -176,7 +183,7 @@ def replay_bfloat16(golden: Golden) -> Iterator[Comparison]:
     yield compare("output_bf16", half.output, golden["output_bf16"])
     full = golden.stored("output_float32")
     yield relative("output_bf16 from float32", half.output, full, limit_to_float32)
-    single = CallStages(load_transformer(folder), golden, timestep)
+    single = CallStages(golden.ranks.lead(load_transformer(folder)), golden, timestep)
     yield close("output_float32", single.output, full, atol)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipelines.demo.checkpoints import write_checkpoint
 from pipelines.front.errors import CheckpointMissing
+from pipelines.parity.ranks import Ranks
 
 Case = TypeVar("Case")
 
@@ -60,13 +61,21 @@ class Golden:
     find_checkpoint: Callable[[str, int], Path]
     """(manifest as the JSON names it, seed) -> folder of the tiny checkpoint."""
     seen: set[str] = field(default_factory=set)
+    ranks: Ranks = field(default_factory=Ranks)
+    """What its networks compute on."""
 
     @classmethod
-    def read(cls, path: Path, find_checkpoint: Callable[[str, int], Path]) -> Golden:
+    def read(cls, path: Path, find_checkpoint: Callable[[str, int], Path], ranks: Ranks | None = None) -> Golden:
         """Read a golden; the tensor file is optional."""
         stored = path.with_suffix(".safetensors")
         tensors = load_file(stored) if stored.exists() else {}
-        return cls(path, json.loads(path.read_text("utf-8"), object_hook=Held), tensors, find_checkpoint)
+        return cls(
+            path,
+            json.loads(path.read_text("utf-8"), object_hook=Held),
+            tensors,
+            find_checkpoint,
+            ranks=ranks or Ranks(),
+        )
 
     def __getitem__(self, name: str) -> Tensor:
         """A stored tensor that a stage starts from, counted as looked at. Raises NotHeld."""
@@ -106,7 +115,7 @@ class Golden:
         """Another golden of the same folder, which this one takes its inputs from. Raises NotHeld."""
         if not self.path.with_name(f"{stem}.json").exists():
             raise NotHeld(f"{stem}.json")
-        return Golden.read(self.path.with_name(f"{stem}.json"), self.find_checkpoint)
+        return Golden.read(self.path.with_name(f"{stem}.json"), self.find_checkpoint, self.ranks)
 
     def close(self, name: str, actual: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Comparison:
         """Compare with the stored tensor `name` at the file's atol and rtol, or those given."""

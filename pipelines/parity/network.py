@@ -11,6 +11,7 @@ from torch import Tensor
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.models.transformer import ops
 from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.parity.ranks import alone, is_led
 from pipelines.parity.record import Recorder
 
 EMBEDDER = "condition_embedder"
@@ -28,8 +29,10 @@ class NetworkRun:
             f"{block}.{part}" for block in blocks for part in ("attn1.to_q", "attn1.to_out.0", "attn2.to_out.0", "ffn")
         ]
         names = ["patch_embedding", f"{EMBEDDER}.time_embedder", f"{EMBEDDER}.text_embedder", "proj_out"]
-        with Recorder(network, [*names, *blocks, *parts]) as self.record:
-            self.output = network(latents, self.timestep, network.encode_context(padded))
+        with Recorder(network, [*names, *blocks, *parts]) as self.record, alone(network):
+            context = network.encode_context(padded)
+            whole = network(latents, self.timestep, context)
+        self.output = network(latents, self.timestep, context) if is_led(network) else whole
 
     def stage(self, name: str, like: Tensor) -> Tensor:
         """The stage called `name`; `like` is the stored tensor, which may hold only the first rows."""

@@ -25,7 +25,7 @@ from pipelines.front.shapes import WAN_BUCKETS, PixelShape, reference_frames
 from pipelines.media.read.images import letterbox
 from pipelines.models.encoders.text import load_prompt_encoder
 from pipelines.models.transformer.load import load_transformer
-from pipelines.models.vae.vae import decode_stream, load_vae, to_frames
+from pipelines.models.vae.vae import load_vae, to_frames
 from pipelines.parity import r2v_stages as stages
 from pipelines.parity.golden import (
     ABSENT,
@@ -88,7 +88,7 @@ class ReferenceRun:
         args = self.golden.args
         encoder = load_prompt_encoder(folder / "text_encoder", folder / "tokenizer")
         guidance = ReferenceGuidance(args.get("guidance_scale", 1.0), args.get("guidance_scale_img", 1.0))
-        transformer = load_transformer(folder / "transformer")
+        transformer = self.golden.ranks.lead(load_transformer(folder / "transformer"))
         negative = encoder(args.get("negative_prompt") or "")
         return make_predictor(transformer, self.condition, encoder(args["prompt"]), negative, guidance)
 
@@ -122,7 +122,7 @@ def pipeline(golden: Golden) -> Iterator[Comparison]:
     after, calls = run.denoise()
     yield exact("transformer calls", calls, args.get("transformer_calls", calls))
     yield from latents_of_steps(golden, after)
-    video = torch.cat(list(decode_stream(run.vae, after[-1])), dim=2)
+    video = torch.cat(list(golden.ranks.decode(run.vae, after[-1])), dim=2)
     yield golden.close("video", video[:, :, :: every_nth(golden, "video")])
     yield stages.frame_levels(golden, "frames", to_frames(video)[:: every_nth(golden, "frames")])
 
@@ -138,7 +138,7 @@ def entry(golden: Golden) -> Iterator[Comparison]:
     run = ReferenceRun(golden, *size)
     after, _ = run.denoise()
     yield from latents_of_steps(golden, after)
-    frames = torch.cat([to_frames(chunk) for chunk in decode_stream(run.vae, after[-1])])
+    frames = torch.cat([to_frames(chunk) for chunk in golden.ranks.decode(run.vae, after[-1])])
     words = golden.tolerance["frames"]
     limits = number_in(words, LEVELS), mean_limit(words)
     if "block_means" in golden:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from pipelines.families import FAMILIES
-from pipelines.front.errors import PipelineError
+from pipelines.front.errors import InvalidRequest, PipelineError
 from pipelines.parity.golden import Comparison, Golden, Replayer, TinyCheckpoints, each
+from pipelines.parity.ranks import Ranks
 
 SUITES = (*(family.name for family in FAMILIES), "components")
 """Each is a module of this package that holds REPLAYERS."""
@@ -43,6 +45,8 @@ class Tally:
     """Stages that a golden may hold and does not."""
     empty: int = 0
     """Files of which nothing could be compared."""
+    refused: int = 0
+    """Files whose networks cannot be shared among the ranks."""
 
     @property
     def is_clean(self) -> bool:
@@ -51,7 +55,8 @@ class Tally:
 
     def __str__(self) -> str:
         counts = f"{self.passed} passed, {self.failed} failed, {self.unchecked} unchecked"
-        return f"{counts}, {self.absent} not held" if self.absent else counts
+        counts += f", {self.absent} not held" if self.absent else ""
+        return f"{counts}, {self.refused} refused" if self.refused else counts
 
 
 def replayers_of(family: str) -> Sequence[Replayer]:
@@ -74,11 +79,19 @@ def run_goldens(
     manifest: Path | None = None,
     slow: bool = False,
     only: str = "",
+    ranks: int = 1,
 ) -> Tally:
-    """Replay every golden of a folder whose name starts with `only`; `write` takes one line at a time."""
+    """Replay every golden of a folder whose name starts with `only`; `write` takes one line at a time.
+
+    ranks: processes of this host that share every transformer call and every decode.
+    """
     replayers, tally = replayers_of(family), Tally()
     paths = [path for path in sorted(goldens.glob(f"{only}*.json")) if path.name != "manifest.json"]
-    with tempfile.TemporaryDirectory(prefix="skyreels-parity-") as folder, torch.inference_mode():
+    with (
+        tempfile.TemporaryDirectory(prefix="skyreels-parity-") as folder,
+        closing(Ranks(ranks)) as together,
+        torch.inference_mode(),
+    ):
         checkpoints = TinyCheckpoints(Path(folder), goldens, manifest)
         for path in paths:
             replayer = replayer_for(path.stem, replayers)
@@ -89,7 +102,7 @@ def run_goldens(
             elif replayer.slow and not slow:
                 write(f"{path.name}  SKIPPED  runs only with --slow")
             else:
-                _replay(path, replayer, checkpoints, tally, write)
+                _replay(path, replayer, checkpoints, together, tally, write)
     write(str(tally))
     return tally
 
@@ -98,12 +111,13 @@ def _replay(
     path: Path,
     replayer: Replayer,
     checkpoints: TinyCheckpoints,
+    ranks: Ranks,
     tally: Tally,
     write: Callable[[str], object],
 ) -> None:
     before, missing = tally.passed + tally.failed, set[str]()
     try:
-        golden = Golden.read(path, checkpoints)
+        golden = Golden.read(path, checkpoints, ranks)
         for check in each((Golden.declared, replayer.replay), lambda stage: stage(golden)):
             if check.held:
                 _count(path, check, tally, write)
@@ -112,9 +126,15 @@ def _replay(
                 tally.absent += 1
                 write(f"{path.name}  {check.name}  NOT HELD")
     except STAGE_ERRORS as error:
+        if isinstance(error, InvalidRequest) and {problem.field for problem in error.problems} == {"gpus"}:
+            tally.refused += 1
+            write(f"{path.name}  REFUSED  {error}")
+            return
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         _count(path, Comparison(f"stopped by {reason}", float("inf"), "no error", False), tally, write)
         return
+    finally:
+        ranks.release()
     for name in golden.unseen():
         tally.unchecked += 1
         write(f"{path.name}  {name}  UNCHECKED  stored but never compared")

@@ -225,12 +225,13 @@ def replay_float8(golden: Golden) -> Iterator[Comparison]:
     plain = run_transformer(network, golden, context)
     yield golden_close(golden, "out_unquantized", plain, "out")
     quantize_linears(network)
+    golden.ranks.lead(network)
     yield golden_close(golden, "out", run_transformer(network, golden, context), "out")
 
 
 def _transformer_for(golden: Golden) -> SkyReelsTransformer:
     folder = SHOT_SWITCHING_FOLDER if "prefix" in golden else SINGLE_SHOT_FOLDER
-    return load_transformer(golden.checkpoint() / folder)
+    return golden.ranks.lead(load_transformer(golden.checkpoint() / folder))
 
 
 def _codes(golden: Golden, name: str, actual: Tensor) -> Comparison:

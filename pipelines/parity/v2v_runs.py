@@ -90,6 +90,7 @@ def replay_pipeline(golden: Golden) -> Iterator[Comparison]:
     transformer = load_transformer(folder / task_folder, dtype=dtype)
     if dtype == torch.bfloat16:
         round_float32_weights(transformer)
+    golden.ranks.lead(transformer)
     context = transformer.encode_context(text)
     run = ExtensionRun(golden, load_vae(folder / VAE_FILE), transformer, context, schedule)
     condition, pieces = _first_condition(run), []
@@ -150,7 +151,7 @@ def _replay_piece(
         if name in golden:
             yield _latents_check(golden, name, index, samples[-1])
     whole = torch.cat((prefix, latents), dim=2) if run.is_single_shot else latents
-    return np.concatenate(list(decode_bytes(run.vae, whole)))
+    return np.concatenate(list(decode_bytes(run.vae, whole, run.golden.ranks.decode)))
 
 
 def _keeping(velocities: list[Tensor], predict: Predict) -> Predict:

@@ -14,6 +14,7 @@ from pipelines.models.transformer import ops
 from pipelines.models.transformer.block import Block
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parity.golden import Comparison, Golden, close
+from pipelines.parity.ranks import alone, is_led
 from pipelines.parity.record import Recorder
 from pipelines.parity.tolerance import fitting_arguments, rounded, stated
 
@@ -29,6 +30,7 @@ def replay_transformer(golden: Golden) -> Iterator[Comparison]:
     network = load_transformer(golden.checkpoint() / folder, dtype=dtype)
     if dtype == torch.bfloat16:
         round_float32_weights(network)
+    golden.ranks.lead(network)
     yield from fitting_arguments(golden, described(inputs))
     stages = transformer_stages(network, golden)
     for name in golden.tensors:
@@ -104,8 +106,11 @@ def transformer_stages(network: SkyReelsTransformer, golden: Golden) -> dict[str
     blocks = [f"blocks.{i}" for i in range(len(network.blocks))]
     modules = [*blocks, *(f"blocks.0.{part}" for part in FIRST_BLOCK), "proj_out"]
     modules += [embedder + "time_embedder", embedder + "text_embedder"]
-    with Recorder(network, modules) as seen:
-        out = run_transformer(network, golden, pad_context(golden["context"]), with_prefix=True)
+    context = pad_context(golden["context"])
+    with Recorder(network, modules) as seen, alone(network):
+        out = run_transformer(network, golden, context, with_prefix=True)
+    if is_led(network):
+        out = run_transformer(network, golden, context, with_prefix=True)
     frame_index = torch.unique(golden["t"][0], return_inverse=True)[1]
     tokens, modulation = seen.inputs["blocks.0"][0][:2]
     stages = {
