@@ -32,6 +32,13 @@ def shown(path: str | Path) -> str:
     return plain_line(name, limit=80) or tr("the path")
 
 
+def whole(path: str | Path, limit: int = 240) -> str:
+    """Return where a file was looked for, for a message; of what is too long the end, where the name is."""
+    text = os.fspath(Path(path).absolute())
+    line = plain_line(text, limit=len(text) + 1)
+    return line if len(line) <= limit else "…" + line[1 - limit :]
+
+
 def regular(path: str | Path) -> os.stat_result:
     """Return the facts of a readable, non-empty regular file; MediaError says what else the path is."""
     name = shown(path)
@@ -40,7 +47,7 @@ def regular(path: str | Path) -> os.stat_result:
     try:
         facts = Path(path).stat()
     except FileNotFoundError:
-        raise MediaError(tr("{name}: no such file", name=name)) from None
+        raise MediaError(tr("{name}: no such file", name=whole(path))) from None
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else tr("not a usable path")
         raise MediaError(f"{name}: {reason}") from error

@@ -105,9 +105,16 @@ def test_one_problem_a_refused_file(tmp_path):
     paths = [str(tmp_path / name) for name in ("good.png", "x.png", "y.png")]
     problems = file_problems("ref_imgs", paths, image_problem)
     assert [(problem.field, problem.message) for problem in problems] == [
-        ("ref_imgs", "x.png: no such file"),
-        ("ref_imgs", "y.png: no such file"),
+        ("ref_imgs", f"{tmp_path}/x.png: no such file"),
+        ("ref_imgs", f"{tmp_path}/y.png: no such file"),
     ]
+
+
+def test_a_missing_file_is_named_with_the_place_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert image_problem("pictures/x.png") == f"{tmp_path}/pictures/x.png: no such file"
+    deep = image_problem(f"{'folder/' * 60}x.png")
+    assert deep.startswith("…") and deep.endswith("/folder/x.png: no such file") and len(deep) < 300
 
 
 def test_a_mended_file_is_looked_at_again(tmp_path):
