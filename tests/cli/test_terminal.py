@@ -354,7 +354,7 @@ def test_no_color_sends_no_colour_and_focus_is_reversed(
         terminal.press("\x10")
         terminal.wait_for("Search for commands", "Help (?)")
         terminal.press("\x1b[B")
-        until("Help (?)")
+        until("Back (Esc)")
         terminal.settled()
     assert looks(terminal.received) <= LOOKS
 
