@@ -59,6 +59,13 @@ async def test_films_and_their_sheet(start: Start, tmp_path: Path) -> None:
         await s.shows("3 c")
         await s.until(lambda: "▀" in s.text, "pictures")
         assert "3/3" in s.text
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, FilmScreen), "the scenes")
+        # What made the chosen take is known to the queue, whatever lies beside the file.
+        await s.shows("seed 42")
+        assert "No settings are known" not in s.words
+        await s.press("escape")
+        await s.until(lambda: isinstance(s.app.screen, FilmsScreen), "the films")
         await s.press("escape")
         await s.until(lambda: not isinstance(s.app.screen, FilmsScreen), "home")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -11,6 +13,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.front.documents import read_json
 from pipelines.front.language import trn
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
@@ -197,5 +200,8 @@ def _video(scene: Scene | None) -> Video | None:
         facts = path.stat()
     except OSError:
         return None
-    recipe = {"label": scene.name, "task": scene.task}
-    return Video(path, facts.st_size, facts.st_mtime, recipe)
+    recipe: dict[str, Any] = {"label": scene.name, "task": scene.task}
+    # A row that cannot be read has a film nevertheless.
+    with suppress(ValueError):
+        recipe["request"] = read_json(scene.chosen.request_json)
+    return Video(path, facts.st_size, facts.st_mtime, recipe, has_sidecar=True)
