@@ -9,7 +9,7 @@ from skyreels_tui.words.sizes import size
 
 
 def speed_words(event: JobProgress) -> str:
-    """`268.4 s/step`, `1.2 GiB/s` while loading, `0.4 s/piece` while decoding; '' where nothing is counted yet."""
+    """`268.4 s/step`, `1.2 GiB/s` while loading, `0.4 s each` while decoding; '' where nothing is counted yet."""
     stage, seconds = event.progress.stage, event.unit_seconds
     if stage is Stage.DENOISE:
         return tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]) if event.step_seconds else ""
@@ -17,4 +17,4 @@ def speed_words(event: JobProgress) -> str:
         return ""
     if stage is Stage.LOAD:
         return tr("{size}/s", size=size(round(1 / seconds)))
-    return tr("{seconds:.1f} s/piece", seconds=seconds) if stage is Stage.DECODE else ""
+    return tr("{seconds:.1f} s each", seconds=seconds) if stage is Stage.DECODE else ""
