@@ -11,10 +11,11 @@ from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.requests.planning import known_plan
 
-WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.INTERRUPTED})
-"""States whose jobs run without a further key press; held ones do not."""
+STANDING = frozenset({JobState.HELD, JobState.INTERRUPTED})
+"""States whose jobs run only when a person says so; a blocked job is one of them when its reason does not pass."""
 
 RETRY_READINGS = 60
 
@@ -41,7 +42,7 @@ class QueueForecast:
     unknown: int = 0
     """Waiting jobs whose inputs could not be read, so that nothing is known."""
     held_seconds: tuple[tuple[int, float], ...] = ()
-    """The same of held jobs, which count in no sum: they run only when they are released."""
+    """The same of held and interrupted jobs, which count in no sum: they run only when a person says so."""
     unreadable: frozenset[int] = frozenset()
     """Ids of waiting and held jobs whose inputs could not be read."""
     running: RunningJob | None = None
@@ -73,8 +74,8 @@ class Forecast:
     def read(self, planned: Callable[[], object] = lambda: None) -> QueueForecast:
         """Return the forecast of this moment; `planned` hears of every job: the first reading of many takes a while."""
         jobs = self._jobs()
-        waiting = [job for job in jobs if job.state in WAITING]
-        held = [job for job in jobs if job.state is JobState.HELD]
+        waiting = [job for job in jobs if _waits(job)]
+        held = [job for job in jobs if job.state in STANDING or (job.state is JobState.BLOCKED and not _waits(job))]
         running = [job for job in jobs if job.state is JobState.RUNNING]
         self._forget(waiting + held + running)
         plans: dict[int, Plan | None] = {}
@@ -142,6 +143,13 @@ class Forecast:
         again = self._readings % RETRY_READINGS == 0
         alive = {(job.task_type, job.request_json) for job in jobs}
         self._plans = {key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)}
+
+
+def _waits(job: Job) -> bool:
+    """True for a job that runs without a further key press."""
+    return job.state is JobState.QUEUED or (
+        job.state is JobState.BLOCKED and job.reason.code in (Code.NONE, Code.WAITS_FOR_JOB)
+    )
 
 
 def _done(job: Job) -> float:

@@ -22,6 +22,7 @@ from skyreels_tui.monitors.sample import Read, Sample
 from skyreels_tui.monitors.surroundings import Surroundings
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.requests.planning import plan_of
 from skyreels_tui.settings.settings import Settings
 from tests.live.conftest import job_of
@@ -89,20 +90,28 @@ def test_forecast_adds_up_what_waits(tmp_path: Path, photo: str) -> None:
     running = job_of(photo, state=JobState.RUNNING)
     waiting = [
         job_of(photo, id=13),
-        job_of(photo, id=14, state=JobState.INTERRUPTED, step=4, num_steps=8, num_segments=1),
+        job_of(photo, id=14, state=JobState.BLOCKED, reason=because(Code.WAITS_FOR_JOB, id=13)),
     ]
-    others = [job_of(photo, id=15, state=JobState.HELD), job_of(photo, id=16, state=JobState.DONE)]
+    # What runs only when a person says so makes no end of the queue.
+    others = [
+        job_of(photo, id=15, state=JobState.HELD),
+        job_of(photo, id=16, state=JobState.DONE),
+        job_of(photo, id=18, state=JobState.INTERRUPTED, step=4, num_steps=8, num_segments=1),
+        job_of(photo, id=19, state=JobState.BLOCKED, reason=because(Code.JOB_FAILED, id=3)),
+    ]
     unreadable = job_of(str(tmp_path / "gone.png"), id=17)
     progress = JobProgress(12, None, 60.0, left_s=100.0)  # type: ignore[arg-type]
     jobs = [running, *waiting, *others, unreadable]
     forecast = Forecast(lambda: jobs, book, lambda: progress).read()
     plan = running.task.plan(running.request)
     whole = book.estimate(running.task_type, plan).total_s
-    assert dict(forecast.job_seconds) == pytest.approx({13: whole, 14: whole / 2})
-    assert forecast.total_seconds == pytest.approx(100.0 + 1.5 * whole)
+    assert dict(forecast.job_seconds) == pytest.approx({13: whole, 14: whole})
+    assert forecast.total_seconds == pytest.approx(100.0 + 2 * whole)
     assert forecast.needs_bytes == 3 * plan.output_bytes + 2 * plan.work_bytes
     assert forecast.unknown == 1
-    assert dict(forecast.held_seconds) == pytest.approx({15: whole}), "known, though in no sum"
+    assert dict(forecast.held_seconds) == pytest.approx({15: whole, 18: whole / 2, 19: whole}), (
+        "known, though in no sum"
+    )
     assert forecast.unreadable == {17}
     assert forecast.running is not None
     assert (forecast.running.job.id, forecast.running.plan) == (12, plan)

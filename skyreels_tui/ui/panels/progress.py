@@ -281,10 +281,10 @@ class ProgressPanel(LivePanel):
         if not waiting or (self._queue.running is None and hub(self).board.status.pause not in ("", "hours")):
             return []
         now = self.wall_clock()
-        end = clock(now + timedelta(seconds=self._queue.total_seconds), now)
-        unknown = self._queue.unknown
-        if unknown:
+        unknown, left = self._queue.unknown, hub(self).queue_left_s()
+        if unknown or left is None:
             words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
         else:
+            end = clock(now + timedelta(seconds=left), now)
             words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
         return [self.words(words)]
