@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import threading
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
-from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import WAIT_S, make_request
 from tests.queue.harness import home_of, jobs_left
 
@@ -92,14 +90,28 @@ def test_a_second_ctrl_c_leaves_at_once_and_keeps_the_steps(tmp_path):
         os.kill(child, signal.SIGINT)
     assert exit_code(child) == AT_ONCE_CODE
     one = jobs_left(tmp_path)[0]
-    assert one.step == 1
-    if one.state is JobState.RUNNING:
-        # The file was in use at that instant, and nobody waits for it here: the next owner sorts the row out.
-        with closing(open_store(home_of(tmp_path).database)) as store:
-            store.attempts.recover(auto_resume=False)
-            assert store.get(one.id).state is JobState.INTERRUPTED and store.get(one.id).step == 1
-    else:
-        assert one.state is JobState.INTERRUPTED and one.reason.code is Code.STOPPED_AT_ONCE
+    assert one.state == JobState.INTERRUPTED and one.step == 1 and one.reason.code is Code.STOPPED_AT_ONCE
+
+
+def test_more_signals_than_two_do_not_end_the_note_of_the_second() -> None:
+    """Whoever hammers on Ctrl+C gets the job marked all the same."""
+    noted, here = os.pipe()
+    child = os.fork()
+    if child == 0:
+
+        def note() -> None:
+            for _ in range(50):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+            os.write(here, b"noted")
+
+        with handled(stop=StopSignals(lambda: None, note)):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.pause()
+    os.close(here)
+    assert exit_code(child) == AT_ONCE_CODE
+    assert os.read(noted, 10) == b"noted"
 
 
 class SlowSecondStep:

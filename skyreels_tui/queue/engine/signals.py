@@ -33,6 +33,9 @@ class StopSignals:
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         """Handle one signal."""
         if self.asked:
+            # A third one would come in between, find the note half written, and leave without it.
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)
             self._at_once()
             # The inference thread may be deep in a step: only leaving without it is at once.
             os._exit(AT_ONCE_CODE)
