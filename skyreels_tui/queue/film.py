@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.front.documents import read_json
 from pipelines.front.language import mark
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
 NOT_BEGUN = mark("not begun")
 """Where a scene stands from which no job was made."""
-
-
-def _read(kind: type[Any], text: str) -> Any:
-    """Build one of the two classes below from JSON; what no field of it takes keeps the field's default."""
-    try:
-        content = read_json(text)
-    except ValueError:
-        content = {}
-    values = content if isinstance(content, dict) else {}
-    default = kind()
-    known = {entry.name: getattr(default, entry.name) for entry in dataclasses.fields(kind)}
-    return kind(**{key: value for key, value in values.items() if isinstance(value, type(known.get(key, object)))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +31,6 @@ class FilmFacts:
     """`{{prev}}` means the nearest earlier scene with a finished take while later ones have failed."""
     kept: Mapping[str, Any] = field(default_factory=dict)
     """Keys of an imported file that mean nothing to this program."""
-
-    def to_json(self) -> str:
-        """Write the facts as JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        found: Self = _read(cls, text)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +53,25 @@ class SceneFacts:
     kept: Mapping[str, Any] = field(default_factory=dict)
     """Keys of an imported file that mean nothing to this program."""
 
-    def to_json(self) -> str:
-        """Write the facts as JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        found: Self = _read(cls, text)
-        return found
+Facts = TypeVar("Facts", FilmFacts, SceneFacts)
+
+
+def written_facts(facts: FilmFacts | SceneFacts) -> str:
+    """Write what a person wrote as JSON."""
+    return json.dumps(dataclasses.asdict(facts), sort_keys=True)
+
+
+def read_facts(kind: type[Facts], text: str) -> Facts:
+    """Read what `written_facts` wrote; what no field of `kind` takes keeps the field's default."""
+    try:
+        content = read_json(text)
+    except ValueError:
+        content = {}
+    values = content if isinstance(content, dict) else {}
+    default = kind()
+    known = {entry.name: getattr(default, entry.name) for entry in dataclasses.fields(kind)}
+    return kind(**{key: value for key, value in values.items() if isinstance(value, type(known.get(key, object)))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,9 +68,13 @@ def _tell(made: RunOutcome, *, as_json: bool) -> int:
         problems = [{"field": problem.field, "message": problem.message} for problem in made.problems]
         output.data({"jobs": [job.id for job in made.jobs], "problems": problems})
     else:
-        for job in made.jobs:
-            output.line(str(job.id))
+        _ids(made.jobs, as_json=False)
         output.note(trn("{count} scene queued", "{count} scenes queued", len(made.jobs)))
+    return _problems(made)
+
+
+def _problems(made: RunOutcome) -> int:
+    """Name the scenes that could not be queued; what that makes of the exit code."""
     for problem in made.problems:
         output.note(f"{problem.field}: {problem.message}")
     return Exit.FAILED if made.problems else Exit.OK
@@ -79,15 +83,10 @@ def _tell(made: RunOutcome, *, as_json: bool) -> int:
 def _resume(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         made = run_film(queue, queue.film(args.film), Which.FAILED)
-    if args.json:
-        output.data([job.id for job in made.jobs])
-    else:
-        for job in made.jobs:
-            output.line(str(job.id))
+    _ids(made.jobs, as_json=args.json)
+    if not args.json:
         output.note(trn("{count} scene is tried again", "{count} scenes are tried again", len(made.jobs)))
-    for problem in made.problems:
-        output.note(f"{problem.field}: {problem.message}")
-    return Exit.FAILED if made.problems else Exit.OK
+    return _problems(made)
 
 
 def _hold(args: argparse.Namespace, context: Context) -> int:

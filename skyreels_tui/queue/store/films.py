@@ -10,7 +10,16 @@ from itertools import groupby
 from pipelines.front.language import tr
 from pipelines.tasks import task_of
 from skyreels_tui.queue.errors import NoSuchFilm, NoSuchJob, QueueError
-from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, Scene, SceneFacts
+from skyreels_tui.queue.film import (
+    Film,
+    FilmFacts,
+    NewFilm,
+    NewScene,
+    Scene,
+    SceneFacts,
+    read_facts,
+    written_facts,
+)
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.attempts import JobsListener
@@ -73,7 +82,7 @@ class Films:
                     raise QueueError(tr("there is a film {name!r} already", name=film.name))
                 connection.execute(
                     "UPDATE films SET kept = 1, project = ?, facts = ? WHERE id = ?",
-                    (film.project, film.facts.to_json(), film_id),
+                    (film.project, written_facts(film.facts), film_id),
                 )
                 jobs += _insert(connection, film_id, film.name, film.scenes, result_dir)
             films = [_read(connection, film.name) for film in new]
@@ -87,7 +96,7 @@ class Films:
             if project is not None:
                 connection.execute("UPDATE films SET project = ? WHERE id = ?", (project, film_id))
             if facts is not None:
-                connection.execute("UPDATE films SET facts = ?, kept = 1 WHERE id = ?", (facts.to_json(), film_id))
+                connection.execute("UPDATE films SET facts = ?, kept = 1 WHERE id = ?", (written_facts(facts), film_id))
             jobs = settle_all(connection, scenes.follow_choice(connection, film_id))
             film = _read(connection, name)
         self._changed(jobs)
@@ -108,7 +117,7 @@ class Films:
         with self._connection.writing() as connection:
             done = connection.execute(
                 "UPDATE scenes SET label = ?, task_type = ?, request_json = ?, facts = ? WHERE id = ?",
-                (scene.label, scene.task_type, scene.request_json, scene.facts.to_json(), scene.id),
+                (scene.label, scene.task_type, scene.request_json, written_facts(scene.facts), scene.id),
             )
             if not done.rowcount:
                 raise NoSuchFilm(tr("this scene is in no film any more"))
@@ -216,7 +225,7 @@ def _insert(
         scene_id = connection.execute(
             "INSERT INTO scenes (film_id, position, label, task_type, request_json, facts)"
             " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-            (film_id, scenes.next_place(connection, film_id), scene.label, task, text, scene.facts.to_json()),
+            (film_id, scenes.next_place(connection, film_id), scene.label, task, text, written_facts(scene.facts)),
         ).fetchall()[0][0]
         if scene.output:
             now = utc_now()
@@ -263,7 +272,7 @@ def _film(rows: Sequence[Sequence[object]]) -> Film | None:
     _, name, created_at, project, facts, kept = rows[0][:_OF_FILM]
     if not shown and not kept:
         return None
-    return Film(str(name), str(created_at), tuple(shown), str(project), FilmFacts.from_json(str(facts)))
+    return Film(str(name), str(created_at), tuple(shown), str(project), read_facts(FilmFacts, str(facts)))
 
 
 def _scene(rows: Sequence[Sequence[object]]) -> Scene | None:
@@ -275,4 +284,4 @@ def _scene(rows: Sequence[Sequence[object]]) -> Scene | None:
     if not takes and not request:
         return None
     chosen = picked if isinstance(picked, int) else None
-    return Scene(scene_id, takes, chosen, str(label), str(task), str(request), SceneFacts.from_json(str(facts)))
+    return Scene(scene_id, takes, chosen, str(label), str(task), str(request), read_facts(SceneFacts, str(facts)))
