@@ -62,7 +62,7 @@ def written_facts(facts: FilmFacts | SceneFacts) -> str:
     return json.dumps(dataclasses.asdict(facts), sort_keys=True)
 
 
-def read_facts(kind: type[Facts], text: str) -> Facts:
+def facts_from(kind: type[Facts], text: str) -> Facts:
     """Read what `written_facts` wrote; what no field of `kind` takes keeps the field's default."""
     try:
         content = read_json(text)

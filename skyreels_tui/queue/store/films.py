@@ -17,7 +17,7 @@ from skyreels_tui.queue.film import (
     NewScene,
     Scene,
     SceneFacts,
-    read_facts,
+    facts_from,
     written_facts,
 )
 from skyreels_tui.queue.model import Job, JobState
@@ -272,7 +272,7 @@ def _film(rows: Sequence[Sequence[object]]) -> Film | None:
     _, name, created_at, project, facts, kept = rows[0][:_OF_FILM]
     if not shown and not kept:
         return None
-    return Film(str(name), str(created_at), tuple(shown), str(project), read_facts(FilmFacts, str(facts)))
+    return Film(str(name), str(created_at), tuple(shown), str(project), facts_from(FilmFacts, str(facts)))
 
 
 def _scene(rows: Sequence[Sequence[object]]) -> Scene | None:
@@ -284,4 +284,4 @@ def _scene(rows: Sequence[Sequence[object]]) -> Scene | None:
     if not takes and not request:
         return None
     chosen = picked if isinstance(picked, int) else None
-    return Scene(scene_id, takes, chosen, str(label), str(task), str(request), read_facts(SceneFacts, str(facts)))
+    return Scene(scene_id, takes, chosen, str(label), str(task), str(request), facts_from(SceneFacts, str(facts)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from skyreels_tui.queue.film import FilmFacts, read_facts
+from skyreels_tui.queue.film import FilmFacts, facts_from
 from skyreels_tui.queue.model import PENDING, JobState
 from skyreels_tui.queue.store.rows import quoted, utc_now
 
@@ -84,7 +84,7 @@ def take_of(connection: sqlite3.Connection, scene_id: int, *, before: bool = Fal
     ).fetchone()
     found = _shown(connection, scene_id)
     failed = found is None or found[1] in (JobState.FAILED, JobState.CANCELLED)
-    if before and failed and read_facts(FilmFacts, facts).goes_on:
+    if before and failed and facts_from(FilmFacts, facts).goes_on:
         rows = connection.execute(
             f"SELECT id FROM scenes WHERE film_id = ? AND (position, id) < (?, ?) AND {VISIBLE}"
             " ORDER BY position DESC, id DESC",
