@@ -18,7 +18,8 @@ from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
 
-_LOOK_S = 0.02
+_LOOK_S = 0.1
+"""How soon a closed gate notices that the job is stopped; each look reports, and a report is drawn."""
 _BEFORE = (Stage.LOAD, Stage.TEXT, Stage.CONDITION)
 
 
