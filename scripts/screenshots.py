@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,7 +28,6 @@ from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
-from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.monitors.sample import (
@@ -45,8 +44,6 @@ from skyreels_tui.queue.events import Event, JobProgress, LogLine
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.hub import Forecasted, Sampled
-from skyreels_tui.ui.panels.progress import ProgressPanel
-from skyreels_tui.ui.widgets import status_bar
 
 SIZES = ((200, 50), (120, 40), (80, 24))
 TARGET = Path(__file__).parents[1] / "doc" / "screenshots"
@@ -135,15 +132,6 @@ def reading(second: int) -> Sample:
     return Sample(float(second), readings)
 
 
-class FixedTime(datetime):
-    """The clock of the pictures."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> FixedTime:
-        """The same minute always."""
-        return cls(2026, 1, 6, 2, 3, tzinfo=tz)
-
-
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     """Wait for the app to get there."""
     async with asyncio.timeout(WAIT_S):
@@ -181,13 +169,18 @@ async def draw(home: Path) -> dict[str, str]:
     """Return file name -> SVG of the home screen, one a size."""
     folders = find_folders({"SKYREELS_TUI_HOME": str(home)})
     executor = HeldExecutor(folders)
-    app = StillApp(Services(folders, Settings(result_dir="result"), home / "result", lambda: executor))
-    app.running_times = RunningTimes(lambda: 0.0)
+    services = Services(
+        folders,
+        Settings(result_dir="result"),
+        home / "result",
+        lambda: executor,
+        clock=lambda: 0.0,
+        wall_clock=lambda: NOW,
+    )
+    app = StillApp(services)
     svgs = {}
     async with app.run_test(size=SIZES[0]) as pilot:
         await run_to_step(app, pilot)
-        panel = app.screen.query_one(ProgressPanel)
-        panel.wall_clock = FixedTime.now
         for width, height in SIZES:
             await pilot.resize_terminal(width, height)
             feed(app)
@@ -206,8 +199,7 @@ def main() -> None:
     """Write every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
     os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
-    still = patch.multiple(status_bar, datetime=FixedTime), patch("platform.node", lambda: "spark-01")
-    with tempfile.TemporaryDirectory() as home, still[0], still[1]:
+    with tempfile.TemporaryDirectory() as home, patch("platform.node", lambda: "spark-01"):
         for name, svg in asyncio.run(draw(Path(home))).items():
             (TARGET / name).write_text(svg, encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ os.environ["LC_ALL"] = "C.UTF-8"
 for name in ("LANGUAGE", "COLUMNS", "LINES", "NO_COLOR"):
     os.environ.pop(name, None)
 os.environ["TERM"] = "xterm-256color"
+# Hundreds of tests start the program: where a shell forbids compiled modules each start would compile them all again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 TESTS = Path(__file__).parent
 MARKS = {"quick": modules(QUICK), "slow": modules(SLOW)}

@@ -73,7 +73,7 @@ class SkyreelsApp(HubApp):
         queue_only: bool = False,
     ) -> None:
         """`theme`, `ascii_only`, `auto_resume` and `queue_only` are what the command line wants for this time."""
-        super().__init__(jobs=self._list_jobs)
+        super().__init__(self._list_jobs, clock=services.clock, wall_clock=services.wall_clock)
         self.services = services
         self.controller = Controller(self)
         self.quitting = Quitting(self, services, self.controller)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -52,11 +54,14 @@ class Services:
         *,
         warnings: tuple[str, ...] = (),
         served: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = datetime.now,
     ) -> None:
         """`executor` makes what runs jobs, None is this machine's own; `warnings` came with the settings.
 
-        `served` when a browser shows the app.
+        `served` when a browser shows the app. The two clocks are those of `HubApp`.
         """
+        self.clock, self.wall_clock = clock, wall_clock
         self.folders, self.result_dir = folders, result_dir
         self.settings = LiveSettings(folders.settings_file, settings, warnings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor

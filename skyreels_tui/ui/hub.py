@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -130,9 +131,20 @@ class TransfersChanged(Message):
 class HubApp(App[None]):
     """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
 
-    def __init__(self, jobs: Callable[[], Iterable[Job]] = tuple, **kwargs: Any) -> None:
-        """`jobs` lists the queue; the board calls it when several rows have changed."""
+    def __init__(
+        self,
+        jobs: Callable[[], Iterable[Job]] = tuple,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = datetime.now,
+        **kwargs: Any,
+    ) -> None:
+        """`jobs` lists the queue; the board calls it when several rows have changed.
+
+        `clock` tells seconds since some moment, `wall_clock` the local time of day without its zone.
+        """
         super().__init__(**kwargs)
+        self.clock, self.wall_clock = clock, wall_clock
         bound_pastes(self.driver_class)
         outlast(self.driver_class)
         self.turns = Turns(self, super().on_event)
@@ -256,7 +268,7 @@ class HubApp(App[None]):
         # Imported with the first report: the first screen of a queue in which nothing runs needs none.
         from skyreels_tui.eta.running import RunningTimes
 
-        return RunningTimes()
+        return RunningTimes(self.clock)
 
     @property
     def glyphs(self) -> Glyphs:
@@ -387,7 +399,7 @@ class HubApp(App[None]):
         if forecast is None or forecast.unknown:
             return None
         hours = self._settings.now.running_hours if self._settings is not None else None
-        now = datetime.now()
+        now = self.wall_clock()
         return (
             forecast.total_seconds
             if hours is None

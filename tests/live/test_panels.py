@@ -11,7 +11,6 @@ from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.plan import Segment
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
-from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.sample import (
     DiskReading,
@@ -63,11 +62,9 @@ DISK = DiskReading(
 
 
 class OnePanel(HubApp):
-    def __init__(self, panel: Panel, jobs: tuple[Job, ...] = ()) -> None:
-        super().__init__(jobs=lambda: jobs)
+    def __init__(self, panel: Panel, jobs: tuple[Job, ...] = (), clock: Callable[[], float] = lambda: 0.0) -> None:
+        super().__init__(lambda: jobs, clock=clock, wall_clock=lambda: datetime(2026, 1, 6, 2, 3))
         self.panel = panel
-        if isinstance(panel, ProgressPanel):
-            self.running_times = RunningTimes(panel.clock)
 
     def compose(self) -> Any:
         yield self.panel
@@ -114,12 +111,6 @@ async def shown(
         return ["".join(segment.text for segment in strip) for strip in strips]
 
 
-def clocks(panel: ProgressPanel, now: Callable[[], float] = lambda: 0.0) -> ProgressPanel:
-    panel.clock = now
-    panel.wall_clock = lambda: datetime(2026, 1, 6, 2, 3)
-    return panel
-
-
 def sample(at: float = 1000.0, errors: dict[str, str] | None = None, **readings: Any) -> Sample:
     return Sample(at, readings, errors or {})
 
@@ -153,7 +144,7 @@ async def test_folded_panels_say_the_most_in_one_line() -> None:
     assert (await shown(GpuPanel(), [sample(gpu=gpu)], fold=True))[0].strip() == "gpu 98 % 71 °C"
     assert (await shown(DiskPanel(), [sample(disk=DISK)], fold=True))[0].strip() == "disk 1.7 TiB free"
     events: list[object] = [JobChanged(running()), progress()]
-    line = (await shown(clocks(ProgressPanel()), events, (80, 3), fold=True))[0]
+    line = (await shown(ProgressPanel(), events, (80, 3), fold=True))[0]
     assert line.startswith("12 corridor-A  denoise ━━━")
     assert line.rstrip().endswith("5/8  268.4 s/step  left 14:02")
 
@@ -236,7 +227,7 @@ async def test_progress_has_stages_bar_speed_and_times() -> None:
         progress(),
         queue,
     ]
-    text = "\n".join(await shown(clocks(ProgressPanel()), events, (60, 12)))
+    text = "\n".join(await shown(ProgressPanel(), events, (60, 12)))
     for words in ("2 Progress · 12 corridor-A", "reference_to_video  540P  720x1280  121 frames", "load ✓ 6.1 s",
                   "text ✓ cached", "references ✓ 2.0 s", "denoise ━━━━", "5/8", "268.4 s/step", "decode ·",
                   "elapsed 22:41", "left 14:02", "ends 02:17", "1 waiting, queue ends 02:24"):  # fmt: skip
@@ -245,8 +236,8 @@ async def test_progress_has_stages_bar_speed_and_times() -> None:
 
 async def test_progress_moves_between_reports() -> None:
     now = [0.0]
-    panel = clocks(ProgressPanel(), lambda: now[0])
-    app = OnePanel(panel)
+    panel = ProgressPanel()
+    app = OnePanel(panel, clock=lambda: now[0])
     async with app.run_test(size=(60, 10)) as pilot:
         app.publish_event(JobChanged(running()))
         app.publish_event(progress())
@@ -265,7 +256,7 @@ async def test_progress_moves_between_reports() -> None:
 @pytest.mark.parametrize("size", [(38, 6), (60, 8)], ids=str)
 async def test_progress_keeps_bar_and_times_when_room_is_short(size: tuple[int, int]) -> None:
     events: list[object] = [JobChanged(running()), progress()]
-    text = "\n".join(await shown(clocks(ProgressPanel()), events, size))
+    text = "\n".join(await shown(ProgressPanel(), events, size))
     for words in ("5/8", "268.4 s/step", "left 14:02"):
         assert words in text, words
 
@@ -273,11 +264,11 @@ async def test_progress_keeps_bar_and_times_when_room_is_short(size: tuple[int, 
 async def test_windows_and_loading_are_counted() -> None:
     job = running(task_type="talking_avatar", request_json="{}")
     window = progress(progress=Progress(Stage.DENOISE, 1, 4, segment=2, num_segments=7))
-    text = "\n".join(await shown(clocks(ProgressPanel()), [JobChanged(job), window], (60, 8)))
+    text = "\n".join(await shown(ProgressPanel(), [JobChanged(job), window], (60, 8)))
     assert "window 3 of 7" in text
     load = Progress(Stage.LOAD, bytes_done=10 * GIB, bytes_total=29 * GIB)
     loading = progress(progress=load, left_s=None, step_seconds=(), stage_seconds=())
-    text = "\n".join(await shown(clocks(ProgressPanel()), [JobChanged(job), loading], (60, 8)))
+    text = "\n".join(await shown(ProgressPanel(), [JobChanged(job), loading], (60, 8)))
     assert "10 GiB of 29 GiB" in text
 
 
@@ -297,7 +288,7 @@ async def test_windows_and_loading_are_counted() -> None:
 )
 async def test_one_line_tells_why_a_job_ended_however_long_the_words(ended: dict[str, Any], told: str) -> None:
     events: list[object] = [JobChanged(running()), JobChanged(replace(running(), **ended))]
-    line = (await shown(clocks(ProgressPanel()), events, (72, 3), fold=True))[0]
+    line = (await shown(ProgressPanel(), events, (72, 3), fold=True))[0]
     assert told in line
     assert "corridor-A" in line
 
@@ -305,11 +296,11 @@ async def test_one_line_tells_why_a_job_ended_however_long_the_words(ended: dict
 async def test_the_end_of_a_job_is_told() -> None:
     done = running(run_seconds=2210.0)
     events: list[object] = [JobChanged(running()), progress(), JobChanged(replace(done, state=JobState.DONE))]
-    text = "\n".join(await shown(clocks(ProgressPanel()), events, (60, 8)))
+    text = "\n".join(await shown(ProgressPanel(), events, (60, 8)))
     assert "✓ done in 36:50" in text
     assert "left" not in text
     failed = replace(done, state=JobState.FAILED, error="disk \x1b[31mfull [/bold]")
-    text = "\n".join(await shown(clocks(ProgressPanel()), [*events[:2], JobChanged(failed)], (60, 8)))
+    text = "\n".join(await shown(ProgressPanel(), [*events[:2], JobChanged(failed)], (60, 8)))
     assert "✗ failed in 36:50: disk ␛[31mfull [/bold]" in text
 
 
@@ -320,7 +311,7 @@ async def test_nothing_running_is_no_error() -> None:
 
 async def test_ascii_terminals_get_ascii() -> None:
     events: list[object] = [JobChanged(running()), progress(), sample(memory=SPARK_MEMORY, disk=DISK)]
-    for panel in (clocks(ProgressPanel()), MemoryPanel(), DiskPanel()):
+    for panel in (ProgressPanel(), MemoryPanel(), DiskPanel()):
         rows = await shown(panel, events, (60, 8), ascii_=True)
         inside = "".join(row[1:-1] for row in rows[1:-1]).replace("·", "")
         assert inside.isascii(), inside
@@ -361,8 +352,8 @@ class Listening(OnePanel):
 
 async def test_preview_is_asked_for_only_while_it_is_seen() -> None:
     now = [0.0]
-    panel = PreviewPanel(clock=lambda: now[0])
-    app = Listening(panel)
+    panel = PreviewPanel()
+    app = Listening(panel, clock=lambda: now[0])
     busy = QueueForecast(running=RunningJob(running()))
 
     async def tick(pilot: Any, queue: QueueForecast = busy) -> int:

@@ -52,7 +52,7 @@ async def test_every_place_says_the_same_time_left() -> None:
     panels = ProgressPanel(), QueuePanel()
     for panel in panels:
         app = OnePanel(panel, (running(),))
-        app.running_times = RunningTimes(lambda: now[0])
+        app.clock = lambda: now[0]
         now[0] = 0.0
         async with app.run_test(size=(80, 12)) as pilot:
             app.publish_event(JobChanged(running()))

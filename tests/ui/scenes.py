@@ -5,10 +5,8 @@ The app is the real one without an engine: the board lists fixed jobs, and the s
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import pkgutil
 import platform
 import shutil
 import time
@@ -16,7 +14,7 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,7 +36,6 @@ from skyreels_tui.app.app import SkyreelsApp
 from skyreels_tui.app.services import Services
 from skyreels_tui.downloads.transfers import Transfer, TransferKind, TransferState
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
-from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.executors.fake import FakeExecutor
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.sample import (
@@ -58,8 +55,6 @@ from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.intents import ShowText
-from skyreels_tui.ui.panels.live import LivePanel
-from skyreels_tui.ui.panels.progress import ProgressPanel
 from tests.models_hub.conftest import FakeHub, Repo
 from tests.ui.conftest import SAMPLES, Session
 
@@ -70,15 +65,6 @@ BACKGROUND = {"follow"}
 """Groups of workers that go on as long as their screen is open."""
 RESULT = Path("result")
 """Relative, as every path here: what a screen shows of it is the same in any folder."""
-
-
-class FixedTime(datetime):
-    """A clock that stands."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> FixedTime:
-        """The same minute always."""
-        return cls(NOW.year, NOW.month, NOW.day, NOW.hour, NOW.minute, tzinfo=tz)
 
 
 # The queue
@@ -314,7 +300,7 @@ def make_files(folder: Path) -> None:
 
 
 def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Stop the clocks, name the machine, fix the size of its disk, and go to `folder`."""
+    """Name the machine, fix the size of its disk, and go to `folder`."""
     locale = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
     for name in (*locale, "NO_COLOR", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
@@ -325,14 +311,6 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(platform, "node", lambda: "spark-01")
     usage = SimpleNamespace(total=4 * 2**40, used=2**41, free=round(1.7 * 2**40))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    found = importlib.import_module("skyreels_tui.ui")
-    for entry in pkgutil.walk_packages(found.__path__, f"{found.__name__}."):
-        if not entry.ispkg:
-            module = importlib.import_module(entry.name)
-            if getattr(module, "datetime", None) is datetime:
-                monkeypatch.setattr(module, "datetime", FixedTime)
-    # The home screen makes its panels without a clock, and the default was bound when the class was made.
-    monkeypatch.setitem(LivePanel.__init__.__kwdefaults__, "clock", lambda: 0.0)
     monkeypatch.setattr("skyreels_tui.ui.screens.form.browse.cut_path", lambda path, _: Path(path).name[:4])
     from skyreels_tui.doctor.facts import from_json
 
@@ -351,18 +329,16 @@ async def open_app(
         settings=Settings(),
         result_dir=RESULT,
         executor=FakeExecutor,
+        clock=lambda: 0.0,
+        wall_clock=lambda: NOW,
     )
     services.gpu_name = lambda: "NVIDIA GB10"
     app = (EmptyApp if empty else SceneApp)(services, theme=theme)
-    app.running_times = RunningTimes(lambda: 0.0)
     async with app.run_test(size=size, notifications=True) as pilot:
         session = Session(app, pilot, FakeExecutor())
         await session.until(
             lambda: empty or (app.last_sample is not None and app.last_forecast is not None), "sensors and forecast"
         )
-        for panel in app.screen.query(ProgressPanel):
-            panel.wall_clock = FixedTime.now  # type: ignore[assignment]
-            panel.redraw()
         await quiet(session)
         yield session
 

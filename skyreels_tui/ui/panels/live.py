@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual.content import Content
@@ -28,9 +26,8 @@ class LivePanel(Panel):
     ROOMY_ROWS: ClassVar[int] = 0
     """The height it asks for on a tall terminal; 0 means the same."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.clock = clock
         self._drawn: tuple[object, ...] = ()
         self._titled: str | None = None
 

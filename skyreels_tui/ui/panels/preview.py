@@ -104,7 +104,7 @@ class PreviewPanel(LivePanel):
             self._job_runs = queue.running is not None
             self.redraw()
         if self._job_runs and self.is_watched:
-            now = self.clock()
+            now = hub(self).clock()
             if self._said_at is None or now - self._said_at >= LOOKING_EVERY_S:
                 self._said_at = now
                 self.post_message(self.Looking())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from textual.content import Content
@@ -50,7 +50,6 @@ class ProgressPanel(LivePanel):
         self._details: dict[Stage, str] = {}
         self._queue = QueueForecast()
         self._plan: Plan | None = None
-        self.wall_clock = datetime.now
 
     def on_mount(self) -> None:
         """Subscribe to jobs and their progress, and start with what the app knows."""
@@ -257,7 +256,7 @@ class ProgressPanel(LivePanel):
         parts = [Content(tr("elapsed {time}", time=duration(times.elapsed_s(event.job_id))))]
         if left is None:
             return [*parts, self.words(tr("time left known after the first step"))]
-        now, spread = self.wall_clock(), times.spread(event.job_id)
+        now, spread = hub(self).wall_clock(), times.spread(event.job_id)
         if spread > ROUGH:
             return [*parts, self.words(tr("time left known after the first step"))]
         if spread >= KNOWN:
@@ -280,7 +279,7 @@ class ProgressPanel(LivePanel):
         # Nobody can say when a queue ends in which nothing can start.
         if not waiting or (self._queue.running is None and hub(self).board.status.pause not in ("", "hours")):
             return []
-        now = self.wall_clock()
+        now = hub(self).wall_clock()
         unknown, left = self._queue.unknown, hub(self).queue_left_s()
         if unknown or left is None:
             words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -223,7 +222,7 @@ class QueuePanel(RowList):
             case JobState.DONE:
                 return duration(job.run_seconds)
             case JobState.FAILED | JobState.CANCELLED:
-                return ago(job.finished_at, datetime.now().astimezone()) if job.finished_at else ""
+                return ago(job.finished_at, app.wall_clock().astimezone()) if job.finished_at else ""
             case JobState.INTERRUPTED if job.num_steps:
                 return f"{job.step}/{job.num_steps}"
             case _:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -40,7 +39,7 @@ class StatusBar(Widget):
         app.sample.subscribe(self, self._on_reading)
         app.forecast.subscribe(self, self._on_reading)
         app.transfers_changed.subscribe(self, self._on_transfers)
-        now = datetime.now()
+        now = app.wall_clock()
         self.set_timer(60 - now.second, self._start_clock)
 
     def _start_clock(self) -> None:
@@ -70,7 +69,7 @@ class StatusBar(Widget):
     def render(self) -> Content:
         """Left: names; middle: counts and end; right: the clock."""
         app, width = hub(self), self.content_size.width
-        now = datetime.now().astimezone()
+        now = app.wall_clock().astimezone()
         glyphs = app.glyphs
         running, waiting = app.board.count(JobState.RUNNING), app.board.count(JobState.QUEUED)
         wide = width >= 100

@@ -66,11 +66,12 @@ class VideoList(RowList):
 
     def row(self, index: int, width: int, selected: bool) -> Content:
         """Place among the marked, label, task, size, length and age."""
-        video, glyphs = self.videos[index], hub(self).glyphs
+        app = hub(self)
+        video, glyphs = self.videos[index], app.glyphs
         moment = datetime.fromtimestamp(video.modified_s, UTC).isoformat()
         num_bytes = f" {size(video.num_bytes):>8}" if width >= SIZE_FROM else ""
         length = f" {duration(video.seconds):>6}" if width >= LENGTH_FROM else ""
-        age = ago(moment, datetime.now().astimezone())
+        age = ago(moment, app.wall_clock().astimezone())
         tail = f" {cut(video.short, 6):<6}{num_bytes}{length} {age:>7}"
         place = self.marked.index(video.path) + 1 if video.path in self.marked else 0
         room = max(4, width - len(tail) - 4)

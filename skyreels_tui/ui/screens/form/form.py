@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -216,7 +215,7 @@ class FormScreen(Screen[None]):
             return
         found = self._services.rates.estimate(self.form_task.name, plan)
         made, takes = forms.estimate_facts(
-            plan, found.total_s, found.learned, self._services.machine(), datetime.now().astimezone()
+            plan, found.total_s, found.learned, self._services.machine(), hub(self).wall_clock().astimezone()
         )
         box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""))
 
