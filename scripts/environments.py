@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,9 @@ NOBODY = "65534"
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What is different: variables, words before the command, words after pytest's own."""
+    """What is different: the Python, variables, words before the command, words after pytest's own."""
 
+    python: str = sys.executable
     environ: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[str] = ()
     after: Sequence[str] = ("-n", "3", "--dist", "worksteal")
@@ -35,7 +37,7 @@ def home(folder: Path, name: str) -> Changed:
     """A home of that name."""
     path = folder / name
     path.mkdir(parents=True)
-    return Changed({"HOME": str(path)})
+    return Changed(environ={"HOME": str(path)})
 
 
 def path_without(folder: Path, *names: str) -> Changed:
@@ -47,7 +49,7 @@ def path_without(folder: Path, *names: str) -> Changed:
             link = programs / program.name
             if program.name not in names and not link.is_symlink():
                 link.symlink_to(program)
-    return Changed({"PATH": str(programs)})
+    return Changed(environ={"PATH": str(programs)})
 
 
 def path_with_ffmpeg(folder: Path) -> Changed:
@@ -59,7 +61,7 @@ def path_with_ffmpeg(folder: Path) -> Changed:
     programs = folder / "bin"
     programs.mkdir()
     (programs / "ffmpeg").symlink_to(get_ffmpeg_exe())
-    return Changed({"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})
+    return Changed(environ={"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"})
 
 
 def ordinary_user(folder: Path) -> Changed:
@@ -71,28 +73,64 @@ def ordinary_user(folder: Path) -> Changed:
     os.chown(own, int(NOBODY), int(NOBODY))
     for above in (folder, folder.parent):
         above.chmod(0o755)
-    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    # setpriv starts its program with root's rights still at hand: `env` is started by it, and Python without them.
+    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env")
+    compiled = folder / "compiled"
+    compiled.mkdir()
+    os.chown(compiled, int(NOBODY), int(NOBODY))
     return Changed(
-        {"HOME": str(own), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(own)}, words,
+        python_of_all(folder / "python", words),
+        {"HOME": str(own), "TMPDIR": str(own), "PYTHONPYCACHEPREFIX": str(compiled)}, words,
         (*Changed().after, "-p", "no:cacheprovider"),
     )  # fmt: skip
+
+
+def python_of_all(folder: Path, before: Sequence[str]) -> str:
+    """Return a Python that the user of the words `before` can start, with the packages and programs of this one.
+
+    A Python in root's own home is closed to others: then that of the system with the same version stands in.
+    """
+
+    def starts(python: str) -> bool:
+        return subprocess.run([*before, python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+    same_version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    candidates = [sys.executable, *(f"{entry}/{same_version}" for entry in os.environ["PATH"].split(os.pathsep))]
+    base = next((python for python in candidates if Path(python).is_file() and starts(python)), "")
+    if not base:
+        raise SystemExit(f"no {same_version} on PATH that user {NOBODY} may start")
+    if base == sys.executable:
+        return base
+    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    own.rmdir()
+    own.symlink_to(sysconfig.get_path("purelib"))
+    for program in Path(sys.executable).parent.iterdir():
+        first, _, rest = program.read_bytes().partition(b"\n") if program.is_file() else (b"", b"", b"")
+        if first == b"#!" + os.fsencode(sys.executable) and not (folder / "bin" / program.name).exists():
+            (folder / "bin" / program.name).write_bytes(b"#!" + os.fsencode(python) + b"\n" + rest)
+            (folder / "bin" / program.name).chmod(0o755)
+    return str(python)
 
 
 ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
     "as it is": lambda _: Changed(),
     "short home": lambda folder: home(folder, "h"),
     "long home with spaces and accents": lambda folder: home(folder, "José's home é " + "long " * 12 + "/ü ñ"),
-    "another time zone": lambda _: Changed({"TZ": "Pacific/Kiritimati"}),
-    "Brazilian Portuguese": lambda _: Changed({"LANG": "pt_BR.UTF-8", "LC_ALL": "pt_BR.UTF-8", "LANGUAGE": "pt_BR"}),
-    "no locale": lambda _: Changed({"LANG": "C", "LC_ALL": "C"}),
-    "dumb terminal": lambda _: Changed({"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40", "LINES": "10"}),
+    "another time zone": lambda _: Changed(environ={"TZ": "Pacific/Kiritimati"}),
+    "Brazilian Portuguese": lambda _: Changed(
+        environ={"LANG": "pt_BR.UTF-8", "LC_ALL": "pt_BR.UTF-8", "LANGUAGE": "pt_BR"}
+    ),
+    "no locale": lambda _: Changed(environ={"LANG": "C", "LC_ALL": "C"}),
+    "dumb terminal": lambda _: Changed(environ={"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "40", "LINES": "10"}),
     "no tmux, no zsh": lambda folder: path_without(folder, "tmux", "zsh", "fish", "screen"),
     "an ffmpeg of the system": path_with_ffmpeg,
     "no ffmpeg of the system": lambda folder: path_without(folder, "ffmpeg", "ffprobe"),
     "not root": ordinary_user,
     "one worker": lambda _: Changed(after=("-n", "1")),
     "eight workers": lambda _: Changed(after=("-n", "8", "--dist", "worksteal")),
-    "another order": lambda _: Changed({"SKYREELS_TESTS_ORDER": str(int(time.time()))}),
+    "another order": lambda _: Changed(environ={"SKYREELS_TESTS_ORDER": str(int(time.time()))}),
 }
 
 
@@ -100,7 +138,7 @@ def run(name: str, marks: str) -> tuple[int, float]:
     """Run the tests in one environment; returns pytest's exit code and the seconds."""
     with tempfile.TemporaryDirectory(prefix="env-") as folder:
         changed = ENVIRONMENTS[name](Path(folder))
-        words = [*changed.before, sys.executable, "-m", "pytest", *changed.after, *(["-m", marks] if marks else [])]
+        words = [*changed.before, changed.python, "-m", "pytest", *changed.after, *(["-m", marks] if marks else [])]
         began = time.monotonic()
         done = subprocess.run(
             words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **changed.environ}, check=False
