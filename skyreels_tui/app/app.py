@@ -359,7 +359,7 @@ class SkyreelsApp(HubApp):
         """Show one job."""
         from skyreels_tui.ui.screens.home.job import JobScreen
 
-        self.push_screen(JobScreen(message.job_id))
+        self.push_screen(JobScreen(message.job_id, play=message.play, served=self.services.settings.served))
 
     def on_show_text(self, message: intents.ShowText) -> None:
         """Show what could not be copied."""

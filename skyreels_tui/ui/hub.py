@@ -35,6 +35,7 @@ from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.intents import ShowText
 from skyreels_tui.ui.internals import keep_clipboard, swap_filters, take_back, write_sequence
+from skyreels_tui.ui.keys import key_of
 from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
@@ -376,6 +377,10 @@ class HubApp(App[None]):
         if self.no_color:
             # First of all: others turn dim text into a colour.
             swap_filters(self, Colourless, first=[Colourless(theme.panel or "")])
+
+    def key(self, name: str) -> str:
+        """The key of an action, 'home.pause' as the settings name it: the default, or what a person has chosen."""
+        return key_of(name, self.chosen_keys)
 
     @property
     def monochrome(self) -> bool:

@@ -113,10 +113,10 @@ class ChangeFilm(QueueIntent):
 
 
 class OpenJob(Message):
-    """Show a job's detail screen."""
+    """Show a job's detail screen; with `play` its video plays there."""
 
-    def __init__(self, job_id: int) -> None:
-        self.job_id = job_id
+    def __init__(self, job_id: int, *, play: bool = False) -> None:
+        self.job_id, self.play = job_id, play
         super().__init__()
 
 

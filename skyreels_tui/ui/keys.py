@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from textual.binding import Binding, BindingType
 
@@ -59,7 +61,8 @@ EVERYWHERE = Scope("everywhere", mark("Everywhere"), (
 HOME = Scope("home", mark("Home"), (
     Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
     Key("n", "n", "new_job", mark("New"), mark("New job: opens the form of the task used last"), 1),
-    Key("enter", "Enter", "open", mark("Open"), mark("Show the selected job: request, steps, error, log"), 2),
+    Key("enter", "Enter", "open", mark("Open"),
+        mark("Show the selected job: request, steps, error, log; a finished one plays"), 2),
     Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 3),
     Key("space", "Space", "hold", mark("Hold"), mark("Hold a waiting job, or release a held one"), 4),
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the job one place later")),
@@ -168,14 +171,22 @@ BROWSE = Scope("browse", mark("File browser"), (
 ))  # fmt: skip
 
 JOB = Scope("job", mark("Job detail"), (
-    Key("escape,q", "Esc", "back", mark("Back"), mark("Back to the list"), ALWAYS),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, then back to the list"), ALWAYS),
+    Key("enter", "Enter", "play", mark("Play"), mark("Play the finished video here; again stops"), 1),
+    Key("left", "Left", "frame(-1)", mark("Frame before"), mark("One frame back"), 0, True),
+    Key("right", "Right", "frame(1)", mark("Next frame"), mark("One frame on"), 0, True),
     Key("r", "r", "resume", mark("Resume"), mark("Go on with an interrupted job at its stored step"), 1),
     Key("x", "x", "cancel", mark("Cancel"), mark("Cancel the job; a running one stops at its next step"), 2),
+    Key("e", "e", "extend", mark("Extend"), mark("Open the single-shot form with this clip"), 2),
+    Key("l", "l", "last_frame", mark("Last frame"), mark("Use the last frame as a reference of a new job"), 3),
     Key("r", "r", "retry", mark("Retry"), mark("Run again as a new row; restart if the row asks"), 3),
     Key("a", "a", "again", mark("Again"), mark("Open the form filled with this job's request"), 4),
+    Key("A", "A", "again_new_seed", mark("New seed"), mark("The same with a fresh seed"), 5),
     Key("t", "t", "traceback", mark("Traceback"), mark("Show or hide the traceback of a failed job"), 5),
     Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path of the finished video"), 6),
-    Key("Y", "Y", "copy_command", mark("Copy command"), mark("Copy the job as a shell command"), 7),
+    Key("Y", "Y", "copy_scp", mark("scp"), mark("Copy an scp line for fetching the file"), 7),
+    Key("c", "c", "copy_command", mark("Copy command"), mark("Copy the job as a shell command"), 8),
+    Key("o", "o", "open_player", mark("Open"), mark("Open with the system's player, where there is one")),
 ))  # fmt: skip
 
 RESULTS = Scope("results", mark("Results"), (
@@ -324,6 +335,18 @@ SCOPES = (
 def binding_id(scope: Scope, key: Key) -> str:
     """Names one binding of Textual's."""
     return f"{scope.name}.{key.action}"
+
+
+@cache
+def _named() -> dict[str, tuple[str, Key]]:
+    return {f"{scope.name}.{key.name}": (binding_id(scope, key), key) for scope in SCOPES for key in scope.keys}
+
+
+def key_of(name: str, chosen: Mapping[str, str]) -> str:
+    """The key of an action, 'home.pause' as the settings name it, as a person reads it; `chosen` has their own."""
+    binding, key = _named()[name]
+    keys = chosen.get(binding, "")
+    return key_words(printed(keys.split(",")[0]) if keys and keys != key.keys else key.shown)
 
 
 _footer_places: dict[str, int] = {}

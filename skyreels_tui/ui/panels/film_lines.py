@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.model import FINISHED, Job, JobState
 
 FOLDED_FROM = 8
 """A film of at least so many jobs is one line until it is opened."""
@@ -21,6 +21,8 @@ class FilmLine:
     failed: int
     runs: bool
     folded: bool
+    unfinished: tuple[Job, ...] = ()
+    """Its jobs that have not ended."""
 
 
 Row = Job | FilmLine
@@ -65,6 +67,7 @@ def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool]) -> FilmLin
         sum(job.state is JobState.FAILED for job in newest),
         any(job.state is JobState.RUNNING for job in jobs),
         chosen.get(name, len(jobs) >= FOLDED_FROM),
+        tuple(job for job in jobs if job.state not in FINISHED),
     )
 
 

@@ -15,8 +15,8 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.words.safe_text import safe
 
-TALL = 45
-"""Lines of a terminal from which graphs stand beside the queue."""
+TALL = 60
+"""Lines of a terminal from which every panel has a graph."""
 
 
 class LivePanel(Panel):

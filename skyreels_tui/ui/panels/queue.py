@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -11,13 +12,15 @@ from pipelines.front.language import tr, trn
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueChanged
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
+from skyreels_tui.requests.glance import glance_at
+from skyreels_tui.ui.drawing.bars import bar
 from skyreels_tui.ui.drawing.glyphs import state_mark, state_words
-from skyreels_tui.ui.drawing.safe import cells, column, cut
+from skyreels_tui.ui.drawing.safe import cells, column, cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.film_lines import FilmLine, Row, queue_rows
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import ago, duration
+from skyreels_tui.words.times import UNKNOWN, ago, duration
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecast import QueueForecast
@@ -25,7 +28,45 @@ if TYPE_CHECKING:
 STATE_WIDTHS = (13, 16)
 """Least and most cells of the column: glyph and word."""
 TASK_WIDTH = 6
-TIME_WIDTH = 7
+SIZE_WIDTH = 8
+"""Cells of `1080P 5s`."""
+TIME_WIDTHS = (7, 13)
+"""Cells of a bare time, and of one that says what it is: `2-4 min left`."""
+NARROW, BROAD = 56, 96
+"""Cells from which the time says what it is, and from which a row shows the request."""
+BAR_WIDTH = 12
+HEAD = 50
+"""Rows that decide how wide a column is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cells of each column of a row; 0 leaves the column out."""
+
+    id: int
+    state: int
+    label: int
+    time: int
+    prompt: int = 0
+    seed: int = 0
+    film: int = 0
+
+    @property
+    def shows_request(self) -> bool:
+        """Whether there is room for prompt, size, seed and film."""
+        return self.prompt > 0
+
+
+def columns(width: int, ids: int, seeds: int, films: int) -> Columns:
+    """Share `width` cells among the columns; `ids`, `seeds` and `films` are the widest of each, 0 without any."""
+    state, time = _state_width(), TIME_WIDTHS[width >= NARROW]
+    rest = width - (2 + ids + 1 + state + 1 + TASK_WIDTH + 1 + 1 + time)
+    if width < BROAD:
+        return Columns(ids, state, max(4, rest), time)
+    film = min(films, 14)
+    rest -= 1 + SIZE_WIDTH + 1 + seeds + (1 + film if film else 0) + 1
+    label = max(8, min(24, rest // 3))
+    return Columns(ids, state, label, time, max(4, rest - label), seeds, film)
 
 
 class QueuePanel(RowList):
@@ -44,6 +85,8 @@ class QueuePanel(RowList):
         self.words = ""
         """What is searched for."""
         self._times: tuple[str, ...] = ()
+        self._shared: tuple[int, Columns] | None = None
+        """The columns of a width, until the rows change."""
 
     def on_mount(self) -> None:
         """List once, then follow the signals."""
@@ -58,6 +101,7 @@ class QueuePanel(RowList):
     def reload(self) -> None:
         """Take the board's rows again and keep the cursor on the same job."""
         self._jobs = list(hub(self).board.jobs)
+        self._shared = None
         self._rows = queue_rows(self._jobs, self._folds, self.words)
         places = {_key(row): index for index, row in enumerate(self._rows)}
         place = places.get(self._selected) if self._selected is not None else None
@@ -151,82 +195,152 @@ class QueuePanel(RowList):
         """Names of the columns."""
         if not self._jobs:
             return None
-        names = (
-            column(tr("id"), self._id_width(), right=True),
-            column(tr("state"), _state_width()),
+        cols = self._columns(width)
+        names = [
+            column(tr("id"), cols.id, right=True),
+            column(tr("state"), cols.state),
             column(tr("task"), TASK_WIDTH),
-            column(tr("label"), self._label_width(width)),
-            column(tr("time"), TIME_WIDTH, right=True),
-        )
+            column(tr("label"), cols.label),
+        ]
+        if cols.shows_request:
+            names += [column(tr("prompt"), cols.prompt), column(tr("size"), SIZE_WIDTH), column(tr("seed"), cols.seed)]
+            names += [column(tr("film"), cols.film)] if cols.film else []
+        names.append(column(tr("time"), cols.time, right=True))
         return Content.styled("  " + " ".join(names), "$text-muted").truncate(width)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
-        """Id, state, task, label and time of one job; or the line of a film."""
+        """Id, state, task, label and time of one job, and its request where there is room; or the line of a film."""
         job, glyphs = self._rows[index], hub(self).glyphs
         if isinstance(job, FilmLine):
             return self._film_row(job, width, selected)
-        shown = state_mark(job, glyphs)
-        label_width = self._label_width(width)
-        label = _label(job, label_width, hub(self).is_unreadable(job))
-        label = label.pad_right(max(0, label_width - label.cell_length))
+        cols, shown = self._columns(width), state_mark(job, glyphs)
         dim = "$text-muted" if job.state in FINISHED else ""
+        why = self._why(job)
+        middle = (
+            self._request_cells(job, cols, why, dim)
+            if cols.shows_request
+            else (_fill(_name_and_why(_name(job), why, cols.label), cols.label),)
+        )
         return Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
-            (f"{job.id:>{self._id_width()}} ", dim),
-            (f"{column(str(shown), _state_width())} ", shown.style),
+            (f"{job.id:>{cols.id}} ", dim),
+            (f"{column(str(shown), cols.state)} ", shown.style),
             (f"{job.short:<{TASK_WIDTH}} ", dim),
-            label,
-            (f" {column(self._time(job), TIME_WIDTH, right=True)}", dim),
+            *middle,
+            (f" {column(self._time(job, bare=cols.time < TIME_WIDTHS[1]), cols.time, right=True)}", dim),
         )
 
+    @staticmethod
+    def _request_cells(job: Job, cols: Columns, why: Content, dim: str) -> tuple[Content | tuple[str, str], ...]:
+        """Label, prompt, size, seed and film; why a row stands or failed comes before its prompt."""
+        seen = glance_at(job.request_json)
+        prompt = _fill(_why_and_prompt(why, seen.prompt, cols.prompt), cols.prompt)
+        film = f" {column(job.batch, cols.film)}" if cols.film else ""
+        facts = f" {column(seen.size, SIZE_WIDTH)} {column(seen.seed, cols.seed)}{film}"
+        return ((f"{column(job.label, cols.label)} ", ""), prompt, (facts, dim or "$text-muted"))
+
     def _film_row(self, line: FilmLine, width: int, selected: bool) -> Content:
-        glyphs = hub(self).glyphs
-        more = f"  {line.failed} {tr(JobState.FAILED)}" if line.failed else ""
-        words = f"{line.done}/{line.count}{more}" + (f"  {tr(JobState.RUNNING)}" if line.runs else "")
-        name = cut(line.name, max(4, width - 7 - len(words)))
-        return Content.assemble(
+        app, glyphs = hub(self), hub(self).glyphs
+        broad = width >= BROAD
+        parts = [trn("{count} scene", "{count} scenes", line.count)] if broad else []
+        parts.append(f"{line.done} {glyphs.check}" if broad else f"{line.done}/{line.count}")
+        if line.failed:
+            parts.append(f"{line.failed} {glyphs.cross}" if broad else f"{line.failed} {tr(JobState.FAILED)}")
+        parts += [tr(JobState.RUNNING)] if line.runs else []
+        left = self._film_left_s(line)
+        parts += [tr("{time} left", time=duration(left))] if broad and left is not None else []
+        words = (f" {glyphs.dot} " if broad else "  ").join(parts)
+        name = cut(line.name, max(4, width - 7 - len(words) - (BAR_WIDTH + 2 if broad else 0)))
+        shown = (bar(line.done / line.count, BAR_WIDTH, glyphs), "  ") if broad else ()
+        drawn = Content.assemble(
             (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
             (f"{glyphs.closed if line.folded else glyphs.open} ", "$primary"),
             (name, "bold"),
-            (f"  {words}", "$text-muted"),
+            "  ",
+            *shown,
+            (words, "$text-muted"),
         ).truncate(width)
+        key = app.key("home.fold_film")
+        hint = tr("{key} opens it", key=key) if line.folded else tr("{key} folds it", key=key)
+        gap = width - drawn.cell_length - cells(hint)
+        return Content.assemble(drawn, " " * gap, (hint, "$text-muted")) if selected and gap >= 2 else drawn
+
+    def _film_left_s(self, line: FilmLine) -> float | None:
+        """Seconds until all of its jobs have run; None while nothing is to run or one of them is not known."""
+        app = hub(self)
+        known = [
+            app.running_times.left_s(job.id) if job.state is JobState.RUNNING else app.estimate_s(job)
+            for job in line.unfinished
+        ]
+        found = [seconds for seconds in known if seconds is not None]
+        return sum(found) if found and len(found) == len(known) else None
 
     def empty(self, width: int) -> Content:
         """The three keys that matter, and the demo; or that a search has found nothing."""
+        app = hub(self)
         if self.words.strip():
-            return Content.styled(tr("No job with these words. Esc shows all."), "$text-muted")
-        return Content.assemble(
-            "\n", tr("Nothing here yet."), "\n\n",
-            ("n", "bold $primary"), "       ", tr("make a video: pictures, a prompt, Ctrl+S"), "\n",
-            ("Ctrl+O", "bold $primary"), "  ",
-            tr("in the form: tiny built-in models, to try it without a download"), "\n",
-            ("M", "bold $primary"), "       ", tr("models on this machine and how to get them"), "\n",
-            ("?", "bold $primary"), "       ", tr("every key"), "\n",
-        )  # fmt: skip
+            words = tr("No job with these words. {key} shows all.", key=app.key("home.fold"))
+            return Content.styled(words, "$text-muted")
+        entries = (
+            ("home.new_job", tr("make a video: pictures, a prompt, {key}", key=app.key("form.submit"))),
+            ("form.profile", tr("in the form: tiny built-in models, to try it without a download")),
+            ("home.films", tr("films: many scenes in one list, joined to one video")),
+            ("home.models", tr("models on this machine and how to get them")),
+            ("everywhere.help", tr("every key")),
+        )
+        keys = [app.key(name) for name, _ in entries]
+        wide = cells(*keys) + 2
+        lines = [
+            Content.assemble((column(key, wide), "bold $primary"), words)
+            for key, (_, words) in zip(keys, entries, strict=True)
+        ]
+        return Content("\n").join([Content(""), Content(tr("Nothing here yet.")), Content(""), *lines])
 
     def line(self, width: int) -> Content:
         """The queue is never folded, but a lone pane may be one line high."""
         return self.row(self.cursor, width, False) if self._rows else Content(tr("queue empty"))
 
     def _id_width(self) -> int:
-        return max(3, len(str(max((job.id for job in self._jobs[:50]), default=0))))
+        return max(3, len(str(max((job.id for job in self._jobs[:HEAD]), default=0))))
 
-    def _label_width(self, width: int) -> int:
-        return max(4, width - (2 + self._id_width() + 1 + _state_width() + 1 + TASK_WIDTH + 1 + 1 + TIME_WIDTH))
+    def _columns(self, width: int) -> Columns:
+        if self._shared is None or self._shared[0] != width:
+            head = self._jobs[:HEAD]
+            seeds = cells(tr("seed"), *(glance_at(job.request_json).seed for job in head)) if width >= BROAD else 0
+            films = cells(*(cut(job.batch, 14) for job in head if job.batch))
+            self._shared = width, columns(width, self._id_width(), seeds, max(films, cells(tr("film"))) if films else 0)
+        return self._shared[1]
 
-    def _time(self, job: Job) -> str:
+    def _why(self, job: Job) -> Content:
+        """What went wrong, why it waits or looks wrong."""
+        words = job.suspect or interruption_place(job.reason) or reason_words(job.reason)
+        if job.state is JobState.FAILED:
+            return plain(job.error, "$text-error")
+        if not words and hub(self).is_unreadable(job):
+            words = tr("length unknown: its inputs cannot be read")
+        return plain(words, "$text-warning")
+
+    def _time(self, job: Job, *, bare: bool = False) -> str:
+        """A time that says what it is; `bare` leaves the words out."""
         app = hub(self)
         match job.state:
             case JobState.RUNNING:
-                return app.running_times.left_words(job.id)
+                left = app.running_times.left_words(job.id)
+                return left if bare or left == UNKNOWN else tr("{time} left", time=left)
             case JobState.DONE:
-                return duration(job.run_seconds)
+                took = duration(job.run_seconds)
+                return took if bare else tr("took {time}", time=took)
+            case JobState.FAILED | JobState.CANCELLED if job.finished_at:
+                age = ago(job.finished_at, app.wall_clock().astimezone())
+                return age if bare or age == tr("now") else tr("{time} ago", time=age)
             case JobState.FAILED | JobState.CANCELLED:
-                return ago(job.finished_at, app.wall_clock().astimezone()) if job.finished_at else ""
+                return ""
             case JobState.INTERRUPTED if job.num_steps:
-                return f"{job.step}/{job.num_steps}"
+                at = f"{job.step}/{job.num_steps}"
+                return at if bare else tr("at {step}", step=at)
             case _:
-                return duration(app.estimate_s(job))
+                takes = duration(app.estimate_s(job))
+                return takes if bare or takes == UNKNOWN else f"~{takes}"
 
 
 def _key(row: Row) -> int | str:
@@ -238,15 +352,26 @@ def _state_width() -> int:
     return max(least, min(most, 2 + cells(*state_words())))
 
 
-def _label(job: Job, width: int, unreadable: bool) -> Content:
-    """The label, else the prompt; what went wrong or why it waits comes after it."""
-    name = cut(job.label or job.request.prompt, width)
-    waits = interruption_place(job.reason) or reason_words(job.reason)
-    why = job.error if job.state is JobState.FAILED else job.suspect or waits
-    if not why and unreadable:
-        why = tr("length unknown: its inputs cannot be read")
-    room = width - Content(name).cell_length - 2
-    if not why or room < 8:
-        return Content(name)
-    style = "$text-error" if job.state is JobState.FAILED else "$text-warning"
-    return Content.assemble(name, "  ", (cut(why, room), style))
+def _name(job: Job) -> str:
+    """The label, else the prompt."""
+    return job.label or glance_at(job.request_json).prompt
+
+
+def _name_and_why(name: str, why: Content, width: int) -> Content:
+    """The name; what went wrong or why it waits comes after it where there is room."""
+    shown = Content(cut(name, width))
+    room = width - shown.cell_length - 2
+    return Content.assemble(shown, "  ", why.truncate(room, ellipsis=True)) if why.plain and room >= 8 else shown
+
+
+def _why_and_prompt(why: Content, prompt: str, width: int) -> Content:
+    """The prompt; what went wrong or why it waits comes before it, and leaves it what it does not need."""
+    if not why.plain:
+        return Content(cut(prompt, width))
+    first = why.truncate(width, ellipsis=True)
+    room = width - first.cell_length - 2
+    return Content.assemble(first, "  ", (cut(prompt, room), "$text-muted")) if room >= 8 else first
+
+
+def _fill(content: Content, width: int) -> Content:
+    return content.pad_right(max(0, width - content.cell_length))

@@ -77,8 +77,10 @@ class VideoView(Vertical):
     VideoView > Static { height: auto; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, words: bool = True) -> None:
+        """Without `words` all the room is the picture's: what is known stands elsewhere."""
         super().__init__(id="result-detail")
+        self._words = words
         self._video: Video | None = None
         self._stop = threading.Event()
         self._frame: int | None = None
@@ -104,8 +106,10 @@ class VideoView(Vertical):
     def show(self, video: Video | None) -> None:
         """Show the strip of another video, or nothing; the same video only gets its words anew."""
         before, self._video = self._video, video
-        words = Content("") if video is None else video_facts(video, self.content_size.width, hub(self).glyphs.dot)
-        self.query_one("#result-facts", Static).update(words)
+        if self._words:
+            width, dot = self.content_size.width, hub(self).glyphs.dot
+            known = Content("") if video is None else video_facts(video, width, dot)
+            self.query_one("#result-facts", Static).update(known)
         if _file(video) == _file(before):
             return
         self._frame = None
@@ -149,7 +153,7 @@ class VideoView(Vertical):
         self.playing = playing
         canvas = Canvas(
             max(16, self.content_size.width),
-            max(4, self.content_size.height - FACTS_ROWS),
+            max(4, self.content_size.height - (FACTS_ROWS if self._words else 1)),
             hub(self).monochrome,
         )
         if self._video is not None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
-
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -13,17 +9,16 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.documents import read_json
 from pipelines.front.language import trn
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
-from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FILM, bindings
 from skyreels_tui.ui.screens.films.lists import SceneList
 from skyreels_tui.ui.screens.films.standing import film_words, narration_words, scene_waits
+from skyreels_tui.ui.widgets.job_video import video_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.video_view import VideoView
@@ -94,7 +89,7 @@ class FilmScreen(Screen[None]):
     @on(RowList.Moved)
     def _on_moved(self) -> None:
         scene = self._scene
-        self.query_one(VideoView).show(_video(scene))
+        self.query_one(VideoView).show(video_of(scene.chosen, scene.name) if scene is not None else None)
         parts = (scene_waits(scene), narration_words(scene), scene.facts.words or scene.facts.notes) if scene else ()
         words = f" {hub(self).glyphs.dot} ".join(" ".join(part.split()) for part in parts if part)
         self.query_one("#film-words", Static).update(Content(cut(words, max(10, self.size.width - 2))))
@@ -189,19 +184,3 @@ class FilmScreen(Screen[None]):
 
     def _ask(self, act: intents.FilmAct, ids: tuple[int, ...] = (), place: int = 0) -> None:
         self.app.post_message(intents.ChangeFilm(self._film.name, act, ids, place, answer=self.reload))
-
-
-def _video(scene: Scene | None) -> Video | None:
-    """The chosen take as the results know it; None where no file is there."""
-    if scene is None or scene.chosen is None:
-        return None
-    path = Path(scene.chosen.output)
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    recipe: dict[str, Any] = {"label": scene.name, "task": scene.task}
-    # A row that cannot be read has a film nevertheless.
-    with suppress(ValueError):
-        recipe["request"] = read_json(scene.chosen.request_json)
-    return Video(path, facts.st_size, facts.st_mtime, recipe, has_sidecar=True)

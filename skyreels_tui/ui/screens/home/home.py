@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.language import tr
-from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.ui.keyboard import home_scope, with_keys
+from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
-from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, refusal_of
+from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -29,8 +31,11 @@ from skyreels_tui.ui.widgets.status_bar import StatusBar
 if TYPE_CHECKING:
     from textual.widgets import Input
 
-WIDE = 120
-"""Columns from which the panels stand beside the queue."""
+ROOMY, OPEN, BROAD = (100, 30), (100, 36), (160, 40)
+"""Columns and rows from which panels about the job stand open below the queue, from which those of figures stand open
+below them, and from which these stand beside them."""
+DETAIL = 160
+"""Columns from which what is known of the selected job stands beside the queue."""
 SMALL = (70, 20)
 """A terminal narrower or lower than this is told what it misses."""
 _OF_ANY_JOB = ("open", "again", "again_new_seed")
@@ -41,10 +46,6 @@ class HomeScreen(Screen[None]):
     """Shows the board and turns keys into intents about the selected job."""
 
     BINDINGS = bindings(home_scope())
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [  # type: ignore[misc]  # set per object in Textual
-        (0, "-narrow"),
-        (WIDE, "-wide"),
-    ]
 
     def __init__(self, *, queue_only: bool = False) -> None:
         """`queue_only`: the live panels stand elsewhere, each in a pane of its own."""
@@ -53,31 +54,34 @@ class HomeScreen(Screen[None]):
         self._opened: Panel | None = None
 
     def compose(self) -> ComposeResult:
-        """One grid for both layouts; the style sheet arranges it."""
+        """Queue above, panels below it; the style sheet arranges them for the room there is."""
         yield StatusBar()
         yield Static(Content(""), id="small")
         with Container(id="main"):
             yield QueuePanel(id="queue")
-            if not self._queue_only:
-                with Container(id="side"):
-                    yield Container(id="figures")
         if not self._queue_only:
+            with Container(id="side"):
+                yield Container(id="job")
+                yield Container(id="figures")
             yield LogPanel(id="log")
         yield KeyBar()
 
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
         self.query_one(QueuePanel).focus()
-        if not self._queue_only:
-            self.call_after_refresh(self._mount_side)
+        self.call_after_refresh(self._mount_side)
 
     async def _mount_side(self) -> None:
-        # Panels and sensors' types take a tenth of a second to load: the queue is on the screen by then.
-        figures = self.query_one("#figures")
-        beside = {place: [panel.load()() for panel in PANELS if panel.place == place] for place in ("job", "figures")}
-        await self.query_one("#side").mount(*beside["job"], before=figures)
-        await figures.mount(*beside["figures"])
-        self._fold(self.size.width)
+        # Panels, requests and sensors' types take a tenth of a second to load: the queue is on the screen by then.
+        from skyreels_tui.ui.screens.home.selected import SelectedJob
+
+        if not self._queue_only:
+            for place in ("job", "figures"):
+                panels = [panel.load()() for panel in PANELS if panel.place == place]
+                await self.query_one(f"#{place}").mount(*panels)
+            self._fold()
+        await self.query_one("#main").mount(SelectedJob())
+        self._show_selected()
 
     # Folding
 
@@ -87,23 +91,31 @@ class HomeScreen(Screen[None]):
         notice = self.query_one("#small", Static)
         notice.display = width < SMALL[0] or height < SMALL[1]
         notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
-        self._fold(width)
+        self.set_class(_fits(event.size, ROOMY), "-roomy")
+        self.set_class(_fits(event.size, OPEN), "-open")
+        self.set_class(_fits(event.size, BROAD), "-broad")
+        self.set_class(width >= DETAIL, "-detail")
+        self._fold()
+        self._show_selected()
 
-    def _fold(self, width: int) -> None:
-        narrow = width < WIDE
+    def _fold(self) -> None:
+        job, figures = _fits(self.size, ROOMY), _fits(self.size, OPEN)
         for panel in self._foldable():
-            panel.folded = narrow and panel is not self._opened
-            panel.set_class(panel is self._opened and narrow, "-opened")
-        for container in self.query("#side, #figures"):
-            holds = narrow and self._opened is not None and container in self._opened.ancestors
-            container.set_class(holds, "-holds-opened")
+            place = panel.SPEC.place if panel.SPEC is not None else "log"
+            folded = not (figures if place == "figures" else job)
+            panel.folded = folded and panel is not self._opened
+            panel.set_class(folded and panel is self._opened, "-opened")
+        for container in self.query("#side, #job, #figures"):
+            holds = self._opened is not None and container in self._opened.ancestors
+            container.set_class(holds and self._opened is not None and self._opened.has_class("-opened"),
+                                "-holds-opened")  # fmt: skip
 
     def _foldable(self) -> list[Panel]:
         return [panel for panel in self.query(Panel) if not isinstance(panel, QueuePanel)]
 
     def _open(self, panel: Panel | None) -> None:
         self._opened = panel
-        self._fold(self.size.width)
+        self._fold()
         (panel or self.query_one(QueuePanel)).focus()
 
     def action_panel(self, name: str) -> None:
@@ -149,29 +161,45 @@ class HomeScreen(Screen[None]):
     @on(RowList.Moved)
     def _on_selection(self) -> None:
         self.refresh_bindings()
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        if self.has_class("-detail"):
+            for pane in self.query("#selected"):
+                pane.show(self._job)  # type: ignore[attr-defined]  # loaded after the first paint, so found by its name
+
+    def why_not(self, action: str) -> str:
+        """Why a key does nothing now, in a sentence; '' where it does something."""
+        if not self.is_mounted:
+            return tr("this screen is just being drawn")
+        job, film = self._job, self.query_one(QueuePanel).film
+        if action == "undo":
+            return "" if hub(self).can_undo else tr("nothing was deleted here that could come back")
+        if action == "fold_film":
+            return "" if film else tr("no film here: only jobs of a film fold to one line")
+        if action not in ACTIONS and action not in _OF_ANY_JOB:
+            return ""
+        if job is not None:
+            return refusal_of(action, job) if action in ACTIONS else ""
+        if not film:
+            return tr("no job here: {key} makes one", key=hub(self).key("home.new_job"))
+        if action == "open":
+            return ""
+        keys = {"opens": hub(self).key("home.fold_film"), "films": hub(self).key("home.films")}
+        return tr("this line is the film {name}: {opens} opens it, {films} acts on all its jobs", name=film, **keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys that do nothing for the selected job."""
-        if action in ACTIONS or action in _OF_ANY_JOB:
-            job = self._job
-            on_film = action == "open" and self.is_mounted and bool(self.query_one(QueuePanel).film)
-            return on_film if job is None else (action in _OF_ANY_JOB or applies(action, job))
-        if action == "fold_film":
-            return self.is_mounted and bool(self.query_one(QueuePanel).film)
         if action == "fold":
             searching = self.is_mounted and bool(self.query_one(QueuePanel).words)
             return searching or self._opened is not None or not isinstance(self.focused, QueuePanel)
         if action == "panel":
             return not self._queue_only or parameters == ("queue",)
-        if action == "undo":
-            return hub(self).can_undo
-        return True
+        return not self.why_not(action)
 
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the selected job does nothing."""
-        job = self._job
-        if job is not None and (why := refusal_of(with_keys(HOME, hub(self).chosen_keys), event.key, job)):
-            self.query_one(KeyBar).say(why)
+        say_why(self, HOME, event.key, self.why_not)
 
     def _post(self, intent_type: type[intents.JobIntent]) -> None:
         if self._job is not None:
@@ -182,11 +210,12 @@ class HomeScreen(Screen[None]):
         self.app.post_message(intents.OpenForm())
 
     def action_open(self) -> None:
-        """Show the selected job, or open the film whose line it is."""
+        """Show the selected job, play a finished one, or open the film whose line it is."""
         if self._job is None:
             self.query_one(QueuePanel).fold_film()
         else:
-            self.app.post_message(intents.OpenJob(self._job.id))
+            plays = self._job.state is JobState.DONE
+            self.app.post_message(intents.OpenJob(self._job.id, play=plays))
 
     def action_cancel(self) -> None:
         """Cancel the selected job."""
@@ -260,3 +289,7 @@ class HomeScreen(Screen[None]):
 
     def _go(self, screen: str) -> None:
         self.app.post_message(intents.OpenScreen(screen))
+
+
+def _fits(size: Size, least: tuple[int, int]) -> bool:
+    return size.width >= least[0] and size.height >= least[1]

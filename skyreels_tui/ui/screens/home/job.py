@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, FieldSpec, Files, field_specs
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.requests import forms
+from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.glyphs import state_mark
-from skyreels_tui.ui.drawing.safe import column, plain, safe
+from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import JOB, bindings
 from skyreels_tui.ui.panels.log import LogPanel
-from skyreels_tui.ui.screens.home.job_keys import ACTIONS, applies, refusal_of
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, refusal_of
+from skyreels_tui.ui.screens.home.job_words import fact, moment_words, place_words, request_lines
+from skyreels_tui.ui.screens.refused import say_why
+from skyreels_tui.ui.screens.results.going_on import GoingOn
+from skyreels_tui.ui.widgets.job_video import video_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
-from skyreels_tui.words.times import duration, local, weekday
+from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.words.times import duration
 
-NAME_WIDTH = 18
+OF_A_VIDEO = ("play", "frame", "extend", "last_frame", "copy_path", "copy_scp", "open_player")
+"""Actions that need the finished file."""
 
 
 class JobScreen(Screen[None]):
@@ -34,16 +40,20 @@ class JobScreen(Screen[None]):
 
     BINDINGS = bindings(JOB)
 
-    def __init__(self, job_id: int) -> None:
+    def __init__(self, job_id: int, *, play: bool = False, served: bool = False) -> None:
+        """`play`: its video plays at once. `served`: a browser shows the screen."""
         super().__init__()
-        self._job_id = job_id
+        self._job_id, self._plays = job_id, play
         self._traceback = False
+        self._going_on = GoingOn(self, served=served)
 
     def compose(self) -> ComposeResult:
-        """Title, facts, the job's log lines."""
+        """Title, facts beside what was made, the job's log lines."""
         yield Static(Content(""), id="job-title")
-        with VerticalScroll(id="job-facts"):
-            yield Static(Content(""), id="job-text")
+        with Container(id="job-body"):
+            with VerticalScroll(id="job-facts"):
+                yield Static(Content(""), id="job-text")
+            yield VideoView(words=False)
         yield LogPanel(id="job-log", job_id=self._job_id)
         yield KeyBar()
 
@@ -54,6 +64,9 @@ class JobScreen(Screen[None]):
         app.job_progress.subscribe(self, self._on_progress)
         self.query_one("#job-facts").focus()
         self._draw()
+        if self._plays:
+            # Once there is room for the picture.
+            self.call_after_refresh(self.action_play)
 
     def _on_changed(self, event: JobChanged) -> None:
         if event.job.id == self._job_id:
@@ -67,33 +80,43 @@ class JobScreen(Screen[None]):
     def _job(self) -> Job | None:
         return hub(self).board.get(self._job_id)
 
+    @property
+    def _video(self) -> Video | None:
+        return video_of(self._job)
+
     def _draw(self) -> None:
         job = self._job
         self.refresh_bindings()
         if job is None:
-            gone = Content(tr("This job was deleted. Esc goes back; there u brings it back."))
+            keys = {"back": hub(self).key("job.back"), "undo": hub(self).key("home.undo")}
+            gone = Content(tr("This job was deleted. {back} goes back; there {undo} brings it back.", **keys))
             self.query_one("#job-text", Static).update(gone)
             return
         mark = state_mark(job, hub(self).glyphs)
         head = " · ".join((tr("Job {id}", id=job.id), job.title, ""))
         title = Content.assemble((head, "bold"), (str(mark), mark.style), plain(f"  {job.label}"))
         self.query_one("#job-title", Static).update(title)
-        parts = [*self._trouble(job), *self._course(job), *_request_lines(job)]
+        parts = [*self._trouble(job), *self._course(job), *request_lines(job)]
         if job.traceback and self._traceback:
             parts += [Content(""), Content(safe(job.traceback, newlines=True))]
         self.query_one("#job-text", Static).update(Content("\n").join(parts))
+        video = self._video
+        self.set_class(video is not None, "-made")
+        self.query_one(VideoView).show(video)
 
     def _trouble(self, job: Job) -> list[Content]:
         """What happened, to what, and the key that helps."""
         if job.state is JobState.FAILED:
             cross = hub(self).glyphs.cross
-            keys = tr("r runs it again, a opens the form with its request")
+            names = {name: hub(self).key(f"job.{name}") for name in ("retry", "again", "traceback")}
+            keys = tr("{retry} runs it again, {again} opens the form with its request", **names)
             if job.traceback:
-                keys = tr("r runs it again, a opens the form with its request, t shows the traceback")
+                keys = tr("{retry} runs it again, {again} opens the form with its request, {traceback} shows the "
+                          "traceback", **names)  # fmt: skip
             error = job.error or tr("failed")
             return [
                 Content.assemble(plain(f"{cross} {error}", "bold $text-error")),
-                plain(f"  {_place(job)}", "$text-muted"),
+                plain(f"  {place_words(job)}", "$text-muted"),
                 plain(f"  {keys}", "$text-muted"),
                 Content(""),
             ]
@@ -104,44 +127,86 @@ class JobScreen(Screen[None]):
         return []
 
     def _course(self, job: Job) -> list[Content]:
-        lines = [_fact(tr("added"), _moment(job.created_at, "%Y-%m-%d %H:%M:%S"))]
+        lines = [fact(tr("added"), moment_words(job.created_at, "%Y-%m-%d %H:%M:%S"))]
         if job.started_at:
-            began = _moment(job.started_at, "%H:%M:%S")
-            lines.append(_fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
+            began = moment_words(job.started_at, "%H:%M:%S")
+            lines.append(fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
         if job.state is JobState.RUNNING:
             times = hub(self).running_times
-            words = tr("{place}, {time} left", place=_place(job), time=times.left_words(job.id))
+            words = tr("{place}, {time} left", place=place_words(job), time=times.left_words(job.id))
             slower = times.slower_words(job.id)
-            lines.append(_fact(tr("stage"), f"{words}: {slower}" if slower else words))
+            lines.append(fact(tr("stage"), f"{words}: {slower}" if slower else words))
         if job.finished_at:
-            end, spent = _moment(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
-            lines.append(_fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))
+            end, spent = moment_words(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
+            lines.append(fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))
         if job.output:
-            lines.append(_fact(tr("file"), job.output))
+            lines.append(fact(tr("file"), job.output))
         if job.retry_of is not None:
-            lines.append(_fact(tr("again of"), tr("job {id}", id=job.retry_of)))
+            lines.append(fact(tr("again of"), tr("job {id}", id=job.retry_of)))
         return [*lines, Content("")]
 
     # Keys
 
+    def why_not(self, action: str) -> str:
+        """Why a key does nothing now, in a sentence; '' where it does something."""
+        job = self._job if self.is_mounted else None
+        if action == "back":
+            return ""
+        if job is None:
+            return tr("the job is not on the list any more")
+        if action in ACTIONS:
+            return refusal_of(action, job)
+        if action == "traceback":
+            return "" if job.traceback else tr("job {id} has left no traceback", id=job.id)
+        if action in OF_A_VIDEO and self._video is None:
+            if job.state is JobState.DONE:
+                return tr("the file of job {id} is not there any more", id=job.id)
+            return tr("job {id} has made no video yet", id=job.id)
+        return ""
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the job's state allows."""
-        job = self._job if self.is_mounted else None
-        if job is None:
-            return action == "back"
-        if action in ACTIONS:
-            return applies(action, job)
-        return {"traceback": bool(job.traceback), "copy_path": bool(job.output)}.get(action, True)
+        return not self.why_not(action)
 
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the job does nothing."""
-        job = self._job
-        if job is not None and (why := refusal_of(JOB, event.key, job)):
-            self.query_one(KeyBar).say(why)
+        say_why(self, JOB, event.key, self.why_not)
 
     def action_back(self) -> None:
-        """Back to the list."""
-        self.dismiss()
+        """Stop what plays, then back to the list."""
+        view = self.query_one(VideoView)
+        if view.playing:
+            view.stop()
+        else:
+            self.dismiss()
+
+    def action_play(self) -> None:
+        """Play what was made; again stops."""
+        self.query_one(VideoView).play()
+
+    def action_frame(self, step: int) -> None:
+        """Stand still at one frame and step through."""
+        self.query_one(VideoView).step(step)
+
+    def action_extend(self) -> None:
+        """Go on from this clip."""
+        if (video := self._video) is not None:
+            self._going_on.extend(video)
+
+    def action_last_frame(self) -> None:
+        """Use its last frame as a reference."""
+        if (video := self._video) is not None:
+            self._going_on.last_frame(video)
+
+    def action_copy_scp(self) -> None:
+        """Copy a line that fetches the file to another machine."""
+        if (video := self._video) is not None:
+            self._going_on.copy_scp([video])
+
+    def action_open_player(self) -> None:
+        """Open with the system's player, where there is one."""
+        if (video := self._video) is not None:
+            self._going_on.open_player([video])
 
     def action_cancel(self) -> None:
         """Cancel the job."""
@@ -158,6 +223,10 @@ class JobScreen(Screen[None]):
     def action_again(self) -> None:
         """Open the form with its request."""
         self.app.post_message(intents.AgainJob(self._job_id))
+
+    def action_again_new_seed(self) -> None:
+        """The same with a fresh seed."""
+        self.app.post_message(intents.AgainJob(self._job_id, new_seed=True))
 
     def action_traceback(self) -> None:
         """Show or hide the traceback."""
@@ -177,51 +246,3 @@ class JobScreen(Screen[None]):
             self.app.copy_to_clipboard(forms.shell_command(self._job.task, self._job.request, self._job.label))
         except InvalidRequest as error:
             hub(self).tell(str(error), "error")
-
-
-def _fact(name: str, value: str) -> Content:
-    return Content.assemble((f"{column(name, NAME_WIDTH - 1)} ", "$text-muted"), plain(value))
-
-
-def _moment(iso: str, form: str) -> str:
-    moment = local(iso)
-    return f"{weekday(moment)} {moment:{form}}"
-
-
-def _place(job: Job) -> str:
-    if not job.stage:
-        return tr("before it began")
-    parts = [tr(job.stage)]
-    if job.num_segments > 1:
-        parts.append(tr("piece {number} of {total}", number=job.segment + 1, total=job.num_segments))
-    if job.num_steps:
-        parts.append(tr("step {number} of {total}", number=job.step, total=job.num_steps))
-    return ", ".join(parts)
-
-
-def _request_lines(job: Job) -> list[Content]:
-    """Every field of the request; files one a line."""
-    lines = []
-    try:
-        request = job.request
-    except InvalidRequest as error:
-        return [_fact(tr("request"), str(error)), _fact("", safe(job.request_json, 500))]
-    for name, spec in field_specs(type(request)):
-        value, label = getattr(request, name), tr(spec.label).lower()
-        if isinstance(spec, Files):
-            for index, path in enumerate(value):
-                lines.append(_fact(label if not index else "", path))
-        elif isinstance(value, bool):
-            lines += [_fact(label, tr("yes"))] if value else []
-        elif value != "":
-            first, *rest = _value_words(spec, value).split("\n")
-            lines.append(_fact(label, first))
-            lines += [_fact("", line) for line in rest]
-    if request.profile == "demo":
-        lines.append(_fact(tr("models"), tr("demo: tiny, random weights, the result is noise")))
-    return lines
-
-
-def _value_words(spec: FieldSpec, value: object) -> str:
-    words = dict(spec.options) if isinstance(spec, Choice) else {}
-    return tr(words[str(value)]) if str(value) in words else str(value)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
-import random
-import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -25,23 +18,20 @@ from textual.worker import get_current_worker
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr, trn
-from pipelines.tasks import first_taking
 from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
-from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import RESULTS, bindings
+from skyreels_tui.ui.screens.results.going_on import GoingOn
 from skyreels_tui.ui.screens.results.joining import Joining
 from skyreels_tui.ui.screens.results.rename import RenameScreen
-from skyreels_tui.ui.turns import OPENING
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.widgets.video_list import VideoList
 from skyreels_tui.ui.widgets.video_view import VideoView
 from skyreels_tui.ui.workers import hand_over
-from skyreels_tui.words.shell_words import shell_word
 from skyreels_tui.words.sizes import size
 
 POLL_S = 2.0
@@ -58,7 +48,7 @@ class ResultsScreen(Screen[None]):
     def __init__(self, folder: Path, *, served: bool = False) -> None:
         """`served`: a browser shows the screen, so it starts no program here."""
         super().__init__()
-        self._folder, self._served = folder, served
+        self._folder = folder
         self._named: frozenset[str] = frozenset()
         """Results folders of the jobs; read by the thread that follows them."""
         self._videos: list[Video] = []
@@ -66,6 +56,7 @@ class ResultsScreen(Screen[None]):
         self._only = ""
         self._trash: list[list[tuple[Path, Path]]] = []
         self._gone = threading.Event()
+        self._going_on = GoingOn(self, served=served)
         self._joining = Joining(self, self._show_joining, self._joined)
         self._go_to: Path | None = None
         """A file that this screen has just made: the cursor goes there."""
@@ -298,77 +289,39 @@ class ResultsScreen(Screen[None]):
         else:
             self.dismiss()
 
-    # Going on from a video
-
-    def _open(self, task: str, values: dict[str, Any], label: str = "") -> None:
-        self.app.post_message(intents.OpenForm(task, values, label))
-
-    @property
-    def _profile(self) -> dict[str, Any]:
-        """A demo video goes on with the demo models."""
-        video = self._video
-        return {"profile": "demo" if video is not None and video.request.get("profile") == "demo" else "full"}
+    # Going on from a video, and elsewhere
 
     def action_extend(self) -> None:
         """Go on from this clip."""
         if self._video is not None:
-            task, field = first_taking("video")
-            self._open(task.name, {field: (str(self._video.path),), **self._profile})
+            self._going_on.extend(self._video)
 
     def action_last_frame(self) -> None:
         """Use its last frame as a reference."""
         if self._video is not None:
-            self._save_last_frame(self._video.path, self._profile)
-
-    @work(thread=True, group=OPENING)
-    def _save_last_frame(self, path: Path, profile: dict[str, Any]) -> None:
-        try:
-            target = gallery.save_last_frame(path)
-        except (PipelineError, OSError) as error:
-            hand_over(self, self._tell, str(error), "error")
-            return
-        task, field = first_taking("image")
-        hand_over(self, self._open, task.name, {field: (str(target),), **profile})
+            self._going_on.last_frame(self._video)
 
     def action_again(self) -> None:
         """Open the form with this video's request."""
         if self._video is not None:
-            self._open(self._video.task, dict(self._video.request), self._video.label)
+            self._going_on.again(self._video)
 
     def action_again_new_seed(self) -> None:
         """The same with a fresh seed."""
         if self._video is not None:
-            request = {**self._video.request, "seed": random.randrange(2**31)}
-            self._open(self._video.task, request, self._video.label)
-
-    # Elsewhere
+            self._going_on.again(self._video, new_seed=True)
 
     def action_copy_path(self) -> None:
         """Copy the path; those of several as words of a shell."""
-        paths = [str(video.path.absolute()) for video in self._chosen]
-        if paths:
-            one = len(paths) == 1 and paths[0].isprintable()
-            self.app.copy_to_clipboard(paths[0] if one else " ".join(map(shell_word, paths)))
+        self._going_on.copy_paths(self._chosen)
 
     def action_copy_scp(self) -> None:
         """Copy a line that fetches the files to another machine."""
-        host = hub(self).settings.scp_host.strip() or f"{getpass.getuser()}@{platform.node()}"
-        remote = [shell_word(f"{host}:{video.path.absolute()}") for video in self._chosen]
-        if remote:
-            self.app.copy_to_clipboard(f"scp {' '.join(remote)} .")
+        self._going_on.copy_scp(self._chosen)
 
     def action_open_player(self) -> None:
         """Open with the system's player, where there is one."""
-        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
-        video = self._video
-        if self._served:
-            self._tell(tr("A browser starts no player on this machine; Enter plays it here"), "warning")
-            return
-        if opener is None or video is None:
-            self._tell(tr("This machine has no player to open it with; Enter plays it here"), "warning")
-            return
-        null = subprocess.DEVNULL
-        subprocess.Popen([opener, str(video.path)], stdin=null, stdout=null, stderr=null, start_new_session=True)
+        self._going_on.open_player(self._chosen)
 
     # Files
 
