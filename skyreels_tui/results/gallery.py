@@ -78,6 +78,17 @@ class Video:
         return None
 
     @property
+    def star(self) -> bool:
+        """Whether a person has starred it."""
+        return self.recipe.get("star") is True
+
+    @property
+    def note(self) -> str:
+        """What a person wrote about it, ''."""
+        note = self.recipe.get("note")
+        return note[:LABEL_LETTERS] if isinstance(note, str) else ""
+
+    @property
     def suspect(self) -> str:
         """Why its picture looks wrong, ''."""
         output = self.recipe.get("output")
@@ -102,12 +113,6 @@ def with_recipe_inside(video: Video) -> Video:
     if video.has_sidecar or video.recipe:
         return video
     return _replace_recipe(video, _recipe_inside(video.path, video.num_bytes, video.modified_s))
-
-
-def matches(video: Video, words: str, task: str = "") -> bool:
-    """Whether every word occurs in name, label, task or prompt, and the task is this one."""
-    text = f"{video.path.name} {video.label} {video.short} {video.task} {video.request.get('prompt', '')}".lower()
-    return task in ("", video.task) and all(word in text for word in words.lower().split())
 
 
 def folders_of(own: Path, named: Iterable[str]) -> list[Path]:
@@ -155,10 +160,7 @@ def rename(video: Video, name: str) -> Path:
     if taken := next((path for path in (target, new) if is_taken(path)), None):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(taken))
     if video.recipe:
-        recipe = video.recipe
-        if "request" not in recipe:
-            # A long one is not kept whole by the list, but its sidecar is.
-            recipe = (_read_sidecar(old) if video.has_sidecar else _read_inside(video.path)) or recipe
+        recipe = _whole_recipe(video)
         output = recipe.get("output")
         renamed = {"output": {**output, "path": target.name}} if isinstance(output, dict) else {}
         write_recipe(new, {**recipe, **renamed, "label": name})
@@ -170,6 +172,29 @@ def rename(video: Video, name: str) -> Path:
     if video.has_sidecar:
         old.unlink(missing_ok=True)
     return target
+
+
+def remark(video: Video, **marks: object) -> None:
+    """Write `star` or `note` into the sidecar, which is made where there is none; what is false or '' is taken out.
+
+    OSError leaves it as it was; FileExistsError where a file of another kind has its name.
+    """
+    sidecar = _pair(video.path)[1]
+    if is_taken(sidecar) and not video.has_sidecar:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(sidecar))
+    recipe = {key: value for key, value in {**_whole_recipe(video), **marks}.items() if key not in marks or value}
+    if recipe:
+        write_recipe(sidecar, recipe)
+    elif video.has_sidecar:
+        sidecar.unlink()
+
+
+def _whole_recipe(video: Video) -> Mapping[str, Any]:
+    """The recipe as its file has it: a long one is not kept whole by the list."""
+    if not video.recipe or "request" in video.recipe:
+        return video.recipe
+    inside = _read_sidecar(_pair(video.path)[1]) if video.has_sidecar else _read_inside(video.path)
+    return inside or video.recipe
 
 
 def write_recipe(path: Path, recipe: Mapping[str, Any]) -> None:
@@ -313,7 +338,7 @@ def _kept(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
         return recipe
     return {
         key: value
-        for key in ("recipe", "task", "label", "output")
+        for key in ("recipe", "task", "label", "output", "star", "note")
         if (value := recipe.get(key)) is not None and _letters(value, KEPT_LETTERS // 4) >= 0
     }
 

@@ -194,21 +194,43 @@ RESULTS = Scope("results", mark("Results"), (
     Key("left", "Left", "frame(-1)", mark("Frame before"), mark("One frame back")),
     Key("right", "Right", "frame(1)", mark("Next frame"), mark("One frame on")),
     Key("o", "o", "open_player", mark("Open"), mark("Open with the system's player, where there is one")),
-    Key("e", "e", "extend", mark("Extend"), mark("Open the single-shot form with this clip"), 2),
-    Key("l", "l", "last_frame", mark("Last frame"), mark("Use the last frame as a reference of a new job"), 3),
-    Key("a", "a", "again", mark("Again"), mark("Open the form with this video's request"), 4),
-    Key("A", "A", "again_new_seed", mark("New seed"), mark("The same with a fresh seed"), 5),
-    Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path"), 6),
-    Key("Y", "Y", "copy_scp", mark("scp"), mark("Copy an scp line for fetching the file"), 7),
-    Key("slash", "/", "search", mark("Search"), mark("Show only what contains the words you type"), 8),
-    Key("f", "f", "filter", mark("Filter"), mark("Show only the videos of one task; again for the next task"), 9),
-    Key("space", "Space", "mark", mark("Mark"), mark("Mark videos to join or to throw away together"), 10),
+    Key("c", "c", "compare", mark("Compare"),
+        mark("Play the two marked videos side by side, with the fields in which they differ"), 1),
     Key("J", "J", "join", mark("Join"), mark("Join the marked videos to one, in the order they were marked"), 1),
-    Key("r", "r", "rename", mark("Rename"), mark("Give the video and its sidecar another name"), 11),
+    Key("e", "e", "extend", mark("Extend"), mark("Open the single-shot form with this clip"), 2),
+    Key("l", "l", "last_frame", mark("Last frame"),
+        mark("Use the last frame as a reference of a new job; those of several together"), 3),
+    Key("a", "a", "again", mark("Again"),
+        mark("Open the form with this video's request; those of several are queued after a question"), 4),
+    Key("A", "A", "again_new_seed", mark("New seed"), mark("The same with a fresh seed"), 5),
+    Key("y", "y", "copy_path", mark("Copy path"), mark("Copy the path, or those of all marked"), 6),
+    Key("Y", "Y", "copy_scp", mark("scp"), mark("Copy an scp line for fetching the file, or all marked"), 7),
+    Key("space", "Space", "mark", mark("Mark"), mark("Mark videos to compare, to join, or to act on together"), 8),
+    Key("asterisk", "*", "star", mark("Star"), mark("Give a star to the video, or the marked ones; again takes it"), 9),
+    Key("n", "n", "note", mark("Note"), mark("Write a note on the video, or the marked ones"), 10),
+    Key("slash", "/", "search", mark("Search"),
+        mark("Show only what has the words you type in label, prompt, seed or note"), 11),
+    Key("f", "f", "filter", mark("Filter"),
+        mark("Show only those with a star, with a note, or of one task; again: the next"), 12),
+    Key("s", "s", "sort", mark("Sort"), mark("Another order: newest, oldest, label, seed, size, length"), 13),
+    Key("r", "r", "rename", mark("Rename"), mark("Give the video and its sidecar another name"), 14),
     Key("delete,d", "Del", "trash", mark("Trash"),
-        mark("Move the video and its sidecar, or the marked ones, to the trash"), 12),
-    Key("u", "u", "undo", mark("Undo"), mark("Bring back what went to the trash last"), 13),
-    Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, close the search, then back home"), ALWAYS),
+        mark("Move the video and its sidecar, or the marked ones, to the trash"), 15),
+    Key("u", "u", "undo", mark("Undo"), mark("Bring back what went to the trash last"), 16),
+    Key("escape,q", "Esc", "back", mark("Back"),
+        mark("Stop what plays, close search and filter, unmark all, then back home"), ALWAYS),
+))  # fmt: skip
+
+COMPARE = Scope("compare", mark("Two videos side by side"), (
+    Key("enter,space", "Enter", "play", mark("Play"), mark("Play both from the beginning; again stops"), 1),
+    Key("left", "Left", "frame(-1)", mark("Frame before"), mark("Both one frame back"), 2),
+    Key("right", "Right", "frame(1)", mark("Next frame"), mark("Both one frame on"), 3),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, then back to the list"), ALWAYS),
+))  # fmt: skip
+
+NOTE = Scope("note", mark("Note on a video"), (
+    Key("enter", "Enter", "keep", mark("Keep"), mark("Write the note; an empty one is taken away"), 1),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave the note as it is"), ALWAYS, True),
 ))  # fmt: skip
 
 FILMS = Scope("films", mark("Films"), (
@@ -326,8 +348,8 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 ))  # fmt: skip
 
 SCOPES = (
-    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, FILMS, FILM, RENAME,
-    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
+    FILMS, FILM, RENAME, MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 
@@ -385,7 +407,7 @@ def key_words(shown: str) -> str:
     return "+".join(tr(part) if part in _WORDS else part for part in shown.split("+"))
 
 
-_PRINTED = {"question_mark": "?", "full_stop": ".", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
+_PRINTED = {"question_mark": "?", "full_stop": ".", "asterisk": "*", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
             "escape": "Esc", "delete": "Del"}  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.media.ffmpeg import ffmpeg_path
 from pipelines.media.write.publish import _tag, read_metadata
-from skyreels_tui.results import gallery
+from skyreels_tui.results import choosing, gallery
 from tests.ui.conftest import SAMPLES
 
 GOOD = {"recipe": 1, "task": "reference_to_video", "label": "a label", "request": {"prompt": "a walk", "seed": 7}}
@@ -70,7 +70,7 @@ def padded(num_bytes: int, filler: str) -> str:
 PEAK = """
 import json, resource, sys
 from pathlib import Path
-from skyreels_tui.results import gallery
+from skyreels_tui.results import choosing, gallery
 import pipelines.media.write.publish
 folder = Path(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -169,7 +169,7 @@ def test_odd_values_in_a_recipe_are_shown_within_bounds(tmp_path, key, value):
     video = gallery.videos(tmp_path)[0]
     assert 0 < len(video.label) <= 1000 and 0 < len(video.task) <= 1000 and len(video.suspect) <= 1000
     assert video.seconds is None and isinstance(video.request, dict)
-    assert gallery.matches(video, "film")
+    assert choosing.chosen([video], "film", "", choosing.Order.NEWEST)
 
 
 def test_thousands_of_long_sidecars_are_read_up_to_a_sum(tmp_path):

@@ -433,6 +433,19 @@ async def _rename(session: Session) -> None:
     await session.press("r")
 
 
+async def _note(session: Session) -> None:
+    await _results(session)
+    await session.press("n")
+
+
+async def _compare(session: Session) -> None:
+    await _results(session)
+    await session.press("space", "space", "c")
+    await session.until(lambda: getattr(session.app.screen, "_at_s", 0.0) > 0.0, "both play")
+    session.app.screen._show(1.0)  # type: ignore[attr-defined]  # stands still: how far it gets is the machine's affair
+    await session.until(lambda: "1.00 s" in session.text, "the moment")
+
+
 def _from_form(*keys: str) -> Open:
     async def open_(session: Session) -> None:
         await _form("reference_to_video", _reference(WALK))(session)
@@ -517,6 +530,8 @@ SCENES = (
     Scene("leave", _leave, "LeaveScreen"),
     Scene("cancel", _keys("x"), "ConfirmScreen"),
     Scene("rename", _rename, "RenameScreen"),
+    Scene("note", _note, "NoteScreen"),
+    Scene("compare", _compare, "CompareScreen"),
     Scene("unusable", _unusable, "UnusableScreen"),
 )
 """Every screen at least once, in the order a person meets them."""

@@ -33,6 +33,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "JobScreen": ("enter",),
     "ResultsScreen": ("R",),
     "RenameScreen": ("R", "r"),
+    "NoteScreen": ("R", "n"),
     "FilmsScreen": ("F",),
     "FilmScreen": ("F", "enter"),
     "ModelsScreen": ("M",),
@@ -50,6 +51,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 """Screen -> the keys that lead there from home, where a job runs and a video is finished."""
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
+    "CompareScreen": "two marked videos play there: test_results_marks",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }

@@ -39,20 +39,21 @@ class Glyphs:
     closed: str
     check: str
     cross: str
+    star: str
 
 
 UNICODE = Glyphs(
     running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
     cancelled="⊘", suspect="?", cursor="▸", dot="·", bar_full="━", bar_half="╸",
     bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
-    check="✓", cross="✗",
+    check="✓", cross="✗", star="★",
 )  # fmt: skip
 
 ASCII = Glyphs(
     running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
     cancelled="/", suspect="?", cursor=">", dot="-", bar_full="#", bar_half="#",
     bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
-    check="ok", cross="no",
+    check="ok", cross="no", star="*",
 )  # fmt: skip
 
 

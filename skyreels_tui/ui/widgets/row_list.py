@@ -49,9 +49,17 @@ class RowList(Panel):
         """One row, at most `width` cells."""
         raise NotImplementedError
 
+    def height(self, index: int) -> int:
+        """Lines of a row; `row` gives as many."""
+        return 1
+
     def header(self, width: int) -> Content | None:
         """A line above the rows, or None."""
         return None
+
+    def highlighted(self, line: Content) -> Content:
+        """A line of the selected row while the list has the focus."""
+        return line.stylize("$foreground on $panel")
 
     def empty(self, width: int) -> Content:
         """Shown instead of rows when there are none, wrapped where it is wider than the list."""
@@ -68,11 +76,16 @@ class RowList(Panel):
             return Content("\n").join([*lines, *self.empty(width).wrap(width)])
         visible = max(1, height - len(lines))
         self._scroll_into_view(total, visible)
-        for index in range(self._top, min(total, self._top + visible)):
+        room = visible
+        for index in range(self._top, total):
+            if room <= 0:
+                break
             selected = index == self.cursor
-            line = self.row(index, width, selected)
-            lines.append(line.pad_right(max(0, width - line.cell_length)).stylize("$foreground on $panel")
-                         if selected and self.has_focus else line)  # fmt: skip
+            drawn = self.row(index, width, selected).split("\n", allow_blank=True)[:room]
+            room -= len(drawn)
+            if selected and self.has_focus:
+                drawn = [self.highlighted(line.pad_right(max(0, width - line.cell_length))) for line in drawn]
+            lines += drawn
         return Content("\n").join(lines)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
@@ -81,12 +94,21 @@ class RowList(Panel):
 
     def _scroll_into_view(self, total: int, visible: int) -> None:
         cursor = min(self.cursor, total - 1)
-        self._top = max(min(self._top, cursor, total - visible), cursor - visible + 1, 0)
+        self._top = max(min(self._top, cursor, self._first_above(total - 1, visible)),
+                        self._first_above(cursor, visible), 0)  # fmt: skip
+
+    def _first_above(self, last: int, visible: int) -> int:
+        """The first row of a view that ends with the whole of row `last`."""
+        first, room = last, visible - self.height(last)
+        while first > 0 and room >= self.height(first - 1):
+            first -= 1
+            room -= self.height(first)
+        return first
 
     @property
     def page_rows(self) -> int:
         """Rows of one page."""
-        return max(1, self.content_size.height - 1)
+        return max(1, (self.content_size.height - 1) // self.height(self.cursor))
 
     # Moving
 
@@ -129,6 +151,10 @@ class RowList(Panel):
         offset = event.get_content_offset(self)
         if offset is None or not self.count():
             return
-        index = self._top + offset.y - (self.header(self.content_size.width) is not None)
-        if 0 <= index < self.count():
+        line = offset.y - (self.header(self.content_size.width) is not None)
+        index = self._top
+        while 0 <= index < self.count() and line >= self.height(index):
+            line -= self.height(index)
+            index += 1
+        if line >= 0 and index < self.count():
             self.cursor = index

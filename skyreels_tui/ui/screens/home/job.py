@@ -196,7 +196,7 @@ class JobScreen(Screen[None]):
     def action_last_frame(self) -> None:
         """Use its last frame as a reference."""
         if (video := self._video) is not None:
-            self._going_on.last_frame(video)
+            self._going_on.last_frames([video])
 
     def action_copy_scp(self) -> None:
         """Copy a line that fetches the file to another machine."""

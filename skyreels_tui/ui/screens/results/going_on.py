@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import getpass
+import json
 import platform
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from textual.screen import Screen
 
-from pipelines.front.errors import PipelineError
-from pipelines.front.language import tr
-from pipelines.tasks import first_taking
+from pipelines.front.errors import PipelineError, Problem
+from pipelines.front.language import tr, trn
+from pipelines.tasks import first_taking, task_named
+from skyreels_tui.queue.model import Job
 from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.turns import OPENING
 from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.shell_words import shell_word
@@ -39,23 +43,45 @@ class GoingOn:
         task, field = first_taking("video")
         self._open(task.name, {field: (str(video.path),), **_profile(video)})
 
-    def last_frame(self, video: Video) -> None:
-        """Open a form with its last frame as a reference."""
-        self._screen.run_worker(partial(self._save_last_frame, video), thread=True, group=OPENING)
+    def last_frames(self, chosen: Sequence[Video]) -> None:
+        """Open a form with their last frames as references."""
+        self._screen.run_worker(partial(self._save_last_frames, chosen), thread=True, group=OPENING)
 
-    def _save_last_frame(self, video: Video) -> None:
+    def _save_last_frames(self, chosen: Sequence[Video]) -> None:
         try:
-            target = gallery.save_last_frame(video.path)
+            targets = tuple(str(gallery.save_last_frame(video.path)) for video in chosen)
         except (PipelineError, OSError) as error:
             hand_over(self._screen, self._tell, str(error), "error")
             return
         task, field = first_taking("image")
-        hand_over(self._screen, self._open, task.name, {field: (str(target),), **_profile(video)})
+        hand_over(self._screen, self._open, task.name, {field: targets, **_profile(chosen[0])})
 
-    def again(self, video: Video, *, new_seed: bool = False) -> None:
-        """Open the form with its request, or with a fresh seed."""
-        seed = {"seed": random.randrange(2**31)} if new_seed else {}
-        self._open(video.task, {**video.request, **seed}, video.label)
+    def again(self, chosen: Sequence[Video], *, new_seed: bool = False) -> None:
+        """Open the form with the request of one, or with a fresh seed; ask whether those of several are queued."""
+        if len(chosen) == 1:
+            self._open(chosen[0].task, _request(chosen[0], new_seed=new_seed), chosen[0].label)
+            return
+        names = ", ".join(safe(video.label, 60) for video in chosen)
+        question = trn("Queue {count} job again?", "Queue {count} jobs again?", len(chosen))
+
+        def answered(yes: bool | None) -> None:
+            for video in chosen if yes else ():
+                self._queue(video, _request(video, new_seed=new_seed))
+
+        self._screen.app.push_screen(ConfirmScreen(question, names, yes=tr("queue them")), answered)
+
+    def _queue(self, video: Video, values: Mapping[str, Any]) -> None:
+        def answer(job: Job | None, problems: Sequence[Problem]) -> None:
+            words = "; ".join(problem.message for problem in problems)
+            if job is None:
+                self._tell(tr("{label} is not queued: {reason}", label=video.label, reason=words), "error")
+
+        try:
+            request = task_named(video.task).request_type.from_json(json.dumps(values))
+        except (ValueError, TypeError) as error:
+            self._tell(tr("{label} is not queued: {reason}", label=video.label, reason=error), "error")
+        else:
+            self._screen.app.post_message(intents.SubmitJob(request, video.label, answer))
 
     def copy_paths(self, chosen: Sequence[Video]) -> None:
         """Copy the path; those of several as words of a shell."""
@@ -73,11 +99,12 @@ class GoingOn:
 
     def open_player(self, chosen: Sequence[Video]) -> None:
         """Open with the system's player, where there is one."""
+        key = hub(self._screen).key("results.play")
         opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
         if self._served:
-            self._tell(tr("A browser starts no player on this machine; Enter plays it here"), "warning")
+            self._tell(tr("A browser starts no player on this machine; {key} plays it here", key=key), "warning")
         elif opener is None:
-            self._tell(tr("This machine has no player to open it with; Enter plays it here"), "warning")
+            self._tell(tr("This machine has no player to open it with; {key} plays it here", key=key), "warning")
         else:
             null = subprocess.DEVNULL
             for video in chosen:
@@ -90,6 +117,10 @@ class GoingOn:
 
     def _tell(self, text: str, severity: str) -> None:
         hub(self._screen).tell(text, severity)
+
+
+def _request(video: Video, *, new_seed: bool) -> dict[str, Any]:
+    return {**video.request, **({"seed": random.randrange(2**31)} if new_seed else {})}
 
 
 def _profile(video: Video) -> dict[str, Any]:

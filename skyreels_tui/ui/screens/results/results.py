@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -17,14 +17,18 @@ from textual.worker import get_current_worker
 
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
-from pipelines.front.language import tr, trn
-from skyreels_tui.results import gallery
+from pipelines.front.language import reason_of, tr, trn
+from skyreels_tui.results import choosing, gallery
+from skyreels_tui.results.choosing import Order
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import RESULTS, bindings
+from skyreels_tui.ui.screens.refused import say_why
+from skyreels_tui.ui.screens.results.compare import CompareScreen
 from skyreels_tui.ui.screens.results.going_on import GoingOn
 from skyreels_tui.ui.screens.results.joining import Joining
+from skyreels_tui.ui.screens.results.note import NoteScreen
 from skyreels_tui.ui.screens.results.rename import RenameScreen
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -54,6 +58,7 @@ class ResultsScreen(Screen[None]):
         self._videos: list[Video] = []
         self._words = ""
         self._only = ""
+        self._order = Order.NEWEST
         self._trash: list[list[tuple[Path, Path]]] = []
         self._gone = threading.Event()
         self._going_on = GoingOn(self, served=served)
@@ -64,7 +69,7 @@ class ResultsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """List, and beside it the selected video."""
         yield Static(Content(""), id="result-title", classes="bar")
-        yield LineInput(placeholder=tr("words in name, label, task or prompt"), id="result-search")
+        yield LineInput(placeholder=tr("words in name, label, task, prompt, seed or note"), id="result-search")
         with Horizontal():
             yield VideoList()
             yield VideoView()
@@ -195,18 +200,20 @@ class ResultsScreen(Screen[None]):
 
     def _list(self) -> None:
         """Show what the search and the filter leave."""
-        shown = [video for video in self._videos if gallery.matches(video, self._words, self._only)]
+        shown = choosing.chosen(self._videos, self._words, self._only, self._order)
         made = self._go_to if any(video.path == self._go_to for video in shown) else None
         if made is not None:
             self._go_to = None
-        self._listing.show(shown, made)
+        self._listing.show(shown, made, by_day=self._order in (Order.NEWEST, Order.OLDEST))
         self._write_title()
 
     def _write_title(self) -> None:
         shown = self._listing.videos
         parts = [trn("{count} video", "{count} videos", len(shown)), size(sum(video.num_bytes for video in shown))]
         if self._only:
-            parts.append(tr("only {task}", task=self._only))
+            parts.append(tr("only {task}", task=tr(self._only)))
+        if self._order is not Order.NEWEST:
+            parts.append(tr(self._order))
         if self._words:
             parts.append(tr("with {words}", words=self._words))
         if self._marked:
@@ -223,20 +230,35 @@ class ResultsScreen(Screen[None]):
 
     # Keys
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what the selected video allows."""
-        if action in ("search", "back"):
-            return True
+    def why_not(self, action: str) -> str:
+        """Why a key does nothing now, in a sentence; '' where it does something."""
+        if action in ("search", "back", "sort"):
+            return ""
         if action == "undo":
-            return bool(self._trash)
-        if action == "filter":
-            return bool(self._videos)
-        if action == "join":
-            return self.is_mounted and len(self._marked) > 1 and not self._joining.running
-        video = self._video
-        if action in ("again", "again_new_seed"):
-            return video is not None and bool(video.request)
-        return video is not None
+            return "" if self._trash else tr("nothing went to the trash from here")
+        marked, key = len(self._marked) if self.is_mounted else 0, hub(self).key("results.mark")
+        if not self._videos or (action != "filter" and not self._chosen):
+            return tr("no video here")
+        match action:
+            case "join" if self._joining.running:
+                return tr("videos are being joined")
+            case "join" if marked < 2:
+                return tr("{key} marks the videos to join: two or more", key=key)
+            case "compare" if marked != 2:
+                return tr("{key} marks the two videos to compare: {count} are marked", key=key, count=marked)
+            case "extend" | "rename" if marked > 1:
+                return tr("this is done to one video: {count} are marked", count=marked)
+            case "again" | "again_new_seed" if not all(video.request for video in self._chosen):
+                return tr("no request is known: neither in the file nor beside it")
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the selected video, or the marked ones, allow."""
+        return not self.why_not(action)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say in a line why a key does nothing."""
+        say_why(self, RESULTS, event.key, self.why_not)
 
     def action_play(self) -> None:
         """Play here at a few frames a second; the key again stops."""
@@ -253,11 +275,44 @@ class ResultsScreen(Screen[None]):
         self.refresh_bindings()
 
     def action_filter(self) -> None:
-        """Only the videos of the next task, and after the last one all again."""
-        tasks = ["", *sorted({video.task for video in self._videos})]
-        place = tasks.index(self._only) if self._only in tasks else -1
-        self._only = tasks[(place + 1) % len(tasks)]
+        """Only those with a star, with a note, or of the next task; after the last one all again."""
+        found = choosing.filters(self._videos)
+        place = found.index(self._only) if self._only in found else -1
+        self._only = found[(place + 1) % len(found)]
         self._list()
+
+    def action_sort(self) -> None:
+        """The next order."""
+        orders = list(Order)
+        self._order = orders[(orders.index(self._order) + 1) % len(orders)]
+        self._list()
+
+    def action_star(self) -> None:
+        """A star for the chosen videos; away where all have one."""
+        self._remark(star=not all(video.star for video in self._chosen))
+
+    def action_note(self) -> None:
+        """Ask for a note on the chosen videos."""
+        chosen = self._chosen
+
+        def answered(note: str | None) -> None:
+            if note is not None:
+                self._remark(chosen, note=note)
+
+        self.app.push_screen(NoteScreen(chosen[0].note, len(chosen)), answered)
+
+    def _remark(self, videos: Sequence[Video] = (), **marks: object) -> None:
+        try:
+            for video in videos or self._chosen:
+                gallery.remark(video, **marks)
+        except OSError as error:
+            self._tell(tr("Not written: {reason}", reason=reason_of(error)), "error")
+        self._refresh()
+
+    def action_compare(self) -> None:
+        """The two marked ones side by side."""
+        first, second = self._marked
+        self.app.push_screen(CompareScreen(first, second))
 
     def action_search(self) -> None:
         """Type words; Enter goes back to the list."""
@@ -275,7 +330,7 @@ class ResultsScreen(Screen[None]):
         self._listing.focus()
 
     def action_back(self) -> None:
-        """Stop playing or joining, close the search and the filter, then leave."""
+        """Stop playing or joining, close the search and the filter, unmark all, then leave."""
         line = self.query_one("#result-search", LineInput)
         if self._view.playing:
             self._view.stop()
@@ -286,6 +341,9 @@ class ResultsScreen(Screen[None]):
             line.value = self._only = ""
             self._listing.focus()
             self._list()
+        elif self._listing.marked:
+            self._listing.marked = []
+            self._list()
         else:
             self.dismiss()
 
@@ -293,23 +351,20 @@ class ResultsScreen(Screen[None]):
 
     def action_extend(self) -> None:
         """Go on from this clip."""
-        if self._video is not None:
-            self._going_on.extend(self._video)
+        for video in self._chosen:
+            self._going_on.extend(video)
 
     def action_last_frame(self) -> None:
-        """Use its last frame as a reference."""
-        if self._video is not None:
-            self._going_on.last_frame(self._video)
+        """Use the last frames as references."""
+        self._going_on.last_frames(self._chosen)
 
     def action_again(self) -> None:
-        """Open the form with this video's request."""
-        if self._video is not None:
-            self._going_on.again(self._video)
+        """Open the form with this video's request, or queue those of several."""
+        self._going_on.again(self._chosen)
 
     def action_again_new_seed(self) -> None:
         """The same with a fresh seed."""
-        if self._video is not None:
-            self._going_on.again(self._video, new_seed=True)
+        self._going_on.again(self._chosen, new_seed=True)
 
     def action_copy_path(self) -> None:
         """Copy the path; those of several as words of a shell."""
@@ -327,9 +382,7 @@ class ResultsScreen(Screen[None]):
 
     def action_rename(self) -> None:
         """Ask for another name."""
-        video = self._video
-        if video is None:
-            return
+        (video,) = self._chosen
 
         def answered(name: str | None) -> None:
             if not name:
