@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.front.gang import ranks_of
-from pipelines.front.memory import LoadPlan
+from pipelines.front.language import tr
+from pipelines.front.lora import parse_lora
+from pipelines.front.memory import LoadPlan, requested_plan
 from pipelines.front.progress import Progress, Report, Stage
+from pipelines.front.request import Request
 from pipelines.front.runtime import Runtime
+from pipelines.loading.lora import LoraMerge, lora_key
 from pipelines.models.encoders.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
 from pipelines.models.lean.block_offload import BlockOffload
 from pipelines.models.lean.scaled_linear import use_scaled_linears
 from pipelines.models.transformer.attention_choice import use_fastest
+from pipelines.models.transformer.load import changeable_shapes
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.models.vae.vae import decode_stream, load_vae
 from pipelines.parallel.crew import Crew
@@ -36,21 +42,23 @@ class Layout:
     text_encoder: str
     tokenizer: str
     load_transformer: Callable[..., SkyReelsTransformer]
-    """(folder, device=, dtype=, float8=, report=) -> network."""
+    """(folder, device=, dtype=, float8=, loras=, compute_device=, report=) -> network."""
 
 
 class CheckpointNetworks:
     """The networks of one checkpoint for one job. Used from one thread."""
 
     def __init__(
-        self, layout: Layout, runtime: Runtime, pool: ModelPool, report: Report, plan: LoadPlan | None = None
+        self, layout: Layout, runtime: Runtime, pool: ModelPool, report: Report, request: Request | None = None
     ) -> None:
-        """`plan` is how to load; a plan of the runtime goes before it.
+        """`request` says how to load and which LoRA files to merge; a plan of the runtime goes before its own.
 
         Raises InvalidRequest when it asks for more GPUs than there are.
         """
         self._layout, self._runtime, self._pool, self._report = layout, runtime, pool, report
-        self.plan = runtime.load_plan or plan or LoadPlan()
+        self.plan = runtime.load_plan or (requested_plan(request) if request else LoadPlan())
+        self._loras = tuple(map(parse_lora, request.lora)) if request else ()
+        self._partial = request.lora_partial if request else False
         if self.plan.ranks > 1 and runtime.device != "cpu":
             ranks_of(str(self.plan.ranks), torch.cuda.device_count())
         self._kernel = ""
@@ -97,9 +105,7 @@ class CheckpointNetworks:
         source, plan = self.checkpoint / folder, self.plan
         if plan.release_text_encoder:
             self._pool.release(self._text_key)
-        options = (plan.float8_weights, plan.offload_blocks, plan.numerics)
-        # Some releases keep the transformer at the root: without its folder the key would be the checkpoint's.
-        network_of = self.use(source, self.dtype, lambda: self._build_transformer(source), "transformer", *options)
+        network_of = self.use(source, self.dtype, lambda: self._build_transformer(source), *self._options)
         with network_of as network, self._crew() as crew:
             if not self._kernel:
                 heads, head_dim = network.config.num_attention_heads, network.config.attention_head_dim
@@ -114,6 +120,32 @@ class CheckpointNetworks:
             together = crew.lead(network) if crew else nullcontext()
             with together, interruptible(network, self._runtime.poll):
                 yield network
+
+    def check_loras(self, folder: str) -> list[str]:
+        """Hold the LoRA files against the transformer below `folder` before anything is loaded, values and all.
+
+        Returns what to say with the result. Raises LoraRefused.
+        """
+        if not self._loras:
+            return []
+        source = self.checkpoint / folder
+        with self._merge(source) as merge:
+            if not self._pool.is_warm(self._key(source, self.dtype, *self._options)):
+                merge.check_values()
+        return [
+            tr("{name}: {count} of its tensors fit no layer and were left out", name=path.name, count=len(stored))
+            for path, stored in merge.left_out.items()
+        ]
+
+    @cached_property
+    def _options(self) -> tuple[object, ...]:
+        """What the transformer depends on besides its folder: two jobs with equal sets share a warm one."""
+        plan = self.plan
+        # Some releases keep the transformer at the root: without its name the key would be the checkpoint's.
+        return ("transformer", plan.float8_weights, plan.offload_blocks, plan.numerics, lora_key(self._loras))
+
+    def _merge(self, folder: Path) -> LoraMerge:
+        return LoraMerge(self._loras, changeable_shapes(folder), partial=self._partial)
 
     def _crew(self) -> AbstractContextManager[Crew | None]:
         """The ranks that work with this process; None when it works alone."""
@@ -157,13 +189,16 @@ class CheckpointNetworks:
 
     def _build_transformer(self, folder: Path) -> SkyReelsTransformer:
         plan = self.plan
-        network = self._layout.load_transformer(
-            folder,
-            device="cpu" if plan.offload_blocks else self.device,
-            dtype=self.dtype,
-            float8=plan.float8_weights,
-            report=self._report,
-        )
+        with self._merge(folder) if self._loras else nullcontext() as merge:
+            network = self._layout.load_transformer(
+                folder,
+                device="cpu" if plan.offload_blocks else self.device,
+                dtype=self.dtype,
+                float8=plan.float8_weights,
+                loras=merge,
+                compute_device=self.device,
+                report=self._report,
+            )
         if plan.offload_blocks:
             BlockOffload(network, self.device)
         elif plan.numerics == "fast" and not plan.float8_weights and self.device != "cpu":

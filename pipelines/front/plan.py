@@ -51,6 +51,8 @@ class Plan:
     """The same tile by tile, with the whole video's pixels, which come at once."""
     gpus: str = "1"
     """What the request says of the GPUs that share the work."""
+    loras: tuple[str, ...] = ()
+    """Names and strengths of the LoRA files that the request merges."""
     parts: str = ""
     """What the segments are, in words for a person; '' when there is one and nothing to say about it."""
 

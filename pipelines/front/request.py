@@ -14,8 +14,12 @@ from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
 from pipelines.front.gang import ALL_GPUS, gang_sizes
 from pipelines.front.language import mark, tr, trn
+from pipelines.front.lora import MOST as MOST_LORAS
+from pipelines.front.lora import entries_problem, file_of
 
 Profile = Literal["full", "demo"]
+InputKind = Literal["image", "video", "audio", "lora"]
+"""What a file is read as."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -69,9 +73,13 @@ class Flag(FieldSpec):
 class Files(FieldSpec):
     """Between `minimum` and `maximum` paths of one kind of media."""
 
-    media: Literal["image", "video", "audio"]
+    media: InputKind
     minimum: int = 1
     maximum: int = 1
+
+    def file_of(self, entry: str) -> str:
+        """The path in an entry: a LoRA file may have its strength behind it."""
+        return file_of(entry) if self.media == "lora" else entry
 
 
 SEED = Number(
@@ -136,6 +144,25 @@ class Request:
             advanced=True,
         ),
     ] = "1"
+    lora: Annotated[
+        tuple[str, ...],
+        Files(
+            label=mark("LoRA"),
+            help=mark("Trained changes of the model, merged when it loads; FILE:0.8 takes 0.8 of it"),
+            media="lora",
+            minimum=0,
+            maximum=MOST_LORAS,
+            advanced=True,
+        ),
+    ] = ()
+    lora_partial: Annotated[
+        bool,
+        Flag(
+            label=mark("LoRA in part"),
+            help=mark("Take a LoRA file of which only some layers fit this model"),
+            advanced=True,
+        ),
+    ] = False
     model_id: Annotated[
         str,
         Text(
@@ -253,7 +280,7 @@ def _files_problem(spec: Files, value: object) -> str:
         return _few_files(spec.media, len(value), spec.minimum)
     if len(value) > spec.maximum:
         return _many_files(spec.media, len(value), spec.maximum)
-    return ""
+    return entries_problem(value) if spec.media == "lora" else ""
 
 
 def _few_files(media: str, given: int, limit: int) -> str:
@@ -283,6 +310,13 @@ def _few_files(media: str, given: int, limit: int) -> str:
 
 def _many_files(media: str, given: int, limit: int) -> str:
     match media:
+        case "lora":
+            return trn(
+                "{given} given: at most {count} LoRA file",
+                "{given} given: at most {count} LoRA files",
+                limit,
+                given=given,
+            )
         case "image":
             return trn(
                 "{given} given: at most {count} image file",

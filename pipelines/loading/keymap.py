@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pipelines.checkpoints.wan_names import WAN_NAMES, NameRows
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-NameRows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -83,38 +83,7 @@ def _template(path: str) -> str:
     return re.sub(r"\{i\}", lambda _: rf"\g<{next(numbers)}>", path)
 
 
-def _attention(old: str, new: str, inner: NameRows) -> NameRows:
-    return tuple((f"blocks.{{i}}.{old}.{a}", f"blocks.{{i}}.{new}.{b}") for a, b in inner)
-
-
-_QKVO: NameRows = (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
-_PICTURE_KV: NameRows = (("k_img", "add_k_proj"), ("v_img", "add_v_proj"), ("norm_k_img", "norm_added_k"))
-
-WAN_TRANSFORMER = KeyMap(
-    title="transformer in the original Wan layout",
-    heads=(
-        ("text_embedding.0", "condition_embedder.text_embedder.linear_1"),
-        ("text_embedding.2", "condition_embedder.text_embedder.linear_2"),
-        ("time_embedding.0", "condition_embedder.time_embedder.linear_1"),
-        ("time_embedding.2", "condition_embedder.time_embedder.linear_2"),
-        ("time_projection.1", "condition_embedder.time_proj"),
-        ("img_emb.proj.0", "condition_embedder.image_embedder.norm1"),
-        ("img_emb.proj.1", "condition_embedder.image_embedder.ff.net.0.proj"),
-        ("img_emb.proj.3", "condition_embedder.image_embedder.ff.net.2"),
-        ("img_emb.proj.4", "condition_embedder.image_embedder.norm2"),
-        ("head.head", "proj_out"),
-        ("head.modulation", "scale_shift_table"),
-        ("blocks.{i}.modulation", "blocks.{i}.scale_shift_table"),
-        *_attention("self_attn", "attn1", _QKVO),
-        *_attention("cross_attn", "attn2", _QKVO + _PICTURE_KV),
-        ("blocks.{i}.self_attn", "blocks.{i}.attn1"),
-        ("blocks.{i}.cross_attn", "blocks.{i}.attn2"),
-        # The numbers swap: the third norm of the stored layout is the second, affine one of the network.
-        ("blocks.{i}.norm3", "blocks.{i}.norm2"),
-        ("blocks.{i}.ffn.0", "blocks.{i}.ffn.net.0.proj"),
-        ("blocks.{i}.ffn.2", "blocks.{i}.ffn.net.2"),
-    ),
-)
+WAN_TRANSFORMER = KeyMap(title="transformer in the original Wan layout", heads=WAN_NAMES)
 """Video extension and talking avatar; `audio_proj`, `audio_cross_attn` and `norm_x` keep their names."""
 
 

@@ -90,6 +90,7 @@ def load_network(
     device: str | torch.device = "cpu",
     allowed_extra: Sequence[str] = (),
     tied: Mapping[str, str] | None = None,
+    change: Callable[[str, Tensor], None] | None = None,
     report: Report = ignore_progress,
 ) -> Network:
     """Build on meta and return the network with every tensor read, in eval mode, without gradients.
@@ -98,6 +99,7 @@ def load_network(
 
     allowed_extra: stored tensors whose name contains one of these are left out silently.
     tied: name -> the name whose tensor it shares when it is not stored itself.
+    change: may change each of the network's tensors in place as it is read, before it is rounded.
     Raises CheckpointMismatch naming missing, unexpected and wrong-shaped tensors before any is read,
     CheckpointMissing for unreadable files, OutOfMemory, and what `report` raises; it hears of bytes read.
     """
@@ -114,7 +116,10 @@ def load_network(
     state: dict[str, Tensor] = {}
     for tensor, value in read_tensors(wanted, allocate, report):
         for name, piece in keymap.convert(tensor.name, value):
-            state |= _guarded(partial(_rounded, network, name, piece.contiguous()))
+            whole = piece.contiguous()
+            if change is not None:
+                _guarded(partial(change, name, whole))
+            state |= _guarded(partial(_rounded, network, name, whole))
     for name, source in (tied or {}).items():
         if name not in state and source in state:
             state[name] = state[source]

@@ -371,7 +371,8 @@ class SkyreelsApp(HubApp):
         """Open the file browser for a field."""
         from skyreels_tui.ui.screens.form.browse import BrowseScreen
 
-        self.push_screen(BrowseScreen(message.start, message.media, several=message.several), message.answer)
+        start = message.start or (self.settings.loras if message.media == "lora" else "")
+        self.push_screen(BrowseScreen(start, message.media, several=message.several), message.answer)
 
     def _use_settings(self, before: Settings, now: Settings) -> None:
         super()._use_settings(before, now)

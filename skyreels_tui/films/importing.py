@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.front.errors import MediaError, Problem
 from pipelines.front.language import tr
+from pipelines.front.lora import file_of
 from pipelines.front.request import Choice, Files, Request, check_fields, field_specs
 from pipelines.media.remote.address import Media, is_address
 from pipelines.tasks import TASKS, task_named
@@ -297,8 +298,8 @@ class _Reading:
             text = bare(one)
             if token_name(text) is not None:
                 found.append(self._reference(number, key, text, refers, problems))
-            elif is_address(text):
-                found.append(self._address(key, spec, text, waits, addresses))
+            elif is_address(text) and spec.media != "lora":
+                found.append(self._address(key, spec.media, text, waits, addresses))
             else:
                 found.append(self._path(number, key, text, refers, waits))
         return tuple(found)
@@ -338,13 +339,13 @@ class _Reading:
             )
         return text
 
-    def _address(self, key: str, spec: Files, text: str, waits: list[Problem], addresses: list[str]) -> str:
+    def _address(self, key: str, media: Media, text: str, waits: list[Problem], addresses: list[str]) -> str:
         if self.fetch is None:
             addresses.append(text)
             waits.append(Problem(key, tr("a web address is fetched only when you say so")))
             return text
         try:
-            return self.fetch(text, spec.media)
+            return self.fetch(text, media)
         except MediaError as error:
             waits.append(Problem(key, str(error)))
             return text
@@ -364,9 +365,10 @@ class _Reading:
         )
 
     def _path(self, number: int, key: str, text: str, refers: list[str], waits: list[Problem]) -> str:
-        path = self.places.find(text)
+        file = file_of(text)
+        path = self.places.find(file)
         if path is not None:
-            return str(path)
+            return f"{path}{text[len(file) :]}"
         if earlier_result(text) is not None:
             place = self._made_earlier(text)
             if place is not None and place != number - 1:

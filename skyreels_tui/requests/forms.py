@@ -177,6 +177,7 @@ def estimate_facts(
     made = [f"{plan.width}x{plan.height}"]
     made.append(tr("{count} frames ({seconds:.1f} s)", count=count(plan.num_frames), seconds=length))
     made += [plan.parts] if plan.parts else []
+    made += [tr("LoRA {names}", names=", ".join(plan.loras))] if plan.loras else []
     calls, tokens = count(plan.transformer_calls), count(plan.num_tokens)
     made.append(tr("{calls} calls of {tokens} tokens", calls=calls, tokens=tokens))
     takes = []

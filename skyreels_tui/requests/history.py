@@ -13,8 +13,8 @@ from pipelines.front.errors import DiskFull
 from pipelines.front.request import Files, Request, field_specs
 from skyreels_tui.requests.references import token_name
 
-HistoryKind = Literal["prompt", "image", "video", "audio"]
-KINDS: tuple[HistoryKind, ...] = ("prompt", "image", "video", "audio")
+HistoryKind = Literal["prompt", "image", "video", "audio", "lora"]
+KINDS: tuple[HistoryKind, ...] = ("prompt", "image", "video", "audio", "lora")
 HISTORY_FILE = "history.json"
 MOST = 100
 """Different entries that are kept of each kind."""

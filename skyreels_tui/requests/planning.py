@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.front.boundary import boundary
 from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import tr
+from pipelines.front.lora import parse_lora
 
 if TYPE_CHECKING:
     from pipelines.front.plan import Plan
@@ -40,7 +41,8 @@ def plan_of(job: Planned) -> Plan:
     # A picture moved away, a newer version's request, a file that confuses its reader.
     with boundary() as tried:
         request = job.request
-        return replace(job.task.plan(request), gpus=request.gpus)
+        loras = tuple(parse_lora(entry).words for entry in request.lora)
+        return replace(job.task.plan(request), gpus=request.gpus, loras=loras)
     if isinstance(tried.error, PipelineError):
         raise tried.error
     raise MediaError(tr("what the job will take is not known: {error}", error=tried.words)) from tried.error

@@ -64,7 +64,8 @@ def with_absolute_paths(request: Request) -> Request:
 
 def check_request(request: Request) -> list[Problem]:
     """`request.check()` and the model it names, without opening the outputs that do not exist yet."""
-    return [*_check_inputs(request), *model_problems(request)]
+    problems = [*_check_inputs(request), *model_problems(request)]
+    return problems if problems else lora_problems(request)
 
 
 def model_problems(request: Request, own_folder: str = "") -> list[Problem]:
@@ -78,6 +79,16 @@ def model_problems(request: Request, own_folder: str = "") -> list[Problem]:
     task = task_of(request)
     why = why_unusable(task.family, model, task.name)
     return [Problem("model_id", why)] if why else []
+
+
+def lora_problems(request: Request, own_folder: str = "") -> list[Problem]:
+    """Why a LoRA file cannot be merged into the model of the request, or into the one that the settings name."""
+    if not request.lora:
+        return []
+    # Headers of files and of a checkpoint are read only for those who name one.
+    from pipelines.checkpoints.lora import check
+
+    return check.lora_file_problems(request, own_folder)
 
 
 def _check_inputs(request: Request) -> list[Problem]:

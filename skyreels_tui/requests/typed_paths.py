@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+from pipelines.front import lora
 from pipelines.front.request import Files, Request, field_specs
 from pipelines.media.remote.address import is_address
 from skyreels_tui.requests.references import token_name
@@ -17,6 +18,7 @@ from skyreels_tui.requests.references import token_name
 SUFFIXES = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}),
     "video": frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}),
+    "lora": frozenset({".safetensors"}),
     "audio": frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}),
 }
 """What completion and the browser show first; any file may still be typed."""
@@ -90,6 +92,7 @@ def address_fields(request: Request) -> dict[str, Literal["image", "video", "aud
         name: spec.media
         for name, spec in field_specs(type(request))
         if isinstance(spec, Files)
+        and spec.media != "lora"
         and isinstance(getattr(request, name), tuple)
         and any(isinstance(entry, str) and is_address(entry) for entry in getattr(request, name))
     }
@@ -103,7 +106,7 @@ def is_media(name: str, media: str) -> bool:
 def names_file(text: str) -> bool:
     """Whether a typed path names a file that is there."""
     try:
-        return bool(text.strip()) and Path(expand(text)).is_file()
+        return bool(text.strip()) and Path(lora.file_of(expand(text))).is_file()
     except (OSError, ValueError):
         return False
 
@@ -189,6 +192,6 @@ def _is_local(text: str) -> bool:
 
 def _exists(text: str) -> bool:
     try:
-        return Path(text).expanduser().exists()
+        return Path(lora.file_of(text)).expanduser().exists()
     except (OSError, RuntimeError, ValueError):
         return False

@@ -15,7 +15,7 @@ SERVED = "SKYREELS_TUI_SERVED"
 
 COMMANDS = ("hook", "webhook", "voice_command", "picture_command")
 """Settings that run a program or send what this machine knows elsewhere."""
-FOLDERS = ("result_dir", "inbox")
+FOLDERS = ("result_dir", "inbox", "loras")
 """Settings that name a folder which the program writes to or takes jobs from."""
 
 

@@ -41,6 +41,9 @@ class Settings:
     inbox: Annotated[
         str, Text(label=mark("Inbox folder"), help=mark("Batches dropped here are queued; empty turns it off"))
     ] = ""
+    loras: Annotated[
+        str, Text(label=mark("LoRA folder"), help=mark("Where a form looks for LoRA files; empty: this folder"))
+    ] = ""
     auto_resume: Annotated[
         bool, Flag(label=mark("Resume by itself"), help=mark("Interrupted jobs go on when the program starts"))
     ] = False

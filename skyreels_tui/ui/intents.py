@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 if TYPE_CHECKING:
     from pipelines.front.errors import Problem
-    from pipelines.front.request import Request
+    from pipelines.front.request import InputKind, Request
     from skyreels_tui.queue.model import Job
 
 JobAnswer = Callable[["Job | None", Sequence["Problem"]], None]
@@ -176,7 +176,7 @@ class BrowseFiles(Message):
     def __init__(
         self,
         start: str,
-        media: Literal["image", "video", "audio"],
+        media: InputKind,
         answer: Callable[[tuple[str, ...] | None], None],
         *,
         several: bool,

@@ -125,6 +125,8 @@ FILES = Scope("files", mark("File fields"), (
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the file down in the order")),
     Key("K,shift+up", "J/K", "move(-1)", mark("Order"), mark("Move the file up in the order"), 2),
     Key("delete,backspace,x", "Del", "remove", mark("Remove"), mark("Take the file off the list"), 2),
+    Key("plus,equals_sign", "+", "strengthen(1)", mark("More of it"), mark("A tenth more of the LoRA file")),
+    Key("minus", "+/-", "strengthen(-1)", mark("Strength"), mark("A tenth less of the LoRA file"), 2),
 ))  # fmt: skip
 
 FIELDS = Scope("fields", mark("Other fields"), (

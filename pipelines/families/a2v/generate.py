@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipelines.families.a2v.conditions import mirror_end
 from pipelines.families.a2v.denoising import Avatar, AvatarGuidance
-from pipelines.families.a2v.networks import AvatarModels
+from pipelines.families.a2v.networks import TRANSFORMER_FOLDER, AvatarModels
 from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, signed_picture
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, WritePiece, render
@@ -25,7 +25,7 @@ from pipelines.families.a2v.windows import (
 )
 from pipelines.front.errors import InvalidRequest, MediaError
 from pipelines.front.language import tr
-from pipelines.front.memory import requested_plan
+from pipelines.front.lora import file_of
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
@@ -70,22 +70,22 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
     Raises InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and
     whatever `report` raises.
     """
-    # 1. Check: the request, then that the files are those of the stored steps.
+    # 1. Check: the request and what it merges, then that the files are those of the stored steps.
     if problems := request.check():
         raise InvalidRequest(problems)
     (image_path,), (audio_path,) = request.input_image, request.input_audio
+    models = AvatarModels(runtime, pool, report, request)
+    said = models.check_loras(TRANSFORMER_FOLDER)
     work = WorkDir(runtime.work_dir)
-    work.remember_inputs([image_path, audio_path])
+    work.remember_inputs([image_path, audio_path, *map(file_of, request.lora)])
     work.check_inputs()
 
     # 2. Portrait and recording: the portrait decides the size, the recording the length.
     portrait = read_portrait(image_path, request.resolution)
     voice = read_voice(audio_path)
-    plan, warnings = voice.plan, [*portrait.warnings, *voice.warnings]
+    plan, warnings = voice.plan, [*said, *portrait.warnings, *voice.warnings]
 
     if len(work.pieces()) < max(1, plan.num_windows):
-        models = AvatarModels(runtime, pool, report, requested_plan(request))
-
         # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
         stored = work.latest()
         first = stored.segment if stored else 0

@@ -14,8 +14,8 @@ from pipelines.families.a2v.denoising import Networks
 from pipelines.families.networks import CheckpointNetworks, Layout
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
-from pipelines.front.memory import LoadPlan
 from pipelines.front.progress import Report
+from pipelines.front.request import Request
 from pipelines.front.runtime import Runtime
 from pipelines.loading.load import read_config
 from pipelines.models.encoders.audio import AudioEncoder, load_audio_encoder
@@ -28,6 +28,7 @@ VAE_FILE = "Wan2.1_VAE.pth"
 TEXT_FILE = "models_t5_umt5-xxl-enc-bf16.pth"
 TOKENIZER_FOLDER = "google/umt5-xxl"
 IMAGE_FILE = "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
+TRANSFORMER_FOLDER = "."
 AUDIO_FOLDER = "chinese-wav2vec2-base"
 
 RELEASED_OPTIONS: Mapping[str, Any] = {
@@ -74,8 +75,8 @@ LAYOUT = Layout(VAE_FILE, TEXT_FILE, TOKENIZER_FOLDER, load_transformer)
 class AvatarModels(CheckpointNetworks):
     """An avatar's networks: besides those of every family a speech encoder and a picture encoder."""
 
-    def __init__(self, runtime: Runtime, pool: ModelPool, report: Report, plan: LoadPlan | None = None) -> None:
-        super().__init__(LAYOUT, runtime, pool, report, plan)
+    def __init__(self, runtime: Runtime, pool: ModelPool, report: Report, request: Request | None = None) -> None:
+        super().__init__(LAYOUT, runtime, pool, report, request)
 
     def audio_encoder(self) -> AbstractContextManager[AudioEncoder]:
         """The speech encoder, always in float32."""
@@ -88,7 +89,7 @@ class AvatarModels(CheckpointNetworks):
         clip = self.checkpoint / IMAGE_FILE
         clip_dtype = torch.float32 if self.device == "cpu" else torch.float16
         with (
-            self.transformer(".", num_tokens) as transformer,
+            self.transformer(TRANSFORMER_FOLDER, num_tokens) as transformer,
             self.vae() as vae,
             self.use(clip, clip_dtype, lambda: load_image_encoder(clip, dtype=clip_dtype, **self.where())) as encoder,
         ):

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipelines.families.networks import CheckpointNetworks, Layout
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
-from pipelines.front.memory import requested_plan
+from pipelines.front.lora import file_of
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, BucketTable, PixelShape, nearest_bucket, reference_frames
@@ -134,13 +134,14 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
     Raises InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever
     `report` raises.
     """
-    # 1. Check: the request, then that the pictures are those of the stored steps.
+    # 1. Check: the request and what it merges, then that the pictures are those of the stored steps.
     if problems := request.check():
         raise InvalidRequest(problems)
+    models = CheckpointNetworks(LAYOUT, runtime, pool, report, request)
+    said = models.check_loras("transformer")
     work = WorkDir(runtime.work_dir)
-    work.remember_inputs(request.ref_imgs)
+    work.remember_inputs([*request.ref_imgs, *map(file_of, request.lora)])
     work.check_inputs()
-    models = CheckpointNetworks(LAYOUT, runtime, pool, report, requested_plan(request))
 
     # 2. Pictures: the first decides the size, all are boxed to it.
     images = [load_image(path) for path in request.ref_imgs]
@@ -200,7 +201,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         task=task_of(request).name,
         fps=MODEL_FPS,
         num_frames=shape.latent.pixel_frames,
-        warnings=request_warnings(request, models.tokenizer_folder),
+        warnings=[*said, *request_warnings(request, models.tokenizer_folder)],
     )
 
 

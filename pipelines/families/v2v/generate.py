@@ -25,7 +25,7 @@ from pipelines.families.v2v.steps import (
     to_signed,
 )
 from pipelines.front.errors import InvalidRequest
-from pipelines.front.memory import requested_plan
+from pipelines.front.lora import file_of
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import (
@@ -118,13 +118,14 @@ def extend(
     InvalidRequest, MediaError, CheckpointMissing, CheckpointMismatch, InputChanged, DiskFull, and whatever `report`
     raises.
     """
-    # 1. Check: the request, then that the video is the one of the stored steps.
+    # 1. Check: the request and what it merges, then that the video is the one of the stored steps.
     if problems := request.check():
         raise InvalidRequest(problems)
+    models = CheckpointNetworks(LAYOUT, runtime, pool, report, request)
+    said = models.check_loras(kind.transformer_folder)
     work = WorkDir(runtime.work_dir)
-    work.remember_inputs(request.input_video)
+    work.remember_inputs([*request.input_video, *map(file_of, request.lora)])
     work.check_inputs()
-    models = CheckpointNetworks(LAYOUT, runtime, pool, report, requested_plan(request))
 
     # 2. Where to go on: pieces before the stored one are finished files.
     stored = work.latest()
@@ -173,7 +174,7 @@ def extend(
     # 5. Write.
     report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
     video = probe_video(request.input_video[0])
-    said = (cut_warning(prompt, models.tokenizer_folder), colour_warning(video.path, video.look))
+    said += [cut_warning(prompt, models.tokenizer_folder), colour_warning(video.path, video.look)]
     return publish(
         work.pieces()[: len(pieces)],
         runtime,

@@ -23,6 +23,7 @@ from pipelines.loading.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.loading.lora import LoraMerge
 from pipelines.models.transformer.transformer import FLOAT32_NAMES, IGNORED_NAMES, SkyReelsTransformer
 
 KNOWN_OPTIONS = frozenset(inspect.signature(SkyReelsTransformer.__init__).parameters) - {"self"}
@@ -45,12 +46,15 @@ def load_transformer(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     float8: bool = False,
+    loras: LoraMerge | None = None,
+    compute_device: str | torch.device = "",
     report: Report = ignore_progress,
 ) -> SkyReelsTransformer:
     """Build from the folder's config.json and tensors; some tensors stay float32 whatever `dtype` is.
 
     config_of: reads a family's options, and raises CheckpointMissing when the folder holds another model.
     float8: linear weights are stored in 8 bits, rounded one by one as they are read.
+    loras: merged into the tensors as they are read, on `compute_device` where that is not `device`.
     """
     files = tensor_files(folder)
     config = config_of(folder, stored_shapes(files))
@@ -61,8 +65,15 @@ def load_transformer(
         precision=Precision(dtype, FLOAT32_NAMES),
         device=device,
         allowed_extra=IGNORED_NAMES,
+        change=None if loras is None else partial(loras, device=compute_device or device),
         report=report,
     )
+
+
+def changeable_shapes(folder: Path) -> Shapes:
+    """Names and shapes of a transformer folder's tensors that the network takes."""
+    stored = stored_shapes(tensor_files(folder))
+    return {name: shape for name, shape in stored.items() if not any(part in name for part in IGNORED_NAMES)}
 
 
 def _is_diffusers(stored: Mapping[str, Any]) -> bool:

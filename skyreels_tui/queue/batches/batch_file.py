@@ -260,10 +260,10 @@ def _absent(fields: Mapping[str, Any], specs: Mapping[str, FieldSpec]) -> list[P
     """The first file of each field that is not there, by the whole path that was looked for."""
     problems = []
     for key, paths in fields.items():
-        if isinstance(specs[key], Files):
+        if isinstance(spec := specs[key], Files):
             # What no file can be called is refused in words of its own.
             wanted = [path for path in paths if token_name(path) is None and "\0" not in path]
-            missing = [path for path in wanted if not _exists(Path(path))]
+            missing = [path for path in map(spec.file_of, wanted) if not _exists(Path(path))]
             problems += [Problem(key, tr("{name}: no such file", name=path)) for path in missing[:1]]
     return problems
 
@@ -303,7 +303,7 @@ def paths_in(value: Any, spec: Files, folder: Path) -> list[Any]:
         return as_list(value)
     if spec.maximum == 1 or token_name(value) is not None or _exists(folder / value):
         return [value] if value.strip() else []
-    return [part.strip() for part in split_list(value, lambda part: _exists(folder / part.strip()))]
+    return [part.strip() for part in split_list(value, lambda part: _exists(folder / spec.file_of(part.strip())))]
 
 
 def _exists(path: Path) -> bool:

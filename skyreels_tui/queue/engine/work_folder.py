@@ -79,9 +79,9 @@ def _input_files(job: Job) -> list[Path]:
     """The input files that are there; the executor says which ones are missing."""
     request = job.request
     return [
-        Path(path)
+        path
         for name, spec in field_specs(type(request))
         if isinstance(spec, Files)
-        for path in getattr(request, name)
-        if is_file(Path(path))
+        for path in (Path(spec.file_of(entry)) for entry in getattr(request, name))
+        if is_file(path)
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipelines.front.errors import MediaError
+from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import tr
-from pipelines.media.remote.address import Media
+from pipelines.front.lora import parse_lora
+from pipelines.front.request import InputKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class SoundView:
     caption: str = ""
 
 
-def read_facts(path: str, media: Media) -> MediaFacts:
+def read_facts(path: str, media: InputKind) -> MediaFacts:
     """Probe one file; at most a few seconds."""
     # Probing loads Pillow and runs ffmpeg: paid on a worker thread, after the form is on the screen.
     from pipelines.media.read import probe
 
     try:
+        if media == "lora":
+            return _lora(path)
         if media == "image":
             image = probe.probe_image(path)
             return MediaFacts(f"{image.width}x{image.height} {image.format}")
@@ -60,12 +63,14 @@ def read_facts(path: str, media: Media) -> MediaFacts:
         audio = probe.probe_audio(path)
         kind = {1: tr("mono"), 2: tr("stereo")}.get(audio.channels) or tr("{count} channels", count=audio.channels)
         return MediaFacts(f"{audio.duration_s:.1f} s {audio.sample_rate / 1000:g} kHz {kind}")
-    except MediaError as error:
+    except PipelineError as error:
         return MediaFacts(problem=str(error))
 
 
-def small_view(path: str, media: Media, columns: int, rows: int) -> PictureView | SoundView | None:
+def small_view(path: str, media: InputKind, columns: int, rows: int) -> PictureView | SoundView | None:
     """A small view of one file: the picture, the last frame of a video, or the wave of a sound; None if unreadable."""
+    if media == "lora":
+        return None
     try:
         if media == "audio":
             return _sound(path, columns)
@@ -74,7 +79,13 @@ def small_view(path: str, media: Media, columns: int, rows: int) -> PictureView 
         return None
 
 
-def _picture(path: str, media: Media, columns: int, rows: int) -> PictureView:
+def _lora(path: str) -> MediaFacts:
+    from pipelines.checkpoints.lora.check import lora_facts
+
+    return MediaFacts(lora_facts(parse_lora(path)))
+
+
+def _picture(path: str, media: InputKind, columns: int, rows: int) -> PictureView:
     from pipelines.media.read.images import load_image
     from pipelines.media.read.video import last_frame
     from skyreels_tui.ui.drawing.halfblocks import fit

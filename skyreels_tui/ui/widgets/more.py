@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, Flag
+from pipelines.front.request import Choice, Files, Flag
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
@@ -97,6 +98,9 @@ class More(Widget):
             elif isinstance(field.spec, Choice):
                 words = dict(field.spec.options)
                 parts += [f"{label} {tr(words[str(value)])}"] if value in words and value != field.spec.unsaid else []
+            elif isinstance(field.spec, Files):
+                names = [Path(str(one)).name for one in value] if isinstance(value, tuple) else []
+                parts += [f"{label} {', '.join(names)}"] if names else []
             elif value not in ("", None):
                 parts.append(f"{label} {value}")
         return " · ".join(parts)

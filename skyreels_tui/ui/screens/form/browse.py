@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,6 +15,7 @@ from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
 from pipelines.front.places import is_folder
+from pipelines.front.request import InputKind
 from skyreels_tui.requests.typed_paths import MOST_ENTRIES, is_media
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
@@ -91,7 +91,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     BINDINGS = bindings(BROWSE)
 
-    def __init__(self, start: str, media: Literal["image", "video", "audio"], *, several: bool) -> None:
+    def __init__(self, start: str, media: InputKind, *, several: bool) -> None:
         super().__init__()
         self._media, self._several = media, several
         self._folder = _start_folder(start)

@@ -15,7 +15,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from pipelines.front.language import tr
-from pipelines.front.request import FieldSpec, Files
+from pipelines.front.lora import STRONGEST, LoraRefused, parse_lora, with_strength
+from pipelines.front.request import FieldSpec, Files, InputKind
 from pipelines.media.remote.address import is_address
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.requests.references import token_name
@@ -45,7 +46,7 @@ class FileRows(Widget, can_focus=True):
     FileRows:focus { background: $panel; }
     """
 
-    BINDINGS = bindings(FILES, "move", "remove")
+    BINDINGS = bindings(FILES, "move", "remove", "strengthen")
 
     files: reactive[tuple[str, ...]] = reactive((), layout=True)
     cursor: reactive[int] = reactive(0)
@@ -56,8 +57,9 @@ class FileRows(Widget, can_focus=True):
     class Moved(Message):
         """Another file is selected."""
 
-    def __init__(self, files: tuple[str, ...]) -> None:
+    def __init__(self, files: tuple[str, ...], media: InputKind) -> None:
         super().__init__()
+        self.media = media
         self.set_reactive(FileRows.files, files)
         self.known: dict[str, MediaFacts] = {}
         # An empty list takes no room and no focus.
@@ -131,6 +133,23 @@ class FileRows(Widget, can_focus=True):
             self.files, self.cursor = tuple(files), target
             self.post_message(self.Changed())
 
+    def action_strengthen(self, tenths: int) -> None:
+        """Take more or less of the selected LoRA file."""
+        if self.media != "lora" or not self.files:
+            return
+        try:
+            strength = round(parse_lora(self.selected).strength + tenths / 10, 4)
+        except LoraRefused:
+            return
+        if abs(strength) <= STRONGEST:
+            changed = with_strength(self.selected, strength)
+            self.files = (*self.files[: self.cursor], changed, *self.files[self.cursor + 1 :])
+            self.post_message(self.Changed())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a LoRA file has a strength."""
+        return self.media == "lora" if action == "strengthen" else True
+
     def action_remove(self) -> None:
         """Take the selected file off the list."""
         self.files = self.files[: self.cursor] + self.files[self.cursor + 1 :]
@@ -165,9 +184,10 @@ class FilesField(Field):
         media = self.files_spec.media
         with Horizontal(classes="box"):
             with Vertical(classes="list"):
-                yield FileRows(tuple(files))
+                yield FileRows(tuple(files), media)
                 yield PathInput(media, " ".join(addresses))
-                yield FetchLine(media, self._downloads)
+                if media != "lora":
+                    yield FetchLine(media, self._downloads)
             yield Static(Content(""), classes="view")
 
     def on_mount(self) -> None:
@@ -207,7 +227,9 @@ class FilesField(Field):
 
     def _after_change(self) -> None:
         have, most = len(self._rows.files), self.files_spec.maximum
-        if not have:
+        if not have and self.files_spec.media == "lora":
+            self._input.placeholder = tr("path of a .safetensors file: Tab completes, Ctrl+G browses")
+        elif not have:
             self._input.placeholder = tr("path or http address: Tab completes, Ctrl+G browses")
         elif have < most:
             self._input.placeholder = tr("another one: Tab, Ctrl+G")
@@ -228,7 +250,11 @@ class FilesField(Field):
 
     def action_stop_fetch(self) -> None:
         """Give up; the address stays in the line."""
-        self.query_one(FetchLine).stop()
+        self._stop_fetch()
+
+    def _stop_fetch(self) -> None:
+        for line in self.query(FetchLine):
+            line.stop()
 
     @on(FetchLine.Fetched)
     def _on_fetched(self, event: FetchLine.Fetched) -> None:
@@ -256,8 +282,9 @@ class FilesField(Field):
     def _on_entered(self, event: PathInput.Entered) -> None:
         event.stop()
         self._refused = ""
-        files = [path for path in event.paths if not is_address(path)]
-        addresses = [path for path in event.paths if is_address(path)]
+        fetches = self.files_spec.media != "lora"
+        files = [path for path in event.paths if not (fetches and is_address(path))]
+        addresses = [path for path in event.paths if fetches and is_address(path)]
         if files:
             self.add(files, clear=not any(map(is_address, self._input.value.split())))
             self._leave_when_full()
@@ -277,7 +304,7 @@ class FilesField(Field):
     def _on_typed(self, event: PathInput.Typed) -> None:
         event.stop()
         self._refused = ""
-        self.query_one(FetchLine).stop()
+        self._stop_fetch()
         self.changed()
 
     def action_browse(self) -> None:
