@@ -40,8 +40,9 @@ types: $(TEST_STAMP)
 contracts: $(TEST_STAMP)
 	$(BIN)/lint-imports
 
+# Half of a test's time is waiting: for a screen to settle, a program to start, a lock to be given back.
 tests: $(TEST_STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal
 
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.queue.torture

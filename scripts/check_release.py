@@ -10,6 +10,8 @@ from pathlib import Path
 
 LONGEST = 71
 """Letters of a commit's subject."""
+KEPT = ("state/queue.db", "config/settings.toml", "expected.json")
+"""What the test of an upgrade reads of each version."""
 
 
 def git(root: Path, *words: str) -> str:
@@ -25,6 +27,9 @@ def problems(root: Path) -> Iterator[str]:
     entry = newest.group(1) if newest else "nothing"
     if not re.fullmatch(re.escape(number) + r", \d{4}-\d\d-\d\d", entry):
         yield f"CHANGELOG.md begins with '{entry}': it must be '{number}, YEAR-MONTH-DAY'"
+    kept = root / "tests" / "cli" / "versions" / number
+    if not all((kept / name).is_file() for name in KEPT):
+        yield f"{kept.relative_to(root)} must keep {' and '.join(KEPT)} of this version, for ever"
     if git(root, "status", "--porcelain"):
         yield "there are changes that no commit holds"
     if git(root, "tag", "--list", f"v{number}"):

@@ -1,5 +1,6 @@
 """The tests read English sentences, whatever language the developer's machine speaks, and know their pace."""
 
+import gc
 import os
 import random
 import sys
@@ -28,6 +29,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "quick" or not inside or not collection_path.is_relative_to(TESTS):
         return None
     return str(collection_path.relative_to(TESTS)) not in MARKS["quick"] or None
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector of garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -185,6 +185,14 @@ def test_an_upgrade_keeps_queue_and_settings(version: str, home: Path, cli: Call
     for number, facts in expected["jobs"].items():
         assert {key: jobs[number][key] for key in facts} == facts
     assert jobs.keys() == expected["jobs"].keys()
+    for name, facts in expected.get("films", {}).items():
+        film = cli("film", "show", name, "--json").data
+        film["scenes"] = [
+            {key: scene[key] for key in facts["scenes"][0] if key != "takes"}
+            | {"takes": [take["id"] for take in scene["takes"]]}
+            for scene in film["scenes"]
+        ]
+        assert {key: film[key] for key in facts} == facts
     settings = cli("settings", "list", "--json")
     assert settings.err == "" and {key: settings.data[key] for key in expected["settings"]} == expected["settings"]
     assert (home / "config" / "settings.toml").read_bytes() == before

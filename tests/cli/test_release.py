@@ -30,6 +30,10 @@ def ready(tmp_path: Path) -> Path:
     (tmp_path / "skyreels_tui").mkdir()
     (tmp_path / "skyreels_tui" / "__init__.py").write_text('__version__ = "0.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text("# Changes\n\n## 0.2.0, 2026-01-31\n\n## 0.1.0\n")
+    for name in ("state/queue.db", "config/settings.toml", "expected.json"):
+        path = tmp_path / "tests" / "cli" / "versions" / "0.2.0" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "x" * 90)
     git(tmp_path, "tag", "v0.1.0")
@@ -48,6 +52,14 @@ def test_a_change_log_without_this_version_and_its_date(ready: Path, heading: st
     git(ready, "commit", "-qam", "z")
     code, lines = said(ready)
     assert code == 1 and len(lines) == 1 and heading in lines[0]
+
+
+@pytest.mark.parametrize("name", ["state/queue.db", "config/settings.toml", "expected.json"])
+def test_a_version_whose_files_are_not_kept(ready: Path, name: str) -> None:
+    git(ready, "rm", "-q", f"tests/cli/versions/0.2.0/{name}")
+    git(ready, "commit", "-qm", "z")
+    code, lines = said(ready)
+    assert code == 1 and len(lines) == 1 and name in lines[0]
 
 
 def test_a_tree_that_is_not_clean(ready: Path) -> None:
