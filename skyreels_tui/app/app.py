@@ -353,7 +353,8 @@ class SkyreelsApp(HubApp):
         mine = self.services
         services = FormServices(mine.folders, mine.settings, mine.drafts, mine.rates, self._machine, self._show_job)
         task = message.task_type or mine.drafts.task or TASKS[0].name
-        self.push_screen(FormScreen(services, task, message.values, message.label, edit_job_id=message.edit_job_id))
+        edits, scene = message.edit_job_id, message.scene
+        self.push_screen(FormScreen(services, task, message.values, message.label, edit_job_id=edits, scene=scene))
 
     def on_open_job(self, message: intents.OpenJob) -> None:
         """Show one job."""

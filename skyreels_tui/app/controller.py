@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.front.errors import InvalidRequest, PipelineError
-from pipelines.front.language import tr
+from pipelines.front.errors import InvalidRequest, PipelineError, Problem
+from pipelines.front.language import tr, trn
 from skyreels_tui.app.changes import Changes
 from skyreels_tui.queue.errors import NotAllowed, QueueTrouble
-from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.states import Action, again, hold_or_release
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.ui import intents
@@ -29,7 +30,7 @@ class Controller:
         self.service: QueueService | None = None
         """The open queue; None until it has been opened, and nothing can be changed before."""
         self._early: list[Callable[[QueueService], object]] = []
-        self._deleted: list[int] = []
+        self._deleted: list[tuple[int, ...]] = []
         self.changes = Changes(app.call_later, self._say_what_waits, self._beat)
         """What was asked for and is not stored yet: no key waits for a disk."""
 
@@ -83,27 +84,54 @@ class Controller:
                 self._change(lambda service: service.actions.move(job_id, offset))
             case intents.RunNext(job_id=job_id):
                 self._change(lambda service: service.actions.run_next(job_id), tr("job {id} runs next", id=job_id))
+            case intents.ChangeJobs():
+                self._change_jobs(intent)
             case intents.TogglePause():
                 self._toggle_pause()
             case intents.AgainJob(job_id=job_id, new_seed=new_seed):
                 self._again(job_id, new_seed=new_seed)
             case intents.ChangeJob(job_id=job_id):
                 self._open_for_change(job_id)
-            case intents.ChangeFilm():
+            case intents.ChangeFilm() | intents.ImportFilms() | intents.WriteFilm():
                 self._change_film(intent)
+            case intents.WriteScene():
+                self._write_scene(intent)
 
-    def _change_film(self, intent: intents.ChangeFilm) -> None:
+    def _change_film(self, intent: intents.ChangeFilm | intents.ImportFilms | intents.WriteFilm) -> None:
         # What films need loads with the first change of one.
-        from skyreels_tui.app.film_changes import carry_out
+        from skyreels_tui.app.film_changes import carry_out, import_films, write_film
 
         said: list[str] = []
+
+        def change(service: QueueService) -> None:
+            match intent:
+                case intents.ChangeFilm():
+                    said.extend(carry_out(service, intent, self._app.settings))
+                case intents.ImportFilms():
+                    said.extend(import_films(service, intent))
+                case intents.WriteFilm():
+                    write_film(service, intent)
 
         def answer() -> None:
             for words in said:
                 self._app.tell(words)
             intent.answer()
 
-        self._change(lambda service: said.extend(carry_out(service, intent)), then=answer)
+        self._change(change, then=answer)
+
+    def _write_scene(self, intent: intents.WriteScene) -> None:
+        from skyreels_tui.app.film_changes import write_scene
+
+        def answered(refused: PipelineError | None) -> None:
+            if isinstance(refused, InvalidRequest):
+                intent.answer(refused.problems)
+            elif refused is not None:
+                self._app.tell(str(refused), "error")
+                intent.answer([Problem("", "")])
+            else:
+                intent.answer(())
+
+        self._once_open(lambda service: self.changes.ask(lambda: write_scene(service, intent), answered))
 
     def _change(
         self, change: Callable[[QueueService], object], done: str = "", then: Callable[[], None] | None = None
@@ -219,7 +247,7 @@ class Controller:
         done = tr("job {id} deleted: u brings it back", id=job_id)
 
         def deleted() -> None:
-            self._deleted.append(job_id)
+            self._deleted.append((job_id,))
             self._app.screen.refresh_bindings()
 
         self._change(lambda service: service.actions.delete(job_id), done, deleted)
@@ -227,8 +255,12 @@ class Controller:
     def _undo_delete(self) -> None:
         """Bring back the row deleted last."""
         if self._deleted:
-            job_id = self._deleted.pop()
-            self._change(lambda service: service.actions.undelete(job_id), tr("job {id} is back", id=job_id))
+            ids = self._deleted.pop()
+            if len(ids) == 1:
+                said = tr("job {id} is back", id=ids[0])
+            else:
+                said = trn("{count} job is back", "{count} jobs are back", len(ids))
+            self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said)
             self._app.screen.refresh_bindings()
 
     def _again(self, job_id: int, *, new_seed: bool) -> None:
@@ -261,6 +293,53 @@ class Controller:
             return None
         return asdict(request)
 
+    # Several jobs
+
+    def _change_jobs(self, intent: intents.ChangeJobs) -> None:
+        """Do it to every job that it applies to; cancelling asks first where time would be lost."""
+        jobs = [job for job_id in intent.job_ids if (job := self._app.board.get(job_id)) is not None]
+        begun = [job for job in jobs if job.state not in FINISHED and (job.run_seconds or job is self._running)]
+        if intent.act is not intents.JobAct.CANCEL or not begun:
+            self._do_to(intent.act, jobs)
+            return
+        from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
+
+        question = trn("Cancel {count} job?", "Cancel {count} jobs?", len(jobs))
+        lost = trn("the finished steps of {count} are lost", "the finished steps of {count} are lost", len(begun))
+
+        def answered(sure: bool | None) -> None:
+            if sure:
+                self._do_to(intent.act, jobs)
+
+        self._app.push_screen(ConfirmScreen(question, lost, yes=tr("Cancel the jobs")), answered)
+
+    @property
+    def _running(self) -> Job | None:
+        return self._app.board.running
+
+    def _do_to(self, act: intents.JobAct, jobs: Sequence[Job]) -> None:
+        done: list[int] = []
+        # The last of those that run next is first: they keep their order.
+        left = [job.id for job in (reversed(jobs) if act is intents.JobAct.RUN_NEXT else jobs)]
+
+        def change(service: QueueService) -> None:
+            # What is done is not done again when the disk makes the rest wait.
+            while left:
+                with suppress(NotAllowed):
+                    _DOES[act](service, left[0])
+                    done.append(left[0])
+                left.pop(0)
+
+        def then() -> None:
+            if act is intents.JobAct.DELETE and done:
+                self._deleted.append(tuple(done))
+                self._app.screen.refresh_bindings()
+            others = len(jobs) - len(done)
+            more = trn("; {count} stays as it is", "; {count} stay as they are", others) if others else ""
+            self._app.tell(_said(act, len(done)) + more)
+
+        self._change(change, then=then)
+
     # The whole queue
 
     def _toggle_pause(self) -> None:
@@ -269,6 +348,32 @@ class Controller:
             self._change(lambda service: service.actions.unpause(), tr("the queue goes on"))
         else:
             self._change(lambda service: service.actions.pause(), tr("paused: no further job starts; p goes on"))
+
+
+_DOES: Mapping[intents.JobAct, Callable[[QueueService, int], object]] = {
+    intents.JobAct.CANCEL: lambda service, job_id: service.actions.cancel(job_id),
+    intents.JobAct.HOLD: lambda service, job_id: service.actions.hold(job_id),
+    intents.JobAct.RELEASE: lambda service, job_id: service.actions.release(job_id),
+    intents.JobAct.AGAIN: lambda service, job_id: service.actions.again(job_id),
+    intents.JobAct.DELETE: lambda service, job_id: service.actions.delete(job_id),
+    intents.JobAct.RUN_NEXT: lambda service, job_id: service.actions.run_next(job_id),
+}
+
+
+def _said(act: intents.JobAct, count: int) -> str:
+    match act:
+        case intents.JobAct.CANCEL:
+            return trn("{count} job cancelled", "{count} jobs cancelled", count)
+        case intents.JobAct.HOLD:
+            return trn("{count} job held", "{count} jobs held", count)
+        case intents.JobAct.RELEASE:
+            return trn("{count} job released", "{count} jobs released", count)
+        case intents.JobAct.AGAIN:
+            return trn("{count} job queued again", "{count} jobs queued again", count)
+        case intents.JobAct.DELETE:
+            return trn("{count} job deleted: u undoes it", "{count} jobs deleted: u undoes it", count)
+        case intents.JobAct.RUN_NEXT:
+            return trn("{count} job runs next", "{count} jobs run next", count)
 
 
 def _copies(message: intents.SubmitJob) -> list[NewJob]:

@@ -21,7 +21,7 @@ def make_screen(name: str, services: Services) -> Screen[Any]:
         case "films":
             from skyreels_tui.ui.screens.films.films import FilmsScreen
 
-            return FilmsScreen()
+            return FilmsScreen(services.folders.downloads, services.folders.state)
         case "models":
             from skyreels_tui.ui.screens.models.models import ModelsScreen
 

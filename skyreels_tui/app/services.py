@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skyreels_tui.queue.engine.executor import Executor
     from skyreels_tui.queue.events import EngineMemory, Event, JobProgress
     from skyreels_tui.queue.model import Job
-    from skyreels_tui.queue.service import HangUp, QueueOptions, QueueService
+    from skyreels_tui.queue.service import Companion, HangUp, QueueOptions, QueueService
     from skyreels_tui.requests.drafts import Drafts
 
 ExecutorFactory = Callable[[], "Executor"]
@@ -158,7 +158,14 @@ class Services:
             executor=self.executor if runs else None,
             options=options,
             time_left=lambda *report: self.time_left(*report),
+            companion=self._scene_help if runs else None,
         )
+
+    def _scene_help(self, queue: QueueService) -> Companion:
+        # ffmpeg's readers load with it: long after the first paint.
+        from skyreels_tui.films.helping import SceneHelp, commands_of
+
+        return SceneHelp(queue, lambda: commands_of(self.settings.now), queue.log)
 
     def _local_executor(self) -> Executor:
         # The only road to torch: taken when a job is about to run.

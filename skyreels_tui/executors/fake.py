@@ -36,6 +36,8 @@ class Script:
     failures: Mapping[tuple[Stage, int], Exception] = field(default_factory=dict)
     """(stage, step) -> the error raised there, once; the step counts over all segments."""
     suspect: str = ""
+    video: Path | None = None
+    """A real clip that is published as the result; without one it is a few words."""
 
 
 class FakeExecutor:
@@ -136,7 +138,8 @@ class FakeExecutor:
         make_folder(folder, private=False)
         path: Path = folder / f"{context.output_stem}.mp4"
         # The content depends on the request alone, so that a resumed job can be compared with another one.
-        write_whole(path, f"fake video of {context.job.request_json}\n".encode(), private=False)
+        made = f"fake video of {context.job.request_json}\n".encode()
+        write_whole(path, made if script.video is None else script.video.read_bytes(), private=False)
         return Output(path, 128, 128, 24, 24.0, script.suspect)
 
 

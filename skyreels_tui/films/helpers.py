@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.front.durable import make_folder, put_new
@@ -21,17 +22,31 @@ from pipelines.front.language import reason_of, tr
 from pipelines.media.files import plain_line
 from skyreels_tui.words.sizes import size
 
-LIMIT_S = 300.0
-MOST_BYTES = 512 << 20
-"""A minute of raw sound is 12 MiB, a large picture 100."""
 _LOOK_S = 0.05
+_BENCH = ".helper-"
 _NAMES = re.compile(r"\{(\w+)\}")
 _SAID_BYTES = 2000
 """Of its last words that are read."""
 
 
+@dataclass(frozen=True, slots=True)
+class HelperLimits:
+    """What a command may take."""
+
+    seconds: float = 300.0
+    num_bytes: int = 512 << 20
+    """A minute of raw sound is 12 MiB, a large picture 100."""
+
+
+LIMITS = HelperLimits()
+
+
 class HelperFailed(PipelineError):
     """The command gave nothing that can be used; the message says why."""
+
+
+class HelperStopped(Exception):
+    """The program ends: nothing was made, and nothing is wrong with the command."""
 
 
 def run_helper(
@@ -41,19 +56,22 @@ def run_helper(
     target: Path,
     look: Callable[[Path], object],
     *,
-    limit_s: float = LIMIT_S,
-    most_bytes: int = MOST_BYTES,
+    limits: HelperLimits = LIMITS,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Run a command that makes `target` (or a free name beside it) from `text`; returns the file.
 
     Each '{name}' of `values`, '{text}' and '{out}' in its arguments is filled in; without '{out}' its output is the
-    file, and `text` is its input. `look` opens what it made and raises MediaError. Raises HelperFailed.
+    file, and `text` is its input. `look` opens what it made and raises MediaError. `stopped` is asked
+    meanwhile. Raises HelperFailed, or HelperStopped.
     """
     make_folder(target.parent, private=False)
-    bench = Path(tempfile.mkdtemp(prefix=".helper-", dir=target.parent))
+    _sweep(target.parent)
+    bench = Path(tempfile.mkdtemp(prefix=_BENCH, dir=target.parent))
     try:
         made = bench / f"out{target.suffix}"
-        _run(_arguments(command, {**values, "text": text, "out": str(made)}), text, made, bench, limit_s, most_bytes)
+        words = _arguments(command, {**values, "text": text, "out": str(made)})
+        _run(words, text, made, bench, limits, stopped)
         if not made.is_file() or not made.stat().st_size:
             raise HelperFailed(tr("it wrote nothing{words}", words=_last_words(bench)))
         try:
@@ -65,6 +83,14 @@ def run_helper(
         raise HelperFailed(tr("its file cannot be kept: {reason}", reason=reason_of(error))) from error
     finally:
         shutil.rmtree(bench, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs have left that were killed; a run that goes on is younger."""
+    for left in folder.glob(f"{_BENCH}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 2 * LIMITS.seconds:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _arguments(command: str, values: Mapping[str, str]) -> list[str]:
@@ -80,7 +106,9 @@ def _arguments(command: str, values: Mapping[str, str]) -> list[str]:
     return [_NAMES.sub(lambda name: values.get(name[1], name[0]), word) for word in words]
 
 
-def _run(words: list[str], text: str, made: Path, bench: Path, limit_s: float, most_bytes: int) -> None:
+def _run(
+    words: list[str], text: str, made: Path, bench: Path, limits: HelperLimits, stopped: Callable[[], bool]
+) -> None:
     given, said = bench / "given.txt", bench / "said.txt"
     given.write_text(text, encoding="utf-8", errors="replace")
     to_output = not any(str(made) in word for word in words)
@@ -96,8 +124,8 @@ def _run(words: list[str], text: str, made: Path, bench: Path, limit_s: float, m
             raise HelperFailed(tr("it cannot be started: {reason}", reason=reason)) from error
         try:
             with suppress(OSError, ValueError):
-                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-            _wait(child, bench, limit_s, most_bytes)
+                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limits.num_bytes, limits.num_bytes))
+            _wait(child, bench, limits, stopped)
         finally:
             # Whatever it has started goes with it.
             with suppress(ProcessLookupError, PermissionError):
@@ -105,18 +133,20 @@ def _run(words: list[str], text: str, made: Path, bench: Path, limit_s: float, m
             child.wait()
     if child.returncode:
         code = child.returncode
-        if code == -signal.SIGXFSZ or _written(bench) >= most_bytes:
-            raise HelperFailed(tr("it wrote more than {limit}", limit=size(most_bytes)))
+        if code == -signal.SIGXFSZ or _written(bench) >= limits.num_bytes:
+            raise HelperFailed(tr("it wrote more than {limit}", limit=size(limits.num_bytes)))
         raise HelperFailed(tr("it ended with {code}{words}", code=code, words=_last_words(bench)))
 
 
-def _wait(child: subprocess.Popen[bytes], bench: Path, limit_s: float, most_bytes: int) -> None:
-    until = time.monotonic() + limit_s
+def _wait(child: subprocess.Popen[bytes], bench: Path, limits: HelperLimits, stopped: Callable[[], bool]) -> None:
+    until = time.monotonic() + limits.seconds
     while child.poll() is None:
+        if stopped():
+            raise HelperStopped
         if time.monotonic() > until:
-            raise HelperFailed(tr("it took longer than {seconds:g} s", seconds=limit_s))
-        if _written(bench) > most_bytes:
-            raise HelperFailed(tr("it wrote more than {limit}", limit=size(most_bytes)))
+            raise HelperFailed(tr("it took longer than {seconds:g} s", seconds=limits.seconds))
+        if _written(bench) > limits.num_bytes:
+            raise HelperFailed(tr("it wrote more than {limit}", limit=size(limits.num_bytes)))
         with suppress(subprocess.TimeoutExpired):
             child.wait(_LOOK_S)
 

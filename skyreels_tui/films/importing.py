@@ -22,7 +22,7 @@ from skyreels_tui.films.found_files import Places, earlier_result
 from skyreels_tui.films.projects import project_problem
 from skyreels_tui.queue.batches.batch_file import convert, paths_in, storable
 from skyreels_tui.queue.film import FilmFacts, NewScene, SceneFacts
-from skyreels_tui.requests.references import check_request, token_name
+from skyreels_tui.requests.references import check_request, field_of, token_name
 from skyreels_tui.requests.typed_paths import bare
 
 BOOKKEEPING = frozenset({"id", "nq_id", "nq_job_index", "created_at", "started_at", "finished_at", "status"})
@@ -265,7 +265,10 @@ class _Reading:
         if problems:
             return None
         request = task_named(name).request_type(**fields)
-        problems += check_fields(request)
+        later = _made_later(name, entry)
+        for field_name, words in later.items():
+            waits.append(Problem(field_name, words))
+        problems += [problem for problem in check_fields(request) if problem.field not in later]
         return None if problems else request
 
     def _look_at_cuts(self, prompt: object) -> None:
@@ -379,6 +382,17 @@ class _Reading:
         else:
             waits.append(Problem(key, tr("{name}: no such file", name=text)))
         return self.places.missing(text)
+
+
+def _made_later(task: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """Inputs that an entry leaves empty and has the words for -> what makes them."""
+    sound, image = field_of(task, "audio"), field_of(task, "image")
+    found = {}
+    if sound and entry.get("audio_text") and not entry.get(sound):
+        found[sound] = tr("no sound yet: the voice command speaks its words")
+    if image and entry.get("image_prompt") and not entry.get(image):
+        found[image] = tr("no picture yet: the picture command draws it")
+    return found
 
 
 def _label(entry: object) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.errors import Problem
-from pipelines.front.request import Files, field_specs
+from pipelines.front.errors import MediaError, Problem
+from pipelines.front.language import mark, tr
+from pipelines.front.request import Request
 from pipelines.media.read.probe import probe_audio, probe_image
-from pipelines.tasks import task_named
-from skyreels_tui.films.helpers import HelperFailed, run_helper
+from skyreels_tui.films.helpers import LIMITS, HelperFailed, HelperLimits, run_helper
+from skyreels_tui.films.lacking import MEDIA
 from skyreels_tui.films.takes import where_words
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.service import QueueService
+from skyreels_tui.requests.references import field_of, kinds_made_first, made_first
 
 VOICES, PICTURES = "voices", "pictures"
 """Folders below the project's results."""
+NAMES = {"voice": mark("voice"), "picture": mark("picture")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +51,86 @@ def make_pictures(
 
 def _help(queue: QueueService, film: Film, command: str, kind: str, only: Collection[int] | None, anew: bool) -> Helped:
     files, problems = [], []
-    folder = queue.actions.results_of(film.name) / (VOICES if kind == "voice" else PICTURES)
     for number, scene in enumerate(film.scenes, 1):
-        text = scene.facts.words if kind == "voice" else scene.facts.picture_prompt
-        wanted = bool(text) and (anew or not _has(scene, kind)) and (only is None or scene.id in only)
+        wanted = bool(_text(scene, kind)) and (anew or not _has(scene, kind)) and (only is None or scene.id in only)
         if not wanted:
             continue
-        name = re.sub(r"[^0-9A-Za-z]+", "-", f"{film.name}-{number:03d}-{scene.name}")[:80].strip("-")
-        target = folder / (f"{name}.wav" if kind == "voice" else f"{name}.png")
         try:
-            look: Any = probe_audio if kind == "voice" else probe_image
-            made = run_helper(command, {"voice": scene.facts.voice}, text, target, look)
+            files.append(help_scene(queue, film, scene, kind, command))
         except HelperFailed as error:
             problems.append(Problem(where_words(number, scene), str(error)))
-            queue.actions.films.write(_with_facts(scene, trouble=str(error)))
-        else:
-            files.append(made)
-            queue.actions.films.write(_given(scene, kind, made))
     return Helped(tuple(files), tuple(problems))
 
 
-def _field(scene: Scene, media: str) -> str:
-    """The first field of the scene's task that takes such files; ''."""
-    specs = field_specs(task_named(scene.task).request_type)
-    return next((name for name, spec in specs if isinstance(spec, Files) and spec.media == media), "")
+def help_scene(
+    queue: QueueService,
+    film: Film,
+    scene: Scene,
+    kind: str,
+    command: str,
+    *,
+    limits: HelperLimits = LIMITS,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Make a 'voice' or a 'picture' for a scene and give it to it, and to its takes that wait for it.
+
+    What an earlier run has made of the same text is taken where the scene has none yet. Raises HelperFailed once the
+    scene says why, and takes that cannot do without it have failed; HelperStopped.
+    """
+    text = _text(scene, kind)
+    folder = queue.actions.results_of(film.name) / (VOICES if kind == "voice" else PICTURES)
+    look: Callable[[Path], object] = probe_audio if kind == "voice" else probe_image
+    target = folder / _file_name(film, scene, kind, command)
+    waiting = [take for take in scene.takes if kind in kinds_made_first(take.request_json, take.task_type)]
+    try:
+        if not text:
+            raise HelperFailed(tr("there are no words to say") if kind == "voice" else tr("there is no picture prompt"))
+        made = target if not _has(scene, kind) and _is_good(target, look) else None
+        if made is None:
+            voice = {"voice": scene.facts.voice}
+            made = run_helper(command, voice, text, target, look, limits=limits, stopped=stopped)
+    except HelperFailed as error:
+        words = tr("{kind}: {error}", kind=tr(NAMES[kind]), error=error)
+        troubled = _with_facts(scene, trouble=str(error), asked="")
+        queue.actions.films.refuse_help(troubled, [one.id for one in waiting], words)
+        queue.actions.wake()
+        raise
+    given = _given(scene, kind, made)
+    requests = {take.id: _filled(take.request, kind, made) for take in waiting}
+    queue.actions.films.take_help(_with_facts(given, asked=""), requests)
+    queue.actions.wake()
+    return made
+
+
+def _filled(request: Request, kind: str, made: Path) -> Request:
+    changes: dict[str, Any] = {field: (str(made),) for field, what in made_first(request).items() if what == kind}
+    return dataclasses.replace(request, **changes)
+
+
+def _text(scene: Scene, kind: str) -> str:
+    return scene.facts.words if kind == "voice" else scene.facts.picture_prompt
+
+
+def _file_name(film: Film, scene: Scene, kind: str, command: str) -> str:
+    """The same for the same text, so that what a killed run has made is found again."""
+    what = json.dumps([scene.id, command, scene.facts.voice, _text(scene, kind)])
+    mark = hashlib.sha256(what.encode()).hexdigest()[:8]
+    name = re.sub(r"[^0-9A-Za-z]+", "-", f"{film.name}-{scene.name}")[:80].strip("-")
+    return f"{name}-{mark}.wav" if kind == "voice" else f"{name}-{mark}.png"
+
+
+def _is_good(path: Path, look: Callable[[Path], object]) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        look(path)
+    except MediaError:
+        return False
+    return True
 
 
 def _has(scene: Scene, kind: str) -> bool:
-    field = _field(scene, "audio" if kind == "voice" else "image")
+    field = field_of(scene.task, MEDIA[kind])
     if kind == "voice" and not field:
         return bool(scene.facts.narration)
     return bool(field) and bool(getattr(scene.request, field))
@@ -81,7 +138,7 @@ def _has(scene: Scene, kind: str) -> bool:
 
 def _given(scene: Scene, kind: str, made: Path) -> Scene:
     """The scene with what was made in its place: the voice of a task that speaks, else the narration."""
-    field = _field(scene, "audio" if kind == "voice" else "image")
+    field = field_of(scene.task, MEDIA[kind])
     if not field:
         return _with_facts(scene, trouble="", **({"narration": str(made)} if kind == "voice" else {}))
     changes: dict[str, Any] = {field: (str(made),)}

@@ -10,10 +10,12 @@ from enum import StrEnum
 
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
+from skyreels_tui.films.lacking import MEDIA, fillable, with_made_first
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.requests.references import field_of
 
 _SEEDS = 2**31
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.RUNNING})
@@ -51,15 +53,23 @@ def run_film(
     *,
     only: Collection[int] | None = None,
     held: bool = False,
+    helps: Collection[str] = (),
     seed: Callable[[], int] = new_seed,
 ) -> RunOutcome:
-    """Give the scenes (those of the ids `only`, when given) their jobs, in order; one that cannot have one is told."""
+    """Give the scenes (those of the ids `only`, when given) their jobs, in order; one that cannot have one is told.
+
+    `helps` are the kinds, 'voice' and 'picture', for which a person has a command: then a job waits for what its scene
+    lacks instead of being refused.
+    """
     made = RunOutcome()
     for number, scene in enumerate(film.scenes, 1):
         if only is not None and scene.id not in only:
             continue
+        if which is not Which.FAILED or scene.facts.trouble:
+            # Before the job: a crash between the two must not forget the voice.
+            _ask_for_help(queue, scene, helps)
         try:
-            job = _take(queue, film, scene, which, held, seed)
+            job = _take(queue, film, scene, which, held, seed, helps)
         except InvalidRequest as error:
             where = where_words(number, scene)
             made.problems += [Problem(f"{where}.{problem.field}", problem.message) for problem in error.problems]
@@ -91,24 +101,40 @@ def _all_takes(film: Film) -> Sequence[Job]:
 
 
 def _take(
-    queue: QueueService, film: Film, scene: Scene, which: Which, held: bool, seed: Callable[[], int]
+    queue: QueueService,
+    film: Film,
+    scene: Scene,
+    which: Which,
+    held: bool,
+    seed: Callable[[], int],
+    helps: Collection[str],
 ) -> Job | None:
     newest = scene.takes[-1] if scene.takes else None
     if which is Which.ANOTHER:
-        return _new(queue, film, scene, held, seed())
+        return _new(queue, film, scene, held, seed(), helps)
     if scene.state is JobState.DONE or any(take.state in _WAITING for take in scene.takes):
         return None
     if which is Which.FAILED and (newest is None or newest.state is not JobState.FAILED):
         return None
     edited = newest is not None and scene.request_json not in ("", newest.request_json)
     if newest is None or (edited and newest.state in FINISHED):
-        return _new(queue, film, scene, held, None)
+        return _new(queue, film, scene, held, None, helps)
     if held and newest.state in (JobState.HELD, JobState.INTERRUPTED):
         return None
     job = queue.actions.again(newest.id)
     return queue.actions.hold(job.id) if held else job
 
 
-def _new(queue: QueueService, film: Film, scene: Scene, held: bool, seed: int | None) -> Job:
+def _ask_for_help(queue: QueueService, scene: Scene, helps: Collection[str]) -> None:
+    """Let a narration be spoken while the clip is made; what could not be made before is tried again."""
+    speaks = "voice" in helps and scene.facts.words and not scene.facts.narration
+    asked = "voice" if speaks and not field_of(scene.task, MEDIA["voice"]) else scene.facts.asked
+    facts = dataclasses.replace(scene.facts, trouble="", asked=asked)
+    if facts != scene.facts:
+        queue.actions.films.write(dataclasses.replace(scene, facts=facts))
+
+
+def _new(queue: QueueService, film: Film, scene: Scene, held: bool, seed: int | None, helps: Collection[str]) -> Job:
     request = scene.request if seed is None else dataclasses.replace(scene.request, seed=seed)
+    request = with_made_first(request, {name: kind for name, kind in fillable(scene).items() if kind in helps})
     return queue.actions.add_many([NewJob(request, scene.name, film.name, held, scene=scene.id)])[0]

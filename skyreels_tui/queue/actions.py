@@ -20,7 +20,7 @@ from skyreels_tui.queue.states import Action, again
 from skyreels_tui.queue.store.films import Films
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.queue.store.store import Store
-from skyreels_tui.requests.references import check_request, with_absolute_paths
+from skyreels_tui.requests.references import check_request, made_first, with_absolute_paths
 
 
 class QueueActions:
@@ -65,6 +65,10 @@ class QueueActions:
         """Add all or none; with several entries a problem's field reads 'entry 3.prompt'."""
         if not checked:
             self.check(entries)
+        lonely = [field for entry in entries if not entry.scene for field in made_first(entry.request)]
+        if lonely:
+            words = tr("only for a scene of a film a voice or a picture is made first")
+            raise InvalidRequest([Problem(field, words) for field in lonely])
         anchored = [
             replace(
                 entry,

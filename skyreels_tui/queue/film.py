@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pipelines.front.documents import read_json
 from pipelines.front.language import mark
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code
 
 if TYPE_CHECKING:
     from pipelines.front.request import Request
 
+MADE_FIRST = (Code.WAITS_FOR_VOICE, Code.WAITS_FOR_PICTURE)
+"""Reasons of a take for which something is being made."""
 NOT_BEGUN = mark("not begun")
 """Where a scene stands from which no job was made."""
 
@@ -50,6 +53,8 @@ class SceneFacts:
     notes: str = ""
     trouble: str = ""
     """Why the voice or the picture command gave nothing, the last time."""
+    asked: str = ""
+    """'voice' or 'picture' where a person has asked for one anew."""
     kept: Mapping[str, Any] = field(default_factory=dict)
     """Keys of an imported file that mean nothing to this program."""
 
@@ -125,6 +130,16 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneLack:
+    """A voice or a picture that is to be made for a scene."""
+
+    film: str
+    scene_id: int
+    kind: str
+    """'voice' or 'picture'."""
+
+
+@dataclass(frozen=True, slots=True)
 class NewScene:
     """What a person gives to make a scene."""
 
@@ -169,9 +184,11 @@ class Film:
 
     @property
     def goes_on(self) -> bool:
-        """A take is queued or runs: the film has not ended, nor does it stand still."""
+        """A take is queued or runs, or what it needs is made: the film has not ended, nor does it stand still."""
         going = (JobState.QUEUED, JobState.RUNNING)
-        return any(take.state in going for scene in self.scenes for take in scene.takes)
+        return any(
+            take.state in going or take.reason.code in MADE_FIRST for scene in self.scenes for take in scene.takes
+        )
 
     @property
     def is_done(self) -> bool:

@@ -37,6 +37,8 @@ class Code(StrEnum):
     PROGRAM_CLOSED = "program_closed"
     OWNER_GONE = "owner_gone"
     OUTSIDE_HOURS = "outside_hours"
+    WAITS_FOR_VOICE = "waits_for_voice"
+    WAITS_FOR_PICTURE = "waits_for_picture"
     WORDS = "words"
     """A sentence of an older version that is none of these; kept and shown as it is."""
 
@@ -65,6 +67,8 @@ SENTENCES: Mapping[Code, str] = {
     Code.PROGRAM_CLOSED: mark("the program was closed"),
     Code.OWNER_GONE: mark("the program that ran it has ended"),
     Code.OUTSIDE_HOURS: mark("goes on at {time}"),
+    Code.WAITS_FOR_VOICE: mark("its voice is made"),
+    Code.WAITS_FOR_PICTURE: mark("its picture is made"),
     Code.WORDS: "{text}",
 }
 

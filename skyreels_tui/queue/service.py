@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from pipelines.front.language import tr
 from pipelines.front.places import is_there
@@ -30,7 +31,7 @@ from skyreels_tui.queue.events import (
     QueueChanged,
     QueueStatus,
 )
-from skyreels_tui.queue.film import Film
+from skyreels_tui.queue.film import Film, SceneLack
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
@@ -55,6 +56,27 @@ _MANY = 16
 _GOING_ON = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 
+class Companion(Protocol):
+    """A thread that works beside the runner, in the process that runs the jobs."""
+
+    @property
+    def idle(self) -> bool:
+        """True when there is nothing for it to do."""
+        ...
+
+    def start(self) -> None:
+        """Start working."""
+        ...
+
+    def stop(self) -> None:
+        """Take up nothing more; returns at once."""
+        ...
+
+    def join(self) -> None:
+        """Wait for its end."""
+        ...
+
+
 class QueueService:
     """Opens the queue as owner (runs jobs) or viewer (another process runs them); any thread may call it.
 
@@ -72,11 +94,12 @@ class QueueService:
         options: QueueOptions | None = None,
         time_left: TimeLeftEstimate = no_estimate,
         clock: Callable[[], datetime] = datetime.now,
+        companion: Callable[[QueueService], Companion] | None = None,
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
         Without an `executor` this process only shows and changes the queue, and never asks for the lock; then a queue
-        that cannot be written is opened to be read.
+        that cannot be written is opened to be read. `companion` makes a thread that works beside the runner.
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
@@ -90,6 +113,9 @@ class QueueService:
         self._last_status: QueueStatus | None = None
         self._last_pause = ""
         self._planned: tuple[int, list[Job]] | None = None
+        self._lacking: tuple[int, list[SceneLack]] | None = None
+        self._make_companion = companion
+        self._companion: Companion | None = None
         self.beats = Heartbeats()
         """Of the threads of this process."""
         options = options or QueueOptions()
@@ -157,6 +183,13 @@ class QueueService:
         """One film; raises NoSuchFilm."""
         return self._store.films.get(name)
 
+    def lacking(self) -> list[SceneLack]:
+        """What is to be made for scenes now; listed again only after a change."""
+        revision = self._store.revision()
+        if self._lacking is None or self._lacking[0] != revision:
+            self._lacking = revision, self._store.films.lacking()
+        return self._lacking[1]
+
     # Life
 
     def start(self, only_job: int | None = None) -> None:
@@ -179,8 +212,12 @@ class QueueService:
             # A viewer that ends must not become the owner meanwhile.
             self._end_watch()
         self._owner.end_runner(finish_job=False)
+        if self._companion is not None:
+            self._companion.stop()
         if not self._owner.join(timeout_s):
             return False
+        if self._companion is not None:
+            self._companion.join()
         self._end_watch()
         self._started = False
         with suppress(QueueError):
@@ -268,6 +305,10 @@ class QueueService:
 
     # What goes on
 
+    def log(self, text: str) -> None:
+        """Write a line that belongs to no job to the log."""
+        self._log.write(text)
+
     @property
     def running_job(self) -> int | None:
         """Id of the job that runs now, in this process or in another."""
@@ -334,6 +375,8 @@ class QueueService:
 
     def _is_idle(self) -> bool:
         if self._owner.inbox is not None and not self._owner.inbox.idle:
+            return False
+        if self._companion is not None and not self._companion.idle:
             return False
         return self._store.running() is None and self._store.next_queued() is None
 
@@ -405,6 +448,9 @@ class QueueService:
             state_changed=self._status_changed,
         )
         self._owner.start_threads(parts, self._only, self, self._wake_waiting)
+        if self._make_companion is not None:
+            self._companion = self._make_companion(self)
+            self._companion.start()
 
     def _begins(self) -> datetime | None:
         options, now = self.options, self._clock()

@@ -38,6 +38,7 @@ class Action(StrEnum):
     NOTE = "described"
     # By the queue itself
     SETTLE = "settled"
+    REFUSE = "refused"
     BURY = "buried"
 
 
@@ -107,6 +108,8 @@ TABLE: Mapping[Action, Leads] = {
     Action.SET_ASIDE: _to(JobState.HELD, of=_RUNNING),
     Action.NOTE: _stays({JobState.QUEUED}),
     Action.SETTLE: _to(*_BY_REFERENCES, of=_BY_REFERENCES),
+    # What it was to be made from cannot be.
+    Action.REFUSE: _to(JobState.FAILED, of={JobState.BLOCKED}),
     Action.BURY: _to(JobState.INTERRUPTED, JobState.HELD, JobState.CANCELLED, of=_RUNNING),
 }
 """Action -> the states in which it applies, each with the states that it may lead to. A retry is a new row."""

@@ -1,4 +1,4 @@
-"""`{{prev}}` and `{{job:NAME}}` in input fields: one job's input is another job's output."""
+"""`{{prev}}` and `{{job:NAME}}` in input fields: one job's input is another job's output, or is made for it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,49 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.checkpoints.locate import as_folder
+from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
 from pipelines.front.places import is_folder
 from pipelines.front.request import Files, Request, check_fields, field_specs
-from pipelines.tasks import task_of
+from pipelines.tasks import task_named, task_of
 
 _TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")
+
+
+MADE_FIRST = {"{{voice}}": "voice", "{{picture}}": "picture"}
+"""What stands for an input that a person's command makes before the job runs -> which command."""
+
+
+def made_first(request: Request) -> dict[str, str]:
+    """Input fields that wait for a command -> which one."""
+    return {
+        name: MADE_FIRST[value[0]]
+        for name, spec in field_specs(type(request))
+        if isinstance(spec, Files) and isinstance(value := getattr(request, name), tuple) and value
+        if isinstance(value[0], str) and value[0] in MADE_FIRST
+    }
+
+
+def kinds_made_first(request_json: str, task: str) -> set[str]:
+    """What the stored request of a job waits for: 'voice', 'picture'; nothing for one that cannot be read."""
+    if not any(f'"{token}"' in request_json for token in MADE_FIRST):
+        return set()
+    try:
+        request = task_named(task).request_type.from_dict(read_json(request_json))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    return set(made_first(request).values())
+
+
+def field_of(task: str, media: str) -> str:
+    """The first field of a task that takes files of this kind; ''."""
+    specs = field_specs(task_named(task).request_type)
+    return next((name for name, spec in specs if isinstance(spec, Files) and spec.media == media), "")
+
+
+def stands_for(path: str) -> bool:
+    """Whether a path is none yet: a reference, or what is made first."""
+    return path.strip() in MADE_FIRST or token_name(path) is not None
 
 
 def token_name(path: str) -> str | None:
@@ -55,7 +92,7 @@ def with_absolute_paths(request: Request) -> Request:
         paths = getattr(request, name)
         if isinstance(spec, Files) and isinstance(paths, tuple):
             changes[name] = tuple(
-                str(Path(path).expanduser().absolute()) if path and token_name(path) is None else path for path in paths
+                str(Path(path).expanduser().absolute()) if path and not stands_for(path) else path for path in paths
             )
     if isinstance(request.model_id, str) and request.model_id and is_folder(as_folder(request.model_id)):
         changes["model_id"] = str(as_folder(request.model_id).absolute())
@@ -92,12 +129,12 @@ def lora_problems(request: Request, own_folder: str = "") -> list[Problem]:
 
 
 def _check_inputs(request: Request) -> list[Problem]:
-    fields = reference_fields(request)
+    fields = {*reference_fields(request), *made_first(request)}
     if not fields:
         return request.check()
     own = [problem for problem in check_fields(request) if problem.field in fields]
     files: dict[str, Any] = {
-        name: tuple(path for path in getattr(request, name) if token_name(path) is None) for name in fields
+        name: tuple(path for path in getattr(request, name) if not stands_for(path)) for name in fields
     }
     rest = dataclasses.replace(request, **files)
     counted = check_fields(rest)

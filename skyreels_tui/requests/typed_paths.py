@@ -19,6 +19,7 @@ SUFFIXES = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}),
     "video": frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}),
     "lora": frozenset({".safetensors"}),
+    "film": frozenset({".json", ".md", ".markdown"}),
     "audio": frozenset({".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mov", ".mkv", ".webm"}),
 }
 """What completion and the browser show first; any file may still be typed."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, reason_of, tr
@@ -97,6 +98,26 @@ class Settings:
         Text(
             label=mark("Picture command"),
             help=mark("Draws a scene's reference: {out} is filled in, the prompt is its input or {text}"),
+            advanced=True,
+        ),
+    ] = ""
+    prompt_endpoint: Annotated[
+        str,
+        Text(
+            label=mark("Prompt help"),
+            help=mark("Address of a chat-completions interface, such as http://127.0.0.1:8080/v1; empty turns it off"),
+            advanced=True,
+        ),
+    ] = ""
+    prompt_model: Annotated[
+        str,
+        Text(label=mark("Model of prompt help"), help=mark("As the endpoint calls it; empty: its own"), advanced=True),
+    ] = ""
+    prompt_key: Annotated[
+        str,
+        Text(
+            label=mark("Key of prompt help"),
+            help=mark("Where it is, never the key itself: env:NAME, or file:PATH of mode 600; empty: none"),
             advanced=True,
         ),
     ] = ""
@@ -273,12 +294,30 @@ def setting_problem(name: str, value: object) -> str:
         return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(theme_files()))
     if not problem and name == "webhook" and value and not str(value).startswith(("http://", "https://")):
         return tr("must begin with http:// or https://")
+    if not problem and name == "prompt_endpoint" and value:
+        return endpoint_problem(str(value))
+    if not problem and name == "prompt_key" and value and not str(value).startswith(("env:", "file:")):
+        return tr("names where the key is and is not the key: env:NAME or file:PATH")
     if not problem and name == "hours" and value:
         try:
             parse_hours(str(value))
         except ValueError as error:
             return str(error)
     return problem
+
+
+def endpoint_problem(address: str) -> str:
+    """Why prompts cannot be sent to an address, or ''."""
+    try:
+        parts = urlsplit(address.strip())
+        named = parts.hostname is not None and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named, parts = False, urlsplit("")
+    if parts.scheme not in ("http", "https") or not named or not address.isprintable() or " " in address.strip():
+        return tr("must begin with http:// or https://")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        return tr("holds a key or more than an address: the key has a setting of its own, prompt_key")
+    return ""
 
 
 def with_text(settings: Settings, key: str, text: str) -> Settings:

@@ -41,6 +41,7 @@ from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
 from skyreels_tui.ui.turns import OPENING, Turns
 from skyreels_tui.ui.workers import hand_over
+from skyreels_tui.words.times import ends_at
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
@@ -403,13 +404,24 @@ class HubApp(App[None]):
         forecast = self.last_forecast
         if forecast is None or forecast.unknown:
             return None
+        return self.with_rest(forecast.total_seconds)
+
+    def with_rest(self, seconds: float) -> float:
+        """Seconds until so much work is done that begins now, hours of rest included."""
         hours = self._settings.now.running_hours if self._settings is not None else None
         now = self.wall_clock()
-        return (
-            forecast.total_seconds
-            if hours is None
-            else (hours.after_work(now, forecast.total_seconds) - now).total_seconds()
-        )
+        return seconds if hours is None else (hours.after_work(now, seconds) - now).total_seconds()
+
+    def film_ends(self) -> dict[str, str]:
+        """Film -> 'ends Wed 03:10', for those of which it is known."""
+        # Loaded with the first film: the first paint of a queue without one needs none.
+        from skyreels_tui.eta.film_ends import film_ends
+
+        running = self.board.running
+        left_s = self.running_times.left_s(running.id) if running is not None else None
+        now = self.wall_clock()
+        ends = film_ends(self.board.jobs, self.estimate_s, left_s)
+        return {name: tr("ends {time}", time=ends_at(self.with_rest(one), now)) for name, one in ends.items()}
 
     def publish_event(self, event: Event) -> None:
         """Hand over an event from any thread; never blocks, and drops it once the app has gone."""

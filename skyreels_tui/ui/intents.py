@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
 if TYPE_CHECKING:
     from pipelines.front.errors import Problem
     from pipelines.front.request import InputKind, Request
+    from skyreels_tui.queue.film import NewFilm
     from skyreels_tui.queue.model import Job
 
 JobAnswer = Callable[["Job | None", Sequence["Problem"]], None]
@@ -77,8 +79,73 @@ class RunNext(JobIntent):
     """Put a job before all others that wait; a held or interrupted one is queued."""
 
 
+class JobAct(StrEnum):
+    """What is done to several jobs at once."""
+
+    CANCEL = "cancel"
+    HOLD = "hold"
+    RELEASE = "release"
+    AGAIN = "again"
+    DELETE = "delete"
+    RUN_NEXT = "run_next"
+
+
+class ChangeJobs(QueueIntent):
+    """Do the same to several jobs, in their order; those that it does not apply to stay as they are."""
+
+    def __init__(self, act: JobAct, job_ids: Sequence[int]) -> None:
+        self.act, self.job_ids = act, tuple(job_ids)
+        super().__init__()
+
+
 class TogglePause(QueueIntent):
     """Start no further job after the running one, or go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSlot:
+    """Where a form's request goes instead of the queue: into a scene of a film."""
+
+    film: str
+    place: int = 0
+    """Where a new scene stands, from 0."""
+    scene_id: int | None = None
+    """The scene that is changed; None adds one."""
+
+
+class WriteScene(QueueIntent):
+    """Add a scene, or give one another request and label; `answer` hears what was refused, () for nothing."""
+
+    def __init__(
+        self, where: SceneSlot, request: Request, label: str, answer: Callable[[Sequence[Problem]], object]
+    ) -> None:
+        self.where, self.request, self.label, self.answer = where, request, label, answer
+        super().__init__()
+
+
+class WriteFilm(QueueIntent):
+    """Begin a film, or change what a person has written about the one called `name` or one of its scenes."""
+
+    def __init__(
+        self,
+        name: str,
+        values: dict[str, object],
+        *,
+        scene_id: int | None = None,
+        begins: bool = False,
+        answer: Callable[[], object],
+    ) -> None:
+        """`values` as the fields of the form of a film or of a scene have them."""
+        self.name, self.values, self.scene_id, self.begins, self.answer = name, values, scene_id, begins, answer
+        super().__init__()
+
+
+class ImportFilms(QueueIntent):
+    """Store what a file was read as."""
+
+    def __init__(self, films: Sequence[NewFilm], answer: Callable[[], object]) -> None:
+        self.films, self.answer = films, answer
+        super().__init__()
 
 
 class FilmAct(StrEnum):
@@ -93,6 +160,9 @@ class FilmAct(StrEnum):
     MOVE = "move"
     REMOVE = "remove"
     RESTORE = "restore"
+    DUPLICATE = "duplicate"
+    VOICE = "voice"
+    PICTURE = "picture"
     JOIN = "join"
 
 
@@ -135,7 +205,7 @@ class ChangeJob(JobIntent):
 class OpenForm(Message):
     """Open the form of a task ('' for the one used last), filled with `values` where given.
 
-    With `edit_job_id` the form changes that job instead of adding one.
+    With `edit_job_id` the form changes that job instead of adding one, with `scene` it writes a scene of a film.
     """
 
     def __init__(
@@ -145,8 +215,10 @@ class OpenForm(Message):
         label: str = "",
         *,
         edit_job_id: int | None = None,
+        scene: SceneSlot | None = None,
     ) -> None:
-        self.task_type, self.values, self.label, self.edit_job_id = task_type, values, label, edit_job_id
+        self.task_type, self.values, self.label = task_type, values, label
+        self.edit_job_id, self.scene = edit_job_id, scene
         super().__init__()
 
 
@@ -176,7 +248,7 @@ class BrowseFiles(Message):
     def __init__(
         self,
         start: str,
-        media: InputKind,
+        media: InputKind | Literal["film"],
         answer: Callable[[tuple[str, ...] | None], None],
         *,
         several: bool,

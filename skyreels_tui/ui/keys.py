@@ -82,8 +82,11 @@ HOME = Scope("home", mark("Home"), (
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
     Key("slash", "/", "search", mark("Search"), mark("Show only jobs that contain the words you type; Esc shows all")),
+    Key("m", "m", "mark", mark("Mark"),
+        mark("Mark jobs, or all of a film on its line: cancel, hold, retry, delete and run next act on all of them")),
     Key("z", "z", "fold_film", mark("Fold film"), mark("Fold a film's jobs to one line, or open it")),
-    Key("escape", "Esc", "fold", mark("Fold"), mark("Close the search, fold the open panel; back to the queue")),
+    Key("escape", "Esc", "fold", mark("Fold"),
+        mark("Close the search, take the marks off, fold the open panel; back to the queue")),
     Key("q", "q", "app.quit", mark("Quit"), mark("Leave; asks first when a job runs")),
 ))  # fmt: skip
 
@@ -111,6 +114,8 @@ FORM = Scope("form", mark("New job"), (
         mark("Forms kept under a name: load, save, make them the defaults"), 3, True),
     Key("f9,ctrl+n", "F9", "seeds", mark("Seeds"),
         mark("Queue this job several times, each with another seed"), 6, True),
+    Key("alt+h", "Alt+H", "prompt_help", mark("Prompt help"),
+        mark("Translate, enrich or split the prompt: by the endpoint that the settings name"), 0, True),
     Key("ctrl+r", "Ctrl+R", "reset", mark("Clear"), mark("Empty the form; again to get the old one back"), 7, True),
     Key("down", "Down", "app.focus_next", mark("Next field"), mark("Next field, from a field of one line")),
     Key("up", "Up", "app.focus_previous", mark("Field before"), mark("Field before, from a field of one line")),
@@ -241,17 +246,32 @@ FILMS = Scope("films", mark("Films"), (
     Key("R", "R", "resume", mark("Resume"), mark("Failed scenes again; what waits for them follows"), 3),
     Key("space", "Space", "hold", mark("Hold"), mark("Hold every job of the film that waits"), 4),
     Key("x", "x", "cancel", mark("Cancel"), mark("Cancel every job of the film that has not ended"), 5),
-    Key("J", "J", "join", mark("Join"), mark("Queue what makes one video of the chosen takes"), 6),
+    Key("n", "n", "new", mark("New"), mark("Begin a film: name, project, title, music"), 6),
+    Key("i", "i", "import", mark("Import"), mark("Make films from a file, after a look at what would be made"), 7),
+    Key("e", "e", "edit", mark("Edit"), mark("Change project, title and music of the film"), 8),
+    Key("J,m", "J", "join", mark("Join"), mark("Queue what makes one video of the chosen takes"), 9),
+    Key("E", "E", "export", mark("Export"), mark("Write the film as a file that import reads"), 10),
     Key("escape,q", "Esc", "back", mark("Back"), mark("Back home"), ALWAYS),
 ))  # fmt: skip
 
 FILM = Scope("film", mark("Scenes of a film"), (
     Key("enter", "Enter", "play", mark("Play"), mark("Play the chosen take here; again stops"), 1),
+    Key("p", "p", "play_all", mark("Play film"),
+        mark("Play the chosen takes from this scene on, one after the other"), 8),
+    Key("n", "n", "new", mark("New"), mark("Add a scene below this one: opens the form"), 3),
+    Key("e", "e", "edit", mark("Edit"),
+        mark("Change the scene's request in the form; its next take is made from it"), 4),
+    Key("s", "s", "sound", mark("Sound"), mark("Narration, its words and voice, music and notes of the scene"), 5),
+    Key("v", "v", "voice", mark("Voice"), mark("Let the voice command speak the words of the marked scenes")),
+    Key("i", "i", "picture", mark("Picture"), mark("Let the picture command draw what the marked scenes ask for")),
+    Key("h", "h", "prompt_help", mark("Prompt help"),
+        mark("Translate, enrich or split the prompts of the marked scenes, looked at one by one")),
+    Key("a", "a", "duplicate", mark("Duplicate"), mark("Copy the marked scenes, each below its own")),
     Key("r", "r", "run", mark("Run"), mark("Queue the marked scenes, or all, that are not done"), 2),
-    Key("f", "f", "run_from", mark("From here"), mark("Queue what is not done from this scene on"), 3),
-    Key("R", "R", "resume", mark("Resume"), mark("Failed scenes again; what waits for them follows"), 4),
+    Key("f", "f", "run_from", mark("From here"), mark("Queue what is not done from this scene on"), 6),
+    Key("R", "R", "resume", mark("Resume"), mark("Failed scenes again; what waits for them follows"), 6),
     Key("t", "t", "another", mark("Take"), mark("One more take of the marked scenes, each with a new seed"), 5),
-    Key("c", "c", "choose", mark("Choose"), mark("Another finished take stands for the scene"), 6),
+    Key("c", "c", "choose", mark("Choose"), mark("Another finished take stands for the scene"), 9),
     Key("space", "Space", "mark", mark("Mark"), mark("Mark scenes to act on together"), 7),
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the scene one place later")),
     Key("K,shift+up", "J/K", "move(-1)", mark("Move"), mark("Move the scene one place sooner"), 8),
@@ -260,6 +280,33 @@ FILM = Scope("film", mark("Scenes of a film"), (
     Key("o", "o", "open", mark("Job"), mark("Show the take as a job: request, steps, error, log"), 11),
     Key("m", "m", "join", mark("Make film"), mark("Queue what makes one video of the chosen takes"), 12),
     Key("escape,q", "Esc", "back", mark("Back"), mark("Stop what plays, then back to the films"), ALWAYS),
+))  # fmt: skip
+
+IMPORT = Scope("import", mark("Before a film is imported"), (
+    Key("y,enter", "y", "take", mark("Import"), mark("Make the films; nothing is queued before they are run"), 1),
+    Key("r", "r", "rest", mark("The rest"), mark("Leave out scenes with mistakes and import the others"), 2),
+    Key("w", "w", "fetch", mark("Fetch"), mark("Fetch the web addresses that the file names, once it is imported"), 3),
+    Key("l", "l", "look_in", mark("Look in"), mark("Name a folder in which its files may be too"), 4),
+    Key("n", "n", "name", mark("Name"), mark("Give the film another name"), 5),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Import nothing"), ALWAYS),
+))  # fmt: skip
+
+WRITTEN = Scope("written", mark("What is known of a film or a scene"), (
+    Key("ctrl+s,f10", "Ctrl+S", "save", mark("Save"), mark("Keep what stands here; also F10"), 1, True),
+    Key("escape", "Esc", "back", mark("Back"), mark("Change nothing"), ALWAYS),
+))  # fmt: skip
+
+PROMPT_HELP = Scope("prompt-help", mark("Prompt help"), (
+    Key("ctrl+s,f10", "Ctrl+S", "take", mark("Take"), mark("Take the words as they stand here"), 1, True),
+    Key("f6", "F6", "translate", mark("Translate"), mark("Ask for the prompt in English"), 2, True),
+    Key("f7", "F7", "enrich", mark("Enrich"), mark("Ask for a prompt that says more, fit for the task"), 3, True),
+    Key("f8", "F8", "shots", mark("Shots"), mark("Ask for the prompt as shots, one line each"), 4, True),
+    Key("escape", "Esc", "drop", mark("Drop"), mark("Leave the prompt as it is; stop asking"), ALWAYS, True),
+))  # fmt: skip
+
+LINE = Scope("line", mark("A question that a line answers"), (
+    Key("enter", "Enter", "keep", mark("Take"), mark("Take what stands in the line"), 1),
+    Key("escape", "Esc", "back", mark("Back"), mark("Leave everything as it is"), ALWAYS),
 ))  # fmt: skip
 
 RENAME = Scope("rename", mark("Renaming a video"), (
@@ -351,7 +398,8 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 
 SCOPES = (
     EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
-    FILMS, FILM, RENAME, MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
+    FILMS, FILM, IMPORT, WRITTEN, PROMPT_HELP, LINE, RENAME,
+    MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip
 

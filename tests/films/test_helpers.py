@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.media.read.probe import probe_audio
-from skyreels_tui.films.helpers import HelperFailed, run_helper
+from skyreels_tui.films.helpers import HelperFailed, HelperLimits, run_helper
 from tests.cli.conftest import Call
 from tests.films.conftest import SAMPLES
 from tests.films.test_import import scene, written
@@ -119,7 +119,7 @@ def test_a_bad_command_says_so_within_its_limits(tmp_path: Path, kind: str) -> N
     limit_s = 1.0 if "hangs" in kind else 60.0
     began = time.monotonic()
     with pytest.raises(HelperFailed) as caught:
-        run_helper(command, {}, "hello", folder / "a.wav", probe_audio, limit_s=limit_s, most_bytes=8 << 20)
+        run_helper(command, {}, "hello", folder / "a.wav", probe_audio, limits=HelperLimits(limit_s, 8 << 20))
     assert words in str(caught.value) and "\x1b" not in str(caught.value)
     assert time.monotonic() - began < 60
     assert list(folder.iterdir()) == [], "nothing of it stays"

@@ -401,3 +401,20 @@ def test_the_old_import_takes_such_files_too(cli: Cli, project: Path) -> None:
     # A mistake still refuses the whole file.
     assert cli("import", written(project, [scene(prompt="", mood=1)], "bad.json")).code == 2
     assert len(cli("list", "--json").data) == 2
+
+
+def test_what_a_command_can_make_is_awaited_and_no_mistake(cli: Cli, project: Path) -> None:
+    speaker = {"task_type": "talking_avatar", "prompt": "x", "profile": "demo", "resolution": "128P"}
+    entries = [
+        {**speaker, "label": "she", "input_image": "ref/hero.png", "audio_text": "Good evening"},
+        {**speaker, "label": "he", "image_prompt": "a man", "input_audio": "audio/one.mp3"},
+        {**speaker, "label": "mute", "input_image": "ref/hero.png"},
+        scene(label="street", ref_imgs=[], image_prompt="a street"),
+    ]
+    plan = cli("film", "import", written(project, entries), "--dry-run", "--json").data["films"][0]
+    assert [one["field"] for one in plan["problems"]] == ["scene 3 (mute).input_audio"]
+    assert [one["field"] for one in plan["waits"]] == [
+        "scene 1 (she).input_audio", "scene 2 (he).input_image", "scene 4 (street).ref_imgs",
+    ]  # fmt: skip
+    assert cli("film", "import", project / "queues" / "ep01.json", "--rest").code == 0
+    assert [one["label"] for one in cli("film", "show", "ep01", "--json").data["scenes"]] == ["she", "he", "street"]

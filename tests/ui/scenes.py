@@ -446,6 +446,54 @@ async def _compare(session: Session) -> None:
     await session.until(lambda: "1.00 s" in session.text, "the moment")
 
 
+IMPORTED = {
+    "name": "ep03",
+    "project": "show",
+    "jobs": [
+        {"label": "opening", "task_type": "reference_to_video", "prompt": WALK, "ref_imgs": ["hero.png"],
+         "audio_text": "It was a long corridor.", "resolution": "128P", "profile": "demo"},
+        {"label": "on", "task_type": "single_shot_extension", "prompt": "It goes on", "input_video": "{{prev}}",
+         "resolution": "128P", "profile": "demo", "mood": "blue"},
+        {"label": "street", "task_type": "reference_to_video", "prompt": "[PAN_LEFT_CUT] A street",
+         "ref_imgs": ["lost.png"], "resolution": "128P", "profile": "demo"},
+        {"label": "end", "task_type": "reference_to_video", "prompt": "An end", "ref_imgs": ["hero.png"],
+         "duration": "long", "profile": "demo"},
+    ],
+}  # fmt: skip
+
+
+async def _import(session: Session) -> None:
+    from skyreels_tui.ui.screens.films.importing import ImportScreen
+
+    await _keys("F")(session)
+    Path("ep03.json").write_text(json.dumps(IMPORTED))
+    session.app.push_screen(ImportScreen(Path("ep03.json"), Path("downloads")))
+    await session.until(lambda: isinstance(session.app.screen, ImportScreen) and "ep03" in session.text, "the plan")
+
+
+async def _export(session: Session) -> None:
+    from skyreels_tui.ui.screens.dialogs.line import LineScreen
+
+    await _keys("F")(session)
+    session.app.push_screen(LineScreen(tr("Write {film} to which file?", film="ep01"), "", "ep01.json"))
+
+
+async def _prompt_help(session: Session) -> None:
+    from skyreels_tui.films.prompting import Agreed, Endpoint
+    from skyreels_tui.ui.screens.form.prompt_help import AskedPrompt, PromptHelpScreen
+
+    await _form("reference_to_video", _reference(WALK))(session)
+    prompts = [
+        AskedPrompt("reference_to_video", WALK, "opening"),
+        AskedPrompt("reference_to_video", "Uma rua", "street"),
+    ]
+    screen = PromptHelpScreen(Endpoint("http://127.0.0.1:8080/v1"), Agreed(Path("agreed.json")), prompts)
+    session.app.push_screen(screen)
+    await session.until(lambda: session.app.screen is screen and screen.is_mounted, "it")
+    await quiet(session)
+    screen._compare(WALK, WALK.replace("A woman walks", "A woman in red walks slowly"))
+
+
 def _from_form(*keys: str) -> Open:
     async def open_(session: Session) -> None:
         await _form("reference_to_video", _reference(WALK))(session)
@@ -515,6 +563,11 @@ SCENES = (
     Scene("results", _results, "ResultsScreen"),
     Scene("films", _keys("F", "down"), "FilmsScreen"),
     Scene("film", _keys("F", "down", "enter"), "FilmScreen"),
+    Scene("film-sound", _keys("F", "down", "enter", "s"), "WrittenScreen"),
+    Scene("film-new", _keys("F", "n"), "WrittenScreen"),
+    Scene("film-import", _import, "ImportScreen"),
+    Scene("film-export", _export, "LineScreen"),
+    Scene("prompt-help", _prompt_help, "PromptHelpScreen"),
     Scene("models", _keys("M"), "ModelsScreen"),
     Scene("models-fetching", _fetching, "ModelsScreen"),
     Scene("models-folder", _keys("M", "u"), "FolderScreen"),

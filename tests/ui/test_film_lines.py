@@ -10,6 +10,7 @@ import pytest
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
 from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.screens.home.job import JobScreen
 from tests.ui.conftest import Session, Start
 
@@ -113,3 +114,79 @@ async def test_a_name_is_only_text(start: Start) -> None:
         add_film(s, "ep [red]x[/] \x1b[31m", 3)
         await s.shows("ep [red]x[/]")
         assert "\x1b" not in s.text
+
+
+# Several jobs at once
+
+
+def states(s: Session) -> dict[str, JobState]:
+    return {one.label: one.state for one in s.app.board.jobs}
+
+
+async def test_a_marked_film_is_held_released_deleted_and_brought_back(start: Start) -> None:
+    async with start(gated=True) as s:
+        add_film(s, "ep01", 9)
+        await s.until(lambda: states(s).get("first") is JobState.RUNNING, "the first")
+        await s.shows("ep01  0/9")
+        await s.press("down", "m")
+        await s.shows("9 jobs marked")
+        assert "*▸ ep01" in s.text
+        await s.press("space")
+        await s.until(lambda: [one.state for one in s.app.board.jobs if one.batch] == [JobState.HELD] * 9, "them held")
+        await s.shows("9 jobs held")
+        assert "*▸" not in s.text
+        await s.press("g", "down", "m", "space")
+        await s.until(lambda: states(s)["ep01-3"] is JobState.QUEUED, "them released")
+        await s.press("g", "down", "m", "d")
+        await s.until(lambda: not [one for one in s.app.board.jobs if one.batch], "them gone")
+        await s.press("u")
+        await s.until(lambda: len([one for one in s.app.board.jobs if one.batch]) == 9, "them back")
+
+
+async def test_marked_jobs_are_cancelled_after_one_question_and_tried_again(start: Start) -> None:
+    async with start(gated=True) as s:
+        for label in "abcd":
+            s.add(label)
+        await s.until(lambda: states(s).get("a") is JobState.RUNNING, "the first")
+        await s.shows("d  ")
+        await s.press("m", "m", "down", "m")
+        await s.shows("3 jobs marked")
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, ConfirmScreen), "the question")
+        await s.shows("Cancel 3 jobs?")
+        assert set(states(s).values()) == {JobState.RUNNING, JobState.QUEUED}
+        await s.press("y")
+        await s.until(lambda: states(s)["b"] is JobState.CANCELLED and states(s)["d"] is JobState.CANCELLED, "the end")
+        assert states(s)["c"] in (JobState.QUEUED, JobState.RUNNING), "it has no mark"
+        s.executor.open_gate()
+        await s.until(lambda: states(s)["c"] is JobState.DONE, "the rest")
+        await s.press("g", "m", "m", "m", "m", "r")
+        await s.until(lambda: len(s.app.board.jobs) == 7, "the three again")
+        going = (JobState.QUEUED, JobState.RUNNING)
+        await s.until(lambda: not any(one.state in going for one in s.app.board.jobs), "their end")
+        labels = [one.label for one in s.app.board.jobs if one.state is JobState.DONE]
+        assert sorted(labels) == ["a", "b", "c", "d"], "what is done is not made again"
+
+
+async def test_marked_jobs_run_next_in_their_order(start: Start) -> None:
+    async with start(gated=True) as s:
+        for label in "abcdef":
+            s.add(label)
+        await s.until(lambda: states(s).get("a") is JobState.RUNNING, "the first")
+        await s.press("G", "k", "m", "m", "t")
+        await s.until(lambda: [one.label for one in s.app.board.jobs] == list("aefbcd"), "the order")
+
+
+async def test_marks_end_with_esc_and_with_their_jobs(start: Start) -> None:
+    async with start(gated=True) as s:
+        for label in "abc":
+            s.add(label)
+        queue = s.app.screen.query_one(QueuePanel)
+        await s.until(lambda: queue.count() == 3, "them")
+        await s.press("down", "m", "m")
+        assert [one.label for one in queue.marked] == ["b", "c"]
+        assert s.app.service is not None
+        s.app.service.actions.delete(queue.marked[1].id)
+        await s.until(lambda: [one.label for one in queue.marked] == ["b"], "the rest")
+        await s.press("escape")
+        assert queue.marked == []

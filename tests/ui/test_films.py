@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -11,9 +12,17 @@ import pytest
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, SceneFacts
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.screens.dialogs.line import LineScreen
 from skyreels_tui.ui.screens.films.film import FilmScreen
 from skyreels_tui.ui.screens.films.films import FilmsScreen
+from skyreels_tui.ui.screens.films.importing import ImportScreen
 from skyreels_tui.ui.screens.films.lists import FilmList, SceneList
+from skyreels_tui.ui.screens.films.written import WrittenScreen
+from skyreels_tui.ui.screens.form.browse import BrowseScreen, FileList
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.fields.text import LineInput
+from skyreels_tui.ui.widgets.video_view import VideoView
 from tests.ui.conftest import ASTRONAUT, SAMPLES, Session, Start
 
 
@@ -181,3 +190,168 @@ async def test_200_scenes_of_20_films_open_quickly(start: Start) -> None:
         assert time.perf_counter() - began < 1.0
         await open_films(s)
         assert "ep19" in s.text
+
+
+# Made, changed and brought in by keys
+
+
+async def fill(s: Session, name: str, text: str) -> None:
+    """Type into the field of this name of the form on the screen."""
+    field = next(one for one in s.app.screen.query(Field) if one.field_name == name)
+    next(widget for widget in field.query("*") if widget.focusable).focus()
+    await s.pilot.pause()
+    await s.type(text)
+
+
+async def test_a_film_is_begun_and_a_scene_added_edited_and_copied_by_keys(start: Start) -> None:
+    async with start() as s:
+        await s.press("F")
+        await s.until(lambda: isinstance(s.app.screen, FilmsScreen), "the films")
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, WrittenScreen) and s.app.screen.query(Field), "the fields")
+        await s.press("ctrl+s")
+        await s.shows("a film needs a name")
+        await fill(s, "name", "ep01")
+        await fill(s, "project", "../out")
+        await s.press("ctrl+s")
+        await s.shows("a project is a word")
+        await fill(s, "project", "")
+        await s.press("end", *["backspace"] * 6, *"show")
+        await s.press("ctrl+s")
+        await s.until(lambda: [one.name for one in s.app.films()] == ["ep01"], "the film")
+        assert film(s).project == "show"
+        await s.until(lambda: isinstance(s.app.screen, FilmsScreen), "the films")
+        await s.until(lambda: s.app.screen.query_one(FilmList).films, "it in the list")
+        await s.press("enter")
+        await s.shows("No scene yet")
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen.query(Field), "the form")
+        assert "New scene of ep01" in s.text and "Ctrl+S" in s.footer
+        await s.press("ctrl+o")
+        await s.shows("demo models")
+        await s.until(lambda: s.app.screen.query(Field), "the form")
+        await fill(s, "ref_imgs", str(ASTRONAUT))
+        await s.press("enter")
+        await fill(s, "prompt", "a walk")
+        await fill(s, "label", "opening")
+        await s.press("ctrl+s")
+        await s.until(lambda: [one.name for one in film(s).scenes] == ["opening"], "the scene")
+        await s.until(lambda: isinstance(s.app.screen, FilmScreen), "the scenes")
+        assert film(s).scenes[0].request.profile == "demo" and film(s).not_begun == 1
+        await s.until(lambda: s.app.screen.query_one(SceneList).scenes, "it here")
+        await s.press("a")
+        await s.until(lambda: [one.name for one in film(s).scenes] == ["opening", "opening-2"], "the copy")
+        await s.until(lambda: len(s.app.screen.query_one(SceneList).scenes) == 2, "it here")
+        await s.press("e")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen.query(Field), "the form")
+        assert "Scene of ep01" in s.text
+        await fill(s, "prompt", " at night")
+        await s.press("ctrl+s")
+        await s.until(lambda: film(s).scenes[0].request.prompt == " at nighta walk", "the change")
+        assert film(s).scenes[1].request.prompt == "a walk"
+
+
+async def test_what_is_heard_with_a_scene_is_written_by_keys(start: Start, tmp_path: Path) -> None:
+    async with start() as s:
+        make(s)
+        await open_film(s)
+        await s.press("down", "s")
+        await s.until(lambda: isinstance(s.app.screen, WrittenScreen) and s.app.screen.query(Field), "the fields")
+        await fill(s, "narration", str(tmp_path / "none.wav"))
+        await fill(s, "words", "Once upon a time")
+        await s.press("ctrl+s")
+        await s.shows("Not saved")
+        assert film(s).scenes[1].facts == SceneFacts()
+        await fill(s, "narration", "")
+        await s.press("end", *["backspace"] * len(str(tmp_path / "none.wav")))
+        await s.press(*str(SAMPLES / "voice.mp3"))
+        await s.press("ctrl+s")
+        await s.until(lambda: film(s).scenes[1].facts.words == "Once upon a time", "the words")
+        assert film(s).scenes[1].facts.narration == str(SAMPLES / "voice.mp3")
+        assert film(s).scenes[0].facts == SceneFacts()
+
+
+async def test_copies_stand_below_their_own(start: Start) -> None:
+    async with start() as s:
+        make(s, labels="abc")
+        await open_film(s)
+        await s.press("space", "down", "space")
+        await s.shows("2 marked")
+        await s.press("a")
+        await s.until(lambda: [one.name for one in film(s).scenes] == ["a", "a-2", "b", "c", "c-2"], "the copies")
+
+
+async def test_a_file_is_looked_at_before_it_is_imported(start: Start, tmp_path: Path) -> None:
+    shutil.copy(ASTRONAUT, tmp_path / "hero.jpg")
+    fields = {"task_type": "reference_to_video", "prompt": "x", "profile": "demo", "resolution": "128P"}
+    jobs = [
+        {**fields, "label": "one", "ref_imgs": ["hero.jpg"], "mood": "blue"},
+        {**fields, "label": "two", "ref_imgs": ["{{prev}}", "gone.png"]},
+        {**fields, "label": "three", "ref_imgs": ["hero.jpg"], "duration": "long"},
+    ]
+    (tmp_path / "ep.json").write_text(json.dumps({"name": "ep", "project": "show", "jobs": jobs}))
+    async with start() as s:
+        await s.press("F")
+        await s.until(lambda: isinstance(s.app.screen, FilmsScreen), "the films")
+        await s.press("i")
+        await s.until(lambda: isinstance(s.app.screen, BrowseScreen) and "ep.json" in s.text, "the file")
+        while "ep.json" not in str(s.app.screen.query_one(FileList).selected):
+            await s.press("down")
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, ImportScreen), "the preview")
+        await s.shows("1 problem")
+        assert "scene 3 (three).duration" in s.text and "mood" in s.text and "gone.png" in s.text
+        assert s.app.films() == [], "nothing before a yes"
+        await s.press("y")
+        assert isinstance(s.app.screen, ImportScreen) and s.app.films() == []
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, LineScreen), "the question")
+        await s.press("end", "2", "enter")
+        await s.shows("show/ep2")
+        await s.press("r")
+        await s.until(lambda: [one.name for one in s.app.films()] == ["ep2"], "the film")
+        await s.until(lambda: isinstance(s.app.screen, FilmsScreen), "the films")
+        assert [one.name for one in film(s, "ep2").scenes] == ["one", "two"]
+        assert film(s, "ep2").scenes[0].facts.kept == {"mood": "blue"}
+        assert film(s, "ep2").project == "show"
+
+
+@pytest.mark.parametrize("content", ["{", '{"jobs": 1}', "[]", "\x1b[31m"])
+async def test_what_is_no_film_is_said_in_the_preview(start: Start, tmp_path: Path, content: str) -> None:
+    (tmp_path / "ep.json").write_text(content)
+    async with start() as s:
+        s.app.push_screen(ImportScreen(tmp_path / "ep.json", tmp_path))
+        await s.until(lambda: "no film" in s.words or "1 problem" in s.words or "problem" in s.words, "why")
+        assert "\x1b" not in s.text
+        await s.press("y", "r")
+        assert s.app.films() == []
+        await s.press("escape")
+        await s.until(lambda: not isinstance(s.app.screen, ImportScreen), "home")
+
+
+async def test_a_film_is_written_to_a_file_by_a_key(start: Start, tmp_path: Path) -> None:
+    async with start() as s:
+        make(s, labels="ab")
+        await open_films(s)
+        await s.press("E")
+        await s.until(lambda: isinstance(s.app.screen, LineScreen), "the question")
+        line = s.app.screen.query_one("#dialog-line", LineInput)
+        line.value = str(tmp_path / "out.json")
+        await s.press("enter")
+        await s.until((tmp_path / "out.json").exists, "the file")
+        await s.shows("Written")
+    assert [one["label"] for one in json.loads((tmp_path / "out.json").read_text())["jobs"]] == ["a", "b"]
+
+
+async def test_the_whole_film_is_played(start: Start, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    shutil.copy(SAMPLES / "clip.mp4", clip)
+    async with start() as s:
+        make(s, labels="ab", output=clip)
+        await open_film(s)
+        await s.press("p")
+        await s.shows("1 of 2")
+        await s.until(lambda: "2 of 2" in s.text, "the second", timeout_s=60)
+        await s.press("escape")
+        await s.until(lambda: not s.app.screen.query_one(VideoView).playing, "its end")
+        assert isinstance(s.app.screen, FilmScreen)

@@ -36,6 +36,8 @@ WAYS: dict[str, tuple[str, ...]] = {
     "NoteScreen": ("R", "n"),
     "FilmsScreen": ("F",),
     "FilmScreen": ("F", "enter"),
+    "WrittenScreen": ("F", "n"),
+    "LineScreen": ("F", "E"),
     "ModelsScreen": ("M",),
     "FetchScreen": ("M", "w"),
     "ModelFilesScreen": ("M", "enter"),
@@ -52,6 +54,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "HomeScreen": "where everything starts",
     "CompareScreen": "two marked videos play there: test_results_marks",
+    "ImportScreen": "needs a file that was chosen: test_films",
+    "PromptHelpScreen": "needs an endpoint: test_prompt_help",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }
@@ -79,7 +83,7 @@ async def go(s, name: str, before_last: Callable[[], object] = lambda: None) -> 
     """Press the keys that lead to a screen, each on the screen that the one before has opened."""
     job = s.add("runs")
     await s.shows("● ")
-    if name in ("FilmsScreen", "FilmScreen"):
+    if name in ("FilmsScreen", "FilmScreen", "WrittenScreen", "LineScreen"):
         s.app.service.actions.films.create(NewFilm("ep01", scenes=(NewScene(job.request, "opening"),)))
     if name == "BrowseScreen":
         # The file field is empty, so nothing is listed above the line that takes the keys.

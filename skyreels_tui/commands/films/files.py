@@ -18,6 +18,7 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.films.exporting import film_to_json, film_to_markdown
+from skyreels_tui.films.helping import kinds_with_command
 from skyreels_tui.films.importing import Fetch, FilmPlan, plan_import
 from skyreels_tui.films.projects import project_problem
 from skyreels_tui.films.takes import run_film
@@ -62,7 +63,7 @@ def _import(args: argparse.Namespace, context: Context) -> int:
         films = queue.actions.films.create(*new, result_dir=str(queue.actions.results_of("")))
         if args.run:
             for film in films:
-                done = run_film(queue, film)
+                done = run_film(queue, film, helps=kinds_with_command(context.settings))
                 jobs += [job.id for job in done.jobs]
                 for left in done.problems:
                     output.note(f"{left.field}: {left.message}")

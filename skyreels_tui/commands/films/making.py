@@ -12,6 +12,7 @@ from skyreels_tui.commands.films.showing import Add, scene_called, with_film, wi
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
+from skyreels_tui.films.helping import kinds_with_command
 from skyreels_tui.films.joining import JoinOptions, join_remarks, join_request, queue_join
 from skyreels_tui.films.takes import RunOutcome, Which, cancel_film, hold_film, run_film
 from skyreels_tui.queue.film import Film
@@ -49,7 +50,8 @@ def _run(args: argparse.Namespace, context: Context) -> int:
     which = Which.FAILED if args.failed else Which.ANOTHER if args.another else Which.ALL
     with context.queue() as queue:
         film = queue.film(args.film)
-        made = run_film(queue, film, which, only=_asked(args, film), held=args.held)
+        helps = kinds_with_command(context.settings)
+        made = run_film(queue, film, which, only=_asked(args, film), held=args.held, helps=helps)
     return _tell(made, as_json=args.json)
 
 
@@ -82,7 +84,7 @@ def _problems(made: RunOutcome) -> int:
 
 def _resume(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
-        made = run_film(queue, queue.film(args.film), Which.FAILED)
+        made = run_film(queue, queue.film(args.film), Which.FAILED, helps=kinds_with_command(context.settings))
     _ids(made.jobs, as_json=args.json)
     if not args.json:
         output.note(trn("{count} scene is tried again", "{count} scenes are tried again", len(made.jobs)))

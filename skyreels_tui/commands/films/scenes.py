@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from pipelines.front.errors import InvalidRequest, MediaError, Problem
+from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from pipelines.tasks import task_named
 from skyreels_tui.commands.films.showing import Add, scene_called, with_film
@@ -20,10 +19,10 @@ from skyreels_tui.commands.shared.fetching import fetch_inputs
 from skyreels_tui.commands.shared.fields import add_task_options, asked_request, change_request, given_fields
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.films.projects import project_problem
+from skyreels_tui.films.written import sound_path, sound_problem
 from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, Scene, SceneFacts
 from skyreels_tui.requests.presets import Presets
 from skyreels_tui.requests.references import check_request, with_absolute_paths
-from skyreels_tui.requests.typed_paths import expand
 
 _SOUNDS = ("narration", "music")
 _FACTS = (*_SOUNDS, "words", "voice", "picture_prompt", "notes")
@@ -86,16 +85,9 @@ def _scene_facts(args: argparse.Namespace, before: SceneFacts) -> SceneFacts:
 
 def _sound(name: str, text: str) -> str:
     """The absolute path of a sound file that can be heard, '' for none; raises InvalidRequest."""
-    if not text:
-        return ""
-    # numpy and ffmpeg are paid by those who name a sound.
-    from pipelines.media.read.probe import probe_audio
-
-    path = str(Path(expand(text)).expanduser().absolute())
-    try:
-        probe_audio(path)
-    except MediaError as error:
-        raise InvalidRequest([Problem(name, str(error))]) from error
+    path = sound_path(text)
+    if problem := sound_problem(name, path):
+        raise InvalidRequest([problem])
     return path
 
 

@@ -15,12 +15,15 @@ from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.ordering import GAP, next_position
 from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now, where_allowed
-from skyreels_tui.requests.references import references, token_name
+from skyreels_tui.requests.references import kinds_made_first, made_first, references, token_name
 
 _INSERT = (
     "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, batch, result_dir,"
     " retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
 )
+
+
+_REQUEST = "SELECT request_json, task_type FROM jobs WHERE id = ?"
 
 
 def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> list[Job]:
@@ -42,8 +45,9 @@ def insert_jobs(connection: sqlite3.Connection, entries: Sequence[NewJob]) -> li
         problems += [Problem(prefix + problem.field, problem.message) for problem in found]
     if problems:
         raise InvalidRequest(problems)
-    for index, _ in linked:
-        settle(connection, ids[index])
+    for index, entry in enumerate(entries):
+        if references(entry.request) or made_first(entry.request):
+            settle(connection, ids[index])
     return read_many(connection, ids)
 
 
@@ -114,7 +118,10 @@ def settle(connection: sqlite3.Connection, job_id: int) -> None:
 
 
 def waiting_reason(connection: sqlite3.Connection, job_id: int) -> Reason:
-    """Why a job must wait for another one, if it must."""
+    """Why a job must wait for another one, or for what is made for it, if it must."""
+    kinds = kinds_made_first(*connection.execute(_REQUEST, (job_id,)).fetchone())
+    if kinds:
+        return because(Code.WAITS_FOR_VOICE if "voice" in kinds else Code.WAITS_FOR_PICTURE)
     rows = connection.execute(
         "SELECT jobs.id, jobs.state, jobs.deleted FROM refs JOIN jobs ON jobs.id = refs.target_id"
         " WHERE refs.job_id = ? AND jobs.state != 'done'"

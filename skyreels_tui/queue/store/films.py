@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from pipelines.front.language import tr
+from pipelines.front.request import Request
 from pipelines.tasks import task_of
 from skyreels_tui.queue.errors import NoSuchFilm, NoSuchJob, QueueError
 from skyreels_tui.queue.film import (
@@ -17,16 +18,19 @@ from skyreels_tui.queue.film import (
     NewScene,
     Scene,
     SceneFacts,
+    SceneLack,
     facts_from,
     written_facts,
 )
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.attempts import JobsListener
 from skyreels_tui.queue.store.connection import Connection
-from skyreels_tui.queue.store.guarded import read_job, settle_all
+from skyreels_tui.queue.store.guarded import read_job, settle_all, settle_dependents
 from skyreels_tui.queue.store.ordering import next_position
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
+from skyreels_tui.requests.references import kinds_made_first
 
 _JOB = ", ".join(f"jobs.{column}" for column in COLUMNS.split(", "))
 _FILM = "films.id, films.name, films.created_at, films.project, films.facts, films.kept"
@@ -70,6 +74,55 @@ class Films:
             row = connection.execute("SELECT project FROM films WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
+    def lacking(self) -> builtins.list[SceneLack]:
+        """What is to be made now for scenes, in the order of the queue: what is asked for, or a take waits for."""
+        with self._connection.reading() as connection:
+            rows = connection.execute(
+                "SELECT films.name, scenes.id, scenes.facts, jobs.request_json, jobs.task_type"
+                " FROM scenes JOIN films ON films.id = scenes.film_id"
+                " LEFT JOIN takes ON takes.scene_id = scenes.id LEFT JOIN jobs ON jobs.id = takes.job_id"
+                " AND jobs.deleted = 0 AND jobs.state = 'blocked' WHERE scenes.deleted = 0"
+                ' AND (scenes.facts LIKE \'%"asked": "_%\' OR jobs.id IS NOT NULL)'
+                " ORDER BY jobs.position IS NULL, jobs.position, scenes.position, scenes.id",
+            ).fetchall()
+        found: dict[tuple[int, str], SceneLack] = {}
+        for film, scene_id, text, request, task in rows:
+            asked = facts_from(SceneFacts, text).asked
+            kinds = {asked} if asked else set()
+            kinds |= set() if request is None else kinds_made_first(request, task)
+            for kind in sorted(kinds):
+                found.setdefault((scene_id, kind), SceneLack(film, scene_id, kind))
+        return list(found.values())
+
+    def take_help(self, scene: Scene, requests: Mapping[int, Request]) -> None:
+        """Store a scene with what was made for it, and give waiting takes the requests that have it too."""
+        with self._connection.writing() as connection:
+            _write(connection, scene)
+            ids = []
+            for job_id, request in requests.items():
+                done = connection.execute(
+                    f"UPDATE jobs SET request_json = ? WHERE id = ? AND {where_allowed(Action.EDIT)} RETURNING id",
+                    (request.to_json(), job_id),
+                ).fetchall()
+                ids += [int(row[0]) for row in done]
+            jobs = settle_all(connection, ids)
+        self._changed(jobs)
+
+    def refuse_help(self, scene: Scene, job_ids: Sequence[int], error: str) -> None:
+        """Store a scene for which nothing could be made; the takes that cannot do without it have failed."""
+        with self._connection.writing() as connection:
+            _write(connection, scene)
+            jobs: builtins.list[Job] = []
+            for job_id in job_ids:
+                rows = connection.execute(
+                    "UPDATE jobs SET state = 'failed', error = ?, reason = '', finished_at = ?, attempts = attempts + 1"
+                    f" WHERE id = ? AND deleted = 0 AND {where_allowed(Action.REFUSE)} RETURNING id",
+                    (error, utc_now(), job_id),
+                ).fetchall()
+                for row in rows:
+                    jobs += [read_job(connection, int(row[0])), *settle_dependents(connection, int(row[0]))]
+        self._changed(jobs)
+
     # Writing
 
     def create(self, *new: NewFilm, result_dir: str = "") -> builtins.list[Film]:
@@ -102,25 +155,31 @@ class Films:
         self._changed(jobs)
         return film
 
-    def add(self, name: str, new: Sequence[NewScene], result_dir: str) -> builtins.list[int]:
-        """Add scenes at the end, with their finished clips as takes; returns their ids."""
+    def add(
+        self, name: str, new: Sequence[NewScene], result_dir: str, places: Sequence[int] | None = None
+    ) -> builtins.list[int]:
+        """Add scenes, with their finished clips as takes; returns their ids.
+
+        They stand at the end, or each at its place (from 0, in the order that comes of it, rising) of `places`.
+        """
         with self._connection.writing() as connection:
             film_id = _id_of(connection, name)
             before = connection.execute("SELECT MAX(id) FROM scenes").fetchone()[0] or 0
+            order = [scene.id for scene in _read(connection, name).scenes]
             jobs = _insert(connection, film_id, name, new, result_dir)
             rows = connection.execute("SELECT id FROM scenes WHERE id > ? ORDER BY id", (before,)).fetchall()
+            ids = [int(row[0]) for row in rows]
+            if places is not None:
+                for place, scene_id in zip(places, ids, strict=True):
+                    order.insert(place, scene_id)
+                jobs += _order(connection, film_id, order)
         self._changed(jobs)
-        return [int(row[0]) for row in rows]
+        return ids
 
     def write(self, scene: Scene) -> None:
         """Store label, request and facts of a scene; its takes stay as they are."""
         with self._connection.writing() as connection:
-            done = connection.execute(
-                "UPDATE scenes SET label = ?, task_type = ?, request_json = ?, facts = ? WHERE id = ?",
-                (scene.label, scene.task_type, scene.request_json, written_facts(scene.facts), scene.id),
-            )
-            if not done.rowcount:
-                raise NoSuchFilm(tr("this scene is in no film any more"))
+            _write(connection, scene)
 
     def move(self, name: str, scene_id: int, place: int) -> Film:
         """Move a scene to a place (from 0); what has not begun refers to the scene before it in the new order."""
@@ -128,10 +187,7 @@ class Films:
             film_id = _id_of(connection, name)
             order = [scene.id for scene in _read(connection, name).scenes if scene.id != scene_id]
             order.insert(max(place, 0), scene_id)
-            connection.executemany(
-                "UPDATE scenes SET position = ? WHERE id = ?", [(float(n), one) for n, one in enumerate(order, 1)]
-            )
-            jobs = settle_all(connection, _link_again(connection, film_id))
+            jobs = _order(connection, film_id, order)
             film = _read(connection, name)
         self._changed(jobs)
         return film
@@ -180,6 +236,15 @@ class Films:
             films = {_choose(connection, job_id) for job_id in job_ids}
             jobs = [job for film in films for job in settle_all(connection, scenes.follow_choice(connection, film))]
         self._changed(jobs)
+
+
+def _write(connection: sqlite3.Connection, scene: Scene) -> None:
+    done = connection.execute(
+        "UPDATE scenes SET label = ?, task_type = ?, request_json = ?, facts = ? WHERE id = ?",
+        (scene.label, scene.task_type, scene.request_json, written_facts(scene.facts), scene.id),
+    )
+    if not done.rowcount:
+        raise NoSuchFilm(tr("this scene is in no film any more"))
 
 
 def _choose(connection: sqlite3.Connection, job_id: int) -> int:
@@ -237,6 +302,14 @@ def _insert(
             connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene_id))
             jobs.append(read_job(connection, job_id))
     return jobs
+
+
+def _order(connection: sqlite3.Connection, film_id: int, order: Sequence[int]) -> list[Job]:
+    """Let the scenes stand in this order; returns the jobs that this has changed."""
+    connection.executemany(
+        "UPDATE scenes SET position = ? WHERE id = ?", [(float(n), one) for n, one in enumerate(order, 1)]
+    )
+    return settle_all(connection, _link_again(connection, film_id))
 
 
 def _link_again(connection: sqlite3.Connection, film_id: int) -> list[int]:

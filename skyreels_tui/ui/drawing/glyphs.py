@@ -81,6 +81,8 @@ _STYLES = {
 }
 
 
+_MADE = {Code.WAITS_FOR_VOICE: mark("voice"), Code.WAITS_FOR_PICTURE: mark("picture")}
+"""What is made before a job runs."""
 RUNNING, STOPPING, SUSPECT = mark("running"), mark("stopping"), mark("suspect")
 _WORDS = {
     JobState.RUNNING: RUNNING,
@@ -113,4 +115,6 @@ def _word(job: Job) -> str:
         return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else tr(RUNNING)
     if job.state is JobState.BLOCKED and job.reason.code is Code.WAITS_FOR_JOB:
         return tr("after {job}", job=job.reason.get("id"))
+    if job.state is JobState.BLOCKED and job.reason.code in _MADE:
+        return tr(_MADE[job.reason.code])
     return tr(_WORDS[job.state])

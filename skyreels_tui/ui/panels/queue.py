@@ -35,6 +35,8 @@ TIME_WIDTHS = (7, 13)
 NARROW, BROAD = 56, 96
 """Cells from which the time says what it is, and from which a row shows the request."""
 BAR_WIDTH = 12
+NAME_WIDTH = 12
+"""Cells of a film's name that are worth more than when it ends."""
 HEAD = 50
 """Rows that decide how wide a column is."""
 
@@ -84,9 +86,13 @@ class QueuePanel(RowList):
         """Films that a person has folded (True) or opened."""
         self.words = ""
         """What is searched for."""
+        self._marked: set[int] = set()
+        """Numbers of jobs."""
         self._times: tuple[str, ...] = ()
         self._shared: tuple[int, Columns] | None = None
         """The columns of a width, until the rows change."""
+        self._ends: dict[str, str] = {}
+        """Film -> when it ends."""
 
     def on_mount(self) -> None:
         """List once, then follow the signals."""
@@ -103,6 +109,8 @@ class QueuePanel(RowList):
         self._jobs = list(hub(self).board.jobs)
         self._shared = None
         self._rows = queue_rows(self._jobs, self._folds, self.words)
+        if self._marked:
+            self._marked &= {job.id for job in self._jobs}
         places = {_key(row): index for index, row in enumerate(self._rows)}
         place = places.get(self._selected) if self._selected is not None else None
         with self.prevent(RowList.Moved):
@@ -120,6 +128,30 @@ class QueuePanel(RowList):
         """The job under the cursor; None on the line of a film."""
         row = self._row
         return row if isinstance(row, Job) else None
+
+    @property
+    def marked(self) -> list[Job]:
+        """The marked jobs, in the order of the list."""
+        return [job for job in self._jobs if job.id in self._marked] if self._marked else []
+
+    def mark(self) -> None:
+        """Mark or unmark the job, or all of the film, under the cursor, and go on to the next row."""
+        row = self._row
+        if row is None:
+            return
+        ids = {job.id for job in self._of(row)} if isinstance(row, FilmLine) else {row.id}
+        self._marked = self._marked - ids if ids <= self._marked else self._marked | ids
+        self.cursor += 1
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def unmark(self) -> None:
+        """Take every mark off."""
+        self._marked.clear()
+        self.refresh()
+
+    def _of(self, line: FilmLine) -> list[Job]:
+        return [job for job in self._jobs if job.batch == line.name]
 
     @property
     def _row(self) -> Row | None:
@@ -176,9 +208,11 @@ class QueuePanel(RowList):
 
     def _on_forecast(self, _: QueueForecast) -> None:
         """A second has passed: draw the rows again whose time has changed."""
+        if any(isinstance(row, FilmLine) for row in self._rows[: self._top + self.page_rows]):
+            self._ends = hub(self).film_ends()
         top, head = self._top, self.header(1) is not None
         shown = self._rows[top : top + self.page_rows]
-        times = tuple(self._time(row) if isinstance(row, Job) else "" for row in shown)
+        times = tuple(self._time(row) if isinstance(row, Job) else self._ends.get(row.name, "") for row in shown)
         known = len(times) == len(self._times)
         for row, text in enumerate(times):
             if not known or self._times[row] != text:
@@ -222,7 +256,7 @@ class QueuePanel(RowList):
             else (_fill(_name_and_why(_name(job), why, cols.label), cols.label),)
         )
         return Content.assemble(
-            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
+            *_cursor(glyphs.cursor if selected else " ", marked=job.id in self._marked),
             (f"{job.id:>{cols.id}} ", dim),
             (f"{column(str(shown), cols.state)} ", shown.style),
             (f"{job.short:<{TASK_WIDTH}} ", dim),
@@ -249,11 +283,14 @@ class QueuePanel(RowList):
         parts += [tr(JobState.RUNNING)] if line.runs else []
         left = self._film_left_s(line)
         parts += [tr("{time} left", time=duration(left))] if broad and left is not None else []
+        end = self._ends.get(line.name, "") if line.unfinished else ""
+        parts += [end] if end and width >= 7 + NAME_WIDTH + len("  ".join([*parts, end])) else []
         words = (f" {glyphs.dot} " if broad else "  ").join(parts)
         name = cut(line.name, max(4, width - 7 - len(words) - (BAR_WIDTH + 2 if broad else 0)))
         shown = (bar(line.done / line.count, BAR_WIDTH, glyphs), "  ") if broad else ()
+        marked = bool(self._marked) and all(job.id in self._marked for job in self._of(line))
         drawn = Content.assemble(
-            (f"{glyphs.cursor if selected else ' '} ", "bold $accent"),
+            *_cursor(glyphs.cursor if selected else " ", marked=marked),
             (f"{glyphs.closed if line.folded else glyphs.open} ", "$primary"),
             (name, "bold"),
             "  ",
@@ -341,6 +378,13 @@ class QueuePanel(RowList):
             case _:
                 takes = duration(app.estimate_s(job))
                 return takes if bare or takes == UNKNOWN else f"~{takes}"
+
+
+def _cursor(shown: str, *, marked: bool) -> tuple[tuple[str, str], ...]:
+    """The two cells before a row."""
+    if not marked:
+        return ((f"{shown} ", "bold $accent"),)
+    return ((shown, "bold $accent"), ("*", "bold $text-success"))
 
 
 def _key(row: Row) -> int | str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events, work
@@ -126,6 +128,14 @@ class VideoView(Vertical):
         elif self._video is not None:
             self._start(_play, playing=True)
 
+    def play_all(self, videos: Sequence[Video]) -> None:
+        """Play several one after the other, or stop."""
+        if self.playing:
+            self.stop()
+        elif videos:
+            self._video = videos[0]
+            self._start(partial(_play_each, tuple(video.path for video in videos)), playing=True)
+
     def stop(self) -> None:
         """Stop playing; the last picture stays."""
         self._stop.set()
@@ -228,6 +238,20 @@ def _play(info: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
         words = tr("{at} of {length} s   Enter stops", at=f"{at_s:.1f}", length=f"{info.duration_s:.1f}")
         frame = min(info.num_frames - 1, round(at_s * info.fps))
         yield Shot(picture(rgb, width, height, canvas.monochrome), words, frame)
+
+
+def _play_each(paths: Sequence[Path], first: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
+    """Play several; one that cannot be opened any more is passed over."""
+    from pipelines.media.read.probe import probe_video
+
+    for number, path in enumerate(paths, 1):
+        try:
+            info = probe_video(path) if number > 1 else first
+            for shot in _play(info, canvas, stop):
+                words = tr("{number} of {count}   {words}", number=number, count=len(paths), words=shot.words)
+                yield Shot(shot.drawn, words, shot.frame)
+        except PipelineError:
+            continue
 
 
 def _still(number: int) -> Draw:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,15 +13,21 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import trn
+from pipelines.front.errors import InvalidRequest, Problem
+from pipelines.front.language import tr, trn
+from skyreels_tui.films.prompting import AGREED_FILE, Agreed
+from skyreels_tui.films.written import SCENE_FIELDS, scene_values
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FILM, bindings
+from skyreels_tui.ui.screens.films.lengths import measured
 from skyreels_tui.ui.screens.films.lists import SceneList
-from skyreels_tui.ui.screens.films.standing import film_words, narration_words, scene_waits
+from skyreels_tui.ui.screens.films.standing import film_words, is_overlong, narration_words, scene_waits
+from skyreels_tui.ui.screens.films.written import WrittenScreen
+from skyreels_tui.ui.screens.form.prompt_help import AskedPrompt, ask_for_help
 from skyreels_tui.ui.widgets.job_video import video_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -30,9 +40,10 @@ class FilmScreen(Screen[None]):
 
     BINDINGS = bindings(FILM)
 
-    def __init__(self, film: Film) -> None:
+    def __init__(self, film: Film, state: Path) -> None:
+        """`state` is the folder in which a yes is remembered."""
         super().__init__()
-        self._film = film
+        self._film, self._state = film, state
         self._removed: list[tuple[int, ...]] = []
         self._go_to: int | None = None
 
@@ -70,6 +81,18 @@ class FilmScreen(Screen[None]):
         self.query_one(SceneList).show(found.scenes, self._go_to)
         self._go_to = None
         self._write_title()
+        self._measure(found.scenes)
+
+    @work(thread=True, exclusive=True, group="lengths")
+    def _measure(self, scenes: tuple[Scene, ...]) -> None:
+        hand_over(self, self._take_lengths, measured(scenes))
+
+    def _take_lengths(self, seconds: dict[str, float]) -> None:
+        scenes = self.query_one(SceneList)
+        if scenes.seconds != seconds:
+            scenes.seconds = seconds
+            scenes.refresh()
+            self._on_moved()
 
     def _write_title(self) -> None:
         marked = len(self.query_one(SceneList).marked)
@@ -90,7 +113,12 @@ class FilmScreen(Screen[None]):
     def _on_moved(self) -> None:
         scene = self._scene
         self.query_one(VideoView).show(video_of(scene.chosen, scene.name) if scene is not None else None)
-        parts = (scene_waits(scene), narration_words(scene), scene.facts.words or scene.facts.notes) if scene else ()
+        parts: tuple[str, ...] = ()
+        if scene is not None:
+            seconds = self.query_one(SceneList).seconds
+            longer = tr("longer than the clip") if is_overlong(scene, seconds) else ""
+            words = scene.facts.words or scene.facts.notes
+            parts = (scene_waits(scene), narration_words(scene, seconds), longer, words)
         words = f" {hub(self).glyphs.dot} ".join(" ".join(part.split()) for part in parts if part)
         self.query_one("#film-words", Static).update(Content(cut(words, max(10, self.size.width - 2))))
         self.refresh_bindings()
@@ -99,8 +127,10 @@ class FilmScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the selected scene allows."""
-        if action in ("back", "run", "resume", "join"):
+        if action in ("back", "new", "run", "resume", "join"):
             return True
+        if action == "play_all":
+            return any(one.chosen is not None for one in self._film.scenes)
         if action == "undo":
             return bool(self._removed)
         scene = self._scene
@@ -113,6 +143,83 @@ class FilmScreen(Screen[None]):
     def action_play(self) -> None:
         """Play the chosen take here; again stops."""
         self.query_one(VideoView).play()
+
+    def action_play_all(self) -> None:
+        """Play the chosen takes from this scene on; again stops."""
+        scenes = self._film.scenes
+        first = self.query_one(SceneList).cursor
+        videos = [video_of(scene.chosen, scene.name) for scene in (*scenes[first:], *scenes[:first])]
+        found = [video for video in videos if video is not None]
+        later = sum(video is not None for video in videos[: len(scenes) - first])
+        self.query_one(VideoView).play_all(found[:later] or found)
+
+    def action_new(self) -> None:
+        """Add a scene below this one, in the form."""
+        place = self.query_one(SceneList).cursor + 1 if self._film.scenes else 0
+        self.app.post_message(intents.OpenForm(scene=intents.SceneSlot(self._film.name, place)))
+
+    def action_edit(self) -> None:
+        """Change the scene's request in the form."""
+        scene = self._scene
+        if scene is None:
+            return
+        try:
+            values = asdict(scene.request)
+        except InvalidRequest as error:
+            hub(self).tell(str(error), "error")
+            return
+        where = intents.SceneSlot(self._film.name, scene_id=scene.id)
+        self.app.post_message(intents.OpenForm(scene.task, values, scene.name, scene=where))
+
+    def action_sound(self) -> None:
+        """Change what is heard with the scene, and what else is known of it."""
+        scene = self._scene
+        if scene is None:
+            return
+
+        def keep(written: dict[str, object]) -> None:
+            name = self._film.name
+            self.app.post_message(intents.WriteFilm(name, written, scene_id=scene.id, answer=self.reload))
+
+        title = f"{self.query_one(SceneList).cursor + 1} {scene.name}"
+        self.app.push_screen(WrittenScreen(title, SCENE_FIELDS, scene_values(scene), keep))
+
+    def action_voice(self) -> None:
+        """A narration, or the voice of an avatar, from the words of each."""
+        self._ask(intents.FilmAct.VOICE, tuple(scene.id for scene in self._chosen))
+
+    def action_picture(self) -> None:
+        """A reference from the picture prompt of each."""
+        self._ask(intents.FilmAct.PICTURE, tuple(scene.id for scene in self._chosen))
+
+    def action_prompt_help(self) -> None:
+        """Other words for the prompts of the marked scenes, looked at one by one."""
+        scenes = self._chosen
+        prompts = [AskedPrompt(scene.task, scene.request.prompt, scene.name) for scene in scenes]
+        screen = ask_for_help(self, Agreed(self._state / AGREED_FILE), prompts)
+
+        def take(words: list[str | None] | None) -> None:
+            for scene, prompt in zip(scenes, words or (), strict=False):
+                if prompt is not None:
+                    request = replace(scene.request, prompt=prompt)
+                    where = intents.SceneSlot(self._film.name, scene_id=scene.id)
+                    self.app.post_message(intents.WriteScene(where, request, scene.label, self._written))
+
+        if screen is not None:
+            self.app.push_screen(screen, take)
+
+    def _written(self, problems: Sequence[Problem]) -> None:
+        if problems:
+            hub(self).tell("; ".join(problem.message for problem in problems), "error")
+        self.reload()
+
+    def action_duplicate(self) -> None:
+        """Copy the marked scenes."""
+        self._ask(intents.FilmAct.DUPLICATE, tuple(scene.id for scene in self._chosen))
+
+    def on_screen_resume(self) -> None:
+        """What a form has changed."""
+        self.reload()
 
     def action_mark(self) -> None:
         """Mark or unmark."""

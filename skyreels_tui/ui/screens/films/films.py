@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,23 +13,39 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import tr, trn
+from pipelines.front.durable import write_whole
+from pipelines.front.language import reason_of, tr, trn
+from skyreels_tui.films.exporting import film_to_json, film_to_markdown
+from skyreels_tui.films.written import FILM_FIELDS, NAME, film_values
 from skyreels_tui.queue.film import Film
+from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FILMS, bindings
+from skyreels_tui.ui.screens.dialogs.line import LineScreen
 from skyreels_tui.ui.screens.films.film import FilmScreen
+from skyreels_tui.ui.screens.films.importing import ImportScreen
 from skyreels_tui.ui.screens.films.lists import FilmList
 from skyreels_tui.ui.screens.films.sheet import ContactSheet
+from skyreels_tui.ui.screens.films.written import WrittenScreen
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
+
+if TYPE_CHECKING:
+    from skyreels_tui.eta.forecast import QueueForecast
 
 
 class FilmsScreen(Screen[None]):
     """Follows the queue: every change of a job may be one of a film."""
 
     BINDINGS = bindings(FILMS)
+
+    def __init__(self, downloads: Path, state: Path) -> None:
+        """`downloads` is where files from the web are kept, `state` where a yes is remembered."""
+        super().__init__()
+        self._downloads, self._state = downloads, state
 
     def compose(self) -> ComposeResult:
         """List left, sheet right."""
@@ -41,7 +61,16 @@ class FilmsScreen(Screen[None]):
         app = hub(self)
         app.job_changed.subscribe(self, self.reload)
         app.queue_changed.subscribe(self, self.reload)
+        app.forecast.subscribe(self, self._on_forecast)
         self.call_later(self.reload)
+
+    def _on_forecast(self, _: QueueForecast) -> None:
+        """A second has passed: times of day are drawn again."""
+        films = self.query_one(FilmList)
+        ends = hub(self).film_ends()
+        if ends != films.ends:
+            films.ends = ends
+            films.refresh()
 
     def on_screen_resume(self) -> None:
         """What a film's own screen has changed."""
@@ -75,13 +104,13 @@ class FilmsScreen(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Everything but leaving needs a film."""
-        return action == "back" or self._film is not None
+        """Everything but beginning one and leaving needs a film."""
+        return action in ("back", "new", "import") or self._film is not None
 
     def action_open(self) -> None:
         """The scenes of the film."""
         if self._film is not None:
-            self.app.push_screen(FilmScreen(self._film))
+            self.app.push_screen(FilmScreen(self._film, self._state))
 
     def action_run(self) -> None:
         """Queue what is not done."""
@@ -102,6 +131,61 @@ class FilmsScreen(Screen[None]):
     def action_join(self) -> None:
         """One video of it."""
         self._ask(intents.FilmAct.JOIN)
+
+    def action_new(self) -> None:
+        """Ask for name, project, title and music."""
+        values = {"name": "", "project": "", "title": "", "music": (), "goes_on": False}
+
+        def keep(written: dict[str, object]) -> None:
+            name = str(written["name"]).strip()
+            self.app.post_message(intents.WriteFilm(name, written, begins=True, answer=self.reload))
+
+        self.app.push_screen(WrittenScreen(tr("A new film"), {"name": NAME, **FILM_FIELDS}, values, keep))
+
+    def action_edit(self) -> None:
+        """Change what is known of the film."""
+        film = self._film
+        if film is None:
+            return
+
+        def keep(written: dict[str, object]) -> None:
+            self.app.post_message(intents.WriteFilm(film.name, written, answer=self.reload))
+
+        self.app.push_screen(WrittenScreen(safe(film.name, 60), FILM_FIELDS, film_values(film), keep))
+
+    def action_import(self) -> None:
+        """Choose a file, look at what it would become, then make it."""
+        self.app.post_message(intents.BrowseFiles("", "film", self._chosen, several=False))
+
+    def _chosen(self, paths: tuple[str, ...] | None) -> None:
+        if paths:
+            self.app.push_screen(ImportScreen(Path(paths[0]), self._downloads), lambda _: self.reload())
+
+    def action_export(self) -> None:
+        """Ask where to, then write the film."""
+        film = self._film
+        if film is not None:
+            question = tr("Write {film} to which file?", film=film.name)
+            detail = tr("Ending .md writes Markdown, any other one JSON; a file of this name is replaced")
+            suggested = str(Path.home() / f"{film.name.replace('/', '-')}.json")
+            self.app.push_screen(LineScreen(question, detail, suggested), partial(self._export_to, film))
+
+    def _export_to(self, film: Film, text: str | None) -> None:
+        if text:
+            self._export(film, text)
+
+    @work(thread=True, group="export")
+    def _export(self, film: Film, text: str) -> None:
+        target = Path(expand(text))
+        markdown = target.suffix.lower() in (".md", ".markdown")
+        written = film_to_markdown(film) if markdown else film_to_json(film)
+        try:
+            write_whole(target, written.encode("utf-8", "surrogateescape"), private=False)
+        except OSError as error:
+            words, severity = f"{target}: {reason_of(error)}", "error"
+        else:
+            words, severity = tr("Written: {path}", path=target), "information"
+        hand_over(self, hub(self).tell, words, severity)
 
     def action_back(self) -> None:
         """Back home."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.content import Content
 
 from pipelines.front.language import tr
@@ -11,7 +13,14 @@ from skyreels_tui.ui.drawing.bars import bar
 from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.safe import cells, column, cut
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.ui.screens.films.standing import film_words, left_s, narration_words, scene_state, scene_waits
+from skyreels_tui.ui.screens.films.standing import (
+    film_words,
+    is_overlong,
+    left_s,
+    narration_words,
+    scene_state,
+    scene_waits,
+)
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.words.times import duration
 
@@ -26,6 +35,8 @@ class FilmList(RowList):
     def __init__(self) -> None:
         super().__init__(id="film-list")
         self.films: list[Film] = []
+        self.ends: dict[str, str] = {}
+        """Film -> when it ends, as far as that is known."""
         self.looking = True
         """They have not been read yet."""
 
@@ -37,7 +48,7 @@ class FilmList(RowList):
     def show(self, films: list[Film]) -> None:
         """Replace the rows; the cursor stays with its film."""
         wanted = self.selected.name if self.selected is not None else None
-        self.films, self.looking = films, False
+        self.films, self.looking, self.ends = films, False, hub(self).film_ends()
         place = next((n for n, film in enumerate(films) if film.name == wanted), self.cursor)
         with self.prevent(RowList.Moved):
             self.cursor = place
@@ -55,6 +66,8 @@ class FilmList(RowList):
         running = app.running_times.left_s(app.board.running.id) if app.board.running else None
         seconds = left_s(film, app.estimate_s, running)
         words = film_words(film) + (f"  {duration(seconds)}" if seconds is not None else "")
+        end = self.ends.get(film.name, "")
+        words += f"  {end}" if end and width - BAR_WIDTH - 5 - cells(f"{words}  {end}") >= NAME_WIDTH else ""
         name = f"{film.project}/{film.name}" if film.project else film.name
         room = max(min(NAME_WIDTH, cells(name)), width - BAR_WIDTH - 5 - cells(words))
         return Content.assemble(
@@ -69,7 +82,7 @@ class FilmList(RowList):
         if self.looking:
             return Content.styled(tr("Looking for films …"), "$text-muted")
         return Content.styled(
-            tr("No film here. In the shell `skyreels-tui film new NAME` or `film import FILE` begins one."),
+            tr("No film here. n begins one, i makes one from a file: JSON or Markdown."),
             "$text-muted",
         )
 
@@ -82,6 +95,8 @@ class SceneList(RowList):
         self.scenes: tuple[Scene, ...] = ()
         self.marked: set[int] = set()
         """Ids of scenes."""
+        self.seconds: Mapping[str, float] = {}
+        """Lengths of narrations and clips."""
 
     @property
     def selected(self) -> Scene | None:
@@ -125,7 +140,8 @@ class SceneList(RowList):
         more = f"×{len(scene.takes)}" if len(scene.takes) > 1 else ""
         marked = glyphs.cursor if selected else " "
         room = max(6, min(24, width - 34))
-        rest = "  ".join(part for part in (narration_words(scene), scene_waits(scene)) if part)
+        rest = "  ".join(part for part in (narration_words(scene, self.seconds), scene_waits(scene)) if part)
+        overlong = is_overlong(scene, self.seconds)
         return Content.assemble(
             (marked, "bold $accent"),
             ("* " if scene.id in self.marked else "  ", "bold $text-success"),
@@ -133,9 +149,9 @@ class SceneList(RowList):
             f"{column(scene.name, room)} ",
             (state, shown.style if shown is not None else "$text-muted"),
             (f" {column(more, 3)} ", "$text-muted"),
-            (cut(rest, max(0, width - room - 26)), "$text-muted"),
+            (cut(rest, max(0, width - room - 26)), "$text-warning" if overlong else "$text-muted"),
         )
 
     def empty(self, width: int) -> Content:
         """How scenes come."""
-        return Content.styled(tr("No scene yet. In the shell `skyreels-tui film add` adds one."), "$text-muted")
+        return Content.styled(tr("No scene yet. n adds one."), "$text-muted")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 
+FRAME_S = 1 / 24
+"""Less than this is no difference that a person sees."""
 _LEFT = (JobState.QUEUED, JobState.BLOCKED)
 
 
@@ -45,11 +48,30 @@ def scene_waits(scene: Scene) -> str:
     return take.error or reason_words(take.reason) or scene.facts.trouble
 
 
-def narration_words(scene: Scene) -> str:
-    """What is heard with a scene: a file, words without a sound yet, or nothing."""
+def narration_words(scene: Scene, seconds: Mapping[str, float] = MappingProxyType({})) -> str:
+    """What is heard with a scene: a file and its length against the clip's, words without a sound yet, or nothing.
+
+    `seconds` has the lengths of files that have been measured.
+    """
     if scene.facts.narration:
-        return tr("narration")
+        spoken = seconds.get(scene.facts.narration)
+        shown = seconds.get(scene.chosen.output) if scene.chosen is not None else None
+        if spoken is None:
+            return tr("narration")
+        if shown is None:
+            return tr("narration {spoken} s", spoken=f"{spoken:.1f}")
+        return tr("narration {spoken}/{shown} s", spoken=f"{spoken:.1f}", shown=f"{shown:.1f}")
+    if scene.facts.asked == "voice":
+        return tr("voice")
     return tr("no sound yet") if scene.facts.words else ""
+
+
+def is_overlong(scene: Scene, seconds: Mapping[str, float]) -> bool:
+    """Whether a narration is longer than its clip."""
+    if scene.chosen is None:
+        return False
+    shown = seconds.get(scene.chosen.output, 0.0)
+    return bool(shown) and seconds.get(scene.facts.narration, 0.0) > shown + FRAME_S
 
 
 def _runs(scene: Scene) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -91,7 +92,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     BINDINGS = bindings(BROWSE)
 
-    def __init__(self, start: str, media: InputKind, *, several: bool) -> None:
+    def __init__(self, start: str, media: InputKind | Literal["film"], *, several: bool) -> None:
         super().__init__()
         self._media, self._several = media, several
         self._folder = _start_folder(start)
@@ -128,6 +129,9 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     @work(thread=True, exclusive=True, group="look")
     def _look(self, path: str) -> None:
+        if self._media == "film":
+            # What is in it is shown before it is imported.
+            return
         known = read_facts(path, self._media)
         view = None if known.problem else small_view(path, self._media, *VIEW)
         hand_over(self, self._show, path, known.problem or known.words, view)

@@ -58,12 +58,13 @@ class FormScreen(Screen[None]):
         label: str = "",
         *,
         edit_job_id: int | None = None,
+        scene: intents.SceneSlot | None = None,
     ) -> None:
-        """With `edit_job_id` that job is changed in place, and no draft is kept."""
+        """With `edit_job_id` that job is changed in place, with `scene` a scene is written; then no draft is kept."""
         super().__init__()
         self._services = services
         self.form_task = task_named(task_name)
-        self._edits = edit_job_id
+        self._edits, self._scene = edit_job_id, scene
         self._given, self._given_label = values, label
         self._checked: forms.Checked | None = None
         self._checked_values: dict[str, Any] = {}
@@ -116,12 +117,17 @@ class FormScreen(Screen[None]):
 
     def _title(self) -> Content:
         parts: list[tuple[str, str] | str] = [(tr(self.form_task.title), "bold $primary")]
-        if self._edits is not None:
+        if self._scene is not None:
+            film = safe(self._scene.film, 30)
+            is_new = self._scene.scene_id is None
+            words = tr("New scene of {film}", film=film) if is_new else tr("Scene of {film}", film=film)
+            parts.insert(0, (words + "   ", "bold $accent"))
+        elif self._edits is not None:
             parts.insert(0, (tr("Edit job {id}", id=self._edits) + "   ", "bold $accent"))
         if self._profile == "demo":
             parts.append(("  " + tr("demo models"), "$text-warning"))
         others = [" ".join((printed(task.key), task.short)).strip() for task in TASKS if task is not self.form_task]
-        if self._edits is not None:
+        if self._keeps_task:
             return Content.assemble(*parts)
         return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
 
@@ -227,9 +233,20 @@ class FormScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A job that is edited keeps its task, and is saved instead of queued."""
-        if action in ("submit", "seeds", "task", "next_task"):
-            return self._edits is None
-        return self._edits is not None if action == "save" else True
+        if action in ("task", "next_task"):
+            return not self._keeps_task
+        if action in ("submit", "seeds"):
+            return not self._writes
+        return self._writes if action == "save" else True
+
+    @property
+    def _writes(self) -> bool:
+        """The request goes into a job or a scene, and no new job comes of it."""
+        return self._edits is not None or self._scene is not None
+
+    @property
+    def _keeps_task(self) -> bool:
+        return self._edits is not None or (self._scene is not None and self._scene.scene_id is not None)
 
     def action_save(self) -> None:
         """Change the edited job, or show every problem."""
@@ -276,6 +293,10 @@ class FormScreen(Screen[None]):
             )
             hub(self).tell(words, "error")
             return
+        if self._scene is not None:
+            # It needs no model before it is run.
+            self.app.post_message(intents.WriteScene(self._scene, checked.request, self._label, self._scene_written))
+            return
         if checked.checkpoint:
             self._submitting = False
             hub(self).tell(
@@ -290,6 +311,12 @@ class FormScreen(Screen[None]):
             self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered, copies=self._copies))
         else:
             self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
+
+    def _scene_written(self, problems: Sequence[Problem]) -> None:
+        if problems:
+            self.call_later(self._show_refusal, problems)
+        elif self.is_current:
+            self.dismiss()
 
     def _answered(self, job: Job | None, problems: Sequence[Problem]) -> None:
         """What is queued is told and remembered also where the form was left meanwhile."""
@@ -333,7 +360,7 @@ class FormScreen(Screen[None]):
         """Go to the form of another task; this one is kept as a draft."""
         if name != self.form_task.name:
             self._keep_draft(self.values())
-            self.app.switch_screen(FormScreen(self._services, name))
+            self.app.switch_screen(FormScreen(self._services, name, scene=self._scene))
 
     def action_next_task(self) -> None:
         """Go round the tasks."""
@@ -388,6 +415,21 @@ class FormScreen(Screen[None]):
             self._fields["prompt"].set_value(prompt)
             self._go_to("prompt")
 
+    def action_prompt_help(self) -> None:
+        """Other words for the prompt, from the endpoint of the settings."""
+        # Loaded by those who ask.
+        from skyreels_tui.films.prompting import AGREED_FILE, Agreed
+        from skyreels_tui.ui.screens.form.prompt_help import AskedPrompt, ask_for_help
+
+        prompt = str(self._fields["prompt"].value)
+        agreed = Agreed(self._services.folders.state / AGREED_FILE)
+        screen = ask_for_help(self, agreed, [AskedPrompt(self.form_task.name, prompt)])
+        if screen is not None:
+            self.app.push_screen(screen, self._take_help)
+
+    def _take_help(self, words: list[str | None] | None) -> None:
+        self._take_prompt(words[0] if words else None)
+
     def action_presets(self) -> None:
         """Forms kept under a name."""
         self.app.push_screen(PresetsScreen(self._services, self.form_task, self.values()), self._load_preset)
@@ -402,7 +444,9 @@ class FormScreen(Screen[None]):
         hub(self).tell(tr("Loaded: Ctrl+R brings back what was there"))
 
     def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
-        screen = FormScreen(self._services, self.form_task.name, values, label, edit_job_id=self._edits)
+        screen = FormScreen(
+            self._services, self.form_task.name, values, label, edit_job_id=self._edits, scene=self._scene
+        )
         self.app.switch_screen(screen)
         return screen
 
@@ -412,7 +456,7 @@ class FormScreen(Screen[None]):
         self.dismiss()
 
     def _keep_draft(self, values: dict[str, Any], label: str | None = None) -> None:
-        if self._edits is not None:
+        if self._writes:
             return
         drafts = self._services.drafts
         kept = Draft(values, self._label if label is None else label)

@@ -12,8 +12,8 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import tr
-from skyreels_tui.queue.model import Job, JobState
+from pipelines.front.language import tr, trn
+from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import home_scope
@@ -21,7 +21,7 @@ from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
-from skyreels_tui.ui.screens.home.job_keys import ACTIONS, refusal_of
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, SEVERAL, refusal_of
 from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
@@ -125,7 +125,8 @@ class HomeScreen(Screen[None]):
                 self._open(None if isinstance(panel, QueuePanel) else panel)
 
     def action_fold(self) -> None:
-        """Close the search, fold the open panel and go back to the queue."""
+        """Close the search, take the marks off, fold the open panel and go back to the queue."""
+        self.query_one(QueuePanel).unmark()
         self.query("#search").remove()
         self.query_one(QueuePanel).search("")
         self._open(None)
@@ -147,6 +148,13 @@ class HomeScreen(Screen[None]):
     def on_input_submitted(self) -> None:
         """Back to the queue, which keeps the words."""
         self.query_one(QueuePanel).focus()
+
+    def action_mark(self) -> None:
+        """Mark the job, or the jobs of the film, under the cursor."""
+        panel = self.query_one(QueuePanel)
+        panel.mark()
+        words = trn("{count} job marked", "{count} jobs marked", len(panel.marked))
+        self.query_one(KeyBar).say(words if panel.marked else "")
 
     def action_fold_film(self) -> None:
         """Fold or open the film under the cursor."""
@@ -177,8 +185,17 @@ class HomeScreen(Screen[None]):
             return "" if hub(self).can_undo else tr("nothing was deleted here that could come back")
         if action == "fold_film":
             return "" if film else tr("no film here: only jobs of a film fold to one line")
+        if action == "mark":
+            return (
+                ""
+                if self.query_one(QueuePanel).count()
+                else tr("no job here: {key} makes one", key=hub(self).key("home.new_job"))
+            )
         if action not in ACTIONS and action not in _OF_ANY_JOB:
             return ""
+        if action in SEVERAL and (marked := self.query_one(QueuePanel).marked):
+            refused = [refusal_of(action, one) for one in marked]
+            return "" if not all(refused) else refused[-1]
         if job is not None:
             return refusal_of(action, job) if action in ACTIONS else ""
         if not film:
@@ -191,8 +208,9 @@ class HomeScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys that do nothing for the selected job."""
         if action == "fold":
-            searching = self.is_mounted and bool(self.query_one(QueuePanel).words)
-            return searching or self._opened is not None or not isinstance(self.focused, QueuePanel)
+            panel = self.query_one(QueuePanel) if self.is_mounted else None
+            changed = panel is not None and bool(panel.words or panel.marked)
+            return changed or self._opened is not None or not isinstance(self.focused, QueuePanel)
         if action == "panel":
             return not self._queue_only or parameters == ("queue",)
         return not self.why_not(action)
@@ -201,8 +219,15 @@ class HomeScreen(Screen[None]):
         """Say in a line why a key about the selected job does nothing."""
         say_why(self, HOME, event.key, self.why_not)
 
-    def _post(self, intent_type: type[intents.JobIntent]) -> None:
-        if self._job is not None:
+    def _post(self, intent_type: type[intents.JobIntent], act: intents.JobAct | None = None) -> None:
+        several = self.query_one(QueuePanel).marked if act is not None else []
+        if act is not None and several:
+            if act is intents.JobAct.AGAIN:
+                # Of a whole film what is done stays so.
+                several = [job for job in several if job.state is not JobState.DONE]
+            self.app.post_message(intents.ChangeJobs(act, [job.id for job in several]))
+            self.query_one(QueuePanel).unmark()
+        elif self._job is not None:
             self.app.post_message(intent_type(self._job.id))
 
     def action_new_job(self) -> None:
@@ -219,23 +244,25 @@ class HomeScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         """Cancel the selected job."""
-        self._post(intents.CancelJob)
+        self._post(intents.CancelJob, intents.JobAct.CANCEL)
 
     def action_hold(self) -> None:
         """Hold or release it."""
-        self._post(intents.ToggleHold)
+        several = self.query_one(QueuePanel).marked
+        held = bool(several) and all(job.state is JobState.HELD or job.state in FINISHED for job in several)
+        self._post(intents.ToggleHold, intents.JobAct.RELEASE if held else intents.JobAct.HOLD)
 
     def action_resume(self) -> None:
         """Go on at its stored step."""
-        self._post(intents.RetryJob)
+        self._post(intents.RetryJob, intents.JobAct.AGAIN)
 
     def action_retry(self) -> None:
         """Run it again."""
-        self._post(intents.RetryJob)
+        self._post(intents.RetryJob, intents.JobAct.AGAIN)
 
     def action_delete(self) -> None:
         """Take it off the list."""
-        self._post(intents.DeleteJob)
+        self._post(intents.DeleteJob, intents.JobAct.DELETE)
 
     def action_undo(self) -> None:
         """Bring back the last deleted one."""
@@ -248,7 +275,7 @@ class HomeScreen(Screen[None]):
 
     def action_run_next(self) -> None:
         """Put it before all others that wait."""
-        self._post(intents.RunNext)
+        self._post(intents.RunNext, intents.JobAct.RUN_NEXT)
 
     def action_edit(self) -> None:
         """Change it in the form."""

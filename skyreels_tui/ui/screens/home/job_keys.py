@@ -20,6 +20,8 @@ ACTIONS: Mapping[str, Callable[[Job], Action]] = {
     "delete": lambda _: Action.DELETE,
 }
 """Action of a key -> what it asks of the queue for a job."""
+SEVERAL = ("cancel", "hold", "resume", "retry", "delete", "run_next")
+"""Actions that are done to all marked jobs at once."""
 
 
 def refusal_of(key_action: str, job: Job) -> str:
