@@ -328,6 +328,43 @@ def test_an_unexplained_line_is_found(line, found):
     assert len(unexplained(line)) == found
 
 
+# Threads of the screens
+
+
+def lookers(text: str) -> list[int]:
+    """Lines in a worker's thread that look for the app from a widget, which may have been taken away meanwhile."""
+    found = []
+    for function in ast.walk(ast.parse(text)):
+        decorators = [ast.unparse(one) for one in getattr(function, "decorator_list", ())]
+        if not any(one.startswith("work(") and "thread=True" in one for one in decorators):
+            continue
+        # What runs on the screen's thread is handed over by name and is a function of its own.
+        found += [
+            node.lineno for node in ast.walk(function) if ast.unparse(node) in ("hub(self)", "self.app", "self.screen")
+        ]
+    return found
+
+
+def test_no_thread_looks_for_the_app():
+    found = {name: lines for name, text in _ours().items() if (lines := lookers(text))}
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("@work(thread=True)\ndef a(self):\n    take(hub(self).films())", True),
+        ("@work(exclusive=True, thread=True)\ndef a(self):\n    def b():\n        self.app.exit()\n    b()", True),
+        ("@work(thread=True)\ndef a(self):\n    self.screen.x()", True),
+        ("@work\nasync def a(self):\n    hub(self).films()", False),
+        ("def a(self):\n    hub(self).films()", False),
+        ("@work(thread=True)\ndef a(self, app):\n    app.films()", False),
+    ],
+)
+def test_a_looking_thread_is_found(text, found):
+    assert bool(lookers(text)) is found
+
+
 def test_every_module_with_a_pace_is_there():
     named = modules(QUICK) | modules(SLOW)
     tests = Path(__file__).parent

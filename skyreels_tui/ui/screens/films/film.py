@@ -21,7 +21,7 @@ from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
-from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.hub import HubApp, hub
 from skyreels_tui.ui.keys import FILM, bindings
 from skyreels_tui.ui.screens.films.lengths import measured
 from skyreels_tui.ui.screens.films.lists import SceneList
@@ -67,11 +67,11 @@ class FilmScreen(Screen[None]):
     def reload(self, _event: object = None) -> None:
         """Read the film again, on a worker."""
         if self.is_mounted:
-            self._read()
+            self._read(hub(self))
 
     @work(thread=True, exclusive=True, group="film")
-    def _read(self) -> None:
-        hand_over(self, self._take, hub(self).films())
+    def _read(self, app: HubApp) -> None:
+        hand_over(self, self._take, app.films())
 
     def _take(self, films: list[Film]) -> None:
         found = next((film for film in films if film.name == self._film.name), None)

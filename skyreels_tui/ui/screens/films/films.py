@@ -21,7 +21,7 @@ from skyreels_tui.queue.film import Film
 from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
-from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.hub import HubApp, hub
 from skyreels_tui.ui.keys import FILMS, bindings
 from skyreels_tui.ui.screens.dialogs.line import LineScreen
 from skyreels_tui.ui.screens.films.film import FilmScreen
@@ -79,11 +79,11 @@ class FilmsScreen(Screen[None]):
     def reload(self, _event: object = None) -> None:
         """Read the films again, on a worker."""
         if self.is_mounted:
-            self._read()
+            self._read(hub(self))
 
     @work(thread=True, exclusive=True, group="films")
-    def _read(self) -> None:
-        hand_over(self, self._take, hub(self).films())
+    def _read(self, app: HubApp) -> None:
+        hand_over(self, self._take, app.films())
 
     def _take(self, films: list[Film]) -> None:
         if self.is_mounted:
@@ -172,10 +172,10 @@ class FilmsScreen(Screen[None]):
 
     def _export_to(self, film: Film, text: str | None) -> None:
         if text:
-            self._export(film, text)
+            self._export(hub(self), film, text)
 
     @work(thread=True, group="export")
-    def _export(self, film: Film, text: str) -> None:
+    def _export(self, app: HubApp, film: Film, text: str) -> None:
         target = Path(expand(text))
         markdown = target.suffix.lower() in (".md", ".markdown")
         written = film_to_markdown(film) if markdown else film_to_json(film)
@@ -185,7 +185,7 @@ class FilmsScreen(Screen[None]):
             words, severity = f"{target}: {reason_of(error)}", "error"
         else:
             words, severity = tr("Written: {path}", path=target), "information"
-        hand_over(self, hub(self).tell, words, severity)
+        hand_over(app, app.tell, words, severity)
 
     def action_back(self) -> None:
         """Back home."""

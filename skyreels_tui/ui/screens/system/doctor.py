@@ -17,6 +17,7 @@ from skyreels_tui.doctor.facts import PARTS, MachineFacts
 from skyreels_tui.doctor.gather import gather
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.settings.live import LiveSettings
+from skyreels_tui.ui.drawing.pictures import Drawing
 from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import DOCTOR, bindings
@@ -97,7 +98,7 @@ class DoctorScreen(Screen[None]):
         """Start to look."""
         self._write_title(PARTS[0])
         self.query_one(CheckList).focus()
-        self._examine()
+        self._examine(hub(self).drawing)
 
     def _write_title(self, next_part: str) -> None:
         """`next_part` is what is looked at now, '' at the end."""
@@ -106,11 +107,11 @@ class DoctorScreen(Screen[None]):
         self.query_one("#doctor-title", Static).update(title)
 
     @work(thread=True, exclusive=True, group="doctor")
-    def _examine(self) -> None:
+    def _examine(self, pictures: Drawing) -> None:
         def tell(facts: MachineFacts, known: Sequence[str]) -> None:
             hand_over(self, self._show, run_checks(facts, known), known)
 
-        tell(gather(self._folders, self._settings.now, self._result_dir, pictures=hub(self).drawing, tell=tell), PARTS)
+        tell(gather(self._folders, self._settings.now, self._result_dir, pictures=pictures, tell=tell), PARTS)
 
     def _show(self, checks: list[Check], known: Sequence[str]) -> None:
         if self.is_mounted:
@@ -147,7 +148,7 @@ class DoctorScreen(Screen[None]):
         listing.checks = []
         listing.refresh()
         self._write_title(PARTS[0])
-        self._examine()
+        self._examine(hub(self).drawing)
 
     def action_copy(self) -> None:
         """Copy the command."""
