@@ -17,7 +17,7 @@ def make_screen(name: str, services: Services) -> Screen[Any]:
         case "results":
             from skyreels_tui.ui.screens.results.results import ResultsScreen
 
-            return ResultsScreen(services.result_dir, served=services.settings.served)
+            return ResultsScreen(services.result_dir, services.folders.downloads, served=services.settings.served)
         case "films":
             from skyreels_tui.ui.screens.films.films import FilmsScreen
 

@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
         (None, "list", "show", "status", "export"),
     ),
     Command("results", mark("list finished videos"), f"{_PACKAGE}.jobs.results", (None,)),
+    Command("still", mark("make a picture of one frame of a video, or a clip that holds it"), f"{_PACKAGE}.jobs.still"),
     Command(
         "models",
         mark("list, download, verify or remove checkpoints"),

@@ -252,7 +252,8 @@ def _picture(path: Path, still: Path) -> str:
     if path.suffix != ".mp4":
         return str(path)
     if not still.exists():
-        from pipelines.media.read.video import last_frame_png
+        from pipelines.media.read.stills import png_bytes
+        from pipelines.media.read.video import last_frame
 
-        write_whole(still, last_frame_png(path))
+        write_whole(still, png_bytes(last_frame(path)))
     return str(still)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.documents import read_json
-from pipelines.front.durable import make_folder, write_new, write_whole
+from pipelines.front.durable import make_folder, put_in_place, write_new, write_whole
 from pipelines.front.language import tr
 from pipelines.front.places import entries, is_folder, is_taken, real
 from pipelines.tasks import TASKS
@@ -215,10 +216,38 @@ def save_last_frame(video: Path) -> Path:
 
     What else has the name stays as it is: then the name gets a number.
     """
-    from pipelines.media.read.video import last_frame_png
+    from pipelines.media.read.stills import png_bytes
+    from pipelines.media.read.video import last_frame
 
-    data = last_frame_png(video)
-    first = video.with_name(f"{video.stem}-last.png")
+    return _keep_picture(video.with_name(f"{video.stem}-last.png"), png_bytes(last_frame(video)))
+
+
+def save_frame(video: Path, number: int) -> Path:
+    """As `save_last_frame` for any frame, counted from 1 or, below 0, from the end. Raises MediaError."""
+    from pipelines.media.read.stills import frame_picture, png_bytes
+
+    picture, place = frame_picture(video, number)
+    return _keep_picture(video.with_name(f"{video.stem}-frame-{place}.png"), png_bytes(picture))
+
+
+def hold_picture(picture: Path, folder: Path) -> Path:
+    """Make a clip of a picture held for 25 frames and return its path; the same picture gives the same file.
+
+    In the folder of fetched files it lives as long as those do.
+    """
+    from pipelines.media.write.still import write_held
+
+    make_folder(folder)
+    digest = hashlib.sha256(picture.read_bytes()).hexdigest()[:10]
+    target = folder / f"held-{digest}.mp4"
+    if not target.exists():
+        temporary = folder / f"held-{digest}.{os.getpid()}.part.mp4"
+        write_held(picture, temporary)
+        put_in_place(temporary, target)
+    return target
+
+
+def _keep_picture(first: Path, data: bytes) -> Path:
     number, target = 1, first
     while is_taken(target):
         if _holds(target, data):

@@ -207,6 +207,7 @@ RESULTS = Scope("results", mark("Results"), (
     Key("e", "e", "extend", mark("Extend"), mark("Open the single-shot form with this clip"), 2),
     Key("l", "l", "last_frame", mark("Last frame"),
         mark("Use the last frame as a reference of a new job; those of several together"), 3),
+    Key("L", "L", "still", mark("Still"), mark("Start again from the frame shown: as reference, portrait or video"), 4),
     Key("a", "a", "again", mark("Again"),
         mark("Open the form with this video's request; those of several are queued after a question"), 4),
     Key("A", "A", "again_new_seed", mark("New seed"), mark("The same with a fresh seed"), 5),
@@ -314,6 +315,13 @@ RENAME = Scope("rename", mark("Renaming a video"), (
     Key("escape", "Esc", "back", mark("Back"), mark("Leave the name as it is"), ALWAYS),
 ))  # fmt: skip
 
+STILL = Scope("still", mark("A frame of a video"), (
+    Key("r", "r", "reference", mark("Reference"), mark("A reference of a new video"), 1),
+    Key("p", "p", "portrait", mark("Portrait"), mark("The portrait of a talking avatar"), 2),
+    Key("v", "v", "held", mark("Video"), mark("Held 25 frames and continued by single shot (experimental)"), 3),
+    Key("escape", "Esc", "back", mark("Back"), mark("Keep the picture beside the video and open no form"), ALWAYS),
+))  # fmt: skip
+
 MODELS = Scope("models", mark("Models"), (
     Key("w", "w", "download", mark("Fetch"),
         mark("Fetch what is missing or damaged, after a question; go on after a pause"), 1),
@@ -398,7 +406,7 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 
 SCOPES = (
     EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
-    FILMS, FILM, IMPORT, WRITTEN, PROMPT_HELP, LINE, RENAME,
+    FILMS, FILM, IMPORT, WRITTEN, PROMPT_HELP, LINE, RENAME, STILL,
     MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,
 )  # fmt: skip

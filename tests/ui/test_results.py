@@ -374,6 +374,39 @@ async def test_the_last_frame_becomes_a_reference(start, result):
         assert s.app.screen.values()["ref_imgs"] == (str(result / TASK / "clip-last.png"),)
 
 
+@pytest.mark.parametrize(
+    ("key", "field", "name"),
+    [("r", "ref_imgs", "clip-frame-3.png"), ("p", "input_image", "clip-frame-3.png"), ("v", "input_video", "held-")],
+)
+async def test_the_frame_shown_starts_another_job(start, result, key, field, name):
+    put(result, "clip", prompt="a street", profile="demo", resolution="128P")
+    async with start((80, 24)) as s:
+        await opened(s, "a street")
+        for number in (1, 2, 3):
+            await s.press("right")
+            await s.shows(f"frame {number} of 60")
+        await s.press("L")
+        await s.shows("Start again from this frame")
+        await s.press(key)
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        values = s.app.screen.values()
+        assert name in values[field][0]
+        assert Path(values[field][0]).is_file()
+        assert (result / TASK / "clip-frame-3.png").is_file()
+
+
+async def test_a_still_alone_opens_no_form(start, result):
+    put(result, "clip", prompt="a street", profile="demo", resolution="128P")
+    async with start((100, 30)) as s:
+        await opened(s, "a street")
+        await s.press("L")
+        await s.shows("Start again from this frame")
+        await s.press("escape")
+        await s.shows("The picture is")
+        assert not isinstance(s.app.screen, FormScreen)
+        assert (result / TASK / "clip-frame-60.png").is_file()
+
+
 async def test_a_new_seed_opens_the_same_request_with_another_seed(start, result):
     put(result, "clip", prompt="a street", seed=7, profile="demo", resolution="128P")
     async with start((100, 30)) as s:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +45,3 @@ def read_tail(path: str | Path, num_frames: int, fps: float | None = 24.0) -> ND
 def last_frame(path: str | Path) -> Image.Image:
     """Return the last frame, upright, RGB."""
     return Image.fromarray(read_tail(path, 1, fps=None)[0], mode="RGB")
-
-
-def last_frame_png(path: str | Path) -> bytes:
-    """Return the last frame as the bytes of a PNG file."""
-    stored = BytesIO()
-    last_frame(path).save(stored, format="PNG")
-    return stored.getvalue()

@@ -105,6 +105,11 @@ class VideoView(Vertical):
 
     # What a screen asks for
 
+    @property
+    def frame_number(self) -> int:
+        """The frame that stands there, counted from 1; -1, the last one, where none does."""
+        return -1 if self._frame is None else self._frame + 1 if self._frame >= 0 else self._frame
+
     def show(self, video: Video | None) -> None:
         """Show the strip of another video, or nothing; the same video only gets its words anew."""
         before, self._video = self._video, video

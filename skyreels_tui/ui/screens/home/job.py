@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
@@ -45,7 +47,7 @@ class JobScreen(Screen[None]):
         super().__init__()
         self._job_id, self._plays = job_id, play
         self._traceback = False
-        self._going_on = GoingOn(self, served=served)
+        self._going_on = GoingOn(self, Path(), served=served)
 
     def compose(self) -> ComposeResult:
         """Title, facts beside what was made, the job's log lines."""

@@ -19,6 +19,7 @@ from textual.screen import Screen
 from pipelines.front.errors import PipelineError, Problem
 from pipelines.front.language import tr, trn
 from pipelines.tasks import first_taking, task_named
+from pipelines.tasks.talking_avatar import TALKING_AVATAR
 from skyreels_tui.queue.model import Job
 from skyreels_tui.results import gallery
 from skyreels_tui.results.gallery import Video
@@ -26,6 +27,7 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
+from skyreels_tui.ui.screens.results.still import StillScreen, StillUse
 from skyreels_tui.ui.turns import OPENING
 from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.shell_words import shell_word
@@ -34,9 +36,9 @@ from skyreels_tui.words.shell_words import shell_word
 class GoingOn:
     """Acts for a screen; everything is called on the app's thread."""
 
-    def __init__(self, screen: Screen[Any], *, served: bool) -> None:
-        """`served`: a browser shows the screen, so it starts no program here."""
-        self._screen, self._served = screen, served
+    def __init__(self, screen: Screen[Any], clips: Path, *, served: bool) -> None:
+        """`clips` is where held pictures are kept. `served`: a browser shows the screen, so it starts no program."""
+        self._screen, self._clips, self._served = screen, clips, served
 
     def extend(self, video: Video) -> None:
         """Open the form that goes on from this clip."""
@@ -55,6 +57,44 @@ class GoingOn:
             return
         task, field = first_taking("image")
         hand_over(self._screen, self._open, task.name, {field: targets, **_profile(chosen[0])})
+
+    def still(self, video: Video, number: int) -> None:
+        """Keep a frame (from 1, or -1 for the last) as a picture, and ask what it shall begin."""
+        self._screen.run_worker(partial(self._save_frame, video, number), thread=True, group=OPENING)
+
+    def _save_frame(self, video: Video, number: int) -> None:
+        try:
+            picture = gallery.save_frame(video.path, number)
+        except (PipelineError, OSError) as error:
+            hand_over(self._screen, self._tell, str(error), "error")
+            return
+        hand_over(self._screen, self._ask_use, picture, _profile(video))
+
+    def _ask_use(self, picture: Path, profile: dict[str, Any]) -> None:
+        def answered(use: StillUse | None) -> None:
+            match use:
+                case "reference":
+                    task, field = first_taking("image")
+                    self._open(task.name, {field: (str(picture),), **profile})
+                case "portrait":
+                    self._open(TALKING_AVATAR.name, {"input_image": (str(picture),), **profile})
+                case "held":
+                    hold = partial(self._hold, picture, profile)
+                    self._screen.run_worker(hold, thread=True, group=OPENING)
+                case _:
+                    self._tell(tr("The picture is {path}", path=picture), "information")
+
+        self._screen.app.push_screen(StillScreen(picture.name), answered)
+
+    def _hold(self, picture: Path, profile: dict[str, Any]) -> None:
+        try:
+            clip = gallery.hold_picture(picture, self._clips)
+        except (PipelineError, OSError) as error:
+            hand_over(self._screen, self._tell, str(error), "error")
+            return
+        task, field = first_taking("video")
+        # The held picture is no part of the film that a person wants.
+        hand_over(self._screen, self._open, task.name, {field: (str(clip),), "output": "new", **profile})
 
     def again(self, chosen: Sequence[Video], *, new_seed: bool = False) -> None:
         """Open the form with the request of one, or with a fresh seed; ask whether those of several are queued."""

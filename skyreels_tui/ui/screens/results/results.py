@@ -49,8 +49,8 @@ class ResultsScreen(Screen[None]):
 
     BINDINGS = bindings(RESULTS)
 
-    def __init__(self, folder: Path, *, served: bool = False) -> None:
-        """`served`: a browser shows the screen, so it starts no program here."""
+    def __init__(self, folder: Path, clips: Path, *, served: bool = False) -> None:
+        """`clips` is where held pictures are kept. `served`: a browser shows the screen, so it starts no program."""
         super().__init__()
         self._folder = folder
         self._named: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ class ResultsScreen(Screen[None]):
         self._order = Order.NEWEST
         self._trash: list[list[tuple[Path, Path]]] = []
         self._gone = threading.Event()
-        self._going_on = GoingOn(self, served=served)
+        self._going_on = GoingOn(self, clips, served=served)
         self._joining = Joining(self, self._show_joining, self._joined)
         self._go_to: Path | None = None
         """A file that this screen has just made: the cursor goes there."""
@@ -357,6 +357,14 @@ class ResultsScreen(Screen[None]):
     def action_last_frame(self) -> None:
         """Use the last frames as references."""
         self._going_on.last_frames(self._chosen)
+
+    def action_still(self) -> None:
+        """Start again from the frame shown, or from the last where none stands still."""
+        video = self._video
+        if video is not None:
+            if self._view.playing:
+                self._view.stop()
+            self._going_on.still(video, self._view.frame_number)
 
     def action_again(self) -> None:
         """Open the form with this video's request, or queue those of several."""
