@@ -1,4 +1,4 @@
-"""Records the real app making a demo clip, as one animated SVG: `make recording`.
+"""Records the real app, as animated SVGs: one demo clip, and a film of an evening: `make recording`.
 
 The app runs in a pseudo-terminal under a home of its own and is driven by keys alone. Each picture is a screen as a
 terminal emulator shows it; rows that several pictures share are stored once. Needs no script in the page that shows it.
@@ -6,11 +6,15 @@ terminal emulator shows it; rows that several pictures share are stored once. Ne
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
@@ -29,9 +33,9 @@ CELL_W, CELL_H, BASELINE = 8.4, 18, 13.5
 MARGIN = 12
 BACKGROUND, FOREGROUND = "#1a1b26", "#c0caf5"
 NAMED = {"default": "", "brown": "#b58900"}
-TARGET = Path(__file__).parents[1] / "doc" / "screenshots" / "recording.svg"
+FOLDER = Path(__file__).parents[1] / "doc" / "screenshots"
 SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
-WAIT_S = 120.0
+WAIT_S = 300.0
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Film:
         drawn = [_row([screen.buffer[row][column] for column in range(screen.columns)]) for row in range(screen.lines)]
         self.pictures.append((seconds, [self.rows.setdefault(row, len(self.rows)) for row in drawn], caption))
 
-    def svg(self) -> str:
+    def svg(self, title: str) -> str:
         """The film as one document that repeats for ever."""
         width = round(COLUMNS * CELL_W + 2 * MARGIN)
         height = round((ROWS + 1.5) * CELL_H + 2 * MARGIN)
@@ -72,7 +76,7 @@ class Film:
         defs = "".join(f'<g id="r{number}">{row}</g>' for row, number in self.rows.items())
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-            f"<title>skyreels-tui makes a demo clip</title><style>{''.join(style)}</style><defs>{defs}</defs>"
+            f"<title>{escape(title)}</title><style>{''.join(style)}</style><defs>{defs}</defs>"
             f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>{"".join(groups)}</svg>\n'
         )
 
@@ -125,7 +129,8 @@ class Session:
     """The app under recording: type, wait, take a picture."""
 
     def __init__(self, home: Path) -> None:
-        environ = {
+        self.home = home
+        self.environ = {
             **os.environ,
             "SKYREELS_TUI_HOME": str(home / "skyreels-tui"),
             "HOME": str(home),
@@ -134,13 +139,38 @@ class Session:
             "LC_ALL": "C.UTF-8",
         }
         for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX"):
-            environ.pop(name, None)
-        command = [sys.executable, "-m", "skyreels_tui", "--result-dir", str(home / "result")]
+            self.environ.pop(name, None)
+        self.command = [sys.executable, "-m", "skyreels_tui"]
         shutil.copy(SAMPLES / "astronaut.jpg", home)
-        self.terminal = Terminal(command, environ, columns=COLUMNS, rows=ROWS)
+        self.film = Film()
+
+    def open(self, *words: str) -> None:
+        """Start the app in a terminal that shows nothing yet."""
+        command = [*self.command, *words, "--result-dir", str(self.home / "result")]
+        self.terminal = Terminal(command, self.environ, columns=COLUMNS, rows=ROWS)
         self.screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self.screen)
-        self.film = Film()
+
+    def close(self) -> None:
+        """End the app."""
+        self.terminal.close()
+
+    def kill(self) -> None:
+        """End the app as a power cut would."""
+        os.kill(self.terminal.pid, signal.SIGKILL)
+        self.terminal.close()
+
+    def shell(self, *words: str) -> None:
+        """Run a command beside the app."""
+        subprocess.run([*self.command, *words], cwd=self.home, env=self.environ, check=True, stdout=subprocess.DEVNULL)
+
+    def says(self, words: str) -> bool:
+        """Whether the screen shows the words in one line."""
+        return self.count(words) > 0
+
+    def count(self, words: str) -> int:
+        """How many lines of the screen show the words."""
+        return sum(words in line for line in self.screen.display)
 
     def look(self, seconds: float = 0.3) -> None:
         """Take in what the app writes until it is quiet for a moment."""
@@ -153,7 +183,7 @@ class Session:
     def wait_for(self, words: str) -> None:
         """Look until the words are on the screen."""
         deadline = time.perf_counter() + WAIT_S
-        while not any(words in line for line in self.screen.display):
+        while not self.says(words):
             if time.perf_counter() > deadline:
                 raise TimeoutError(f"{words!r} never came:\n" + "\n".join(self.screen.display))
             self._stream.feed(self.terminal.read(0.05))
@@ -173,10 +203,21 @@ class Session:
         if len(self.film.pictures) > 1 and self.film.pictures[-1] == self.film.pictures[-2]:
             self.film.pictures.pop()
 
+    def follow(self, ends: Callable[[], bool], every_s: float, caption: str) -> None:
+        """Take a picture of what changes until `ends`, a moment apart."""
+        deadline = time.perf_counter() + WAIT_S
+        while not ends():
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{caption}: no end\n" + "\n".join(self.screen.display))
+            until = time.perf_counter() + every_s
+            while time.perf_counter() < until and not ends():
+                self.look(0.2)
+            self.take_change(0.6, caption)
 
-def record(home: Path) -> Film:
+
+def clip(session: Session) -> None:
     """Open the app, fill the form, follow the job, look at the clip."""
-    session = Session(home)
+    session.open()
     try:
         session.wait_for("Nothing here yet")
         session.look(1.0)
@@ -200,12 +241,7 @@ def record(home: Path) -> Film:
         session.wait_for("Queue")
         session.look(0.2)
         session.take(1.2, "Ctrl+S  queued, and on disk before the screen says so")
-        for _ in range(200):
-            session.look(0.1)
-            if any("✓ done" in line for line in session.screen.display):
-                break
-            time.sleep(1.2)
-            session.take_change(0.6, "the job runs; its steps are stored one by one")
+        session.follow(lambda: session.says("✓ done"), 1.2, "the job runs; its steps are stored one by one")
         session.wait_for("✓ done")
         session.look(1.0)
         session.take(2.0, "done")
@@ -217,16 +253,106 @@ def record(home: Path) -> Film:
         session.look(0.8)
         session.take(3.0, "?  every key, searchable")
     finally:
-        session.terminal.close()
-    return session.film
+        session.close()
+
+
+def scene(label: str, prompt: str, **fields: object) -> dict[str, object]:
+    """One entry of the film's file, with the tiny built-in models."""
+    about = {"label": label, "prompt": prompt, "profile": "demo", "resolution": "128P", "duration": 1}
+    return {**about, "task_type": "reference_to_video", "ref_imgs": ["astronaut.jpg"], **fields}
+
+
+EVENING = {
+    "name": "evening",
+    "project": "evening",
+    "jobs": [
+        scene("window", "An astronaut opens a window at dusk"),
+        scene("cup", "The astronaut lifts a cup of coffee and smiles"),
+        scene("door", "The astronaut walks to the door and turns around"),
+    ],
+}
+
+
+def evening(session: Session) -> None:
+    """Bring a film from a file, let it run, kill the app in the middle, go on, and join the film."""
+    (session.home / "evening.json").write_text(json.dumps(EVENING), encoding="utf-8")
+    session.shell("film", "import", "evening.json")
+    session.open()
+    try:
+        session.wait_for("Nothing here yet")
+        session.type("F")
+        session.wait_for("Films  1 film")
+        session.look(1.0)
+        session.take(3.0, "skyreels-tui film import evening.json     F  the films")
+        session.type("\r")
+        session.wait_for("window")
+        session.look(0.5)
+        session.take(2.5, "Enter  the scenes of the film")
+        session.type("r")
+        session.look(1.0)
+        session.take(2.0, "r  queue what is not done")
+        session.type("\x1b")
+        session.wait_for("Films  1 film")
+        session.type("\x1b")
+        session.wait_for("Queue")
+        session.follow(lambda: session.count("✓ done") == 1, 2.5, "the evening runs; every step is stored")
+        session.follow(
+            lambda: any(session.says(f" {step}/8") for step in (3, 4, 5, 6)),
+            1.0,
+            "the evening runs; every step is stored",
+        )
+        session.take(2.0, "kill -9 in the middle of a step …")
+    finally:
+        session.kill()
+    session.open("--resume")
+    try:
+        session.wait_for("✓ done")
+        session.look(1.0)
+        session.take(3.0, "… skyreels-tui --resume  goes on at the stored step, and gives the same bytes")
+        session.follow(
+            lambda: session.count("✓ done") == 3, 2.5, "close the terminal or lose the line: the queue is on disk"
+        )
+        session.type("F")
+        session.wait_for("Films  1 film")
+        session.look(1.0)
+        session.type("\r")
+        session.wait_for("window")
+        session.look(1.0)
+        session.take(2.5, "every scene has its take: choose others, move scenes, add voices")
+        session.type("m")
+        session.look(1.0)
+        session.take(1.5, "m  make the film")
+        session.type("\x1b")
+        session.wait_for("Films  1 film")
+        session.type("\x1b")
+        session.wait_for("Queue")
+        made = session.home / "result" / "evening" / "films"
+        session.follow(lambda: any(made.glob("*.mp4")), 1.0, "joined as a job: pictures, voices, music, chapters")
+        session.look(2.0)
+        session.type("R")
+        session.wait_for("Results")
+        session.look(2.0)
+        session.take(4.0, "R  the film, in result/evening/films/")
+    finally:
+        session.close()
+
+
+FILMS = {
+    "recording.svg": (clip, "skyreels-tui makes a demo clip"),
+    "evening.svg": (evening, "skyreels-tui makes a film in an evening, with tiny demo models"),
+}
 
 
 def main() -> None:
-    """Write the film."""
-    with tempfile.TemporaryDirectory() as home:
-        film = record(Path(home))
-    TARGET.write_text(film.svg(), encoding="utf-8")
-    sys.stdout.write(f"{TARGET}: {len(film.pictures)} pictures, {TARGET.stat().st_size / 1e3:.0f} kB\n")
+    """Write the films: all, or those that are named."""
+    for name in sys.argv[1:] or FILMS:
+        record, title = FILMS[name]
+        with tempfile.TemporaryDirectory() as home:
+            session = Session(Path(home))
+            record(session)
+        target = FOLDER / name
+        target.write_text(session.film.svg(title), encoding="utf-8")
+        sys.stdout.write(f"{target}: {len(session.film.pictures)} pictures, {target.stat().st_size / 1e3:.0f} kB\n")
 
 
 if __name__ == "__main__":
