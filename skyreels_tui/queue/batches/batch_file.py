@@ -355,7 +355,7 @@ def plain_request(request: Request) -> dict[str, Any]:
     for field in dataclasses.fields(request):
         value = getattr(request, field.name)
         spec = dict(field_specs(type(request))).get(field.name)
-        if isinstance(spec, Files):
+        if isinstance(spec, Files) and (value or spec.minimum):
             entry[field.name] = value[0] if spec.maximum == 1 and value else list(value)
         elif field.name in _ALWAYS or value != field.default:
             entry[field.name] = value
