@@ -120,7 +120,7 @@ class Request:
     quality: Annotated[
         str,
         Choice(
-            label=mark("Numerics"),
+            label=mark("Precision"),
             help=mark("fast uses 8-bit matrix products where the GPU has them: approximate"),
             options=(("exact", mark("exact")), ("fast", mark("fast (approximate)"))),
             advanced=True,

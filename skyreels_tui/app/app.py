@@ -279,10 +279,19 @@ class SkyreelsApp(HubApp):
         """Give the terminal to the shell until `fg`; nothing that works here may stand still with the screen."""
         if self._is_owner() and self.board.running is not None:
             self.tell(
-                tr("Ctrl+Z would stop the running job too: q, then f, leaves the screen and lets it go on"), "warning"
+                tr(
+                    "{suspend} would stop the running job too: {quit}, then {finish}, leaves the screen and lets it "
+                    "go on",
+                    suspend=self.key("everywhere.suspend"),
+                    quit=self.key("home.quit"),
+                    finish=self.key("leave.finish"),
+                ),
+                "warning",
             )
         elif any(transfer.is_busy for transfer in self.services.transfers.all):
-            self.tell(tr("Ctrl+Z would stop the download too: p on the Models screen pauses it first"), "warning")
+            words = tr("{suspend} would stop the download too: {pause} on the Models screen pauses it first",
+                       suspend=self.key("everywhere.suspend"), pause=self.key("models.pause"))  # fmt: skip
+            self.tell(words, "warning")
         elif self.is_web or self.is_headless:
             self.tell(tr("There is no shell here to go back to"), "warning")
         else:
@@ -343,6 +352,15 @@ class SkyreelsApp(HubApp):
     def on_open_screen(self, message: intents.OpenScreen) -> None:
         """Open a screen by name."""
         self.open_screen(message.screen)
+
+    def on_fetch_model(self, message: intents.FetchModel) -> None:
+        """Open the models with the question whether one is fetched."""
+        from skyreels_tui.ui.screens.models.models import ModelsScreen
+
+        mine = self.services
+        self.push_screen(
+            ModelsScreen(mine.folders, mine.settings, mine.transfers, mine.elsewhere, fetch=message.family)
+        )
 
     def on_open_form(self, message: intents.OpenForm) -> None:
         """Open the form of a task."""

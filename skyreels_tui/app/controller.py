@@ -13,6 +13,7 @@ from pipelines.front.language import tr, trn
 from skyreels_tui.app.changes import Changes
 from skyreels_tui.queue.errors import NotAllowed, QueueTrouble
 from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.reasons import NONE, Code, because
 from skyreels_tui.queue.states import Action, again, hold_or_release
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.ui import intents
@@ -106,7 +107,7 @@ class Controller:
         def change(service: QueueService) -> None:
             match intent:
                 case intents.ChangeFilm():
-                    said.extend(carry_out(service, intent, self._app.settings))
+                    said.extend(carry_out(service, intent, self._app.settings, self._app.key("film.undo")))
                 case intents.ImportFilms():
                     said.extend(import_films(service, intent))
                 case intents.WriteFilm():
@@ -244,7 +245,7 @@ class Controller:
 
     def _delete(self, job_id: int) -> None:
         """Hide a row; undo brings it back."""
-        done = tr("job {id} deleted: u brings it back", id=job_id)
+        done = tr("job {id} deleted: {key} brings it back", id=job_id, key=self._app.key("home.undo"))
 
         def deleted() -> None:
             self._deleted.append((job_id,))
@@ -336,7 +337,7 @@ class Controller:
                 self._app.screen.refresh_bindings()
             others = len(jobs) - len(done)
             more = trn("; {count} stays as it is", "; {count} stay as they are", others) if others else ""
-            self._app.tell(_said(act, len(done)) + more)
+            self._app.tell(_said(act, len(done), self._app.key("home.undo")) + more)
 
         self._change(change, then=then)
 
@@ -347,7 +348,8 @@ class Controller:
         if self._app.board.status.pause in ("after_job", "now"):
             self._change(lambda service: service.actions.unpause(), tr("the queue goes on"))
         else:
-            self._change(lambda service: service.actions.pause(), tr("paused: no further job starts; p goes on"))
+            words = tr("paused: no further job starts; {key} goes on", key=self._app.key("home.pause"))
+            self._change(lambda service: service.actions.pause(), words)
 
 
 _DOES: Mapping[intents.JobAct, Callable[[QueueService, int], object]] = {
@@ -360,7 +362,7 @@ _DOES: Mapping[intents.JobAct, Callable[[QueueService, int], object]] = {
 }
 
 
-def _said(act: intents.JobAct, count: int) -> str:
+def _said(act: intents.JobAct, count: int, undo_key: str) -> str:
     match act:
         case intents.JobAct.CANCEL:
             return trn("{count} job cancelled", "{count} jobs cancelled", count)
@@ -371,7 +373,9 @@ def _said(act: intents.JobAct, count: int) -> str:
         case intents.JobAct.AGAIN:
             return trn("{count} job queued again", "{count} jobs queued again", count)
         case intents.JobAct.DELETE:
-            return trn("{count} job deleted: u undoes it", "{count} jobs deleted: u undoes it", count)
+            words = trn("{count} job deleted: {key} undoes it", "{count} jobs deleted: {key} undoes it", count,
+                        key=undo_key)  # fmt: skip
+            return words
         case intents.JobAct.RUN_NEXT:
             return trn("{count} job runs next", "{count} jobs run next", count)
 
@@ -381,4 +385,10 @@ def _copies(message: intents.SubmitJob) -> list[NewJob]:
     first, label = message.request.seed, message.label
     seeds = range(first, first + message.copies)
     named = label and message.copies > 1
-    return [NewJob(replace(message.request, seed=seed), f"{label} {seed}" if named else label) for seed in seeds]
+    reason = because(Code.WAITS_FOR_MODEL, model=message.model) if message.model else NONE
+    return [
+        NewJob(
+            replace(message.request, seed=seed), f"{label} {seed}" if named else label, held=bool(reason), reason=reason
+        )
+        for seed in seeds
+    ]

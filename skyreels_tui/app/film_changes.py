@@ -19,8 +19,8 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.intents import ChangeFilm, FilmAct
 
 
-def carry_out(queue: QueueService, intent: ChangeFilm, settings: Settings) -> list[str]:
-    """Do it; returns what to say. Raises what the queue refuses."""
+def carry_out(queue: QueueService, intent: ChangeFilm, settings: Settings, undo_key: str) -> list[str]:
+    """Do it; returns what to say, with the key that undoes it. Raises what the queue refuses."""
     helps = kinds_with_command(settings)
     film, films = queue.film(intent.film), queue.actions.films
     only = set(intent.ids) or None
@@ -44,7 +44,9 @@ def carry_out(queue: QueueService, intent: ChangeFilm, settings: Settings) -> li
             queue.actions.wake()
         case FilmAct.REMOVE:
             films.remove(film.name, intent.ids)
-            return [trn("{count} scene removed; u undoes it", "{count} scenes removed; u undoes it", len(intent.ids))]
+            words = trn("{count} scene removed; {key} undoes it", "{count} scenes removed; {key} undoes it",
+                        len(intent.ids), key=undo_key)  # fmt: skip
+            return [words]
         case FilmAct.RESTORE:
             films.restore(film.name, intent.ids)
             queue.actions.wake()

@@ -37,7 +37,10 @@ class Quitting:
 
         question = ConfirmScreen(
             tr("A model is being fetched or checked"),
-            tr("Leaving stops it. What came stays: w on the Models screen goes on where it was."),
+            tr(
+                "Leaving stops it. What came stays: {key} on the Models screen goes on where it was.",
+                key=self._app.key("models.download"),
+            ),
             yes=tr("Stop it and leave"),
         )
         self._app.push_screen(question, answered)

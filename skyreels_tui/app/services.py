@@ -159,6 +159,7 @@ class Services:
             options=options,
             time_left=lambda *report: self.time_left(*report),
             companion=self._scene_help if runs else None,
+            has_model=self._has_model,
         )
 
     def _scene_help(self, queue: QueueService) -> Companion:
@@ -166,6 +167,16 @@ class Services:
         from skyreels_tui.films.helping import SceneHelp, commands_of
 
         return SceneHelp(queue, lambda: commands_of(self.settings.now), queue.log)
+
+    def _has_model(self, job: Job) -> bool:
+        """Whether the checkpoint of a job is on this machine; True also where only running it can tell."""
+        from pipelines.front.errors import InvalidRequest
+        from skyreels_tui.requests.forms import absent_model
+
+        try:
+            return absent_model(job.task, job.request, self.folders.cache, self.settings.now.models) is None
+        except InvalidRequest:
+            return True
 
     def _local_executor(self) -> Executor:
         # The only road to torch: taken when a job is about to run.

@@ -21,6 +21,7 @@ class Code(StrEnum):
     JOB_CANCELLED = "job_cancelled"
     JOB_DELETED = "job_deleted"
     WAITS_FOR_MEMORY = "waits_for_memory"
+    WAITS_FOR_MODEL = "waits_for_model"
     WAITS_FOR_DISK = "waits_for_disk"
     DISK_FULL = "disk_full"
     NO_INODES = "no_inodes"
@@ -49,6 +50,7 @@ SENTENCES: Mapping[Code, str] = {
     Code.JOB_CANCELLED: mark("job {id} was cancelled"),
     Code.JOB_DELETED: mark("job {id} was deleted"),
     Code.WAITS_FOR_MEMORY: mark("waits for memory: {why}"),
+    Code.WAITS_FOR_MODEL: mark("waits for its model: {model} is not on this machine yet"),
     Code.WAITS_FOR_DISK: mark("waits: disk full, needs {size}"),
     Code.DISK_FULL: mark("waits: disk full"),
     Code.NO_INODES: mark("waits: no room for more files"),

@@ -93,6 +93,7 @@ class QueueService:
         executor: Callable[[], Executor] | None = None,
         options: QueueOptions | None = None,
         time_left: TimeLeftEstimate = no_estimate,
+        has_model: Callable[[Job], bool] = lambda _: True,
         clock: Callable[[], datetime] = datetime.now,
         companion: Callable[[QueueService], Companion] | None = None,
     ) -> None:
@@ -104,6 +105,7 @@ class QueueService:
         folders.create()
         self.folders, self.result_dir = folders, result_dir
         self._listener, self._time_left, self._clock = publish, time_left, clock
+        self._has_model = has_model
         self._started = False
         self._only: int | None = None
         self._changed = threading.Condition()
@@ -442,6 +444,7 @@ class QueueService:
             live=self._live,
             free=free_bytes,
             time_left=self._time_left,
+            has_model=self._has_model,
             wants_preview=self._wants_preview,
             begins=self._begins,
             group_by_model=self.options.group_by_model,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.front.errors import CheckpointMissing, PipelineError, Problem
 from pipelines.front.language import tr, trn
@@ -32,6 +32,9 @@ from skyreels_tui.requests.typed_paths import address_fields
 from skyreels_tui.words.shell_words import shell_line
 from skyreels_tui.words.sizes import count, size
 from skyreels_tui.words.times import ends_at, words
+
+if TYPE_CHECKING:
+    from pipelines.checkpoints.registry import Checkpoint
 
 Values = Mapping[str, Any]
 
@@ -93,6 +96,8 @@ class Checked:
     """None when the inputs do not say what the job costs."""
     checkpoint: str
     """Why the job cannot run here, or ''."""
+    absent: Checkpoint | None = None
+    """The released checkpoint that it waits for when it is queued; None where none is missing or another is named."""
     reading: Reading = Reading()
 
 
@@ -111,7 +116,22 @@ def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str
             first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
             problems = (*problems, Problem(first, str(error)))
     tokenizer, missing = _checkpoint(task, request, cache_dir, own_model)
-    return Checked(request, problems, plan, missing, _read_prompt(request, tokenizer))
+    absent = absent_model(task, request, cache_dir, {task.family: own_model}) if missing else None
+    return Checked(request, problems, plan, missing, absent, _read_prompt(request, tokenizer))
+
+
+def absent_model(task: TaskSpec, request: Request, cache_dir: Path, own_models: Mapping[str, str]) -> Checkpoint | None:
+    """The released checkpoint that the job needs and this machine has not; None where it is here or not that one."""
+    from pipelines.checkpoints.locate import locate
+    from pipelines.checkpoints.registry import CHECKPOINTS
+
+    if request.profile == "demo" or request.model_id or own_models.get(task.family) or not task.components:
+        return None
+    try:
+        locate(task.family, "", request.profile, cache_dir, task.name)
+    except CheckpointMissing:
+        return CHECKPOINTS[task.family]
+    return None
 
 
 def _problems(request: Request) -> tuple[Problem, ...]:
@@ -119,7 +139,7 @@ def _problems(request: Request) -> tuple[Problem, ...]:
     if not waiting:
         return tuple(check_request(request))
     others = [problem for problem in check_fields(request) if problem.field not in waiting]
-    unfetched = tr("an address is no file yet: Enter in this field fetches it")
+    unfetched = tr("an address is no file yet: add it in this field, which fetches it")
     return (*(Problem(name, unfetched) for name in waiting), *others)
 
 

@@ -139,7 +139,7 @@ class Settings:
         Choice(
             label=mark("Theme"),
             options=(("", mark("the program's own")), *((name, name) for name in theme_files())),
-            help=mark("Ctrl+T shows them"),
+            help=mark("The theme picker shows them"),
         ),
     ] = ""
     language: Annotated[

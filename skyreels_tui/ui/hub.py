@@ -292,6 +292,14 @@ class HubApp(App[None]):
         note = Notification(text, severity=level, timeout=self.NOTIFICATION_TIMEOUT, markup=False)
         self._notes = [*self._fresh_notes(), (self.screen, note)]
         self.post_message(Notify(note))
+        self._show_notes()
+        self.set_timer(self.NOTIFICATION_TIMEOUT + 0.1, self._show_notes)
+
+    def _show_notes(self) -> None:
+        """In the line of the keys, where the screen has one: a message covers nothing."""
+        fresh = [(note.message, note.severity) for screen, note in self._fresh_notes() if screen is self.screen]
+        for bar in self.screen.query("KeyBar"):
+            bar.show_notes(fresh)  # type: ignore[attr-defined]  # found by the name of its class
 
     def _fresh_notes(self) -> list[tuple[Screen[Any], Notification]]:
         return [(screen, note) for screen, note in self._notes if not note.has_expired]
@@ -303,6 +311,7 @@ class HubApp(App[None]):
         for place, note in self._notes:
             if place is screen:
                 self.post_message(Notify(note))
+        self._show_notes()
 
     def remark(self, text: str) -> None:
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""

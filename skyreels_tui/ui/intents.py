@@ -24,10 +24,11 @@ class QueueIntent(Message):
 
 
 class SubmitJob(QueueIntent):
-    """Add a job to the queue, or `copies` of it with rising seeds."""
+    """Add a job to the queue, or `copies` of it with rising seeds; with `model` it is held until that is here."""
 
-    def __init__(self, request: Request, label: str, answer: JobAnswer, *, copies: int = 1) -> None:
-        self.request, self.label, self.answer, self.copies = request, label, answer, copies
+    def __init__(self, request: Request, label: str, answer: JobAnswer, *, copies: int = 1, model: str = "") -> None:
+        self.request, self.label, self.answer = request, label, answer
+        self.copies, self.model = copies, model
         super().__init__()
 
 
@@ -219,6 +220,14 @@ class OpenForm(Message):
     ) -> None:
         self.task_type, self.values, self.label = task_type, values, label
         self.edit_job_id, self.scene = edit_job_id, scene
+        super().__init__()
+
+
+class FetchModel(Message):
+    """Open the models and ask whether one is fetched."""
+
+    def __init__(self, family: str) -> None:
+        self.family = family
         super().__init__()
 
 

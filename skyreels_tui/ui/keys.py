@@ -116,6 +116,7 @@ FORM = Scope("form", mark("New job"), (
         mark("Queue this job several times, each with another seed"), 6, True),
     Key("alt+h", "Alt+H", "prompt_help", mark("Prompt help"),
         mark("Translate, enrich or split the prompt: by the endpoint that the settings name"), 0, True),
+    Key("f12", "F12", "fetch", mark("Fetch model"), mark("Fetch the model that this task needs; asks first"), 2, True),
     Key("ctrl+r", "Ctrl+R", "reset", mark("Clear"), mark("Empty the form; again to get the old one back"), 7, True),
     Key("down", "Down", "app.focus_next", mark("Next field"), mark("Next field, from a field of one line")),
     Key("up", "Up", "app.focus_previous", mark("Field before"), mark("Field before, from a field of one line")),

@@ -173,7 +173,7 @@ async def test_pause_and_go_on(start, hub):  # noqa: F811
         assert "p Pause" in s.footer
         await s.press("p")
         await s.shows("paused")
-        assert "w goes on where it was" in s.text
+        assert "Fetch goes on where it was" in s.text
         sent, asked = hub.sent, len(hub.requests)
         assert "p Pause" not in s.footer
         fast(hub)
@@ -388,14 +388,14 @@ async def test_a_folder_of_ones_own_and_back(start, hub, tmp_path):  # noqa: F81
         await s.press("escape", "n")
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         await s.app.workers.wait_for_complete()
-        assert "no checkpoint for" not in s.text
+        assert "is not on this machine" not in s.text
         await s.press("escape")
         await opened(s)
         await s.press("U")
         await s.until(lambda: "missing" in row(s))
         assert s.app.services.settings.now.models == {}
         await s.press("escape", "n")
-        await s.shows("no checkpoint for")
+        await s.shows("is not on this machine")
         assert (mine / WEIGHTS).is_file()
 
 

@@ -140,17 +140,6 @@ async def test_a_draft_survives_leaving_and_restarting(start, tmp_path):
     assert json.loads((tmp_path / "home/state/drafts.json").read_text())["task"] == "reference_to_video"
 
 
-async def test_without_a_checkpoint_the_form_offers_the_demo_models_and_queues_nothing(start):
-    async with start((100, 40)) as s:
-        await open_form(s, demo=False)
-        await s.shows("no checkpoint")
-        await s.shows("Ctrl+O tries it with the tiny built-in models")
-        await fill(s, ref_imgs=(str(ASTRONAUT),), prompt="a walk")
-        await s.press("ctrl+s")
-        await s.shows("Not queued")
-        assert not s.app.board.jobs
-
-
 async def test_files_are_reordered_and_removed(start):
     async with start() as s:
         await open_form(s)

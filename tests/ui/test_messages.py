@@ -12,17 +12,38 @@ from tests.ui.test_walk import go
 HERE = {"FormScreen", "JobScreen", "ResultsScreen", "ModelsScreen", "DoctorScreen"}
 
 
-async def test_a_message_is_one_line_above_the_keys_and_covers_no_other(start):
-    async with start() as s:
-        await s.shows("Nothing here yet")
-        before = s.text.splitlines()
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_a_message_stands_above_the_keys_and_covers_nothing(start, size):
+    async with start(size, gated=True) as s:
+        s.add("corridor")
+        s.executor.advance(1)
+        await s.shows("1/8")
+        keys, home = s.footer, s.app.screen
+        log = home.query_one("#log").region.bottom
         s.app.tell("something short to say")
         await s.shows("something short to say")
         after = s.text.splitlines()
-        changed = [index for index, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-        assert "something short to say" in after[-2]
-        assert set(changed) <= {0, len(after) - 3, len(after) - 2}
-        assert after[-1] == before[-1]
+        assert "something short to say" in after[-2] and after[-1] == keys
+        await s.until(lambda: home.query_one("#log").region.bottom == log - 1, "the rest makes room")
+        bar = home.query_one("KeyBar").region
+        assert not any(bar.overlaps(panel.region) for panel in home.query("Panel, StatusBar") if panel.region.area)
+
+
+async def test_a_long_message_breaks_and_a_second_one_joins_it(start):
+    async with start((80, 24)) as s:
+        s.app.tell("word " * 30)
+        s.app.tell("and another", "warning")
+        await s.shows("and another")
+        assert s.app.screen.query_one("KeyBar").size.height == 4
+        assert "? Help" in s.footer
+
+
+async def test_a_message_goes_and_gives_its_line_back(start, monkeypatch):
+    async with start((80, 24)) as s:
+        monkeypatch.setattr(type(s.app), "NOTIFICATION_TIMEOUT", 0.2)
+        s.app.tell("gone soon")
+        await s.shows("gone soon")
+        await s.until(lambda: "gone soon" not in s.text and s.app.screen.query_one("KeyBar").size.height == 1)
 
 
 @pytest.mark.parametrize("key", ["S", "R", "M", "question_mark"])

@@ -51,6 +51,8 @@ class RunnerParts:
     wants_preview: Callable[[], bool] = lambda: False
     begins: Callable[[], datetime | None] = lambda: None
     """When jobs may run next, in local time; None: now."""
+    has_model: Callable[[Job], bool] = lambda _: True
+    """Whether what the job computes with is on this machine: asked for jobs that were queued to wait for it."""
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, whose model is loaded."""
     state_changed: Callable[[], None] = lambda: None

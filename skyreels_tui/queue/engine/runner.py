@@ -156,6 +156,7 @@ class Runner:
         while not self._closing:
             self._beats.beat("inference", IDLE_LATE_S)
             self._show("idle", self.waiting_for, self.lacks)
+            self._release_for_models()
             job = self._claim()
             if job is None:
                 self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
@@ -165,6 +166,17 @@ class Runner:
         self._executor.close()
         self._beats.end("inference")
         self._show("off")
+
+    def _release_for_models(self) -> None:
+        """Queue the jobs that have waited for a model which is here now."""
+        try:
+            for job in self._store.held_because(Code.WAITS_FOR_MODEL):
+                if self._parts.has_model(job):
+                    self._parts.log.write(tr("the model of job {id} is here: it is queued", id=job.id), job_id=job.id)
+                    self._store.release(job.id)
+        except (QueueTrouble, QueueError, OSError):
+            # Looked at again after the next pause.
+            return
 
     def _warm_up(self) -> None:
         """Import what jobs need, before the first one: a program that only shows the queue stays small."""

@@ -60,6 +60,8 @@ def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, r
     if not entry.label:
         label = f"{task_named(task).short}-{job_id}"
         connection.execute("UPDATE jobs SET label = ? WHERE id = ?", (label, job_id))
+    if entry.held and entry.reason:
+        connection.execute("UPDATE jobs SET reason = ? WHERE id = ?", (entry.reason.to_json(), job_id))
     if entry.batch:
         scenes.take_into_film(connection, job_id, entry.batch, retry_of, entry.scene)
     return job_id

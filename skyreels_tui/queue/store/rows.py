@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skyreels_tui.queue.model import Job, JobState
-from skyreels_tui.queue.reasons import Reason
+from skyreels_tui.queue.reasons import NONE, Reason
 from skyreels_tui.queue.states import Action, states_for
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class NewJob:
     """'' takes a label from the task and the id."""
     batch: str = ""
     held: bool = False
+    reason: Reason = NONE
+    """Why it is held."""
     result_dir: str = ""
     """Where its video goes; '' means where those of this process go."""
     scene: int = 0

@@ -10,6 +10,7 @@ from pipelines.front.errors import InvalidRequest
 from pipelines.front.request import Request
 from skyreels_tui.queue.errors import NotAllowed
 from skyreels_tui.queue.model import PENDING, Job, JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.states import Action, why_not
 from skyreels_tui.queue.store import adding, ordering
 from skyreels_tui.queue.store.attempts import Attempts, JobsListener, default_stem, ignore_changes
@@ -98,6 +99,14 @@ class Store:
                 (warm_task,) if warm_task else (),
             ).fetchone()
         return None if row is None else job_from_row(row)
+
+    def held_because(self, code: Code) -> builtins.list[Job]:
+        """Held jobs with this reason, in order."""
+        with self._connection.reading() as connection:
+            rows = connection.execute(
+                f"{SELECT} WHERE state = 'held' AND deleted = 0 AND reason != '' ORDER BY position, id"
+            ).fetchall()
+        return [job for job in map(job_from_row, rows) if job.reason.code is code]
 
     def running(self) -> Job | None:
         """The running job, of whatever process."""

@@ -1,9 +1,12 @@
-"""The last line of every screen: the keys that work now, most wanted first."""
+"""The last line of every screen: the keys that work now, most wanted first; messages stand above them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -12,15 +15,18 @@ from pipelines.front.language import tr
 from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words, printed
 
 SAID_S = 4.0
+MOST_NOTE_LINES = 4
+NOTE_STYLES = {"warning": "$text-warning", "error": "$text-error"}
 
 
 class KeyBar(Widget):
     """Keys of the focused place that have a place here; keys that do nothing now are not shown."""
 
     DEFAULT_CSS = """
-    KeyBar { dock: bottom; height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    KeyBar { dock: bottom; height: auto; padding: 0 1; background: $panel; color: $foreground; }
     """
 
+    _notes: tuple[Content, ...] = ()
     _said = ""
     _silence: Timer | None = None
 
@@ -31,6 +37,20 @@ class KeyBar(Widget):
     def on_mount(self) -> None:
         """Redraw whenever the focus or what is possible changes."""
         self.screen.bindings_updated_signal.subscribe(self, self._redraw)
+
+    def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
+        """Show messages, (text, severity) each, in lines of their own above the keys, which cover nothing."""
+        self._notes = tuple(Content.styled(text, NOTE_STYLES.get(severity, "")) for text, severity in notes)
+        self.refresh(layout=True)
+
+    def _note_lines(self, width: int) -> list[Content]:
+        """The newest messages as far as there is room for them."""
+        lines = [line for note in self._notes for line in note.wrap(max(1, width))]
+        return lines[-MOST_NOTE_LINES:]
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The line of the keys, and those of messages."""
+        return 1 + len(self._note_lines(width))
 
     def say(self, text: str) -> None:
         """Show a dim line in place of the keys for a few seconds: why a key has just done nothing."""
@@ -47,7 +67,10 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """What was just said, else as many whole entries as fit; the way out and help stay to the end."""
+        """Messages, then what was just said, else as many whole keys as fit; the way out and help stay to the end."""
+        return Content("\n").join([*self._note_lines(self.content_size.width), self._keys()])
+
+    def _keys(self) -> Content:
         if self._said:
             return Content.styled(self._said, "$text-muted")
         entries = self._entries()

@@ -19,6 +19,9 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
 
+ROOM = 17
+"""Lines that a form has for its fields on the smallest terminal it is made for."""
+
 
 class MoreLine(Widget, can_focus=True):
     """The line that opens and closes them."""
@@ -81,6 +84,16 @@ class More(Widget):
         """Show or hide."""
         self.set_class(is_open, "-open")
         self.refresh_summary()
+        if is_open:
+            self.call_after_refresh(self._into_sight)
+
+    def _into_sight(self) -> None:
+        """All that has opened comes into sight where it fits, else its beginning: it stands at the end of its form."""
+        if self.open and isinstance(self.parent, Widget):
+            bring = self.parent.scroll_end if self.size.height <= ROOM else self.scroll_visible
+            bring(animate=False, immediate=True)
+            # The scroll bar that has come makes other lines break.
+            self.call_after_refresh(bring, animate=False, immediate=True)
 
     def refresh_summary(self) -> None:
         """Draw the line again."""

@@ -51,8 +51,10 @@ def transfer_lines(transfer: Transfer, width: int, glyphs: Glyphs) -> list[Conte
     if transfer.elsewhere:
         lines.append(plain(tr("another window does this, and can stop it"), "$text-muted"))
     if transfer.state is TransferState.PAUSED:
-        key = tr("w goes on where it was; c takes it off")
-        lines.append(plain(key if transfer.kind is TransferKind.DOWNLOAD else tr("v begins again; c takes it off")))
+        key = tr("Fetch goes on where it was; Cancel takes it off")
+        if transfer.kind is not TransferKind.DOWNLOAD:
+            key = tr("Verify begins again; Cancel takes it off")
+        lines.append(plain(key))
     if running and moved is not None:
         lines += [_file(*entry, width, glyphs) for entry in moved.files]
     return lines

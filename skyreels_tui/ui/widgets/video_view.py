@@ -64,6 +64,8 @@ class Canvas:
     columns: int
     rows: int
     monochrome: bool
+    key: str = ""
+    """Stops what plays."""
 
 
 Shots = Generator[Shot, None, None]
@@ -170,6 +172,7 @@ class VideoView(Vertical):
             max(16, self.content_size.width),
             max(4, self.content_size.height - (FACTS_ROWS if self._words else 1)),
             hub(self).monochrome,
+            hub(self).key("results.play"),
         )
         if self._video is not None:
             self._draw(self._video, draw, canvas, self._stop)
@@ -240,7 +243,9 @@ def _play(info: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
             # A slow line gets fewer pictures instead of a longer film.
             continue
         at_s = number / PLAY_FPS
-        words = tr("{at} of {length} s   Enter stops", at=f"{at_s:.1f}", length=f"{info.duration_s:.1f}")
+        words = tr(
+            "{at} of {length} s   {key} stops", at=f"{at_s:.1f}", length=f"{info.duration_s:.1f}", key=canvas.key
+        )
         frame = min(info.num_frames - 1, round(at_s * info.fps))
         yield Shot(picture(rgb, width, height, canvas.monochrome), words, frame)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
@@ -18,6 +18,7 @@ from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.request import SEED, Text
 from pipelines.tasks import TASKS, task_named
+from skyreels_tui.downloads.transfers import Transfer
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests import forms
 from skyreels_tui.requests.drafts import Draft
@@ -28,6 +29,8 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import form_scope
 from skyreels_tui.ui.keys import bindings, printed
 from skyreels_tui.ui.screens.form.history import HistoryScreen
+from skyreels_tui.ui.screens.form.missing_model import MissingModel
+from skyreels_tui.ui.screens.form.picture import FilePicture
 from skyreels_tui.ui.screens.form.presets import PresetsScreen
 from skyreels_tui.ui.screens.form.seeds import SeedsScreen
 from skyreels_tui.ui.screens.form.services import FormServices
@@ -38,8 +41,11 @@ from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.text import PromptField
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.more import More
+from skyreels_tui.ui.widgets.queue_line import QueueLine
 from skyreels_tui.ui.workers import hand_over
 
+WIDE, TALL = 110, 36
+"""Columns from which the selected file is shown beside the fields, and lines from which the prompt is higher."""
 PAUSE_S = 0.15
 """Typing rests this long before the files are checked again."""
 LABEL = Text(label=mark("Label"), help=mark("A name for the list; empty: task and number"))
@@ -72,10 +78,14 @@ class FormScreen(Screen[None]):
         self._submitting = False
         self._asked = False
         """The queue key was pressed: from then on every problem is shown."""
+        self._waits_for = ""
+        """The model that what was queued last waits for."""
         self._copies = 1
         """Jobs that the queue key adds, with rising seeds."""
+        self._ready: tuple[str, ...] = ()
+        """Models whose transfer has ended."""
         self._forgotten: Draft | None = None
-        """What Ctrl+R brings back."""
+        """What the key that empties the form brings back."""
 
     # Drawing
 
@@ -90,8 +100,8 @@ class FormScreen(Screen[None]):
         if "resolution" not in (self._given or {}):
             values = forms.fit_to_profile(self.form_task, values, self._profile)
         yield Static(self._title(), id="form-title")
-        with VerticalScroll(id="form-fields", can_focus=False):
-            yield Static(Content(""), id="form-checkpoint")
+        with Horizontal(id="form-body"), VerticalScroll(id="form-fields", can_focus=False):
+            yield MissingModel()
             advanced = []
             for name, spec in forms.ordered_specs(self.form_task.request_type):
                 demo, downloads = self._profile == "demo", self._services.folders.downloads
@@ -102,6 +112,7 @@ class FormScreen(Screen[None]):
                     yield field
             yield make_field("label", LABEL, draft.label)
             yield More(advanced)
+        yield QueueLine()
         yield Static(Content(""), id="form-help")
         yield FactLines(id="form-estimate")
         yield KeyBar()
@@ -109,7 +120,27 @@ class FormScreen(Screen[None]):
     def on_mount(self) -> None:
         """Start in the first field, with what is known about the draft."""
         self._services.drafts.task = self.form_task.name
+        self.query_one("#form-body").mount(FilePicture())
+        hub(self).transfers_changed.subscribe(self, self._on_transfers)
         self.call_after_refresh(self._check)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is room the prompt is higher, and the selected file is shown large beside the fields."""
+        self.set_class(event.size.width >= WIDE, "-wide")
+        self.set_class(event.size.height >= TALL, "-tall")
+
+    def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
+        """A model that has come is looked for again."""
+        ready = tuple(one.family for one in transfers if not one.is_busy)
+        if ready != self._ready:
+            self._ready = ready
+            self._checked = None
+            self._check_soon(PAUSE_S)
+
+    @on(FilesField.Showing)
+    def _on_showing(self, event: FilesField.Showing) -> None:
+        for view in self.query(FilePicture):
+            view.show(event.path, event.media)
 
     @property
     def _profile(self) -> Any:
@@ -182,7 +213,9 @@ class FormScreen(Screen[None]):
         for field in self.query(PromptField):
             field.take_reading(checked.reading.text, checked.reading.tokens)
         self._show_problems(checked.problems)
-        self._show_checkpoint(checked.checkpoint)
+        missing = self.query_one(MissingModel)
+        missing.show(checked.checkpoint, checked.absent, self.form_task.name, may_wait=not self._writes)
+        self.refresh_bindings()
         self._show_estimate(checked)
         if self._submitting:
             self._submit_checked(checked)
@@ -197,19 +230,6 @@ class FormScreen(Screen[None]):
             field.show_problem(shown)
             if shown and field.spec.advanced:
                 more.open = True
-
-    def _show_checkpoint(self, missing: str) -> None:
-        banner = self.query_one("#form-checkpoint", Static)
-        banner.display = bool(missing)
-        if missing:
-            banner.update(
-                Content.assemble(
-                    plain(missing, "$text-warning"),
-                    "\n",
-                    ("Ctrl+O", "bold $primary"), " ",
-                    tr("tries it with the tiny built-in models (noise), no download."),
-                )
-            )  # fmt: skip
 
     def _show_estimate(self, checked: forms.Checked) -> None:
         box = self.query_one(FactLines)
@@ -237,6 +257,8 @@ class FormScreen(Screen[None]):
             return not self._keeps_task
         if action in ("submit", "seeds"):
             return not self._writes
+        if action == "fetch":
+            return self._checked is not None and self._checked.absent is not None
         return self._writes if action == "save" else True
 
     @property
@@ -285,7 +307,8 @@ class FormScreen(Screen[None]):
         if checked.problems:
             self._submitting = False
             self._show_problems(checked.problems)
-            self._go_to(checked.problems[0].field)
+            wrong = {problem.field for problem in checked.problems}
+            self._go_to(next((name for name in self._fields if name in wrong), ""))
             words = trn(
                 "Not queued: {count} field to mend, marked below",
                 "Not queued: {count} fields to mend, marked below",
@@ -297,18 +320,19 @@ class FormScreen(Screen[None]):
             # It needs no model before it is run.
             self.app.post_message(intents.WriteScene(self._scene, checked.request, self._label, self._scene_written))
             return
-        if checked.checkpoint:
+        if checked.checkpoint and (checked.absent is None or self._edits is not None):
             self._submitting = False
-            hub(self).tell(
-                tr(
-                    "Not queued: this model is not on the machine. Ctrl+O uses the demo models, M on the home screen "
-                    "shows the download"
-                ),
-                "error",
-            )
+            app = hub(self)
+            words = tr("Not queued: its model cannot be used. {demo} uses the demo models, {models} on the home screen "
+                       "shows all models", demo=app.key("form.profile"), models=app.key("home.models"))  # fmt: skip
+            app.tell(words, "error")
             return
         if self._edits is None:
-            self.app.post_message(intents.SubmitJob(checked.request, self._label, self._answered, copies=self._copies))
+            model = checked.absent.title if checked.absent is not None else ""
+            self._waits_for = model
+            self.app.post_message(
+                intents.SubmitJob(checked.request, self._label, self._answered, copies=self._copies, model=model)
+            )
         else:
             self.app.post_message(intents.EditJob(self._edits, checked.request, self._label, self._answered))
 
@@ -342,6 +366,8 @@ class FormScreen(Screen[None]):
             self._services.drafts.forms.pop(self.form_task.name, None)
             self._services.drafts.save()
             one = tr("Job {id} queued", id=job.id)
+            if self._waits_for:
+                one = tr("Job {id} waits for its model and starts by itself", id=job.id)
             many = tr("{count} jobs queued", count=self._copies)
             hub(self).tell(one if self._copies == 1 else many)
 
@@ -351,10 +377,11 @@ class FormScreen(Screen[None]):
             return
         if field.spec.advanced:
             self.query_one(More).open = True
-        for widget in field.query("*"):
-            if widget.focusable:
-                widget.focus()
-                return
+        target = next((widget for widget in field.query("*") if widget.focusable), None)
+        if target is not None:
+            target.focus(scroll_visible=False)
+            # With its message: that stands in the last line of the field.
+            self.call_after_refresh(lambda: field.scroll_visible(animate=False, force=True))
 
     def action_task(self, name: str) -> None:
         """Go to the form of another task; this one is kept as a draft."""
@@ -374,6 +401,11 @@ class FormScreen(Screen[None]):
         self._keep_draft(values, label)
         self._start_over({**values, "profile": self._profile}, label)
 
+    def action_fetch(self) -> None:
+        """Ask whether the model that is missing is fetched."""
+        if self._checked is not None and self._checked.absent is not None:
+            self.app.post_message(intents.FetchModel(self._checked.absent.family))
+
     def action_copy_command(self) -> None:
         """Copy the job as a shell command."""
         request = forms.build_request(self.form_task, self.values(), self._profile)
@@ -386,7 +418,7 @@ class FormScreen(Screen[None]):
         back = self._forgotten or Draft()
         screen = self._start_over({**back.values, "profile": self._profile}, back.label)
         screen._forgotten = None if self._forgotten else before
-        emptied = tr("Form emptied: Ctrl+R brings it back")
+        emptied = tr("Form emptied: {key} brings it back", key=hub(self).key("form.reset"))
         hub(self).tell(emptied if screen._forgotten else tr("The form is back"))
 
     @property
@@ -441,7 +473,7 @@ class FormScreen(Screen[None]):
         for name, value in forms.fit_to_profile(self.form_task, preset, self._profile).items():
             self._fields[name].set_value(tuple(value) if isinstance(value, list) else value)
         self._on_field_changed()
-        hub(self).tell(tr("Loaded: Ctrl+R brings back what was there"))
+        hub(self).tell(tr("Loaded: {key} brings back what was there", key=hub(self).key("form.reset")))
 
     def _start_over(self, values: dict[str, Any], label: str) -> FormScreen:
         screen = FormScreen(

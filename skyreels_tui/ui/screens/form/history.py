@@ -58,7 +58,7 @@ class EntryList(RowList):
     def empty(self, width: int) -> Content:
         """Why there is nothing."""
         if self._all:
-            words = tr("Nothing contains these words. Esc clears the search.")
+            words = tr("Nothing contains these words. {key} clears the search.", key=hub(self).key("history.back"))
         else:
             words = tr("Nothing yet: what you queue is listed here the next time.")
         return Content.styled(words, "$text-muted")

@@ -66,7 +66,9 @@ class PresetList(RowList):
 
     def empty(self, width: int) -> Content:
         """How to make the first one."""
-        return Content.styled(tr("No presets yet: s keeps the form under a name."), "$text-muted")
+        return Content.styled(
+            tr("No presets yet: {key} keeps the form under a name.", key=hub(self).key("presets.save")), "$text-muted"
+        )
 
 
 class PresetsScreen(Screen[dict[str, Any] | None]):
@@ -86,7 +88,8 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         yield Static(Content.assemble(*title), classes="bar")
         yield PresetList()
         yield Static(Content(""), id="preset-whole", classes="explain")
-        yield LineInput(placeholder=tr("name of the preset; Enter saves, Esc leaves it"), id="preset-name")
+        leaves = tr("name of the preset; {back} leaves it", back=hub(self).key("presets.back"))
+        yield LineInput(placeholder=leaves, id="preset-name")
         yield Static(Content(""), id="preset-problem", classes="bar")
         yield KeyBar()
 
@@ -151,7 +154,8 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         name = event.value.strip()
         words = preset_name_problem(name) if name else ""
         if name in self._list.presets:
-            words = tr("There is one of this name: Enter replaces it, u brings it back")
+            key = hub(self).key("presets.undo")
+            words = tr("There is one of this name: it is replaced, {key} brings it back", key=key)
         problem = self.query_one("#preset-problem", Static)
         problem.display = bool(words) and self._line.display
         problem.update(plain(words, "$text-warning"))
@@ -175,7 +179,8 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         if before is not None and self._do(lambda: self._presets.delete(task, name)):
             self._remember(name, before)
             self._show()
-            hub(self).tell(tr("{name} deleted: u brings it back", name=safe(name)))
+            app = hub(self)
+            app.tell(tr("{name} deleted: {key} brings it back", name=safe(name), key=app.key("presets.undo")))
 
     def _remember(self, name: str, before: dict[str, Any] | None) -> None:
         """Undo puts back what stood under a name, or takes away what did not."""

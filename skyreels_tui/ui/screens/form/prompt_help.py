@@ -77,7 +77,9 @@ class PromptHelpScreen(Screen[list[str | None]]):
         self.query_one("#form-title", Static).update(Content.assemble(*parts))
         self.query_one("#prompt-difference", Static).update(plain(self._now.prompt))
         self._area.display = False
-        self._say(tr("F6 translates to English, F7 enriches it for the task, F8 splits it into shots"))
+        keys = {name: hub(self).key(f"prompt-help.{name}") for name in ("translate", "enrich", "shots")}
+        self._say(tr("{translate} translates to English, {enrich} enriches it for the task, {shots} splits it into "
+                     "shots", **keys))  # fmt: skip
         self.refresh_bindings()
         if self._aim is not None:
             self._ask(self._aim)
@@ -140,7 +142,8 @@ class PromptHelpScreen(Screen[list[str | None]]):
         area.display = True
         area.replace(after, area.document.start, area.document.end)
         area.focus()
-        self._say(tr("Ctrl+S takes the words below as they stand, Esc leaves the prompt as it is"))
+        keys = {name: hub(self).key(f"prompt-help.{name}") for name in ("take", "drop")}
+        self._say(tr("{take} takes the words below as they stand, {drop} leaves the prompt as it is", **keys))
         self.refresh_bindings()
 
     # Answering

@@ -96,9 +96,18 @@ class ModelsScreen(Screen[None]):
 
     BINDINGS = bindings(MODELS)
 
-    def __init__(self, folders: Folders, settings: LiveSettings, transfers: Transfers, elsewhere: TransferFile) -> None:
-        """`transfers` are those of this window, `elsewhere` tells those of others."""
+    def __init__(
+        self,
+        folders: Folders,
+        settings: LiveSettings,
+        transfers: Transfers,
+        elsewhere: TransferFile,
+        *,
+        fetch: str = "",
+    ) -> None:
+        """`transfers` are those of this window, `elsewhere` tells those of others; `fetch` is asked for at once."""
         super().__init__()
+        self._fetch = fetch
         self._book = DamageBook(folders.state / DAMAGE_FILE)
         self._settings, self._transfers, self._others = settings, transfers, elsewhere
         self._asking = ""
@@ -143,6 +152,11 @@ class ModelsScreen(Screen[None]):
         models = self.query_one(ModelList)
         models.models = found
         models.refresh()
+        families = [model.checkpoint.family for model in found]
+        if self._fetch in families:
+            models.cursor = families.index(self._fetch)
+            self._fetch = ""
+            self.call_after_refresh(self.action_download)
         room = tr("{size} free in {folder}", size=size(free_bytes), folder=cut_path(str(hub_cache()), 48))
         if is_offline():
             room = tr("offline: HF_HUB_OFFLINE is set, nothing can be fetched")

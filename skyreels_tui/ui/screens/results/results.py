@@ -414,8 +414,9 @@ class ResultsScreen(Screen[None]):
             self._tell(tr("Not moved: {reason}", reason=error), "error")
         if moved:
             self._trash.append(moved)
-            words = trn("{count} video is in the trash: u brings it back",
-                        "{count} videos are in the trash: u brings them back", len(chosen))  # fmt: skip
+            words = trn("{count} video is in the trash: {key} brings it back",
+                        "{count} videos are in the trash: {key} brings them back", len(chosen),
+                        key=hub(self).key("results.undo"))  # fmt: skip
             self._tell(words)
         self._refresh()
 

@@ -67,7 +67,8 @@ class KeyList(RowList):
 
     def empty(self, width: int) -> Content:
         """Nothing found."""
-        return Content.styled(tr("No key does that. Clear the search with Esc."), "$text-muted")
+        words = tr("No key does that. {key} clears the search.", key=hub(self).key("help.back"))
+        return Content.styled(words, "$text-muted")
 
 
 class HelpScreen(Screen[None]):

@@ -168,6 +168,13 @@ class FilesField(Field):
 
     BINDINGS = bindings(FILES, "browse", "stop_fetch")
 
+    class Showing(Message):
+        """Another file of the field is selected: a form may show it in more room than the field has."""
+
+        def __init__(self, path: str, media: InputKind) -> None:
+            self.path, self.media = path, media
+            super().__init__()
+
     def __init__(self, name: str, spec: FieldSpec, value: object, downloads: Path) -> None:
         super().__init__(name, spec, value)
         assert isinstance(spec, Files)
@@ -227,12 +234,13 @@ class FilesField(Field):
 
     def _after_change(self) -> None:
         have, most = len(self._rows.files), self.files_spec.maximum
+        keys = {name: hub(self).key(f"files.{name}") for name in ("complete", "browse")}
         if not have and self.files_spec.media == "lora":
-            self._input.placeholder = tr("path of a .safetensors file: Tab completes, Ctrl+G browses")
+            self._input.placeholder = tr("path of a .safetensors file: {complete} completes, {browse} browses", **keys)
         elif not have:
-            self._input.placeholder = tr("path or http address: Tab completes, Ctrl+G browses")
+            self._input.placeholder = tr("path or http address: {complete} completes, {browse} browses", **keys)
         elif have < most:
-            self._input.placeholder = tr("another one: Tab, Ctrl+G")
+            self._input.placeholder = tr("another one: {complete}, {browse}", **keys)
         else:
             self._input.placeholder = tr("{have} of {most}", have=have, most=most)
         self._look()
@@ -323,6 +331,8 @@ class FilesField(Field):
     def _look(self) -> None:
         rows = self._rows
         self._examine(rows.files, rows.selected)
+        if not token_name(rows.selected) and self.files_spec.media in ("image", "video"):
+            self.post_message(self.Showing(rows.selected, self.files_spec.media))
 
     @work(thread=True, exclusive=True, group="look")
     def _examine(self, files: tuple[str, ...], selected: str) -> None:
@@ -343,6 +353,7 @@ class FilesField(Field):
             return
         box = self.query_one(".view", Static)
         box.set_class(view is not None and hub(self).size.width >= 76, "-shown")
+        box.set_class(isinstance(view, PictureView), "-picture")
         if isinstance(view, PictureView):
             drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
             caption = f"\n{view.caption}" if view.caption else ""

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from pipelines.front.language import tr
 from pipelines.front.request import Number
+from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.text import LineInput
@@ -62,7 +63,7 @@ class NumberField(Field):
     def _hint(self) -> str:
         spec = self.spec
         if spec.randomisable:
-            return tr("Ctrl+G random")
+            return tr("{key} random", key=hub(self).key("fields.random"))
         if spec.unit:
             return tr("{low:g} to {high:g} {unit}", low=spec.minimum, high=spec.maximum, unit=spec.unit)
         return tr("{low:g} to {high:g}", low=spec.minimum, high=spec.maximum)
