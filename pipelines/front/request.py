@@ -39,6 +39,8 @@ class Text(FieldSpec):
 
     multiline: bool = False
     required: bool = False
+    lines: bool = False
+    """Every line is an entry of its own; a file may hold them as a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

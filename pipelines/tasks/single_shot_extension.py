@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.front.cost import WAN_14B, make_plan
+from pipelines.front.errors import Problem
 from pipelines.front.language import mark, trn
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Flag, Number
+from pipelines.front.request import Flag, Number, Text
 from pipelines.front.shapes import (
     MODEL_FPS,
     SINGLE_CONDITION_FRAMES,
@@ -29,6 +30,16 @@ class SingleShotExtension(ExtensionRequest):
         int,
         Number(label=mark("Duration"), minimum=5, maximum=30, unit="s", help=mark("Made in pieces of 5 s")),
     ] = 5
+    prompts: Annotated[
+        str,
+        Text(
+            label=mark("Pieces"),
+            help=mark("A prompt for each piece of 5 s, one a line; the last one counts for the rest"),
+            multiline=True,
+            lines=True,
+            advanced=True,
+        ),
+    ] = ""
     steady_colors: Annotated[
         bool,
         Flag(
@@ -37,6 +48,27 @@ class SingleShotExtension(ExtensionRequest):
             advanced=True,
         ),
     ] = False
+
+    @property
+    def piece_prompts(self) -> tuple[str, ...]:
+        """What each piece shows, in order."""
+        lines = self._prompt_lines or [self.prompt]
+        return tuple(lines[min(n, len(lines) - 1)] for n in range(len(single_shot_pieces(self.duration))))
+
+    @property
+    def _prompt_lines(self) -> list[str]:
+        return [line.strip() for line in self.prompts.splitlines() if line.strip()]
+
+    def check(self) -> list[Problem]:
+        """Check every field, probe the video, and hold the prompts against the pieces."""
+        problems = ExtensionRequest.check(self)
+        if any(problem.field in ("duration", "prompts") for problem in problems):
+            return problems
+        given, pieces = len(self._prompt_lines), len(single_shot_pieces(self.duration))
+        if given > pieces:
+            words = trn("{given} prompts for {count} piece", "{given} prompts for {count} pieces", pieces, given=given)
+            problems.append(Problem("prompts", words))
+        return problems
 
 
 def plan(request: SingleShotExtension) -> Plan:

@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 
 from pipelines.demo.checkpoints import demo_checkpoint
-from pipelines.families.v2v.generate import generate_shot_switching, generate_single_shot, source_frames
+from pipelines.families.v2v.generate import (
+    SINGLE_SHOT,
+    extend,
+    generate_shot_switching,
+    generate_single_shot,
+    source_frames,
+)
 from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest
 from pipelines.front.progress import Progress, Stage, ignore_progress
 from pipelines.front.runtime import Output, Runtime
@@ -112,6 +118,36 @@ def test_every_piece_is_reported_and_the_prompt_is_read_once(finished: Finished)
     assert {p.num_segments for p in seen if p.stage in (Stage.DENOISE, Stage.DECODE, Stage.WRITE)} == {2}
     decoded = [p for p in seen if p.stage is Stage.DECODE and p.step == p.num_steps]
     assert [p.num_steps for p in decoded] == [40, 16]
+
+
+def test_every_piece_shows_its_own_prompt(clip: Path, cache: Path, pool: ModelPool, tmp_path: Path) -> None:
+    shown = []
+    for number, prompts in enumerate((("A boat", "A boat"), ("A boat", "A storm"))):
+        runtime = runtime_in(tmp_path / str(number), cache)
+        # Pieces of one latent frame, four frames each: the shortest that there can be.
+        output = extend(SINGLE_SHOT, single_shot(clip, output="new"), prompts, [1, 1], runtime, pool, ignore_progress)
+        shown.append(read_tail(output.path, 8, fps=None))
+    assert np.array_equal(shown[0][:4], shown[1][:4]), "the first piece is asked for in the same words"
+    assert not np.array_equal(shown[0][4:], shown[1][4:]), "the second is not"
+
+
+@pytest.mark.parametrize(
+    ("prompts", "shown"),
+    [
+        ("", ("A boat goes on",) * 3),
+        ("a", ("a",) * 3),
+        ("a\n\n  b \n", ("a", "b", "b")),
+        ("a\nb\nc", ("a", "b", "c")),
+    ],
+)
+def test_fewer_prompts_than_pieces_repeat_the_last(clip: Path, prompts: str, shown: tuple[str, ...]) -> None:
+    request = single_shot(clip, prompts=prompts, duration=15)
+    assert request.piece_prompts == shown and request.check() == []
+
+
+def test_more_prompts_than_pieces_are_refused_in_words(clip: Path) -> None:
+    [problem] = single_shot(clip, prompts="a\nb\nc", duration=10).check()
+    assert problem.field == "prompts" and "3 prompts for 2 pieces" in problem.message
 
 
 class StopOnce:

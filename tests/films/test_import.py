@@ -418,3 +418,23 @@ def test_what_a_command_can_make_is_awaited_and_no_mistake(cli: Cli, project: Pa
     ]  # fmt: skip
     assert cli("film", "import", project / "queues" / "ep01.json", "--rest").code == 0
     assert [one["label"] for one in cli("film", "show", "ep01", "--json").data["scenes"]] == ["she", "he", "street"]
+
+
+def test_prompts_of_pieces_come_as_a_list_and_go_round(cli: Cli, project: Path, tmp_path: Path) -> None:
+    piece = {
+        "task_type": "single_shot_extension",
+        "prompt": "x",
+        "profile": "demo",
+        "resolution": "128P",
+        "duration": 15,
+    }
+    entry = {**piece, "label": "on", "input_video": "ref/before.mp4", "prompts": ["a\nline", "b"]}
+    file = written(project, {"name": "ep", "jobs": [entry]})
+    assert cli("film", "import", file, "--json").data["films"][0]["warnings"] == []
+    [one] = cli("film", "show", "ep", "--json").data["scenes"]
+    assert one["request"]["prompts"] == "a line\nb"
+    cli("film", "export", "ep", "-o", tmp_path / "again.json")
+    cli("film", "import", tmp_path / "again.json", "--name", "again")
+    assert cli("film", "show", "again", "--json").data["scenes"][0]["request"]["prompts"] == "a line\nb"
+    call = cli("film", "import", written(project, [{**entry, "prompts": ["a", {"b": 1}]}]), "--dry-run")
+    assert call.code == 2 and "scene 1 (on).prompts" in call.err

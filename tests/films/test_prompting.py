@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from skyreels_tui.films.prompting import Agreed, Aim, Endpoint, PromptHelpFailed, ask, endpoint_of
 from skyreels_tui.settings.settings import Settings, setting_problem
+from tests.cli.conftest import Call
 from tests.films.endpoint import KEY, serving
+from tests.films.test_import import scene, written
+
+Cli = Callable[..., Call]
 
 PROMPT = "Uma mulher anda à noite"
 
@@ -169,3 +174,29 @@ def test_a_yes_is_remembered_for_its_address_alone(tmp_path: Path) -> None:
     (tmp_path / "agreed.json").write_text('{"a": [')
     assert here not in Agreed(tmp_path / "agreed.json")
     assert not re.search(KEY, (tmp_path / "agreed.json").read_text())
+
+
+def test_prompts_of_scenes_are_asked_for_in_the_shell(cli: Cli, project: Path, tmp_path: Path) -> None:
+    entries = [scene(label=one, prompt=f"cena {one}") for one in "abc"]
+    cli("film", "import", written(project, {"name": "ep", "jobs": entries}))
+    assert cli("film", "prompt", "ep", "translate").code == 2, "off until it is set up"
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o600)
+    with serving(text="a \x1b[31mscene") as served:
+        cli("settings", "set", "prompt_endpoint", served.address)
+        cli("settings", "set", "prompt_key", f"file:{tmp_path / 'key'}")
+        refused = cli("film", "prompt", "ep", "translate")
+        assert refused.code == 2 and served.address in refused.err and served.asked == [], "nothing without a yes"
+        shown = cli("film", "prompt", "ep", "translate", "--scenes", "b", "--agree", "--json")
+        assert shown.data == [{"label": "b", "before": "cena b", "after": "a [31mscene"}]
+        prompts = [one["request"]["prompt"] for one in cli("film", "show", "ep", "--json").data["scenes"]]
+        assert prompts == ["cena a", "cena b", "cena c"], "shown only"
+        call = cli("film", "prompt", "ep", "enrich", "--write")
+        assert call.code == 0 and len(served.asked) == 4 and "\x1b" not in call.out
+        exported = cli("film", "export", "ep").out
+        assert exported.count("a [31mscene") == 3 and KEY not in exported + call.out + call.err + shown.err
+    bundle = cli("doctor", "--bundle", tmp_path / "bundle.json")
+    assert KEY not in bundle.out + bundle.err
+    for path in (tmp_path / "home").rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+    assert KEY not in (tmp_path / "bundle.json").read_text()

@@ -85,9 +85,8 @@ def generate_single_shot(request: SingleShotExtension, runtime: Runtime, pool: M
     """Make 5 to 30 more seconds of the same shot, in pieces of at most 5 s. Raises as `extend` does."""
     pieces = [piece.new_latent_frames for piece in single_shot_pieces(request.duration)]
     with flat_heap():
-        return extend(
-            SINGLE_SHOT, request, request.prompt, pieces, runtime, pool, report, steady_colors=request.steady_colors
-        )
+        prompts = request.piece_prompts
+        return extend(SINGLE_SHOT, request, prompts, pieces, runtime, pool, report, steady_colors=request.steady_colors)
 
 
 def generate_shot_switching(
@@ -96,14 +95,14 @@ def generate_shot_switching(
     """Make a new shot of 2 to 5 seconds that follows the video. Raises as `extend` does."""
     pieces = [PixelShape(0, 0, reference_frames(request.duration)).latent.num_frames]
     with flat_heap():
-        return extend(SHOT_SWITCHING, request, request.full_prompt, pieces, runtime, pool, report)
+        return extend(SHOT_SWITCHING, request, (request.full_prompt,), pieces, runtime, pool, report)
 
 
 @torch.inference_mode()
 def extend(
     kind: ExtensionKind,
     request: ExtensionRequest,
-    prompt: str,
+    prompts: Sequence[str],
     pieces: Sequence[int],
     runtime: Runtime,
     pool: ModelPool,
@@ -111,7 +110,7 @@ def extend(
     *,
     steady_colors: bool = False,
 ) -> Output:
-    """Make every piece (`pieces` holds their new latent frames) and publish them.
+    """Make every piece (`pieces` holds their new latent frames, `prompts` what each shows) and publish them.
 
     With `steady_colors` every piece gets the colours of the last frames of the input, as each piece before it did: what
     is measured once does not drift. A later call with the same work folder continues at the stored step. Raises
@@ -131,11 +130,11 @@ def extend(
     stored = work.latest()
     first = stored.segment if stored else 0
 
-    # 3. Text: once for all pieces.
-    prompt_embeds = None
+    # 3. Text: once for all pieces that show the same.
+    prompt_embeds: dict[str, Tensor] = {}
     if first < len(pieces):
         report(Progress(Stage.TEXT, segment=first, num_segments=len(pieces)))
-        prompt_embeds = models.embed_prompt(prompt)
+        prompt_embeds = {prompt: models.embed_prompt(prompt) for prompt in dict.fromkeys(prompts[first:])}
 
     # 4. Piece after piece; the last frames of one are the condition of the next.
     for index in range(first, len(pieces)):
@@ -154,11 +153,10 @@ def extend(
 
         # 4a. Denoise.
         if scheduler.step_index < request.num_inference_steps:
-            assert prompt_embeds is not None
             height, width = latents.shape[-2:]
             whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
             with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
-                context = transformer.encode_context(prompt_embeds)
+                context = transformer.encode_context(prompt_embeds[prompts[index]])
                 predict = kind.velocity(transformer, context, condition)
                 latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime, colors))
 
@@ -174,7 +172,8 @@ def extend(
     # 5. Write.
     report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
     video = probe_video(request.input_video[0])
-    said += [cut_warning(prompt, models.tokenizer_folder), colour_warning(video.path, video.look)]
+    said += [cut_warning(prompt, models.tokenizer_folder) for prompt in dict.fromkeys(prompts)]
+    said.append(colour_warning(video.path, video.look))
     return publish(
         work.pieces()[: len(pieces)],
         runtime,

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.front.documents import read_json
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import reason_of, tr, trn
-from pipelines.front.request import FieldSpec, Files, Flag, Number, Request, field_specs
+from pipelines.front.request import FieldSpec, Files, Flag, Number, Request, Text, field_specs
 from pipelines.media.remote.address import is_address
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.queue.model import Job
@@ -291,6 +291,8 @@ def convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
                 # A dropped batch must never make this machine ask the network by itself.
                 raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
             return tuple(_anchor(path, folder) for path in paths)
+        case Text(lines=True) if isinstance(value, list) and all(isinstance(line, str) for line in value):
+            return "\n".join(" ".join(line.split()) for line in value)
         case _:
             if isinstance(value, list | dict):
                 raise ValueError(tr("must be one text, given once"))
