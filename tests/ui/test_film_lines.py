@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from skyreels_tui.eta.film_ends import film_ends
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
@@ -190,3 +192,22 @@ async def test_marks_end_with_esc_and_with_their_jobs(start: Start) -> None:
         await s.until(lambda: [one.label for one in queue.marked] == ["b"], "the rest")
         await s.press("escape")
         assert queue.marked == []
+
+
+def test_a_film_ends_when_all_before_it_and_its_own_jobs_have_run() -> None:
+    jobs = [
+        job(1, "", JobState.RUNNING),
+        job(2, "ep", JobState.QUEUED),
+        job(3, "", JobState.HELD),
+        job(4, "", JobState.QUEUED),
+        job(5, "ep", JobState.BLOCKED, reason=because(Code.WAITS_FOR_JOB, id=2)),
+        job(6, "other", JobState.BLOCKED, reason=because(Code.JOB_FAILED, id=9)),
+        job(7, "last", JobState.QUEUED),
+        job(8, "ep", JobState.DONE),
+    ]
+    times = {2: 100.0, 3: 1000.0, 4: 10.0, 5: 1.0, 6: 7.0, 7: 0.5}
+    ends = film_ends(jobs, lambda one: times[one.id], 5.0)
+    assert ends == {"ep": 116.0, "last": 116.5}, "held jobs and those behind a failure do not run by themselves"
+    known = film_ends(jobs, lambda one: None if one.id == 5 else times[one.id], 5.0)
+    assert known == {}, "nobody knows when a film ends of which a job is not known, nor one behind it"
+    assert film_ends(jobs, lambda one: times[one.id], None) == {}

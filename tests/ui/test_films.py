@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, SceneFacts
 from skyreels_tui.queue.model import JobState
@@ -355,3 +356,15 @@ async def test_the_whole_film_is_played(start: Start, tmp_path: Path) -> None:
         await s.press("escape")
         await s.until(lambda: not s.app.screen.query_one(VideoView).playing, "its end")
         assert isinstance(s.app.screen, FilmScreen)
+
+
+async def test_a_narration_is_held_against_its_clip(start: Start, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    shutil.copy(SAMPLES / "clip.mp4", clip)
+    voice = SAMPLES / "voice.mp3"
+    spoken, shown = probe_audio(voice).duration_s, probe_video(clip).duration_s
+    async with start((120, 30)) as s:
+        make(s, labels="a", output=clip, narration=str(voice))
+        await open_film(s)
+        await s.shows(f"narration {spoken:.1f}/{shown:.1f} s")
+        assert ("longer than the clip" in s.text) == (spoken > shown)
