@@ -29,6 +29,8 @@ from pipelines.models.transformer.load import changeable_shapes
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.models.vae.vae import decode_stream, load_vae
 from pipelines.parallel.crew import Crew
+from pipelines.running.ahead import ahead
+from pipelines.running.beside import Beside
 from pipelines.running.crews import warm_crew
 from pipelines.running.interrupt import interruptible
 from pipelines.running.pool import ModelPool
@@ -62,6 +64,8 @@ class CheckpointNetworks:
         if self.plan.ranks > 1 and runtime.device != "cpu":
             ranks_of(str(self.plan.ranks), torch.cuda.device_count())
         self._kernel = ""
+        self._coming: dict[Path, Beside[SkyReelsTransformer]] = {}
+        """Transformers that a thread reads, by their folder."""
 
     @property
     def device(self) -> str:
@@ -93,8 +97,11 @@ class CheckpointNetworks:
         vae.use_tiling = self.plan.tiled_decode
         try:
             with self._crew() as crew:
-                together = crew.decode if crew else None
-                yield from decode_stream(vae, latents, exact=self.plan.exact_decode, together=together)
+                if crew:
+                    yield from decode_stream(vae, latents, exact=self.plan.exact_decode, together=crew.decode)
+                else:
+                    # The encoder and the reports get one chunk while the next is decoded.
+                    yield from ahead(decode_stream(vae, latents, exact=self.plan.exact_decode))
         finally:
             # Encoding never takes tiles: their seams would be in the condition of every step.
             vae.use_tiling = False
@@ -105,7 +112,7 @@ class CheckpointNetworks:
         source, plan = self.checkpoint / folder, self.plan
         if plan.release_text_encoder:
             self._pool.release(self._text_key)
-        network_of = self.use(source, self.dtype, lambda: self._build_transformer(source), *self._options)
+        network_of = self.use(source, self.dtype, lambda: self._transformer_at(source), *self._options)
         with network_of as network, self._crew() as crew:
             if not self._kernel:
                 heads, head_dim = network.config.num_attention_heads, network.config.attention_head_dim
@@ -147,6 +154,27 @@ class CheckpointNetworks:
     def _merge(self, folder: Path) -> LoraMerge:
         return LoraMerge(self._loras, changeable_shapes(folder), partial=self._partial)
 
+    @contextmanager
+    def reading_ahead(self, folder: str) -> Iterator[None]:
+        """Let a thread read the transformer below `folder` meanwhile, where it and the text encoder fit together."""
+        source, text = self.checkpoint / folder, self.checkpoint / self._layout.text_encoder
+        room = stored_bytes(source) + stored_bytes(text)
+        is_warm = self._pool.is_warm(self._key(source, self.dtype, *self._options))
+        if is_warm or self.plan.release_text_encoder or not self._pool.has_room(room):
+            yield
+            return
+        coming = self._coming[source] = Beside(lambda report: self._build_transformer(source, report))
+        try:
+            yield
+        finally:
+            self._coming.pop(source, None)
+            coming.end()
+
+    def _transformer_at(self, source: Path) -> SkyReelsTransformer:
+        if source in self._coming:
+            return self._coming.pop(source).take(self._report)
+        return self._build_transformer(source, self._report)
+
     def _crew(self) -> AbstractContextManager[Crew | None]:
         """The ranks that work with this process; None when it works alone."""
         return warm_crew(self._pool, self.plan.ranks, self.device) if self.plan.ranks > 1 else nullcontext()
@@ -187,7 +215,7 @@ class CheckpointNetworks:
             lambda: load_prompt_encoder(source, self.tokenizer_folder, dtype=self.dtype, **self.where()),
         )
 
-    def _build_transformer(self, folder: Path) -> SkyReelsTransformer:
+    def _build_transformer(self, folder: Path, report: Report) -> SkyReelsTransformer:
         plan = self.plan
         with self._merge(folder) if self._loras else nullcontext() as merge:
             network = self._layout.load_transformer(
@@ -197,7 +225,7 @@ class CheckpointNetworks:
                 float8=plan.float8_weights,
                 loras=merge,
                 compute_device=self.device,
-                report=self._report,
+                report=report,
             )
         if plan.offload_blocks:
             BlockOffload(network, self.device)

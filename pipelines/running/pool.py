@@ -50,6 +50,10 @@ class ModelPool:
         """Whether `use` would return at once."""
         return key in self._models
 
+    def has_room(self, expected_bytes: int) -> bool:
+        """Whether so many bytes more would still be within the budget."""
+        return self.budget_bytes is None or self.num_bytes() + expected_bytes <= self.budget_bytes
+
     def num_bytes(self) -> int:
         """Bytes of all weights in the pool."""
         return sum(model_bytes(model) for model in self._models.values())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,20 +45,36 @@ class WorkDir:
         from safetensors.torch import save
 
         name = f"snapshot-{snapshot.segment:05d}-{snapshot.step:05d}.safetensors"
-        tensors: dict[str, Tensor] = {}
-        for key, value in snapshot.tensors.items():
-            stored = value.detach().cpu().contiguous()
-            # The format refuses tensors that share memory; after the last step the latents are the x0 estimate.
-            shared = any(stored.data_ptr() == other.data_ptr() for other in tensors.values())
-            tensors[key] = stored.clone() if shared else stored
         metadata = {
             "segment": str(snapshot.segment),
             "step": str(snapshot.step),
             "values": json.dumps(dict(snapshot.values)),
         }
-        write_whole(self.path / name, save(tensors, metadata))
+        write_whole(self.path / name, save(_own_copies(snapshot.tensors), metadata))
         for old in self._snapshot_paths()[KEPT_SNAPSHOTS:]:
             old.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def saving_beside(self) -> Iterator[Callable[[Snapshot], None]]:
+        """Give a `save` that leaves the writing to a thread, so that the caller computes meanwhile.
+
+        Each snapshot is durable before the next is taken, and the last one when this ends, however it ends. What a
+        write raises is raised by the next `save` or at the end.
+        """
+        under_way: list[Future[None]] = []
+
+        def save(snapshot: Snapshot) -> None:
+            # Copied here: the caller goes on with these tensors and values.
+            values = json.loads(json.dumps(dict(snapshot.values)))
+            copy = replace(snapshot, tensors=_own_copies(snapshot.tensors), values=values)
+            while under_way:
+                under_way.pop().result()
+            under_way.append(writer.submit(self.save, copy))
+
+        with ThreadPoolExecutor(1, thread_name_prefix="snapshots") as writer:
+            yield save
+            while under_way:
+                under_way.pop().result()
 
     def latest(self) -> Snapshot | None:
         """Return the newest readable snapshot, on the CPU; a damaged one is passed over."""
@@ -107,6 +124,14 @@ class WorkDir:
     def _snapshot_paths(self) -> list[Path]:
         """Snapshots, newest first."""
         return sorted(self.path.glob("snapshot-?????-?????.safetensors"), reverse=True)
+
+
+def _own_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU that share no memory: the format refuses those that do.
+
+    After the last step the latents are the x0 estimate.
+    """
+    return {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
 
 
 def _read_snapshot(path: Path) -> Snapshot:

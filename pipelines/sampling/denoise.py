@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -41,20 +42,25 @@ class Hooks:
 def denoise(latents: Tensor, scheduler: Scheduler, predict: Predict, hooks: Hooks | None = None) -> Tensor:
     """Run the scheduler from its present step to the end and return the final latents, float32.
 
-    After each step the snapshot is stored first, then `report` is called, which may raise Cancelled.
+    After each step its snapshot is taken, then `report` is called, which may raise Cancelled. The snapshot is on the
+    disk before the next one is taken, and in any case when this returns or raises.
     """
     hooks = hooks or Hooks()
     num_steps = len(scheduler.timesteps)
-    _tell(hooks, scheduler.step_index, num_steps, None)
-    while scheduler.step_index < num_steps:
-        velocity = predict(latents, scheduler.timesteps[scheduler.step_index])
-        latents = scheduler.step(velocity, latents)
-        if hooks.after_step is not None:
-            latents = hooks.after_step(latents, scheduler.step_index)
-        if hooks.work is not None:
-            hooks.work.save(snapshot(latents, scheduler, hooks))
-        _tell(hooks, scheduler.step_index, num_steps, scheduler.x0)
+    with hooks.work.saving_beside() if hooks.work is not None else nullcontext(_keep_nothing) as save:
+        _tell(hooks, scheduler.step_index, num_steps, None)
+        while scheduler.step_index < num_steps:
+            velocity = predict(latents, scheduler.timesteps[scheduler.step_index])
+            latents = scheduler.step(velocity, latents)
+            if hooks.after_step is not None:
+                latents = hooks.after_step(latents, scheduler.step_index)
+            save(snapshot(latents, scheduler, hooks))
+            _tell(hooks, scheduler.step_index, num_steps, scheduler.x0)
     return latents
+
+
+def _keep_nothing(_snapshot: Snapshot) -> None:
+    """Where no work folder is."""
 
 
 def snapshot(latents: Tensor, scheduler: Scheduler, hooks: Hooks) -> Snapshot:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 import torch
@@ -50,6 +51,61 @@ def test_stopping_at_any_step_gives_the_same_bytes(tmp_path, make):
         latents, kept = resume_scheduler(stored, scheduler, "cpu")
         assert torch.equal(kept["c"], torch.ones(2))
         assert torch.equal(denoise(latents, scheduler, predict), whole)
+
+
+def test_a_step_does_not_wait_for_its_snapshot_and_the_next_one_does(tmp_path, monkeypatch):
+    """Written by a thread: reported while it is being written, on the disk before the next is taken."""
+    may_write, written = threading.Event(), []
+    save = WorkDir.save
+
+    def slow(self, snapshot):
+        assert may_write.wait(20)
+        save(self, snapshot)
+        written.append(snapshot.step)
+
+    monkeypatch.setattr(WorkDir, "save", slow)
+    told = []
+
+    def report(progress):
+        told.append((progress.step, list(written)))
+        may_write.set()
+        if progress.step == 1:
+            assert len(written) <= 1
+
+    denoise(start(), SCHEDULERS[0](), predict, Hooks(work=WorkDir(tmp_path), report=report))
+    assert written == list(range(1, 9))
+    assert all(len(before) >= step - 1 for step, before in told)
+
+
+def test_a_snapshot_is_of_its_moment(tmp_path):
+    """Whoever goes on with the tensors and values changes no file."""
+    work, latents, values = WorkDir(tmp_path), torch.zeros(4), {"state": [1]}
+    with work.saving_beside() as save:
+        save(Snapshot(0, 1, {"latents": latents}, values))
+        latents.fill_(9)
+        values["state"][0] = 9
+    stored = work.latest()
+    assert torch.equal(stored.tensors["latents"], torch.zeros(4))
+    assert stored.values == {"state": [1]}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_disk_that_fills_up_while_a_step_runs_ends_the_job(tmp_path, monkeypatch, at):
+    """Said by the next step's snapshot, or at the end; the steps before stay."""
+    save, work = WorkDir.save, WorkDir(tmp_path)
+
+    def full(self, snapshot):
+        if snapshot.step >= at:
+            raise DiskFull(self.path, 100, 0)
+        save(self, snapshot)
+
+    monkeypatch.setattr(WorkDir, "save", full)
+    scheduler = FlowUniPC(reference_schedule(3))
+    with pytest.raises(DiskFull):
+        denoise(start(), scheduler, predict, Hooks(work=work))
+    assert scheduler.step_index <= at + 1
+    stored = work.latest()
+    assert (stored.step if stored else 0) == at - 1
 
 
 def test_published_schedules():

@@ -144,6 +144,38 @@ def test_a_reported_step_survives(tmp_path):
     assert found == [(f'{{"step": {step}}}', step) for step in range(1, 6)]
 
 
+def test_a_step_written_beside_the_next_is_whole_or_the_one_before_is(tmp_path):
+    """Cut at each operation of the thread that writes: what was taken before the newest step is on the disk, whole."""
+    import torch
+
+    from pipelines.running.resume import Snapshot, WorkDir
+
+    root = tmp_path / "work"
+    disk, taken, cuts = Disk(root), [0], []
+    steps = [torch.full((1, 16, 3, 8, 8), float(step)) for step in range(6)]
+
+    def watch(when: str, operation: str, path: str) -> None:
+        if (when, operation) == ("after", "fsync"):
+            disk.synced(Path(path))
+        for names_first in (False, True):
+            least = taken[0] - 1
+            left = WorkDir(disk.survivors(tmp_path / "cut", names_first=names_first))
+            newest = left.latest()
+            found = 0 if newest is None else newest.step
+            cuts.append((least, found))
+            assert newest is None or torch.equal(newest.tensors["latents"], steps[found])
+            shutil.rmtree(left.path)
+
+    work = WorkDir(root)
+    with watched_os(root, watch), work.saving_beside() as save:
+        for step in range(1, 6):
+            save(Snapshot(0, step, {"latents": steps[step].clone()}))
+            taken[0] = step
+    assert work.latest().step == 5
+    assert len(cuts) > 5 * 4
+    assert all(found >= least for least, found in cuts), cuts
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_durable_file_is_old_or_new_whenever_the_power_goes(tmp_path, seed):
     """The helper behind every small file: at each operation the survivor is one whole version."""

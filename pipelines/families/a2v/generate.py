@@ -86,43 +86,45 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
     plan, warnings = voice.plan, [*said, *portrait.warnings, *voice.warnings]
 
     if len(work.pieces()) < max(1, plan.num_windows):
-        # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
-        stored = work.latest()
-        first = stored.segment if stored else 0
-        report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
-        guidance = AvatarGuidance(request.guidance_scale, request.audio_guidance_scale)
-        prompt_embeds = models.embed_prompt(request.prompt)
-        connection_prompt_embeds = models.embed_prompt(CONNECTION_PROMPT)
-        negative_prompt_embeds = None
-        if guidance.uses_text:
-            negative_prompt_embeds = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
+        # While the words and the speech are encoded, a thread reads the transformer.
+        with models.reading_ahead("."):
+            # 3. Text: the person's words for the reference pass, a fixed sentence for the windows.
+            stored = work.latest()
+            first = stored.segment if stored else 0
+            report(Progress(Stage.TEXT, segment=first, num_segments=plan.num_passes))
+            guidance = AvatarGuidance(request.guidance_scale, request.audio_guidance_scale)
+            prompt_embeds = models.embed_prompt(request.prompt)
+            connection_prompt_embeds = models.embed_prompt(CONNECTION_PROMPT)
+            negative_prompt_embeds = None
+            if guidance.uses_text:
+                negative_prompt_embeds = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
 
-        # 4. Speech: the whole recording at once.
-        report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
-        embedding = hear(models, voice)
+            # 4. Speech: the whole recording at once.
+            report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
+            embedding = hear(models, voice)
 
-        # 5. Passes: the reference video, then window after window, each decoded into its own piece.
-        shape = PixelShape(*portrait.crop.target, plan.window_frames)
-        with models.networks(shape.latent.num_tokens) as networks:
-            avatar = Avatar(
-                networks,
-                plan,
-                avatar_schedule(request.num_inference_steps, SHIFT),
-                guidance,
-                portrait.picture.to(runtime.device),
-                prompt_embeds,
-                connection_prompt_embeds,
-                negative_prompt_embeds,
-                embedding,
-            )
-            outlets = Outlets(
-                write_piece=piece_writer(work, *portrait.crop.target),
-                decode=models.decode,
-                work=work,
-                report=report,
-                wants_preview=runtime.wants_preview,
-            )
-            render(avatar, request.seed, outlets)
+            # 5. Passes: the reference video, then window after window, each decoded into its own piece.
+            shape = PixelShape(*portrait.crop.target, plan.window_frames)
+            with models.networks(shape.latent.num_tokens) as networks:
+                avatar = Avatar(
+                    networks,
+                    plan,
+                    avatar_schedule(request.num_inference_steps, SHIFT),
+                    guidance,
+                    portrait.picture.to(runtime.device),
+                    prompt_embeds,
+                    connection_prompt_embeds,
+                    negative_prompt_embeds,
+                    embedding,
+                )
+                outlets = Outlets(
+                    write_piece=piece_writer(work, *portrait.crop.target),
+                    decode=models.decode,
+                    work=work,
+                    report=report,
+                    wants_preview=runtime.wants_preview,
+                )
+                render(avatar, request.seed, outlets)
 
     # 6. Write: the pieces joined, with the original recording.
     report(Progress(Stage.WRITE, segment=plan.num_passes - 1, num_segments=plan.num_passes))

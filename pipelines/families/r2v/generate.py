@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,38 +155,40 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
         stored = work.latest()
         steps_left = request.num_inference_steps - (stored.step if stored else 0)
 
-        # 3. Text: only when steps are left.
-        prompt_embeds = negative_prompt_embeds = None
-        if steps_left:
-            report(Progress(Stage.TEXT))
-            prompt_embeds = models.embed_prompt(request.prompt)
-            if guidance.is_on:
-                negative_prompt_embeds = models.embed_prompt(request.negative_prompt)
+        # While the prompt and the references are encoded, a thread reads the transformer.
+        with models.reading_ahead("transformer") if steps_left else nullcontext():
+            # 3. Text: only when steps are left.
+            prompt_embeds = negative_prompt_embeds = None
+            if steps_left:
+                report(Progress(Stage.TEXT))
+                prompt_embeds = models.embed_prompt(request.prompt)
+                if guidance.is_on:
+                    negative_prompt_embeds = models.embed_prompt(request.negative_prompt)
 
-        # 4. Noise first, then the references: the order of the draws is part of a seed's meaning.
-        if stored is None:
-            report(Progress(Stage.CONDITION))
-            generator = torch.Generator("cpu").manual_seed(request.seed)
-            with models.vae() as vae:
-                latents = draw_noise(vae, shape, generator).to(runtime.device)
-                condition = encode_references(vae, boxed, generator)
-        else:
-            latents, kept = resume_scheduler(stored, scheduler, runtime.device)
-            condition = kept["condition"]
+            # 4. Noise first, then the references: the order of the draws is part of a seed's meaning.
+            if stored is None:
+                report(Progress(Stage.CONDITION))
+                generator = torch.Generator("cpu").manual_seed(request.seed)
+                with models.vae() as vae:
+                    latents = draw_noise(vae, shape, generator).to(runtime.device)
+                    condition = encode_references(vae, boxed, generator)
+            else:
+                latents, kept = resume_scheduler(stored, scheduler, runtime.device)
+                condition = kept["condition"]
 
-        # 5. Denoise.
-        if prompt_embeds is not None:
-            whole = replace(shape.latent, num_frames=latents.shape[2] + condition.shape[2])
-            with models.transformer("transformer", whole.num_tokens) as transformer:
-                predict = make_predictor(transformer, condition, prompt_embeds, negative_prompt_embeds, guidance)
-                hooks = Hooks(
-                    work=work,
-                    report=report,
-                    kept={"condition": condition},
-                    preview=preview_strip,
-                    wants_preview=runtime.wants_preview,
-                )
-                latents = denoise(latents, scheduler, predict, hooks)
+            # 5. Denoise.
+            if prompt_embeds is not None:
+                whole = replace(shape.latent, num_frames=latents.shape[2] + condition.shape[2])
+                with models.transformer("transformer", whole.num_tokens) as transformer:
+                    predict = make_predictor(transformer, condition, prompt_embeds, negative_prompt_embeds, guidance)
+                    hooks = Hooks(
+                        work=work,
+                        report=report,
+                        kept={"condition": condition},
+                        preview=preview_strip,
+                        wants_preview=runtime.wants_preview,
+                    )
+                    latents = denoise(latents, scheduler, predict, hooks)
 
         # 6. Decode: chunks go to the encoder as they appear.
         with models.vae() as vae:

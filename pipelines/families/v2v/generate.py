@@ -7,7 +7,7 @@ is stored with it, so a job continues at any step of any piece and memory does n
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -130,44 +130,46 @@ def extend(
     stored = work.latest()
     first = stored.segment if stored else 0
 
-    # 3. Text: once for all pieces that show the same.
-    prompt_embeds: dict[str, Tensor] = {}
-    if first < len(pieces):
-        report(Progress(Stage.TEXT, segment=first, num_segments=len(pieces)))
-        prompt_embeds = {prompt: models.embed_prompt(prompt) for prompt in dict.fromkeys(prompts[first:])}
+    # While the prompts and the first condition are encoded, a thread reads the transformer.
+    with models.reading_ahead(kind.transformer_folder) if first < len(pieces) else nullcontext():
+        # 3. Text: once for all pieces that show the same.
+        prompt_embeds: dict[str, Tensor] = {}
+        if first < len(pieces):
+            report(Progress(Stage.TEXT, segment=first, num_segments=len(pieces)))
+            prompt_embeds = {prompt: models.embed_prompt(prompt) for prompt in dict.fromkeys(prompts[first:])}
 
-    # 4. Piece after piece; the last frames of one are the condition of the next.
-    for index in range(first, len(pieces)):
-        piece = Piece(index, len(pieces), work, report)
-        scheduler = FlowUniPC(extension_schedule(request.num_inference_steps))
-        if stored is not None and stored.step > 0:
-            latents, kept = resume_scheduler(stored, scheduler, runtime.device)
-            condition, colors = kept["condition"], kept.get("colors")
-        else:
-            piece.tell(Stage.CONDITION)
-            frames = carried_frames(stored) if stored else source_frames(request)
+        # 4. Piece after piece; the last frames of one are the condition of the next.
+        for index in range(first, len(pieces)):
+            piece = Piece(index, len(pieces), work, report)
+            scheduler = FlowUniPC(extension_schedule(request.num_inference_steps))
+            if stored is not None and stored.step > 0:
+                latents, kept = resume_scheduler(stored, scheduler, runtime.device)
+                condition, colors = kept["condition"], kept.get("colors")
+            else:
+                piece.tell(Stage.CONDITION)
+                frames = carried_frames(stored) if stored else source_frames(request)
+                with models.vae() as vae:
+                    condition = encode_frames(vae, frames)
+                colors = steady_statistics(stored, frames) if steady_colors else None
+                latents = seeded_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
+
+            # 4a. Denoise.
+            if scheduler.step_index < request.num_inference_steps:
+                height, width = latents.shape[-2:]
+                whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
+                with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
+                    context = transformer.encode_context(prompt_embeds[prompts[index]])
+                    predict = kind.velocity(transformer, context, condition)
+                    latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime, colors))
+
+            # 4b. Decode, and make the piece durable.
             with models.vae() as vae:
-                condition = encode_frames(vae, frames)
-            colors = steady_statistics(stored, frames) if steady_colors else None
-            latents = seeded_noise(request.seed, pieces[index], *condition.shape[-2:]).to(runtime.device)
-
-        # 4a. Denoise.
-        if scheduler.step_index < request.num_inference_steps:
-            height, width = latents.shape[-2:]
-            whole = LatentShape(height, width, latents.shape[2] + condition.shape[2])
-            with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
-                context = transformer.encode_context(prompt_embeds[prompts[index]])
-                predict = kind.velocity(transformer, context, condition)
-                latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime, colors))
-
-        # 4b. Decode, and make the piece durable.
-        with models.vae() as vae:
-            whole_piece = kind.decoded_latents(condition, latents)
-            chunks = decode_bytes(vae, whole_piece, models.decode, colors)
-            carried = write_piece(piece, chunks, whole_piece.shape, kind.dropped_frames)
-        kept = {"carried_frames": torch.from_numpy(carried)}
-        stored = Snapshot(index + 1, 0, kept if colors is None else kept | {"colors": colors})
-        work.save(stored)
+                whole_piece = kind.decoded_latents(condition, latents)
+                chunks = decode_bytes(vae, whole_piece, models.decode, colors)
+                carried = write_piece(piece, chunks, whole_piece.shape, kind.dropped_frames)
+            kept = {"carried_frames": torch.from_numpy(carried)}
+            stored = Snapshot(index + 1, 0, kept if colors is None else kept | {"colors": colors})
+            work.save(stored)
 
     # 5. Write.
     report(Progress(Stage.WRITE, segment=len(pieces) - 1, num_segments=len(pieces)))
