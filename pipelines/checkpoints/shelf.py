@@ -44,6 +44,12 @@ class Shelved:
         """Bytes on disk that belong to it."""
         return sum(part.num_bytes for part in self.parts) + self.unfinished_bytes
 
+    @property
+    def text_encoder(self) -> Path | None:
+        """The folder of its text encoder, where it has one of its own."""
+        folder = self.folder / "text_encoder" if self.folder is not None else None
+        return folder if folder is not None and is_folder(folder) else None
+
     def ready_for(self, task: str) -> bool:
         """True when everything that one task needs is here."""
         return all(part.presence is Presence.PRESENT for part in self.parts if task in part.component.tasks)

@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from pipelines.checkpoints.prepared import prepared_file
 from pipelines.front.gang import ranks_of
 from pipelines.front.language import tr
 from pipelines.front.lora import parse_lora
@@ -212,8 +213,20 @@ class CheckpointNetworks:
         return self.use(
             source,
             self.dtype,
-            lambda: load_prompt_encoder(source, self.tokenizer_folder, dtype=self.dtype, **self.where()),
+            lambda: load_prompt_encoder(
+                source,
+                self.tokenizer_folder,
+                dtype=self.dtype,
+                prepared=self._prepared(source),
+                **self.where(),
+            ),
         )
+
+    def _prepared(self, source: Path) -> Path | None:
+        """The text encoder's file in bfloat16, where there is one and that is what is computed in."""
+        if self.dtype is not torch.bfloat16 or not source.is_dir():
+            return None
+        return prepared_file(self._runtime.cache_dir, source)
 
     def _build_transformer(self, folder: Path, report: Report) -> SkyReelsTransformer:
         plan = self.plan

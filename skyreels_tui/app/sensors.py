@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.checkpoints.locate import hub_cache, repo_folder
+from pipelines.checkpoints.prepared import FOLDER as PREPARED
 from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.front.language import tr
 from skyreels_tui import monitors
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.monitors.monitor import Monitor
@@ -33,7 +35,7 @@ def build_monitor(
         surroundings or Surroundings(),
         roles={"results": result_dir, "cache": folders.cache, "state": folders.state},
         jobs_dir=folders.jobs,
-        models=lambda: installed_models(model_folders()),
+        models=lambda: installed_models(model_folders()) | prepared_models(folders),
     )
     sensors = [(name, build(of)) for name, build in monitors.SENSORS]
     return Monitor(sensors, publish, lambda: of.progress() is not None, closing=of.closing, beat=beat)
@@ -48,6 +50,12 @@ def installed_models(model_folders: Mapping[str, str]) -> dict[str, Path]:
             found[repo_id.split("/")[-1]] = repo_folder(repo_id, cache)
     there = ((name, _folder(folder)) for name, folder in found.items())
     return {name: folder for name, folder in there if folder is not None}
+
+
+def prepared_models(folders: Folders) -> dict[str, Path]:
+    """The folder of prepared text encoders, where there is one."""
+    folder = _folder(folders.cache / PREPARED)
+    return {} if folder is None else {tr("prepared text encoders"): folder}
 
 
 def _folder(path: Path) -> Path | None:

@@ -303,6 +303,10 @@ def check_models(facts: MachineFacts) -> Iterator[Check]:
         part = tr("{part} of {whole}", part=size(model.num_bytes), whole=size(model.expected_bytes))
         if model.state == "present":
             yield Check(name, CheckState.OK, tr("here, {size}", size=size(model.num_bytes)))
+            if model.wide_bytes and facts.has_gpu:
+                found = tr("text encoder stored in float32")
+                why = tr("a cold start reads {size} less once it is prepared", size=size(model.wide_bytes))
+                yield Check(name, CheckState.NOTE, found, why, f"skyreels-tui models prepare {model.model}")
         elif model.state == "corrupt":
             why = tr("a check found damaged files; a download fetches them again")
             yield Check(name, CheckState.BAD, tr("damaged: {names}", names=", ".join(model.missing)), why, fix)

@@ -78,6 +78,8 @@ class ModelFacts:
     missing: tuple[str, ...]
     """Components that are absent, in whole or in part."""
     expected_bytes: int
+    wide_bytes: int = 0
+    """Bytes less to read at a cold start if its text encoder were prepared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from pathlib import Path
 from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.inventory import Presence
 from pipelines.checkpoints.locate import hub_cache
-from pipelines.checkpoints.shelf import shelf
+from pipelines.checkpoints.prepared import prepared_file, saves_bytes
+from pipelines.checkpoints.shelf import Shelved, shelf
 from pipelines.front.documents import read_json
 from pipelines.front.errors import MediaError
 from pipelines.front.host_memory import meminfo
@@ -208,9 +209,16 @@ def _models(folders: Folders, settings: Settings) -> tuple[ModelFacts, ...]:
             num_bytes=shelved.num_bytes,
             missing=tuple(part.component.name for part in shelved.parts if part.presence is not Presence.PRESENT),
             expected_bytes=shelved.checkpoint.num_bytes,
+            wide_bytes=_wide_bytes(folders, shelved),
         )
         for shelved in shelf(settings.models, damaged=damaged)
     )
+
+
+def _wide_bytes(folders: Folders, shelved: Shelved) -> int:
+    """What preparing its text encoder would save; 0 once that is done."""
+    encoder = shelved.text_encoder
+    return 0 if encoder is None or prepared_file(folders.cache, encoder) else saves_bytes(encoder)
 
 
 def _terminal(environ: Mapping[str, str], pictures: str) -> TerminalFacts:

@@ -48,9 +48,11 @@ class DiskSensor:
     ) -> tuple[int | None, int | None, int | None, tuple[tuple[str, int], ...]]:
         results, cache = self._roles.get("results"), self._roles.get("cache")
         sizes = [(name, folder_bytes(path)) for name, path in models.items()]
+        # Models that lie in our cache are counted as models.
+        inside = sum(folder_bytes(path) for path in models.values() if cache and path.is_relative_to(cache))
         return (
             folder_bytes(results) if results else None,
-            folder_bytes(cache) if cache else None,
+            folder_bytes(cache) - inside if cache else None,
             folder_bytes(self._checkpoints) if self._checkpoints else None,
             tuple(sorted(sizes, key=lambda entry: -entry[1])),
         )

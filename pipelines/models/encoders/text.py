@@ -93,14 +93,18 @@ def load_prompt_encoder(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    prepared: Path | None = None,
     report: Report = ignore_progress,
 ) -> PromptEncoder:
-    """Load a transformers folder, or a `.pth` in the original layout whose sizes are read off its tensors."""
+    """Load a transformers folder, or a `.pth` in the original layout whose sizes are read off its tensors.
+
+    `prepared` is a file with the folder's tensors in `dtype`, which is read instead of them.
+    """
     if source.suffix == ".pth":
         config, files, keymap = _config_of(stored_shapes([source])), [source], UMT5_ENCODER
     else:
         config = UMT5Config(**read_config(source))
-        files, keymap = tensor_files(source), STORED_AS_IS
+        files, keymap = [prepared] if prepared else tensor_files(source), STORED_AS_IS
     encoder = load_network(
         lambda: UMT5EncoderModel(config),
         files,

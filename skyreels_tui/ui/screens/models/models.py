@@ -15,6 +15,8 @@ from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.download.hub import check_room, is_offline, plan_download
 from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
 from pipelines.checkpoints.locate import hub_cache
+from pipelines.checkpoints.prepared import prepared_from
+from pipelines.checkpoints.prepared import remove as remove_prepared
 from pipelines.checkpoints.shelf import Shelved, removable, remove_checkpoint, shelf
 from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
@@ -108,7 +110,9 @@ class ModelsScreen(Screen[None]):
         """`transfers` are those of this window, `elsewhere` tells those of others; `fetch` is asked for at once."""
         super().__init__()
         self._fetch = fetch
-        self._book = DamageBook(folders.state / DAMAGE_FILE)
+        self._book, self._cache = DamageBook(folders.state / DAMAGE_FILE), folders.cache
+        self._prepared: dict[str, int] = {}
+        """Bytes of the text encoders that are kept once more, by family."""
         self._settings, self._transfers, self._others = settings, transfers, elsewhere
         self._asking = ""
         """What the hub is being asked, or what it refused."""
@@ -144,11 +148,16 @@ class ModelsScreen(Screen[None]):
     def _read_shelf(self, number: int) -> None:
         found = shelf(self._settings.now.models, damaged=self._book.damaged())
         cache = hub_cache()
-        hand_over(self, self._show, number, found, shutil.disk_usage(nearest_existing(cache)).free)
+        ready = {
+            one.checkpoint.family: sum(file.num_bytes for file in prepared_from(self._cache, one.folder))
+            for one in found
+        }
+        hand_over(self, self._show, number, found, ready, shutil.disk_usage(nearest_existing(cache)).free)
 
-    def _show(self, number: int, found: tuple[Shelved, ...], free_bytes: int) -> None:
+    def _show(self, number: int, found: tuple[Shelved, ...], ready: dict[str, int], free_bytes: int) -> None:
         if not self.is_mounted or number != self._looks:
             return
+        self._prepared = ready
         models = self.query_one(ModelList)
         models.models = found
         models.refresh()
@@ -210,6 +219,8 @@ class ModelsScreen(Screen[None]):
             )
             for part in model.parts
         ]
+        if ready := self._prepared.get(model.checkpoint.family, 0):
+            lines.append(plain(tr("prepared text encoder  {size}", size=size(ready)), "$text-muted"))
         licence = f"{model.checkpoint.licence}: {model.checkpoint.licence_url}"
         lines.append(plain(licence, "$text-muted"))
         lines.append(plain(self._place(model), "$text-muted"))
@@ -402,7 +413,8 @@ class ModelsScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="plan")
     def _remove(self, model: Shelved) -> None:
         try:
-            words = tr("{size} freed", size=size(remove_checkpoint(model.checkpoint)))
+            ready = prepared_from(self._cache, model.folder)
+            words = tr("{size} freed", size=size(remove_checkpoint(model.checkpoint) + remove_prepared(ready)))
         except OSError as error:
             words = tr("{path} cannot be deleted: {why}", path=error.filename or "", why=reason_of(error))
         # What was deleted is no longer being fetched, whether or not somebody still looks.

@@ -1,0 +1,239 @@
+"""Text encoders that are stored in float32, kept once more in bfloat16: half the bytes to read at a cold start.
+
+Works on files alone and imports no torch; the rounding is that of torch, to the nearest and halves to even.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.checkpoints.inventory import INDEX
+from pipelines.front.documents import read_json
+from pipelines.front.durable import make_folder, new_private_file, put_in_place
+from pipelines.front.errors import CheckpointMissing, DiskFull
+from pipelines.front.language import tr
+from pipelines.front.places import num_bytes, real
+
+FOLDER = "prepared"
+"""Below the cache folder."""
+CHUNK_BYTES = 16 << 20
+SPARE_BYTES = 1 << 30
+"""Left free beside what is written."""
+_MAX_HEADER_BYTES = 100_000_000
+
+Tell = Callable[[int, int], None]
+"""(bytes read, bytes to read); may raise to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was prepared of one folder."""
+
+    path: Path
+    source: str
+    """The folder it was made from."""
+    num_bytes: int
+    is_current: bool
+    """False when the folder's files are other ones now, or gone."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a component's folder."""
+    return sorted(file for file in folder.glob("*.safetensors") if file.is_file() and not file.name.endswith(INDEX))
+
+
+def saves_bytes(folder: Path) -> int:
+    """Bytes less to read at a start if the float32 tensors of a folder were prepared; 0 when nothing is to gain."""
+    try:
+        return sum(entry.num_bytes // 2 for file in weight_files(folder) for entry in _entries(file) if entry.is_wide)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def prepared_file(cache_dir: Path, folder: Path) -> Path | None:
+    """The prepared file of a folder as it is now; None when there is none that is whole."""
+    path = _path(cache_dir, folder)
+    try:
+        whole = max(entry.end for entry in _entries(path)) == path.stat().st_size
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return path if whole else None
+
+
+def prepared_files(cache_dir: Path) -> list[Prepared]:
+    """Everything that was prepared."""
+    found = []
+    for path in sorted((cache_dir / FOLDER).glob("*.safetensors")):
+        try:
+            source = str(_header(path)[0].get("__metadata__", {}).get("source", ""))
+        except (OSError, ValueError, AttributeError):
+            source = ""
+        current = bool(source) and prepared_file(cache_dir, Path(source)) == path
+        found.append(Prepared(path, source, num_bytes(path), current))
+    return found
+
+
+def prepared_from(cache_dir: Path, checkpoint: Path | None) -> list[Prepared]:
+    """What was prepared of the folders below a checkpoint's."""
+    if checkpoint is None:
+        return []
+    return [file for file in prepared_files(cache_dir) if file.source and Path(file.source).is_relative_to(checkpoint)]
+
+
+def prepare(cache_dir: Path, folder: Path, tell: Tell = lambda _done, _total: None) -> Path:
+    """Write the tensors of a folder with float32 rounded to bfloat16, whole or not at all; returns the file.
+
+    What is there already is returned at once. Raises CheckpointMissing for files that cannot be read, and DiskFull.
+    """
+    if (known := prepared_file(cache_dir, folder)) is not None:
+        return known
+    try:
+        entries = [entry for file in weight_files(folder) for entry in _entries(file)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointMissing(
+            tr("cannot read {file}: {error}. Download it again.", file=folder, error=error)
+        ) from error
+    path = _path(cache_dir, folder)
+    make_folder(path.parent)
+    header = _new_header(entries, folder)
+    needed = len(header) + sum(entry.kept_bytes for entry in entries)
+    if (free := shutil.disk_usage(path.parent).free) < needed + SPARE_BYTES:
+        raise DiskFull(path.parent, needed + SPARE_BYTES, free)
+    temporary = path.with_name(f".{path.name}.part")
+    total = sum(entry.num_bytes for entry in entries)
+    done = 0
+    try:
+        new_private_file(temporary)
+        with temporary.open("r+b") as out:
+            out.write(header)
+            for entry in entries:
+                for part in _parts(entry):
+                    out.write(_rounded(part).tobytes() if entry.is_wide else part)
+                    done += len(part)
+                    tell(done, total)
+        put_in_place(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def remove(files: Iterable[Prepared]) -> int:
+    """Delete prepared files; returns the bytes freed."""
+    freed = 0
+    for file in files:
+        file.path.unlink(missing_ok=True)
+        freed += file.num_bytes
+    return freed
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One tensor of a file."""
+
+    name: str
+    dtype: str
+    shape: Sequence[int]
+    file: Path
+    begin: int
+    end: int
+
+    @property
+    def num_bytes(self) -> int:
+        return self.end - self.begin
+
+    @property
+    def is_wide(self) -> bool:
+        return self.dtype == "F32"
+
+    @property
+    def kept_bytes(self) -> int:
+        return self.num_bytes // 2 if self.is_wide else self.num_bytes
+
+
+def _path(cache_dir: Path, folder: Path) -> Path:
+    """Named by what lies in the folder, so that replaced weights are other weights."""
+    digest = hashlib.sha256()
+    for file in weight_files(folder):
+        target = real(file)
+        stat = target.stat()
+        digest.update(f"{target}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogatepass"))
+    return cache_dir / FOLDER / f"{digest.hexdigest()[:32]}.safetensors"
+
+
+def _header(file: Path) -> tuple[dict[str, Any], int]:
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))
+        if length > _MAX_HEADER_BYTES:
+            raise ValueError(tr("its header is damaged"))
+        header = read_json(stream.read(length))
+    if not isinstance(header, dict):
+        raise ValueError(tr("its header is damaged"))
+    return header, 8 + length
+
+
+def _entries(file: Path) -> list[_Entry]:
+    header, start = _header(file)
+    found = [
+        _Entry(
+            name,
+            entry["dtype"],
+            entry["shape"],
+            file,
+            start + entry["data_offsets"][0],
+            start + entry["data_offsets"][1],
+        )
+        for name, entry in header.items()
+        if name != "__metadata__"
+    ]
+    if not found:
+        raise ValueError(tr("it holds no tensors"))
+    return sorted(found, key=lambda entry: entry.begin)
+
+
+def _new_header(entries: Sequence[_Entry], folder: Path) -> bytes:
+    content: dict[str, Any] = {"__metadata__": {"format": "pt", "source": str(folder)}}
+    place = 0
+    for entry in entries:
+        dtype = "BF16" if entry.is_wide else entry.dtype
+        offsets = [place, place + entry.kept_bytes]
+        content[entry.name] = {"dtype": dtype, "shape": entry.shape, "data_offsets": offsets}
+        place += entry.kept_bytes
+    text = json.dumps(content).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _parts(entry: _Entry) -> Iterable[bytes]:
+    with entry.file.open("rb") as stream:
+        stream.seek(entry.begin)
+        left = entry.num_bytes
+        while left:
+            part = stream.read(min(CHUNK_BYTES, left))
+            if not part:
+                raise CheckpointMissing(
+                    tr("{file} ends inside {name}. Download it again.", file=entry.file, name=entry.name)
+                )
+            left -= len(part)
+            yield part
+
+
+def _rounded(part: bytes) -> NDArray[np.uint16]:
+    """float32 bytes -> bfloat16 numbers, to the nearest, halves to even; what is no number stays one that is none."""
+    bits = np.frombuffer(part, dtype="<u4")
+    even = (bits >> np.uint32(16)) & np.uint32(1)
+    rounded = ((bits + np.uint32(0x7FFF) + even) >> np.uint32(16)).astype("<u2")
+    is_nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+    rounded[is_nan] = 0x7FC0
+    return rounded
