@@ -125,6 +125,7 @@ class Services:
 
     def queue_options(self, *, auto_resume: bool = False) -> QueueOptions:
         """Return what the settings say about running jobs."""
+        from skyreels_tui.monitors.heat import gpu_heat, rest_limit_c
         from skyreels_tui.queue.service import QueueOptions
 
         settings = self.settings.now
@@ -133,6 +134,8 @@ class Services:
             on_hang_up=cast("HangUp", settings.hang_up),
             memory_floor_bytes=self.memory_floor_bytes,
             group_by_model=settings.group_by_model,
+            heat=gpu_heat(),
+            rest_above_c=lambda: rest_limit_c(self.settings.now, _gpu_name()),
             hours=settings.running_hours,
             inbox=settings.inbox_folder,
         )

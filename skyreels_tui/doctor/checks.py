@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.doctor.facts import PARTS, DiskFacts, MachineFacts, TerminalFacts
+from skyreels_tui.monitors.health import FAULT_CLOCK_MHZ, FAULT_LOAD_PERCENT, clock_event_words
 from skyreels_tui.words.sizes import GIB, size
 
 TITLES = (
@@ -168,6 +169,35 @@ def covers(supported: tuple[str, ...], capability: tuple[int, int]) -> bool:
         if kind == "compute" and (major, minor) <= capability:
             return True
     return not supported
+
+
+def check_power(facts: MachineFacts) -> Iterator[Check]:
+    """Heat and power at this moment; the power-delivery fault of a GB10 shows only while the GPU works."""
+    gpu = facts.gpu
+    if not gpu.name or gpu.sm_clock_mhz is None:
+        return
+    found = tr("{clock} MHz, load {load} %", clock=gpu.sm_clock_mhz, load=gpu.util_percent or 0)
+    if gpu.temperature_c is not None:
+        found = tr("{found}, {degrees} C", found=found, degrees=gpu.temperature_c)
+    slowed = [words for words, serious in clock_event_words(gpu.clock_events or 0) if serious]
+    is_loaded = (gpu.util_percent or 0) > FAULT_LOAD_PERCENT
+    if slowed:
+        why = tr("{words}: jobs take longer; let air to the machine, or rest between steps", words=", ".join(slowed))
+        yield Check("heat and power", CheckState.WARN, found, why, "skyreels-tui settings set rest on")
+    elif "GB10" in gpu.name and is_loaded and gpu.sm_clock_mhz < FAULT_CLOCK_MHZ and not gpu.clock_events:
+        why = tr(
+            "full load at a low clock and no reason given is a fault of the power delivery: "
+            "unplug the power supply for a minute, then plug it in again"
+        )
+        yield Check("heat and power", CheckState.BAD, found, why)
+    elif "GB10" in gpu.name:
+        why = tr(
+            "if the machine switches off under load, a cap on the clock may prevent it: this program sets none, "
+            "and sudo nvidia-smi -rgc takes it away again"
+        )
+        yield Check("heat and power", CheckState.NOTE, found, why, "sudo nvidia-smi -lgc 300,2100")
+    else:
+        yield Check("heat and power", CheckState.OK, found)
 
 
 def check_kernels(facts: MachineFacts) -> Iterator[Check]:
@@ -438,6 +468,7 @@ CHECKS: tuple[Callable[[MachineFacts], Iterator[Check]], ...] = (
     check_python,
     check_torch,
     check_gpu,
+    check_power,
     check_kernels,
     check_ffmpeg,
     check_memory,

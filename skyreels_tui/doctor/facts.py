@@ -41,6 +41,11 @@ class GpuFacts:
     driver: str = ""
     problem: str = ""
     """Why there are no figures."""
+    util_percent: int | None = None
+    sm_clock_mhz: int | None = None
+    temperature_c: int | None = None
+    clock_events: int | None = None
+    """Bits of NVML's clock-event reasons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,15 @@ def _gpu() -> GpuFacts:
             version = nvml.nvmlSystemGetDriverVersion()
             driver = version.decode() if isinstance(version, bytes) else str(version)
             nvml.nvmlShutdown()
-    return GpuFacts(name=reading.name, driver=driver, problem=reading.problem)
+    return GpuFacts(
+        name=reading.name,
+        driver=driver,
+        problem=reading.problem,
+        util_percent=reading.util_percent,
+        sm_clock_mhz=reading.sm_clock_mhz,
+        temperature_c=reading.temperature_c,
+        clock_events=reading.clock_events,
+    )
 
 
 def _ffmpeg(places: Sequence[Path]) -> FfmpegFacts:

@@ -10,11 +10,13 @@ from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReadin
 from skyreels_tui.monitors.surroundings import MEMORY_FLOOR_BYTES, Surroundings
 from skyreels_tui.words.sizes import size
 
-THERMAL, BRAKE, HARDWARE = 0x40, 0x80, 0x8
+THERMAL, BRAKE, HARDWARE, DRIVER_THERMAL = 0x40, 0x80, 0x8, 0x20
+SLOWED = THERMAL | BRAKE | HARDWARE | DRIVER_THERMAL
+"""Bits of heat or a power fault; a power cap (0x4) is how such cards run."""
 
 CLOCK_EVENTS: tuple[tuple[int, str, bool], ...] = (
     (THERMAL, mark("hot: hardware slows the clocks"), True),
-    (0x20, mark("hot: driver slows the clocks"), True),
+    (DRIVER_THERMAL, mark("hot: driver slows the clocks"), True),
     (BRAKE, mark("power brake"), True),
     (HARDWARE, mark("hardware slowdown"), True),
     (0x4, mark("power cap"), False),

@@ -45,6 +45,10 @@ class JobProgress:
     """From which the time left follows at any moment after the report; None while nothing is known."""
     unit_seconds: float | None = None
     """Measured seconds a unit of the running stage: a step, a piece, a byte; None before the first has ended."""
+    resting_s: float | None = None
+    """Seconds that it has rested between two steps, because the GPU is hot or slowed down; None while it computes."""
+    degrees: int | None = None
+    """Of the GPU while it rests, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,10 @@ class Job:
     """Hidden from lists; undo brings it back."""
     result_dir: str = ""
     """Where its video goes, decided when it was added; '' in rows of older queues: where the runner's go."""
+    rested_s: float = 0.0
+    """Seconds it rested between steps for a hot or slowed GPU, over all attempts."""
+    slowed_s: float = 0.0
+    """Seconds it ran while heat or power slowed the GPU's clocks, over all attempts."""
 
     def results(self, default: Path) -> Path:
         """The folder of its video; `default` for a row that names none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from skyreels_tui.queue.engine import sweep
 from skyreels_tui.queue.engine.cancel import Why
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
+from skyreels_tui.queue.engine.heat import ReadHeat, no_heat
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts
@@ -45,6 +47,12 @@ class QueueOptions:
     """Reads what is available; tests give their own."""
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, without changing the order inside a batch."""
+    heat: ReadHeat = no_heat
+    """Looks at the GPU between steps."""
+    rest_above_c: Callable[[], int] = lambda: 0
+    """Jobs rest between steps while the GPU is hotter or slowed down; 0: never."""
+    rest_wait: Callable[[float], object] = time.sleep
+    """Waits so many seconds of a rest."""
     hours: Hours | None = None
     """Jobs run only then: a running one stops at its next step when they end and goes on when they begin."""
     not_before: datetime | None = None

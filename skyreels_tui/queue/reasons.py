@@ -30,6 +30,8 @@ class Code(StrEnum):
     INPUT_CHANGED = "input_changed"
     GANG_LOST = "gang_lost"
     INTERRUPTED = "interrupted"
+    MACHINE_DOWN = "machine_down"
+    MACHINE_DOWN_TWICE = "machine_down_twice"
     MEMORY = "memory"
     PAUSED = "paused"
     STOPPED = "stopped"
@@ -61,6 +63,11 @@ SENTENCES: Mapping[Code, str] = {
     Code.INPUT_CHANGED: INPUT_CHANGED,
     Code.GANG_LOST: mark("{why}; resume it to go on at its stored step"),
     Code.INTERRUPTED: mark("interrupted {where}"),
+    Code.MACHINE_DOWN: mark("the machine went down {where}"),
+    Code.MACHINE_DOWN_TWICE: mark(
+        "the machine went down twice while it ran, the last time {where}: see skyreels-tui doctor for heat and power; "
+        "release it to try again, or cancel it",
+    ),
     Code.MEMORY: mark("memory"),
     Code.PAUSED: mark("paused"),
     Code.STOPPED: mark("stopped"),

@@ -447,6 +447,9 @@ class QueueService:
             has_model=self._has_model,
             wants_preview=self._wants_preview,
             begins=self._begins,
+            heat=self.options.heat,
+            rest_above_c=self.options.rest_above_c,
+            wait=self.options.rest_wait,
             group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )

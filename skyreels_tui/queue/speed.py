@@ -9,7 +9,15 @@ from skyreels_tui.words.sizes import size
 
 
 def speed_words(event: JobProgress) -> str:
-    """`268.4 s/step`, `1.2 GiB/s` while loading, `0.4 s each` while decoding; '' where nothing is counted yet."""
+    """`268.4 s/step`, `1.2 GiB/s` while loading, `0.4 s each` while decoding; '' where nothing is counted yet.
+
+    `resting 0:40 at 84 C` while it rests, whatever the stage.
+    """
+    if event.resting_s is not None:
+        time = f"{int(event.resting_s) // 60}:{int(event.resting_s) % 60:02d}"
+        if event.degrees is None:
+            return tr("resting {time}", time=time)
+        return tr("resting {time} at {degrees} C", time=time, degrees=event.degrees)
     stage, seconds = event.progress.stage, event.unit_seconds
     if stage is Stage.DENOISE:
         return tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]) if event.step_seconds else ""

@@ -160,6 +160,30 @@ class Settings:
             help=mark("A running job stops at the next step when less is available"),
         ),
     ] = 8.0
+    rest: Annotated[
+        str,
+        Choice(
+            label=mark("Rest between steps"),
+            help=mark("While the GPU is too hot, or heat or power slows its clocks"),
+            options=(
+                ("auto", mark("on a GB10 only")),
+                ("on", mark("on")),
+                ("off", mark("off")),
+            ),
+            advanced=True,
+        ),
+    ] = "auto"
+    rest_above_c: Annotated[
+        int,
+        Number(
+            label=mark("Too hot above"),
+            minimum=50,
+            maximum=110,
+            unit="°C",
+            help=mark("A rest ends six degrees below"),
+            advanced=True,
+        ),
+    ] = 85
     keep_warm: Annotated[
         bool, Flag(label=mark("Keep models warm"), help=mark("Loaded models wait for the next job"))
     ] = True

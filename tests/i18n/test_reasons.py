@@ -69,7 +69,14 @@ def test_a_row_with_the_wrong_values_is_shown_and_ends_nothing(row: str) -> None
     assert reason_words(Reason.from_json(row))
 
 
-NEWER = {Code.OUTSIDE_HOURS, Code.WAITS_FOR_VOICE, Code.WAITS_FOR_PICTURE, Code.WAITS_FOR_MODEL}
+NEWER = {
+    Code.OUTSIDE_HOURS,
+    Code.WAITS_FOR_VOICE,
+    Code.WAITS_FOR_PICTURE,
+    Code.WAITS_FOR_MODEL,
+    Code.MACHINE_DOWN,
+    Code.MACHINE_DOWN_TWICE,
+}
 """Codes that no version ever wrote as a sentence."""
 EXAMPLES = {code: because(code) for code in Code if code and code not in NEWER} | {
     Code.WAITS_FOR_JOB: because(Code.WAITS_FOR_JOB, id=12),

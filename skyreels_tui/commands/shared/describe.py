@@ -39,6 +39,8 @@ JOB_KEYS: dict[str, tuple[str, str]] = {
     "started_at": ("text", "UTC, ISO 8601, or ''"),
     "finished_at": ("text", "UTC, ISO 8601, or ''"),
     "run_seconds": ("number", "seconds spent running, over all attempts"),
+    "rested_seconds": ("number", "of them rested between steps, because the GPU was hot or slowed down"),
+    "slowed_seconds": ("number", "of them run while heat or power slowed the GPU's clocks"),
 }
 """Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
@@ -105,6 +107,8 @@ def job_data(job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "run_seconds": round(job.run_seconds, 3),
+        "rested_seconds": round(job.rested_s, 3),
+        "slowed_seconds": round(job.slowed_s, 3),
     }
 
 

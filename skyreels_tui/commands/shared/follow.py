@@ -27,6 +27,8 @@ LEVELS = (mark("warning"), mark("error"))
 """Of log lines that are told."""
 
 TICK_S = 0.5
+REST_TOLD_S = 10.0
+"""Between two lines about one rest."""
 """A lost event costs at most this long: then the row is read."""
 
 ENDS: dict[JobState, Exit] = {
@@ -107,7 +109,7 @@ class Teller:
     def _tell_progress(self, event: JobProgress) -> None:
         progress = event.progress
         now, place = time.monotonic(), (event.job_id, progress.stage, progress.segment)
-        counted = (*place, progress.step)
+        counted = (*place, progress.step, None if event.resting_s is None else int(event.resting_s / REST_TOLD_S))
         if counted == self._last:
             return
         # Every denoising step is told; chunks of loading and decoding come too fast for that.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.front.progress import Progress
 from skyreels_tui.files.folders import free_bytes
+from skyreels_tui.queue.engine.heat import ReadHeat, no_heat
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.space import FreeBytes, Need
@@ -55,5 +56,11 @@ class RunnerParts:
     """Whether what the job computes with is on this machine: asked for jobs that were queued to wait for it."""
     group_by_model: bool = False
     """Prefer jobs of the task that ran last, whose model is loaded."""
+    heat: ReadHeat = no_heat
+    """Looks at the GPU's temperature and clocks."""
+    rest_above_c: Callable[[], int] = lambda: 0
+    """Jobs rest between steps above so many degrees; 0: never."""
+    wait: Callable[[float], object] = time.sleep
+    """Waits so many seconds of a rest."""
     state_changed: Callable[[], None] = lambda: None
     """Called when what the runner does, or why it waits, has changed."""

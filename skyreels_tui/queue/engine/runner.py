@@ -21,6 +21,7 @@ from skyreels_tui.queue.engine.cancel import CancelToken, Why
 from skyreels_tui.queue.engine.executor import Executor, JobContext
 from skyreels_tui.queue.engine.failures import failure_words
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
+from skyreels_tui.queue.engine.heat import HeatWatch
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
 from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, shortage
@@ -69,6 +70,7 @@ class _Attempt:
     resolved: Job | None = None
     """The job with other jobs' outputs in place of its references."""
     base_seconds: float = 0.0
+    heat: HeatWatch | None = None
     polled_at: float = 0.0
     weighed_at: float = float("-inf")
 
@@ -277,7 +279,8 @@ class Runner:
     def _run(self, job: Job) -> None:
         """One attempt. The only place of the program that catches every error of a job."""
         parts = self._parts
-        attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds)
+        heat = HeatWatch(parts.heat, parts.rest_above_c, parts.now)
+        attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds, heat=heat)
         self._attempt = attempt
         self._beats.beat("inference", BUSY_LATE_S)
         self._show("running")
@@ -296,6 +299,10 @@ class Runner:
             self._failed(attempt, error)
         finally:
             self._weigh(attempt, at_once=True)
+            if heat.rested_s or heat.slowed_s:
+                # Figures for the job's page: the end of the attempt is written already.
+                with suppress(QueueError):
+                    self._store.attempts.add_heat(job.id, rested_s=heat.rested_s, slowed_s=heat.slowed_s)
             self._attempt = None
             self.latest = None
             parts.live.clear()
@@ -333,17 +340,58 @@ class Runner:
                 raise
             # The step itself is safe in the work folder: a busy database is no reason to stop computing.
             self._parts.log.write(error.cause, level="warning", job_id=attempt.job.id)
+        self._tell(attempt, progress, important=important)
+        attempt.token.check()
+        if important and progress.stage is Stage.DENOISE and 0 < progress.step < progress.num_steps:
+            self._rest(attempt, progress)
+
+    def _tell(
+        self,
+        attempt: _Attempt,
+        progress: Progress,
+        *,
+        important: bool,
+        resting_s: float | None = None,
+        degrees: int | None = None,
+    ) -> None:
+        """Publish how the job goes."""
         clock = attempt.clock
         steps, elapsed = clock.step_seconds, clock.elapsed_s
         pace = self._parts.time_left(attempt.resolved or attempt.job, progress, steps, elapsed)
         left_s = pace.left_s() if pace is not None else None
         event = JobProgress(
-            attempt.job.id, progress, elapsed, steps, clock.stage_seconds, left_s, pace, clock.unit_seconds
+            attempt.job.id,
+            progress,
+            elapsed,
+            steps,
+            clock.stage_seconds,
+            left_s,
+            pace,
+            clock.unit_seconds,
+            resting_s,
+            degrees,
         )
         self.latest = event
         self._parts.live.write(event, important=important)
         self._parts.publish(event)
-        attempt.token.check()
+
+    def _rest(self, attempt: _Attempt, progress: Progress) -> None:
+        """Let a hot or slowed GPU cool down between two steps; the step that follows takes that much longer."""
+        if attempt.heat is None:
+            return
+
+        def tell(seconds: float, degrees: int | None) -> None:
+            self._beats.beat("inference", BUSY_LATE_S)
+            self._tell(attempt, progress, important=not seconds, resting_s=seconds, degrees=degrees)
+            # A busy database is asked again at the next look.
+            with suppress(QueueTrouble):
+                self._check_wishes(attempt, self._store.get(attempt.job.id))
+            attempt.token.check()
+
+        rested = attempt.heat.rest(self._parts.wait, tell)
+        if rested >= 1:
+            self._parts.log.write(tr("rested {seconds:.0f} s", seconds=rested), job_id=attempt.job.id)
+            self._tell(attempt, progress, important=True)
 
     def _poll(self, attempt: _Attempt) -> None:
         """Called between blocks: a cancelled job does not finish its step."""
@@ -360,6 +408,8 @@ class Runner:
         now = self._parts.now()
         if at_once or now - attempt.weighed_at >= _WEIGH_S:
             attempt.weighed_at = now
+            if attempt.heat is not None:
+                attempt.heat.see()
             # A GPU that has fallen off the bus says nothing: the attempt itself will meet the error.
             with suppress(RuntimeError):
                 self.memory = self._executor.memory()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from pipelines.front.documents import read_json
+from skyreels_tui.files.boot_clock import boot_time
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import Code, Reason, Value, because
@@ -51,19 +52,22 @@ class Attempts:
         """`changed` hears of the rows after each commit; `stem` names a job's result file at its first claim."""
         self._connection, self._changed, self._stem = connection, changed, stem
 
-    def claim(self, only: Sequence[int] | None = None) -> Job | None:
-        """Take the first queued job, unless some job runs already: one statement, so no two runners can."""
+    def claim(self, only: Sequence[int] | None = None, *, boot: str | None = None) -> Job | None:
+        """Take the first queued job, unless some job runs already: one statement, so no two runners can.
+
+        `boot` names this boot of the machine; it is read where left out.
+        """
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
         with self._connection.writing() as connection:
             rows = connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
-                " reason = '', error = '', traceback = '',"
+                " reason = '', error = '', traceback = '', boot = ?,"
                 " started_at = CASE started_at WHEN '' THEN ? ELSE started_at END"
                 " WHERE id = (SELECT id FROM jobs"
                 f" WHERE {where_allowed(Action.CLAIM)} AND deleted = 0 {condition} ORDER BY position, id LIMIT 1)"
                 " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
                 f" RETURNING {COLUMNS}",
-                (utc_now(),),
+                (boot_time().boot if boot is None else boot, utc_now()),
             ).fetchall()
             if not rows:
                 return None
@@ -130,22 +134,34 @@ class Attempts:
         assignments = "state = 'held', reason = ?, run_seconds = ?"
         return self._end(job_id, assignments, Action.SET_ASIDE, (reason.to_json(), run_seconds))
 
+    def add_heat(self, job_id: int, *, rested_s: float, slowed_s: float) -> None:
+        """Add to what the job's attempts rested and ran slowed down, whatever its state."""
+        with self._connection.writing() as connection:
+            connection.execute(
+                "UPDATE jobs SET rested_s = rested_s + ?, slowed_s = slowed_s + ? WHERE id = ?",
+                (rested_s, slowed_s, job_id),
+            )
+            job = read_job(connection, job_id)
+        self._changed([job])
+
     def note(self, job_id: int, reason: Reason) -> None:
         """Say at a queued job why it does not start."""
         with self._connection.writing() as connection:
             job = change_job(connection, job_id, "reason = ?", Action.NOTE, (reason.to_json(),))
         self._changed([job])
 
-    def recover(self, *, auto_resume: bool) -> list[Job]:
+    def recover(self, *, auto_resume: bool, boot: str | None = None) -> list[Job]:
         """Sort out what a dead owner left: call once, holding the lock. Returns the rows that changed.
 
         The job that ran becomes interrupted, or queued with `auto_resume`; one that died twice in a row at
-        the same place is held, so that a job which takes the machine down cannot do so for ever.
+        the same place, or with whom the machine went down twice wherever it was, is held, so that a job which takes
+        the machine down cannot do so for ever. `boot` names this boot of the machine; it is read where left out.
         """
+        boot = boot_time().boot if boot is None else boot
         touched = []
         with self._connection.writing() as connection:
             for row in connection.execute(f"SELECT {COLUMNS} FROM jobs WHERE {where_allowed(Action.BURY)}").fetchall():
-                touched.append(self._bury(connection, job_from_row(row)))
+                touched.append(self._bury(connection, job_from_row(row), boot))
             if auto_resume:
                 rows = connection.execute(
                     "UPDATE jobs SET state = 'queued', reason = ''"
@@ -158,9 +174,12 @@ class Attempts:
             self._changed(touched)
         return touched
 
-    def _bury(self, connection: sqlite3.Connection, job: Job) -> Job:
-        """Mark a job whose process died, and hold it the second time at the same place."""
+    def _bury(self, connection: sqlite3.Connection, job: Job, boot: str) -> Job:
+        """Mark a job whose process died, alone or with the machine, and hold it the second time."""
         place = f"{job.stage}/{job.segment}/{job.step}"
+        (then,) = connection.execute("SELECT boot FROM jobs WHERE id = ?", (job.id,)).fetchone()
+        went_down = bool(then and boot and then != boot)
+        connection.execute("UPDATE jobs SET reboots = reboots + ? WHERE id = ?", (int(went_down), job.id))
         connection.execute(
             "UPDATE jobs SET deaths = CASE died_at WHEN ? THEN deaths + 1 ELSE 1 END, died_at = ? WHERE id = ?",
             (place, place, job.id),
@@ -173,11 +192,12 @@ class Attempts:
         place_of = place_values(job)
         connection.execute(
             "UPDATE jobs SET state = 'interrupted', reason = ? WHERE id = ?",
-            (because(Code.INTERRUPTED, **place_of).to_json(), job.id),
+            (because(Code.MACHINE_DOWN if went_down else Code.INTERRUPTED, **place_of).to_json(), job.id),
         )
-        deaths = connection.execute("SELECT deaths FROM jobs WHERE id = ?", (job.id,)).fetchone()[0]
-        if deaths >= 2:
-            reason = because(Code.DIED_TWICE, **place_of)
+        deaths, reboots = connection.execute("SELECT deaths, reboots FROM jobs WHERE id = ?", (job.id,)).fetchone()
+        if deaths >= 2 or (went_down and reboots >= 2):
+            code = Code.MACHINE_DOWN_TWICE if went_down and reboots >= 2 else Code.DIED_TWICE
+            reason = because(code, **place_of)
             connection.execute("UPDATE jobs SET state = 'held', reason = ? WHERE id = ?", (reason.to_json(), job.id))
         return read_job(connection, job.id)
 

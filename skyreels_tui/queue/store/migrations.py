@@ -149,12 +149,26 @@ def _m005_scenes(connection: sqlite3.Connection) -> None:
     )
 
 
+def _m006_heat(connection: sqlite3.Connection) -> None:
+    """What a job rested and ran slowed down, the boot it runs in, and how often the machine went down with it."""
+    for column, kind in (
+        ("boot", "TEXT NOT NULL DEFAULT ''"),
+        ("reboots", "INTEGER NOT NULL DEFAULT 0"),
+        ("rested_s", "REAL NOT NULL DEFAULT 0"),
+        ("slowed_s", "REAL NOT NULL DEFAULT 0"),
+    ):
+        # A file that somebody has turned back to an older version keeps what it has.
+        if column not in {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}:
+            connection.execute(f"ALTER TABLE jobs ADD COLUMN {column} {kind}")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _m001_jobs,
     _m002_reasons,
     _m003_result_dir,
     _m004_films,
     _m005_scenes,
+    _m006_heat,
 )
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 

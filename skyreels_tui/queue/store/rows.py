@@ -22,7 +22,8 @@ COLUMNS = ", ".join(_FIELDS)
 
 _STATE, _REASON = _FIELDS.index("state"), _FIELDS.index("reason")
 _STATES = frozenset(state.value for state in JobState)
-_NUMBERS = {"id": int, "position": float, "run_seconds": float, "step": int, "num_steps": int, "segment": int,
+_NUMBERS = {"id": int, "position": float, "run_seconds": float, "rested_s": float, "slowed_s": float,
+            "step": int, "num_steps": int, "segment": int,
             "num_segments": int, "attempts": int, "cancel_requested": int, "deleted": int}  # fmt: skip
 _KINDS: tuple[type, ...] = tuple(_NUMBERS.get(name, int if name == "retry_of" else str) for name in _FIELDS)
 _AS_WRITTEN = {

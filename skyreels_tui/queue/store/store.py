@@ -21,7 +21,9 @@ from skyreels_tui.queue.store.listing import list_jobs
 from skyreels_tui.queue.store.rows import NewJob, job_from_row, quoted, utc_now
 from skyreels_tui.requests.references import substitute
 
-_FORGET_STEPS = "stage = '', step = 0, num_steps = 0, segment = 0, num_segments = 0, deaths = 0, died_at = ''"
+_FORGET_STEPS = (
+    "stage = '', step = 0, num_steps = 0, segment = 0, num_segments = 0, deaths = 0, died_at = '', reboots = 0"
+)
 
 
 class Store:
@@ -259,7 +261,7 @@ class Store:
 
     def release(self, job_id: int) -> Job:
         """Queue a held job again, or block it while it waits for another one."""
-        return self._queue(job_id, Action.RELEASE, "deaths = 0, died_at = ''")
+        return self._queue(job_id, Action.RELEASE, "deaths = 0, died_at = '', reboots = 0")
 
     def resume(self, job_id: int) -> Job:
         """Queue an interrupted job; it goes on at its stored step."""

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.heat_words import heat_words
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.requests import forms
@@ -141,6 +142,7 @@ class JobScreen(Screen[None]):
         if job.finished_at:
             end, spent = moment_words(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
             lines.append(fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))
+        lines += [fact(tr("heat"), words) for words in heat_words(job)]
         if job.output:
             lines.append(fact(tr("file"), job.output))
         if job.retry_of is not None:
