@@ -63,9 +63,19 @@ TILE_PIXELS = 256 * 256
 
 def call_flops(network: NetworkSize, num_tokens: int) -> float:
     """Operations of one transformer call, two for each multiply-add; `num_tokens` in all."""
-    linear = 2 * num_tokens * (network.square_linears * network.dim**2 + 2 * network.dim * network.ffn_dim)
-    attention = 4 * network.dim * float(num_tokens) * (num_tokens + network.context_tokens)
-    return network.num_layers * (linear + attention)
+    return linear_flops(network, num_tokens) + attention_flops(network, num_tokens)
+
+
+def linear_flops(network: NetworkSize, num_tokens: int) -> float:
+    """Those of its linear layers."""
+    block = 2 * num_tokens * (network.square_linears * network.dim**2 + 2 * network.dim * network.ffn_dim)
+    return float(network.num_layers * block)
+
+
+def attention_flops(network: NetworkSize, num_tokens: int) -> float:
+    """Those of its attention, to the context as well."""
+    block = 4 * network.dim * float(num_tokens) * (num_tokens + network.context_tokens)
+    return network.num_layers * block
 
 
 def call_bytes(network: NetworkSize, num_tokens: int) -> int:

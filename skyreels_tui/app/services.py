@@ -83,8 +83,10 @@ class Services:
     def rates(self) -> EtaBook:
         """What this machine has learned about job times."""
         from skyreels_tui.eta.rates import RATES_FILE, EtaBook
+        from skyreels_tui.eta.speeds import SPEED_FILE
 
-        return EtaBook(self.folders.state / RATES_FILE, lambda: self.gpu_name())
+        state = self.folders.state
+        return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE)
 
     @cached_property
     def time_left(self) -> TimeLeft:

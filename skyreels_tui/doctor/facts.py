@@ -182,6 +182,8 @@ def facts_json(facts: MachineFacts) -> str:
 def from_json(text: str) -> MachineFacts:
     """Read what `facts_json` wrote; raises ValueError, TypeError or KeyError for anything else."""
     values: dict[str, Any] = frozen(read_json(text))
+    # A file of `bench --output` holds them too.
+    values = values.get("facts", values)
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
     listed = {"disks": DiskFacts, "models": ModelFacts, "threads": ThreadFacts}
     for key, kind in nested.items():

@@ -16,7 +16,8 @@ from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.follow import JobEta
-from skyreels_tui.eta.model import Estimate, Rates, predict, prior_rates, size_key
+from skyreels_tui.eta.model import DECODE_SHARE, Estimate, Rates, predict, prior_rates, size_key
+from skyreels_tui.eta.speeds import case_named, decode_flops, read_measured
 
 RATES_FILE = "rates.json"
 """Name of the file in the state folder."""
@@ -31,9 +32,12 @@ _KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?"
 class EtaBook:
     """What this machine has learned about job times, kept in one small file; thread-safe."""
 
-    def __init__(self, path: Path, gpu: Callable[[], str] = lambda: "") -> None:
-        """`path` is the JSON file; `gpu` names the GPU ('' when there is none)."""
-        self._path, self._gpu = path, gpu
+    def __init__(self, path: Path, gpu: Callable[[], str] = lambda: "", speed: Path | None = None) -> None:
+        """`path` is the JSON file; `gpu` names the GPU ('' when there is none).
+
+        `speed` is a file of `bench --output`, from which the first guess comes where it is of this GPU.
+        """
+        self._path, self._gpu, self._speed = path, gpu, speed
         self._lock = threading.Lock()
         self._rates = _read(path)
 
@@ -50,11 +54,11 @@ class EtaBook:
         if exact is not None:
             return exact
         several = size_key(task, plan).split()[3:]
-        guess = prior_rates(self.gpu, plan)
+        guess = self._first_guess(plan)
         alike = {
             key: rates
             for key, rates in known.items()
-            if 1 / ALIKE <= int(key.split()[2]) / max(1, plan.num_tokens) <= ALIKE and key.split()[3:] == several
+            if is_alike(int(key.split()[2]), plan.num_tokens) and key.split()[3:] == several
         }
         own = {key: rates for key, rates in alike.items() if key.split()[0] == task}
         if not alike:
@@ -64,6 +68,24 @@ class EtaBook:
         if not own:
             return replace(guess, flops_per_s=near.flops_per_s, vae_flops_per_s=near.vae_flops_per_s, doubt=doubt)
         return replace(near, first_step_factor=1.0, jobs=0, doubt=doubt)
+
+    def _first_guess(self, plan: Plan) -> Rates:
+        """From what `bench` measured on this GPU, else from its name."""
+        guess = prior_rates(self.gpu, plan)
+        if self._speed is None or not self.gpu:
+            return guess
+        try:
+            measured = read_measured(self._speed)
+        except (OSError, ValueError):
+            return guess
+        near = measured.nearest(plan.num_tokens)
+        if near is None or measured.gpu != self.gpu or not is_alike(near.num_tokens, plan.num_tokens):
+            return guess
+        case = case_named(near.name)
+        together = guess.flops_per_s / prior_rates(self.gpu, replace(plan, gpus="1")).flops_per_s
+        rate = near.tflops * 1e12 * together
+        decode = decode_flops(case) / near.decode_s if case is not None else rate * DECODE_SHARE
+        return replace(guess, flops_per_s=rate, vae_flops_per_s=decode, doubt=SIZE_DOUBT)
 
     def estimate(self, task: str, plan: Plan) -> Estimate:
         """Predict a job that has not begun."""
@@ -82,6 +104,11 @@ class EtaBook:
         # Without a file the figures still serve until the program ends.
         with suppress(OSError, DiskFull):
             write_whole(self._path, text.encode(), durable=False)
+
+
+def is_alike(tokens: int, others: int) -> bool:
+    """Whether a size says something about another."""
+    return 1 / ALIKE <= tokens / max(1, others) <= ALIKE
 
 
 def _blend(before: Rates, latest: Rates) -> Rates:

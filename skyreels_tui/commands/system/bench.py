@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from pipelines.front.durable import write_whole
-from pipelines.front.language import tr
+from pipelines.front.language import reason_of, tr
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
-from skyreels_tui.commands.shared.exits import Exit
+from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.eta.speeds import (
+    GB10,
+    SPEED_FILE,
+    Measured,
+    case_named,
+    predicted_report,
+    read_measured,
+    step_parts,
+)
 from skyreels_tui.words.sizes import size
 
 
@@ -24,7 +34,14 @@ def configure(parser: Parser, _name: str) -> None:
     parser.add_argument("--repeats", type=int, default=3, help=tr("measured calls a case, the median counts"))
     parser.add_argument("--case", default="", help=tr("only the cases whose name contains this, such as 540P or a2v"))
     parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
-    parser.add_argument("--output", type=Path, help=tr("also write the JSON object to this file"))
+    words = tr("also write the JSON object, with this machine's facts, to this file")
+    parser.add_argument("--output", type=Path, help=words)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--predict", action="store_true", help=tr("write what is predicted for a GB10 instead"))
+    instead.add_argument(
+        "--compare", type=Path, nargs=2, metavar="FILE", help=tr("say where the first file differs from the second")
+    )
+    instead.add_argument("--use", type=Path, metavar="FILE", help=tr("take this file for the first guess of times"))
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
@@ -32,6 +49,15 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     if not 1 <= args.layers <= 40 or args.repeats < 1:
         output.note(tr("bench: --layers is 1 to 40 and --repeats at least 1"))
         return Exit.REFUSED
+    if args.compare:
+        first, second = (_read(path) for path in args.compare)
+        compare(first, second, as_json=args.json)
+        return Exit.OK
+    if args.use:
+        return _use(args.use, context)
+    if args.predict:
+        _give(predicted_report(tr("NVIDIA GB10, predicted"), GB10), args)
+        return Exit.OK
     # Torch is loaded only by commands that compute.
     import torch
 
@@ -40,12 +66,105 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.FAILED
     report = measure(args, context.folders.cache)
     if args.output:
-        write_whole(args.output, json.dumps(report, indent=2).encode(), durable=False, private=False)
+        from skyreels_tui.doctor.gather import gather
+
+        facts = gather(context.folders, context.settings, context.result_dir)
+        report |= {"facts": dataclasses.asdict(facts)}
+    context.folders.create()
+    if report["cases"]:
+        # The first guess of this machine's times from now on.
+        write_whole(context.folders.state / SPEED_FILE, json.dumps(report).encode(), durable=False)
+    _give(report, args)
+    return Exit.OK
+
+
+def _give(report: dict[str, Any], args: argparse.Namespace) -> None:
+    """Write a report to the file and to stdout, as was asked."""
+    if args.output:
+        try:
+            write_whole(args.output, json.dumps(report, indent=2).encode(), durable=False, private=False)
+        except OSError as error:
+            raise CommandError(f"{args.output}: {reason_of(error)}", Exit.FAILED) from None
     if args.json:
         output.data(report)
     else:
         show(report)
+
+
+def _read(path: Path) -> Measured:
+    try:
+        return read_measured(path)
+    except OSError as error:
+        raise CommandError(f"{path}: {reason_of(error)}", Exit.NOT_FOUND) from None
+    except ValueError as error:
+        raise CommandError(f"{path}: {error}") from None
+
+
+def _use(path: Path, context: Context) -> int:
+    measured = _read(path)
+    if measured.is_predicted:
+        raise CommandError(tr("{file} holds predictions: only a measurement is taken", file=path))
+    context.folders.create()
+    write_whole(context.folders.state / SPEED_FILE, path.read_bytes(), durable=False)
+    output.note(tr("times on {gpu} are guessed from this file until jobs have shown them", gpu=measured.gpu))
+    if (gpu := context.services.gpu_name()) != measured.gpu:
+        output.note(tr("this machine has {gpu}: the file serves only on the other one", gpu=gpu or tr("no GPU")))
     return Exit.OK
+
+
+def compare(first: Measured, second: Measured, *, as_json: bool) -> None:
+    """Print how two files differ, and how far each is from what its own ceilings predict."""
+    rows = []
+    for name, words in (
+        ("matmul_tflops", tr("matrix product, TFLOP/s")),
+        ("attention_tflops", tr("attention, TFLOP/s")),
+        ("copy_gb_per_s", tr("copy, GB/s")),
+    ):
+        rows.append((words, getattr(first.ceilings, name), getattr(second.ceilings, name)))
+    theirs = {case.name: case for case in second.cases}
+    both = [(case, theirs[case.name]) for case in first.cases if case.name in theirs]
+    for mine, other in both:
+        rows.append((tr("{case}: step, s", case=mine.name), mine.step_s, other.step_s))
+        rows.append((tr("{case}: decode, s", case=mine.name), mine.decode_s, other.decode_s))
+    own = [
+        (measured.gpu, case.name, step_parts(known, measured.ceilings).total_s, case.step_s)
+        for measured in (first, second)
+        if not measured.is_predicted
+        for case in measured.cases
+        if (known := case_named(case.name)) is not None
+    ]
+    if as_json:
+        output.data(
+            {
+                "first": first.gpu,
+                "second": second.gpu,
+                "rows": [{"what": what, "first": one, "second": two, "ratio": two / one} for what, one, two in rows],
+                "formula": [
+                    {"gpu": gpu, "case": name, "predicted_s": told, "measured_s": was, "off": told / was - 1}
+                    for gpu, name, told, was in own
+                ],
+            }
+        )
+        return
+    table = [(what, _figure(one), _figure(two), _off(one, two)) for what, one, two in rows]
+    output.table(table, ("", first.gpu, second.gpu, tr("second against first")))
+    if not both:
+        output.note(tr("the two files have no case in common"))
+    if own:
+        output.line("")
+        output.line(tr("what each machine's own ceilings predict for a step, and what it took:"))
+        output.table(
+            [(gpu, name, f"{told:.2f} s", f"{was:.2f} s", _off(told, was)) for gpu, name, told, was in own],
+            (tr("GPU"), tr("case"), tr("predicted"), tr("measured"), tr("measured against predicted")),
+        )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def _off(first: float, second: float) -> str:
+    return f"{100 * (second / first - 1):+.1f} %"
 
 
 def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
@@ -104,13 +223,10 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
 def show(report: dict[str, Any]) -> None:
     """Print the report as tables."""
     ceilings = report["ceilings"]
-    output.line(
-        tr(
-            "{gpu} (sm_{capability}), torch {torch}, cuDNN {cudnn}, attention by {attention}",
-            capability=report["compute_capability"].replace(".", ""),
-            **{key: report[key] for key in ("gpu", "torch", "cudnn", "attention")},
-        )
-    )
+    if report.get("predicted"):
+        output.line(tr("{gpu}: nothing of this was measured", gpu=report["gpu"]))
+    else:
+        _show_machine(report)
     output.line(
         tr(
             "ceilings: matrix product {matmul:.0f} TFLOP/s, attention {attention:.0f} TFLOP/s, copy {copy:.0f} GB/s",
@@ -126,10 +242,20 @@ def show(report: dict[str, Any]) -> None:
             case["name"],
             f"{case['step_s']:.2f} s",
             f"{case['tflops']:.0f}",
-            size(case["peak_bytes"]),
+            size(case["peak_bytes"]) if "peak_bytes" in case else "",
             f"{case['decode_s']:.2f} s",
             f"{case['projected_s'] / 60:.1f} min",
         )
         for case in report["cases"]
     ]
     output.table(rows, (tr("case"), tr("step"), "TFLOP/s", tr("peak"), tr("decode"), tr("clip, piece or window")))
+
+
+def _show_machine(report: dict[str, Any]) -> None:
+    output.line(
+        tr(
+            "{gpu} (sm_{capability}), torch {torch}, cuDNN {cudnn}, attention by {attention}",
+            capability=report["compute_capability"].replace(".", ""),
+            **{key: report[key] for key in ("gpu", "torch", "cudnn", "attention")},
+        )
+    )
