@@ -32,7 +32,7 @@ SPARE_BYTES = 1 << 30
 """Left free beside what is written."""
 _MAX_HEADER_BYTES = 100_000_000
 
-Tell = Callable[[int, int], None]
+TellBytes = Callable[[int, int], None]
 """(bytes read, bytes to read); may raise to stop."""
 
 
@@ -91,7 +91,7 @@ def prepared_from(cache_dir: Path, checkpoint: Path | None) -> list[Prepared]:
     return [file for file in prepared_files(cache_dir) if file.source and Path(file.source).is_relative_to(checkpoint)]
 
 
-def prepare(cache_dir: Path, folder: Path, tell: Tell = lambda _done, _total: None) -> Path:
+def prepare_weights(cache_dir: Path, folder: Path, tell: TellBytes = lambda _done, _total: None) -> Path:
     """Write the tensors of a folder with float32 rounded to bfloat16, whole or not at all; returns the file.
 
     What is there already is returned at once. Raises CheckpointMissing for files that cannot be read, and DiskFull.
@@ -129,7 +129,7 @@ def prepare(cache_dir: Path, folder: Path, tell: Tell = lambda _done, _total: No
     return path
 
 
-def remove(files: Iterable[Prepared]) -> int:
+def remove_prepared(files: Iterable[Prepared]) -> int:
     """Delete prepared files; returns the bytes freed."""
     freed = 0
     for file in files:

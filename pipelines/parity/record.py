@@ -39,9 +39,10 @@ class Call:
 class Recorder:
     """Context manager; `outputs[name]` lists a module's results, `inputs[name]` its arguments, `calls[function]` calls.
 
-    A block calls in this order: layer_norm_modulate (self-attention's input), rms_norm_rope (q, k), attention,
-    gate_residual, layer_norm_affine (norm2), rms_norm_rope (text q), attention (text), [attention (picture)],
-    [layer_norm_affine (norm_x), attention (audio)], layer_norm_modulate (feed-forward's input), gate_residual.
+    A block calls in this order: layer_norm_modulate (self-attention's input, in the first block), rms_norm_rope (q, k),
+    attention, gate_residual, layer_norm_affine (norm2), rms_norm_rope (text q), attention (text), [attention
+    (picture)], [layer_norm_affine (norm_x), attention (audio)], layer_norm_modulate (feed-forward's input),
+    gate_residual, of which the last calls the next block's layer_norm_modulate too.
     norm2 and norm_x are no module calls. Keys of the text are made in `encode_context`.
     """
 
@@ -76,9 +77,10 @@ class Recorder:
         """A module's result, the last one by default."""
         return self.outputs[name][index]
 
-    def _keep(self, name: str, _module: nn.Module, args: tuple[Any, ...], result: Tensor) -> None:
+    def _keep(self, name: str, _module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
         self.inputs.setdefault(name, []).append(args)
-        self.outputs.setdefault(name, []).append(result)
+        # A block gives the norm of the block after it besides its tokens.
+        self.outputs.setdefault(name, []).append(result[0] if isinstance(result, tuple) else result)
 
     def _recording(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)

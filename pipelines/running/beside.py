@@ -10,22 +10,22 @@ from typing import Generic, TypeVar
 from pipelines.front.errors import Cancelled
 from pipelines.front.progress import Progress, Report
 
-Made = TypeVar("Made")
+Built = TypeVar("Built")
 
 TELL_S = 0.1
 """How often whoever waits hears how far it is."""
 
 
-class Beside(Generic[Made]):
+class Beside(Generic[Built]):
     """What `build` makes, in the making. It is given a report of its own, whose words wait until somebody does."""
 
-    def __init__(self, build: Callable[[Report], Made]) -> None:
+    def __init__(self, build: Callable[[Report], Built]) -> None:
         self._stop = threading.Event()
         self._latest: Progress | None = None
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._made = self._threads.submit(build, self._hear)
 
-    def take(self, report: Report) -> Made:
+    def take(self, report: Report) -> Built:
         """Wait for it, passing its reports on; raises what `build` or `report` raises."""
         told: Progress | None = None
         while True:

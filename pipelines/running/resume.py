@@ -65,7 +65,7 @@ class WorkDir:
 
         def save(snapshot: Snapshot) -> None:
             # Copied here: the caller goes on with these tensors and values.
-            values = json.loads(json.dumps(dict(snapshot.values)))
+            values = read_json(json.dumps(dict(snapshot.values)))
             copy = replace(snapshot, tensors=_own_copies(snapshot.tensors), values=values)
             while under_way:
                 under_way.pop().result()

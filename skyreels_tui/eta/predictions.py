@@ -13,7 +13,7 @@ from skyreels_tui.eta.speeds import (
     FUSED_BYTES,
     GB10,
     Ceilings,
-    decode_flops,
+    case_decode_flops,
     decode_s,
     predicted_report,
     step_parts,
@@ -28,7 +28,7 @@ MEASURED_H200_S = {
 """Steps that were measured on that card."""
 
 
-def page() -> str:
+def predictions_page() -> str:
     """The whole page in Markdown."""
     lines = [
         "# DGX Spark (GB10): predictions",
@@ -88,7 +88,7 @@ def page() -> str:
     for case in CASES:
         entry = report[case.name]
         lines.append(
-            f"| {case.name} | {decode_flops(case) / 1e12:.0f} | {decode_s(case, GB10):.1f} s | {entry['steps']}"
+            f"| {case.name} | {case_decode_flops(case) / 1e12:.0f} | {decode_s(case, GB10):.1f} s | {entry['steps']}"
             f" | **{entry['projected_s'] / 60:.1f} min** |"
         )
     lines += [
@@ -112,4 +112,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), "utf-8")
+    Path(sys.argv[1]).write_text(predictions_page(), "utf-8")

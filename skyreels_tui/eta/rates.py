@@ -17,7 +17,7 @@ from pipelines.front.errors import DiskFull
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.follow import JobEta
 from skyreels_tui.eta.model import DECODE_SHARE, Estimate, Rates, predict, prior_rates, size_key
-from skyreels_tui.eta.speeds import case_named, decode_flops, read_measured
+from skyreels_tui.eta.speeds import case_decode_flops, case_named, read_measured
 
 RATES_FILE = "rates.json"
 """Name of the file in the state folder."""
@@ -84,7 +84,7 @@ class EtaBook:
         case = case_named(near.name)
         together = guess.flops_per_s / prior_rates(self.gpu, replace(plan, gpus="1")).flops_per_s
         rate = near.tflops * 1e12 * together
-        decode = decode_flops(case) / near.decode_s if case is not None else rate * DECODE_SHARE
+        decode = case_decode_flops(case) / near.decode_s if case is not None else rate * DECODE_SHARE
         return replace(guess, flops_per_s=rate, vae_flops_per_s=decode, doubt=SIZE_DOUBT)
 
     def estimate(self, task: str, plan: Plan) -> Estimate:

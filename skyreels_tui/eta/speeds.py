@@ -64,7 +64,7 @@ def step_parts(case: BenchCase, at: Ceilings) -> StepParts:
     )
 
 
-def decode_flops(case: BenchCase) -> float:
+def case_decode_flops(case: BenchCase) -> float:
     """Operations of decoding all latent frames of a case."""
     frames = 4 * case.latent_frames - 3
     return _NETWORKS[case.family].decode_flops_per_pixel * case.height * case.width * frames
@@ -72,7 +72,7 @@ def decode_flops(case: BenchCase) -> float:
 
 def decode_s(case: BenchCase, at: Ceilings) -> float:
     """What decoding all latent frames of a case takes."""
-    return decode_flops(case) / (at.matmul_tflops * 1e12 * DECODE_SHARE)
+    return case_decode_flops(case) / (at.matmul_tflops * 1e12 * DECODE_SHARE)
 
 
 def predicted_report(name: str, at: Ceilings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.benchmark import speed as benchmark
 from pipelines.tasks import task_named
-from skyreels_tui.eta.predictions import page
+from skyreels_tui.eta.predictions import predictions_page
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.eta.speeds import CASES, GB10, predicted_report, read_measured
 from skyreels_tui.requests.planning import Asked, plan_of
@@ -33,7 +33,7 @@ def rows(text: str) -> dict[str, list[list[str]]]:
 
 
 def test_the_page_is_what_its_program_writes() -> None:
-    assert DOC.read_text("utf-8") == page(), "python -m skyreels_tui.eta.predictions doc/gb10.md"
+    assert DOC.read_text("utf-8") == predictions_page(), "python -m skyreels_tui.eta.predictions doc/gb10.md"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipelines.checkpoints import prepared as module
-from pipelines.checkpoints.prepared import prepare, prepared_file, prepared_files, remove, saves_bytes
+from pipelines.checkpoints.prepared import prepare_weights, prepared_file, prepared_files, remove_prepared, saves_bytes
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.families.networks import CheckpointNetworks
 from pipelines.families.r2v.generate import LAYOUT
@@ -39,7 +39,7 @@ def encoder(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
 
 def test_every_number_is_rounded_as_torch_rounds_it(tmp_path: Path) -> None:
     folder = encoder(tmp_path / "text_encoder")
-    kept = load_file(prepare(tmp_path / "cache", folder))
+    kept = load_file(prepare_weights(tmp_path / "cache", folder))
     stored = load_file(folder / "model-1.safetensors") | load_file(folder / "model-2.safetensors")
     assert set(kept) == set(stored)
     for name, value in stored.items():
@@ -57,18 +57,18 @@ def test_half_of_the_float32_bytes_are_saved(tmp_path: Path) -> None:
 
 def test_replaced_weights_are_other_weights(tmp_path: Path) -> None:
     folder, cache = encoder(tmp_path / "text_encoder"), tmp_path / "cache"
-    path = prepare(cache, folder)
-    assert prepare(cache, folder) == path
+    path = prepare_weights(cache, folder)
+    assert prepare_weights(cache, folder) == path
     save_file({"a": torch.ones(3)}, folder / "model-1.safetensors")
     assert prepared_file(cache, folder) is None
     assert [file.is_current for file in prepared_files(cache)] == [False]
-    assert prepare(cache, folder) != path
+    assert prepare_weights(cache, folder) != path
 
 
 @pytest.mark.parametrize("left", [0, 5, 40, -1])
 def test_a_torn_file_is_none(tmp_path: Path, left: int) -> None:
     folder, cache = encoder(tmp_path / "text_encoder"), tmp_path / "cache"
-    path = prepare(cache, folder)
+    path = prepare_weights(cache, folder)
     path.write_bytes(path.read_bytes()[:left])
     assert prepared_file(cache, folder) is None
     assert not prepared_files(cache)[0].is_current
@@ -81,21 +81,21 @@ def test_stopping_and_a_full_disk_leave_nothing(tmp_path: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(cache, folder, stop)
+        prepare_weights(cache, folder, stop)
     monkeypatch.setattr(module, "SPARE_BYTES", 1 << 60)
     with pytest.raises(DiskFull):
-        prepare(cache, folder)
+        prepare_weights(cache, folder)
     assert list((cache / "prepared").iterdir()) == []
     (folder / "model-1.safetensors").write_bytes(b"no weights")
     with pytest.raises(CheckpointMissing):
-        prepare(cache, folder)
+        prepare_weights(cache, folder)
 
 
 def test_the_text_encoder_reads_the_prepared_file_and_says_the_same(tmp_path: Path) -> None:
     checkpoint, cache = demo_checkpoint("r2v", tmp_path / "demo"), tmp_path / "cache"
     source, tokenizer = checkpoint / "text_encoder", checkpoint / "tokenizer"
     assert saves_bytes(source) > 0
-    path = prepare(cache, source)
+    path = prepare_weights(cache, source)
     direct = load_prompt_encoder(source, tokenizer, dtype=torch.bfloat16)
     short = load_prompt_encoder(source, tokenizer, dtype=torch.bfloat16, prepared=path)
     for (name, ours), (_, theirs) in zip(short.named_parameters(), direct.named_parameters(), strict=True):
@@ -105,7 +105,7 @@ def test_the_text_encoder_reads_the_prepared_file_and_says_the_same(tmp_path: Pa
 
 def test_only_what_is_computed_in_bfloat16_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = demo_checkpoint("r2v", tmp_path)
-    path = prepare(tmp_path, checkpoint / "text_encoder")
+    path = prepare_weights(tmp_path, checkpoint / "text_encoder")
     runtime = Runtime("cpu", tmp_path, tmp_path / "work", tmp_path / "result", "x", checkpoint)
     models = CheckpointNetworks(LAYOUT, runtime, ModelPool(), ignore_progress)
     assert models._prepared(checkpoint / "text_encoder") is None
@@ -145,7 +145,7 @@ def test_what_fits_no_weights_any_more_goes_with_the_next(cli: Cli, tmp_path: Pa
 
 
 def test_removing_gives_the_bytes_back(tmp_path: Path) -> None:
-    path = prepare(tmp_path / "cache", encoder(tmp_path / "text_encoder"))
+    path = prepare_weights(tmp_path / "cache", encoder(tmp_path / "text_encoder"))
     num_bytes = path.stat().st_size
-    assert remove(prepared_files(tmp_path / "cache")) == num_bytes
+    assert remove_prepared(prepared_files(tmp_path / "cache")) == num_bytes
     assert not path.exists()

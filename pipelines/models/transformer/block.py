@@ -86,14 +86,19 @@ class Block(nn.Module):
         audio: KeyValue | None = None,
         masks: Tensor | None = None,
         shard: Shard | None = None,
-    ) -> Tensor:
+        normed: Tensor | None = None,
+        following: ModulationRows | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
         """One block over tokens x [B, F * S, D], of which x, cos and sin may be one device's shard.
+
+        Returns x, and the first norm of the `following` block, which takes it as `normed`: made while x is at hand,
+        it saves reading x once more.
 
         modulation: float32 [U, 6, D], a row for each unique timestep; frame_index: int64 [F] into them, or None
         when U is 1. masks: token masks [3, S] of two speakers, only together with `audio`.
         """
         rows = self.rows(modulation, frame_index)
-        z = ops.layer_norm_modulate(x, rows.scale1, rows.shift1, self.eps)
+        z = ops.layer_norm_modulate(x, rows.scale1, rows.shift1, self.eps) if normed is None else normed
         y, q, k = self.self_attention(z, cos, sin) if shard is None else shard.self_attention(self, z, cos, sin)
         norm = self.norm2
         x, z = ops.residual_norm_affine(x, y, rows.gate1, norm.weight, norm.bias, self.eps)
@@ -107,7 +112,10 @@ class Block(nn.Module):
             x, z = ops.residual_norm_affine(x, y, None, self.norm_x.weight, self.norm_x.bias, self.eps)
             y = self.audio_attention(z, audio, positions)
         x, z = ops.residual_norm_modulate(x, y, rows.scale2, rows.shift2, self.eps)
-        return ops.gate_residual(x, self.ffn(z), rows.gate2)
+        y = self.ffn(z)
+        if following is None:
+            return ops.gate_residual(x, y, rows.gate2), None
+        return ops.gate_norm_modulate(x, y, rows.gate2, following.scale1, following.shift1, self.eps)
 
     def rows(self, modulation: Tensor, frame_index: Tensor | None) -> ModulationRows:
         """The six modulation rows of every frame."""

@@ -46,6 +46,16 @@ def residual_norm_modulate(x: Tensor, y: Tensor, scale: Tensor, shift: Tensor, e
     return x, layer_norm_modulate(x, scale, shift, eps)
 
 
+def gate_norm_modulate(
+    x: Tensor, y: Tensor, gate: Tensor, scale: Tensor, shift: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """Return x + y * gate and the modulated layer norm of that sum; gate, scale and shift have equally many rows."""
+    if kernels := fused_kernels(x):
+        return kernels.residual_norm(x, y, gate, scale, shift, eps, modulate=True)
+    x = gate_residual(x, y, gate)
+    return x, layer_norm_modulate(x, scale, shift, eps)
+
+
 def residual_norm_affine(
     x: Tensor, y: Tensor, gate: Tensor | None, weight: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:

@@ -211,8 +211,10 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             shard = self.sharding(frames + prefix_frames, size)
             tokens, cos, sin = shard.take(tokens, 1), shard.take(cos, 0), shard.take(sin, 0)
             size = shard.tokens_per_frame
-        for i, block in enumerate(self.blocks):
-            tokens = block(
+        normed: Tensor | None = None
+        for i, (block, after) in enumerate(zip(self.blocks, [*self.layers[1:], None], strict=True)):
+            following = after.rows(modulation, frame_index) if after is not None else None
+            tokens, normed = block(
                 tokens,
                 modulation,
                 frame_index,
@@ -223,6 +225,8 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
                 audio.layers[i] if audio is not None else None,
                 masks,
                 shard,
+                normed,
+                following,
             )
         shown = frames if num_output_frames is None else num_output_frames
         out = self.head(tokens[:, : shown * size], temb, None if frame_index is None else frame_index[:shown])

@@ -15,7 +15,14 @@ from pipelines.checkpoints.download.hub import DownloadPlan, check_room, needed_
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.inventory import PRESENCE_WORDS
 from pipelines.checkpoints.locate import as_folder, hub_cache
-from pipelines.checkpoints.prepared import Prepared, prepare, prepared_files, prepared_from, remove, saves_bytes
+from pipelines.checkpoints.prepared import (
+    Prepared,
+    prepare_weights,
+    prepared_files,
+    prepared_from,
+    remove_prepared,
+    saves_bytes,
+)
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
@@ -357,7 +364,7 @@ def _purge(args: argparse.Namespace, context: Context) -> int:
     if not args.yes and not output.confirm(tr("Remove this for good?")):
         raise CommandError(tr("nothing was removed; --yes removes without a question"), Exit.CANCELLED)
     ready = _prepared_of(_shelved(checkpoint, context), context)
-    freed = remove_checkpoint(checkpoint) + remove(ready)
+    freed = remove_checkpoint(checkpoint) + remove_prepared(ready)
     output.note(tr("{size} freed", size=size(freed)))
     if args.json:
         output.data({"model": checkpoint.family, "freed_bytes": freed})
@@ -380,19 +387,19 @@ def _prepare(args: argparse.Namespace, context: Context) -> int:
     cache = context.folders.cache
     if args.remove:
         gone = [file for one in shelved for file in _prepared_of(one, context)] if args.model else prepared_files(cache)
-        freed = remove(gone)
+        freed = remove_prepared(gone)
         output.note(tr("{size} freed", size=size(freed)))
         if args.json:
             output.data({"freed_bytes": freed})
         return Exit.OK
-    remove(file for file in prepared_files(cache) if not file.is_current)
+    remove_prepared(file for file in prepared_files(cache) if not file.is_current)
     made: list[dict[str, Any]] = []
     for one in shelved:
         folder = one.text_encoder
         if folder is None or not (saved := saves_bytes(folder)):
             continue
         with Stop() as stop:
-            path = prepare(cache, folder, _TellPrepared(stop))
+            path = prepare_weights(cache, folder, _TellPrepared(stop))
         family, less = one.checkpoint.family, size(saved)
         output.note(tr("{model}: a cold start reads {size} less", model=family, size=less))
         made.append({"model": family, "path": str(path), "saves_bytes": saved})

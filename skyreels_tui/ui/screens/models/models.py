@@ -15,8 +15,7 @@ from pipelines.checkpoints.damage import DAMAGE_FILE, DamageBook
 from pipelines.checkpoints.download.hub import check_room, is_offline, plan_download
 from pipelines.checkpoints.inventory import PRESENCE_WORDS, Presence
 from pipelines.checkpoints.locate import hub_cache
-from pipelines.checkpoints.prepared import prepared_from
-from pipelines.checkpoints.prepared import remove as remove_prepared
+from pipelines.checkpoints.prepared import prepared_from, remove_prepared
 from pipelines.checkpoints.shelf import Shelved, removable, remove_checkpoint, shelf
 from pipelines.front.errors import DiskFull, PipelineError
 from pipelines.front.language import reason_of, tr
