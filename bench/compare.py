@@ -1,6 +1,6 @@
 """Ours against plain diffusers modules on one GPU, in one process, in the order A B B A; prints tables, writes JSON.
 
-    python bench/compare.py --out results.json [--only ceilings,accuracy,vae,diffusers,cases,fast]
+    python bench/compare.py --out results.json [--only ceilings,accuracy,vae,diffusers,cases,fast,scales]
 
 Needs a CUDA GPU with about 100 GiB and no download: all weights are random. Steps are single forward calls of
 full-size networks; times are medians of three after a warm-up call.
@@ -32,7 +32,7 @@ from pipelines.benchmark.speed import (
     step_time,
 )
 from pipelines.families import family_named
-from pipelines.models.lean.scaled_linear import use_scaled_linears
+from pipelines.models.lean.scaled_linear import SCALES, best_scales, use_scaled_linears
 from pipelines.models.transformer.attention_choice import use_fastest
 
 R2V_540P = CASES[0]
@@ -178,6 +178,33 @@ def vae(report):
     free()
 
 
+def scales(report):
+    """The fast mode's scales, each forced: a whole step, and the relative L2 of the output of 4 layers."""
+    base = random_transformer("r2v", num_layers=4)
+    inputs = random_inputs(base, R2V_540P)
+    expected = forward(base, inputs).float()
+    del base
+    free()
+    found = report["float8 scales"] = {"chosen": best_scales(torch.device("cuda"))}
+    for kind in SCALES:
+        try:
+            small = random_transformer("r2v", num_layers=4)
+            use_scaled_linears(small, scales=kind)
+            error = ((forward(small, inputs).float() - expected).norm() / expected.norm()).item()
+            del small
+            free()
+            network = random_transformer("r2v")
+            use_scaled_linears(network, scales=kind)
+            free()
+            timing = step_time(network, R2V_540P, repeats=3)
+            found[kind] = {"relative_l2": error, "seconds": timing.seconds}
+            del network
+        except RuntimeError as trouble:
+            found[kind] = {"error": str(trouble)[:300]}
+        print("float8, one scale a", kind, found[kind], flush=True)
+        free()
+
+
 def fast(report):
     """The fast mode's step."""
     network = random_transformer("r2v")
@@ -217,6 +244,8 @@ def main() -> None:
             other_steps(report, network or random_transformer("r2v"))
         elif part == "fast":
             fast(report)
+        elif part == "scales":
+            scales(report)
         if part != "diffusers":
             network = None
         free()

@@ -2,6 +2,7 @@
 
     python bench/whole_job.py --folder /big/disk --out whole_job.json [--gpus 2 --only gang]
 
+`warm` runs two jobs in one process for the seconds outside the steps, `cold` starts with nothing in the page cache.
 Writes 51 GB below --folder first (the released layout and storage types), then runs two jobs in one process, one in
 fast mode, one with low VRAM, and one that is cancelled in its second step. Needs a CUDA GPU with about 100 GiB.
 `gang` runs in one process two jobs on --gpus GPUs, one on one GPU, and one on --gpus that is cancelled.
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,48 @@ def _write(shard: dict[str, torch.Tensor], folder: Path, count: int) -> int:
     return count + 1
 
 
+def drop_cached(folder: Path) -> int:
+    """Write out what is dirty and give up the cached pages of all files below a folder; returns their bytes."""
+    os.sync()
+    total = 0
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            total += file.stat().st_size
+    return total
+
+
+def read_rate(folder: Path, most_bytes: int = 16_000_000_000) -> float:
+    """Bytes a second that four threads read from a folder's large files, 16 MiB at a time, uncached."""
+    files = sorted(file for file in folder.rglob("*.safetensors") if file.stat().st_size > 10**9)
+    parts = [(file, offset) for file in files for offset in range(0, file.stat().st_size, 16 << 20)]
+    parts = parts[: most_bytes // (16 << 20)]
+    opened = {file: os.open(file, os.O_RDONLY) for file in files}
+
+    def read(part: tuple[Path, int]) -> int:
+        got = len(os.pread(opened[part[0]], 16 << 20, part[1]))
+        os.posix_fadvise(opened[part[0]], part[1], 16 << 20, os.POSIX_FADV_DONTNEED)
+        return got
+
+    drop_cached(folder)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(4) as threads:
+        total = sum(threads.map(read, parts))
+    return total / (time.perf_counter() - began)
+
+
+def cold_start(tell: Any, title: str, checkpoint: Path, needed: int, prompt: str, rate: float) -> None:
+    """One job of one step with nothing cached of its weights: seconds of reading against the disk's own."""
+    drop_cached(checkpoint)
+    job = add(5, 1, "--prompt", prompt)
+    figures = run()[job]
+    loading = figures["stages"].get("load", 0) + figures["stages"].get("text", 0) + figures["stages"].get("condition", 0)
+    ideal = needed / rate
+    tell(title, needed_bytes=needed, read_bytes_per_s=rate, ideal_s=ideal, loading_s=loading, ratio=loading / ideal,
+         **figures)  # fmt: skip
+
+
 def shell(*words: str) -> list[str]:
     return [sys.executable, "-m", "skyreels_tui", *words]
 
@@ -148,10 +192,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="two,fast,low_vram,cancel")
     parser.add_argument("--gpus", default="all", help="of each job of `gang` but one")
+    parser.add_argument("--tree", type=Path, default=ROOT, help="the sources to run, another commit's for comparison")
+    parser.add_argument("--home", default="home", help="name of the program's folder below --folder")
     parser.add_argument("--layers", type=int, default=40, help="fewer for a rehearsal")
     options = parser.parse_args()
-    os.environ["SKYREELS_TUI_HOME"] = str(options.folder / "home")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    os.environ["SKYREELS_TUI_HOME"] = str(options.folder / options.home)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(options.tree), os.environ.get("PYTHONPATH", "")])
+    os.chdir(options.tree)
     checkpoint = options.folder / "r2v"
     began = time.perf_counter()
     if not checkpoint.is_dir():
@@ -167,7 +214,25 @@ def main() -> None:
             options.out.write_text(json.dumps(report, indent=1) + "\n")
 
     chosen = options.only.split(",")
-    log = options.folder / "home/logs/engine.log"
+    log = options.folder / options.home / "logs/engine.log"
+    if "warm" in chosen:
+        first, second = add(1, 2), add(2, 8)
+        jobs = run()
+        tell("first of two jobs in one process, two steps", peak=peak(log, first), **jobs[first])
+        warm = jobs[second]
+        outside = warm["all_s"] - sum(warm["steps_s"])
+        tell("second, eight steps", peak=peak(log, second), outside_s=outside, **warm)
+    if "cold" in chosen:
+        whole = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
+        rate = read_rate(checkpoint)
+        cold_start(tell, "cold start", checkpoint, whole, "A cold start", rate)
+        began = time.perf_counter()
+        done = subprocess.run(shell("models", "prepare", "--json"), capture_output=True, text=True, check=False)
+        tell("models prepare", seconds=time.perf_counter() - began, said=done.stdout + done.stderr)
+        if done.returncode == 0:
+            saved = json.loads(done.stdout)[0]["saves_bytes"]
+            drop_cached(options.folder / options.home)
+            cold_start(tell, "cold start, prepared", checkpoint, whole - saved, "Another cold start", rate)
     if "two" in chosen:
         first, second = add(1, 8), add(2, 8)
         jobs = run()

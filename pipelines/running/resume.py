@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KEPT_SNAPSHOTS = 2
+VELOCITIES = "velocities"
+"""Folder of a work folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ class WorkDir:
             yield save
             while under_way:
                 under_way.pop().result()
+
+    @property
+    def velocities(self) -> Path | None:
+        """Where the velocity of each step is kept for a comparison; None unless somebody made the folder."""
+        folder = self.path / VELOCITIES
+        return folder if folder.is_dir() else None
 
     def latest(self) -> Snapshot | None:
         """Return the newest readable snapshot, on the CPU; a damaged one is passed over."""
@@ -147,3 +155,23 @@ def _read_snapshot(path: Path) -> Snapshot:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def keep_velocity(folder: Path, segment: int, step: int, velocity: Tensor) -> None:
+    """Store the velocity of a step for a comparison."""
+    from safetensors.torch import save_file
+
+    name = f"{segment:05d}-{step:05d}.safetensors"
+    save_file({"velocity": velocity.detach().float().to("cpu", copy=True).contiguous()}, folder / name)
+
+
+def relative_velocities(exact: Path, other: Path) -> tuple[float, ...]:
+    """Relative L2 of each kept velocity of a work folder against another's, in order of the steps."""
+    from safetensors.torch import load_file
+
+    found = []
+    for file in sorted((exact / VELOCITIES).glob("*.safetensors")):
+        wanted = load_file(file)["velocity"].double()
+        given = load_file(other / VELOCITIES / file.name)["velocity"].double()
+        found.append(float((given - wanted).norm() / wanted.norm()))
+    return tuple(found)

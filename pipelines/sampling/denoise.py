@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipelines.front.progress import PreviewStrip, Progress, Report, Stage, ignore_progress
 from pipelines.front.runtime import never
-from pipelines.running.resume import Snapshot, WorkDir
+from pipelines.running.resume import Snapshot, WorkDir, keep_velocity
 from pipelines.sampling.schedulers import STORED_PREFIX, Scheduler
 
 Predict = Callable[[Tensor, float], Tensor]
@@ -47,10 +47,13 @@ def denoise(latents: Tensor, scheduler: Scheduler, predict: Predict, hooks: Hook
     """
     hooks = hooks or Hooks()
     num_steps = len(scheduler.timesteps)
+    velocities = hooks.work.velocities if hooks.work is not None else None
     with hooks.work.saving_beside() if hooks.work is not None else nullcontext(_keep_nothing) as save:
         _tell(hooks, scheduler.step_index, num_steps, None)
         while scheduler.step_index < num_steps:
             velocity = predict(latents, scheduler.timesteps[scheduler.step_index])
+            if velocities is not None:
+                keep_velocity(velocities, hooks.segment, scheduler.step_index, velocity)
             latents = scheduler.step(velocity, latents)
             if hooks.after_step is not None:
                 latents = hooks.after_step(latents, scheduler.step_index)

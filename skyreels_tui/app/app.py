@@ -369,7 +369,15 @@ class SkyreelsApp(HubApp):
         from skyreels_tui.ui.screens.form.services import FormServices
 
         mine = self.services
-        services = FormServices(mine.folders, mine.settings, mine.drafts, mine.rates, self._machine, self._show_job)
+        services = FormServices(
+            mine.folders,
+            mine.settings,
+            mine.drafts,
+            mine.rates,
+            self._machine,
+            self._show_job,
+            mine.approximate_warning,
+        )
         task = message.task_type or mine.drafts.task or TASKS[0].name
         edits, scene = message.edit_job_id, message.scene
         self.push_screen(FormScreen(services, task, message.values, message.label, edit_job_id=edits, scene=scene))

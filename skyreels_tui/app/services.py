@@ -15,6 +15,7 @@ from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import Settings, load
 
 if TYPE_CHECKING:
+    from pipelines.front.request import Request
     from skyreels_tui.downloads.elsewhere import TransferFile
     from skyreels_tui.downloads.transfers import Transfer, Transfers
     from skyreels_tui.eta.forecast import QueueForecast
@@ -94,6 +95,15 @@ class Services:
         from skyreels_tui.eta.time_left import TimeLeft
 
         return TimeLeft(self.rates)
+
+    def approximate_warning(self, task: str, request: Request) -> str:
+        """What to know before an approximate job that has not proved itself on this machine; '' for all others."""
+        from skyreels_tui.queue.quality import QUALITY_FILE, QualityBook, way_of
+
+        if not way_of(request):
+            return ""
+        book = QualityBook(self.folders.state / QUALITY_FILE)
+        return book.warning(self.gpu_name(), task, request, self.settings.now.limits)
 
     # Models
 

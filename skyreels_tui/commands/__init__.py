@@ -64,6 +64,11 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "self", mark("say how this program was installed and how to upgrade it"), f"{_PACKAGE}.system.self", (None,)
     ),
+    Command(
+        "quality",
+        mark("compute one job exactly and approximately, and say how alike the two are"),
+        f"{_PACKAGE}.system.quality",
+    ),
     Command("bench", mark("measure this machine with full-size random networks"), f"{_PACKAGE}.system.bench"),
     Command("panel", mark("show one live panel alone, for a tmux pane"), f"{_PACKAGE}.system.panel"),
     Command("settings", mark("show or change settings"), f"{_PACKAGE}.system.settings", (None, "list", "get", "path")),

@@ -15,6 +15,7 @@ from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, reason_of, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 from skyreels_tui.settings.hours import Hours, parse_hours
+from skyreels_tui.settings.limits import Limits
 from skyreels_tui.settings.themes import theme_files
 
 TABLES = ("defaults", "models", "keys")
@@ -184,6 +185,40 @@ class Settings:
             advanced=True,
         ),
     ] = 85
+    fast_velocity: Annotated[
+        float,
+        Number(
+            label=mark("Fast: velocity"),
+            minimum=0,
+            maximum=1,
+            decimals=3,
+            help=mark("Largest relative L2 of the first step for which `quality` passes"),
+            advanced=True,
+        ),
+    ] = 0.1
+    fast_psnr: Annotated[
+        float,
+        Number(
+            label=mark("Fast: PSNR"),
+            minimum=0,
+            maximum=100,
+            decimals=1,
+            unit="dB",
+            help=mark("Least PSNR of the frames for which `quality` passes"),
+            advanced=True,
+        ),
+    ] = 25.0
+    fast_ssim: Annotated[
+        float,
+        Number(
+            label=mark("Fast: SSIM"),
+            minimum=0,
+            maximum=1,
+            decimals=3,
+            help=mark("Least SSIM of the frames for which `quality` passes"),
+            advanced=True,
+        ),
+    ] = 0.85
     keep_warm: Annotated[
         bool, Flag(label=mark("Keep models warm"), help=mark("Loaded models wait for the next job"))
     ] = True
@@ -238,6 +273,11 @@ class Settings:
     def inbox_folder(self) -> Path | None:
         """The inbox, or None while it is turned off."""
         return Path(self.inbox) if self.inbox.strip() else None
+
+    @property
+    def limits(self) -> Limits:
+        """How far an approximate video may be from the exact one."""
+        return Limits(self.fast_velocity, self.fast_psnr, self.fast_ssim)
 
     @property
     def running_hours(self) -> Hours | None:

@@ -48,6 +48,8 @@ def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -
     task, request = asked_request(args, context.settings, Presets(context.folders.presets))
     if unusable := model_problems(request, context.settings.models.get(task.family, "")):
         raise InvalidRequest(unusable)
+    if warning := context.services.approximate_warning(task.name, request):
+        output.note(warning)
     request = fetch_inputs(request, context.folders.downloads)
     with context.queue() as queue:
         job = queue.actions.add(request, label=args.label, batch=args.batch, held=held)

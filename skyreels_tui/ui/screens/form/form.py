@@ -203,9 +203,9 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, values, profile)
         own_model = self._services.settings.now.models.get(self.form_task.family, "")
         checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
-        hand_over(self, self._take_checked, values, checked)
+        hand_over(self, self._take_checked, values, checked, self._services.warning(self.form_task.name, request))
 
-    def _take_checked(self, values: dict[str, Any], checked: forms.Checked) -> None:
+    def _take_checked(self, values: dict[str, Any], checked: forms.Checked, warning: str) -> None:
         if values != self.values():
             # Something was typed meanwhile: another check is on its way.
             return
@@ -216,7 +216,7 @@ class FormScreen(Screen[None]):
         missing = self.query_one(MissingModel)
         missing.show(checked.checkpoint, checked.absent, self.form_task.name, may_wait=not self._writes)
         self.refresh_bindings()
-        self._show_estimate(checked)
+        self._show_estimate(checked, warning)
         if self._submitting:
             self._submit_checked(checked)
 
@@ -231,7 +231,7 @@ class FormScreen(Screen[None]):
             if shown and field.spec.advanced:
                 more.open = True
 
-    def _show_estimate(self, checked: forms.Checked) -> None:
+    def _show_estimate(self, checked: forms.Checked, warning: str) -> None:
         box = self.query_one(FactLines)
         plan = checked.plan
         if plan is None:
@@ -243,7 +243,8 @@ class FormScreen(Screen[None]):
         made, takes = forms.estimate_facts(
             plan, found.total_s, found.learned, self._services.machine(), hub(self).wall_clock().astimezone()
         )
-        box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""))
+        said = [safe(warning, 200)] if warning else []
+        box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""), (said, "$text-warning"))
 
     @on(Field.Focused)
     def _on_field_focused(self, event: Field.Focused) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipelines.front.request import Request
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.requests.drafts import Drafts
@@ -25,3 +26,5 @@ class FormServices:
     """Memory and disk that are free now."""
     show_job: Callable[[int], None]
     """Puts the cursor of the queue on a job."""
+    warning: Callable[[str, Request], str] = lambda _task, _request: ""
+    """What to know before this request of a task is queued: an approximate one that has not proved itself."""
