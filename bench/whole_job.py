@@ -127,7 +127,7 @@ def cold_start(tell: Any, title: str, checkpoint: Path, needed: int, prompt: str
     drop_cached(checkpoint)
     job = add(5, 1, "--prompt", prompt)
     figures = run()[job]
-    loading = figures["stages"].get("load", 0) + figures["stages"].get("text", 0) + figures["stages"].get("condition", 0)
+    loading = sum(figures["stages"].get(stage, 0) for stage in ("load", "text", "condition"))
     ideal = needed / rate
     tell(title, needed_bytes=needed, read_bytes_per_s=rate, ideal_s=ideal, loading_s=loading, ratio=loading / ideal,
          **figures)  # fmt: skip
