@@ -196,7 +196,7 @@ def scales(report):
             network = random_transformer("r2v")
             use_scaled_linears(network, scales=kind)
             free()
-            timing = step_time(network, R2V_540P, repeats=3)
+            timing = step_time(network, R2V_540P, repeats=2)
             found[kind] = {"relative_l2": error, "seconds": timing.seconds}
             del network
         except RuntimeError as trouble:
