@@ -12,7 +12,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.language import tr
 from pipelines.front.request import Request
-from skyreels_tui.settings.limits import Limits
+from skyreels_tui.settings.limits import QualityLimits
 
 QUALITY_FILE = "quality.json"
 """Name of the file in the state folder."""
@@ -32,7 +32,7 @@ class Figures:
     """Seconds of the denoising steps."""
     fast_s: float
 
-    def beyond(self, limits: Limits) -> list[str]:
+    def beyond(self, limits: QualityLimits) -> list[str]:
         """What is beyond the limits, in words; empty when all is within."""
         found = []
         if not self.velocity or not self.velocity[0] <= limits.velocity:
@@ -71,7 +71,7 @@ class QualityBook:
         entries = {**self._read(), _key(gpu, task, way): asdict(figures)}
         write_whole(self._path, json.dumps(entries, indent=1).encode())
 
-    def warning(self, gpu: str, task: str, request: Request, limits: Limits) -> str:
+    def warning(self, gpu: str, task: str, request: Request, limits: QualityLimits) -> str:
         """What a person should know before a job that is approximate; '' for one that is not, or has proved itself."""
         way = way_of(request)
         if not way or request.profile == "demo":

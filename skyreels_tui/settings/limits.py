@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QualityLimits:
     """How far an approximate video may be from the exact one."""
 
     velocity: float

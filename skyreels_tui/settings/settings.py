@@ -15,7 +15,7 @@ from pipelines.front.documents import read_toml
 from pipelines.front.language import mark, reason_of, tr
 from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
 from skyreels_tui.settings.hours import Hours, parse_hours
-from skyreels_tui.settings.limits import Limits
+from skyreels_tui.settings.limits import QualityLimits
 from skyreels_tui.settings.themes import theme_files
 
 TABLES = ("defaults", "models", "keys")
@@ -275,9 +275,9 @@ class Settings:
         return Path(self.inbox) if self.inbox.strip() else None
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> QualityLimits:
         """How far an approximate video may be from the exact one."""
-        return Limits(self.fast_velocity, self.fast_psnr, self.fast_ssim)
+        return QualityLimits(self.fast_velocity, self.fast_psnr, self.fast_ssim)
 
     @property
     def running_hours(self) -> Hours | None:

@@ -17,12 +17,12 @@ from pipelines.media.read.likeness import likeness
 from pipelines.media.write.video import VideoWriter
 from skyreels_tui.queue.quality import Figures, QualityBook, way_of
 from skyreels_tui.queue.store.lock import OwnerLock
-from skyreels_tui.settings.limits import Limits
+from skyreels_tui.settings.limits import QualityLimits
 from tests.cli.conftest import Call, cli, home  # noqa: F401 - fixtures
 from tests.queue.conftest import PICTURE, make_request
 
 Cli = Callable[..., Call]
-LIMITS = Limits(0.1, 25.0, 0.85)
+LIMITS = QualityLimits(0.1, 25.0, 0.85)
 GOOD = Figures((0.02, 0.2), 33.0, 0.95, 80.0, 60.0)
 JOB = ("--task_type", "reference_to_video", "--profile", "demo", "--prompt", "a walk", "--ref_imgs", str(PICTURE),
        "--duration", "1", "--num_inference_steps", "2")  # fmt: skip

@@ -43,7 +43,7 @@ class ScaledLinear(nn.Module):
             codes, scale = quantize_blocks(weight)
         else:
             scale = (weight.abs().amax() / LARGEST_CODE).clamp(min=SMALLEST)
-            codes = rounded(weight / scale)
+            codes = to_codes(weight / scale)
         self.register_buffer("codes", codes)
         self.register_buffer("scale", scale)
         self.bias = linear.bias
@@ -68,10 +68,10 @@ class ScaledLinear(nn.Module):
             largest = groups.abs().amax(dim=2)
             scale = (largest / LARGEST_CODE).clamp(min=SMALLEST)
             # The product wants the scales of one group of columns side by side.
-            return rounded(groups / scale[..., None]).flatten(1), scale.t().contiguous().t()
+            return to_codes(groups / scale[..., None]).flatten(1), scale.t().contiguous().t()
         largest = flat.abs().amax(dim=1, keepdim=True) if self.scales == "row" else flat.abs().amax()
         scale = (largest / LARGEST_CODE).clamp(min=SMALLEST)
-        return rounded(flat / scale), scale
+        return to_codes(flat / scale), scale
 
     def multiply(self, codes: Tensor, scale: Tensor) -> Tensor:
         """Product of codes [M, in] and the weight in bfloat16 [M, out]."""
@@ -88,7 +88,7 @@ class ScaledLinear(nn.Module):
         return out.add_(self.bias) if self.scales == "block" and self.bias is not None else out
 
 
-def rounded(x: Tensor) -> Tensor:
+def to_codes(x: Tensor) -> Tensor:
     """The nearest float8 numbers."""
     return x.clamp(-LARGEST_CODE, LARGEST_CODE).to(torch.float8_e4m3fn)
 
@@ -97,7 +97,7 @@ def quantize_blocks(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Codes of a weight [out, in] and a scale for each 128 x 128 of it [out / 128, in / 128], both multiples of 128."""
     blocks = weight.unflatten(1, (-1, BLOCK)).unflatten(0, (-1, BLOCK))  # [out / 128, 128, in / 128, 128]
     scale = (blocks.abs().amax(dim=(1, 3)) / LARGEST_CODE).clamp(min=SMALLEST)
-    return rounded(blocks / scale[:, None, :, None]).flatten(2).flatten(0, 1), scale.contiguous()
+    return to_codes(blocks / scale[:, None, :, None]).flatten(2).flatten(0, 1), scale.contiguous()
 
 
 def linears(layers: tuple[nn.Module, ...], x: Tensor) -> Iterator[Tensor]:

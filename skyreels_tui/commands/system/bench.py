@@ -51,7 +51,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.REFUSED
     if args.compare:
         first, second = (_read(path) for path in args.compare)
-        compare(first, second, as_json=args.json)
+        compare_files(first, second, as_json=args.json)
         return Exit.OK
     if args.use:
         return _use(args.use, context)
@@ -112,7 +112,7 @@ def _use(path: Path, context: Context) -> int:
     return Exit.OK
 
 
-def compare(first: Measured, second: Measured, *, as_json: bool) -> None:
+def compare_files(first: Measured, second: Measured, *, as_json: bool) -> None:
     """Print how two files differ, and how far each is from what its own ceilings predict."""
     rows = []
     for name, words in (

@@ -59,7 +59,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
             tr("another process runs the queue on this GPU: let it end or stop it, then try again"), Exit.BUSY
         )
     try:
-        figures, files = compare(task, exact, other, args.way, context)
+        figures, files = compare_ways(task, exact, other, args.way, context)
     finally:
         lock.release()
     gpu, limits = context.services.gpu_name(), context.settings.limits
@@ -101,7 +101,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     return Exit.FAILED if beyond else Exit.OK
 
 
-def compare(
+def compare_ways(
     task: TaskSpec, exact: Request, other: Request, way: str, context: Context
 ) -> tuple[Figures, tuple[Path, Path]]:
     """Make the two videos and their figures; the files stay in the results folder."""
