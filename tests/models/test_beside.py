@@ -81,8 +81,8 @@ def networks(tmp_path, pool, built, plan=None):
         built.append(threading.current_thread())
         return Network()
 
-    runtime = Runtime("cpu", tmp_path, tmp_path / "work", tmp_path / "result", "x", tmp_path)
-    return CheckpointNetworks(Layout("vae", "text", "tok", load), runtime, pool, ignore_progress, plan)
+    runtime = Runtime("cpu", tmp_path, tmp_path / "work", tmp_path / "result", "x", tmp_path, load_plan=plan)
+    return CheckpointNetworks(Layout("vae", "text", "tok", load), runtime, pool, ignore_progress)
 
 
 @pytest.mark.parametrize(
