@@ -199,11 +199,10 @@ class Settings:
     fast_psnr: Annotated[
         float,
         Number(
-            label=mark("Fast: PSNR"),
+            label=mark("Fast: PSNR, dB"),
             minimum=0,
             maximum=100,
             decimals=1,
-            unit="dB",
             help=mark("Least PSNR of the frames for which `quality` passes"),
             advanced=True,
         ),
