@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 
-def start() -> int:
-    """Run the command line and return its exit code."""
+def start() -> NoReturn:
+    """Run the command line and end with its exit code."""
+    leave_process(_run())
+
+
+def _run() -> int:
     if not _ours():
         # Our own sentences are in the package that is hidden, so this one has no translation.
         found = importlib.util.find_spec("pipelines")
@@ -22,6 +30,16 @@ def start() -> int:
     return main()
 
 
+def leave_process(code: int) -> NoReturn:
+    """Leave the process: an interpreter that ends takes every object apart, and aborts around a thread that imports."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        # What could not be written was told before.
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
 def _ours() -> bool:
     """Whether the package `pipelines` that Python finds is the one of this program."""
     try:
@@ -32,4 +50,4 @@ def _ours() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(start())
+    start()

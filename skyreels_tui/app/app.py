@@ -179,6 +179,7 @@ class SkyreelsApp(HubApp):
         write = partial(write_sequence, self)
         self.notifier = screen_notifier(write, lambda: self.services.settings.now, self._is_owner, self._tells)
         self.notifier.start(self.board.jobs, this_terminal())
+        self.service.show_window()
         self.service.start()
         self._others.changes()
         # The service speaks from here on; what changed since the first listing is taken over now.
@@ -222,6 +223,8 @@ class SkyreelsApp(HubApp):
         """The sensors end with the screen; hook and webhook live as long as the engine."""
         if self.notifier is not None:
             self.notifier.leave_terminal()
+        # What the queue says from here on finds no window.
+        self._others = None
         if self.service is not None:
             self.service.hide_window()
         for thread in (self.forecaster, self.monitor):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skyreels_tui.queue.model import Job
     from skyreels_tui.queue.service import QueueService
 
-QuitChoice = Literal["", "finish", "hang up"]
+QuitChoice = Literal["", "finish", "background", "hang up"]
 
 
 class Quitting:
@@ -69,12 +69,14 @@ class Quitting:
         from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen
 
         def answered(choice: str | None) -> None:
-            if choice == "finish":
-                self.choice = "finish"
+            match choice:
+                case "finish" | "background":
+                    self.choice = choice
             if choice:
                 self._app.exit()
 
-        self._app.push_screen(LeaveScreen(running), answered)
+        whole_queue = self._services.settings.now.hang_up != "finish_job"
+        self._app.push_screen(LeaveScreen(running, whole_queue=whole_queue), answered)
 
     def stop_and_leave(self) -> None:
         """Stop at the step edge with the screen still alive, so that a person sees what is waited for; then exit."""

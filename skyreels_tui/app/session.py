@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.front.language import tr, trn
 from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.background import go_on_in_background
 from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
@@ -46,8 +47,8 @@ def run_app(
             app.service.close(timeout_s=0)
 
     def hang_up() -> None:
-        # The kernel and the app itself may both tell of one end.
-        if app.quitting.choice != "hang up":
+        # The kernel and the app itself may both tell of one end; and what goes on without a screen just goes on.
+        if not app.quitting.choice:
             app.quitting.hang_up()
             leave()
 
@@ -80,12 +81,23 @@ def _end(app: SkyreelsApp, service: QueueService, note: Callable[[str], None]) -
         note(tr("The running job goes on without a screen. Ctrl+C stops it at its next step."))
         service.options = replace(service.options, on_hang_up="finish_job")
         service.hang_up()
+    elif app.quitting.choice == "background":
+        note(
+            tr(
+                "The queue goes on in the background, also where the shell calls it stopped. "
+                "skyreels-tui shows it again, skyreels-tui stop ends it at its next step."
+            )
+        )
+        go_on_in_background()
+        wanted = service.options.on_hang_up
+        service.options = replace(service.options, on_hang_up="finish_queue" if wanted == "stop" else wanted)
+        service.hang_up()
     if app.quitting.choice:
         service.wait_ended()
         if app.quitting.choice == "hang up" and app.services.settings.now.hang_up != "stop":
             # A lost line must not cost a night's download.
             app.services.transfers.wait_ended()
         app.services.transfers.close()
-    elif service.is_owner and not service.close(timeout_s=0.5):
+    elif not service.close(timeout_s=0.5):
         note(tr("Waiting for the engine to reach a point where it can stop. Ctrl+C leaves at once."))
     service.close()

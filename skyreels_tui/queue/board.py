@@ -21,6 +21,8 @@ class JobBoard:
         self._ordered: tuple[Job, ...] | None = None
         self.progress: JobProgress | None = None
         """Of the running job; None when nothing runs."""
+        self._attempt = 0
+        """The attempt that `progress` is of."""
         # Who runs the queue is not known yet, so nothing is said of another window.
         self.status = QueueStatus(is_owner=True)
         self.log: list[LogLine] = []
@@ -48,7 +50,8 @@ class JobBoard:
             case QueueChanged():
                 self.refresh()
             case JobProgress():
-                self.progress = event
+                row = self._jobs.get(event.job_id)
+                self.progress, self._attempt = event, 0 if row is None else row.attempts
                 self._drop_stale_progress()
             case QueueStatus():
                 self.status = event
@@ -83,7 +86,7 @@ class JobBoard:
     def _drop_stale_progress(self) -> None:
         if self.progress is not None:
             job = self._jobs.get(self.progress.job_id)
-            if job is None or job.state != JobState.RUNNING:
+            if job is None or job.state != JobState.RUNNING or job.attempts != self._attempt:
                 self.progress = None
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.front.progress import Progress
+from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.pace import Pace
 
 Engine = Literal["off", "warming", "idle", "running"]
 """What the inference thread does."""
+Pause = Literal["", "after_job", "now", "disk", "memory", "hours"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,20 @@ class QueueStatus:
 
     is_owner: bool
     """False: another process runs the jobs; this one shows and edits them."""
-    pause: Literal["", "after_job", "now", "disk", "memory", "hours"] = ""
+    pause: Pause = ""
     """'after_job' and 'now' were asked for; the others end by themselves, with room again or at the hour."""
     message: str = ""
     """Why it stands still, with the exact need: 'disk full: needs 1.2 GiB on /data, 0.3 GiB free'."""
     read_only: bool = False
     """A newer version of the program wrote the queue."""
     engine: Engine = "off"
-    """What the inference thread does; 'off' in a viewer."""
+    """What the inference thread does, of whatever process; 'off' where nobody runs the queue."""
+    since: BootTime | None = None
+    """When the engine began to do that."""
+    stopping: bool = False
+    """The running job was asked to stop, and has not yet reached a point where it can."""
+    windowless: bool = False
+    """The process that runs the queue has no window in which it could be left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,13 @@ class Owner:
 
     @property
     def pid(self) -> int | None:
-        """Process that holds the lock, for messages."""
-        return self._lock.owner_pid()
+        """Process that runs the queue; None when there is none alive."""
+        return self._lock.living_owner_pid()
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether another process runs the queue at this moment."""
+        return self._lock.is_held_elsewhere()
 
     def take_over(self) -> bool:
         """Become owner if nobody is, and sort out what a dead owner left; True when this process is owner."""
@@ -179,4 +184,6 @@ class Owner:
 
     def release(self) -> None:
         """Let another process become owner."""
+        if self._lock.held:
+            self._live.forget()
         self._lock.release()

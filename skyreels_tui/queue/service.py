@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ from skyreels_tui.queue.events import (
     FilmEnded,
     JobChanged,
     JobProgress,
+    Pause,
     Publish,
     QueueChanged,
     QueueStatus,
@@ -37,7 +39,7 @@ from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store.attempts import default_stem
 from skyreels_tui.queue.store.opening import open_store
-from skyreels_tui.queue.watching.reports import Reports
+from skyreels_tui.queue.watching.reports import Reports, watched_status
 
 __all__ = ["HangUp", "QueueOptions", "QueueService"]
 
@@ -286,18 +288,26 @@ class QueueService:
 
     @property
     def owner_pid(self) -> int | None:
-        """Process id of the owner, for messages."""
+        """Process that runs the queue; None when there is none alive."""
         return self._owner.pid
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether another process runs the queue, by its lock."""
+        return self._owner.runs_elsewhere
 
     def show_window(self) -> None:
         """This process has a window; while it is the owner, viewers leave telling to it."""
-        if self.is_owner:
+        if self.is_owner and not self.owner_has_window:
             self._live.show_window(os.getpid())
+            if self._started:
+                self._status_changed()
 
     def hide_window(self) -> None:
         """The window has gone; the engine may go on."""
         if self._live.window_pid() == os.getpid():
             self._live.hide_window()
+            self._status_changed()
 
     @property
     def owner_has_window(self) -> bool:
@@ -320,20 +330,27 @@ class QueueService:
     def status(self) -> QueueStatus:
         """Whether the queue runs, is paused or waits, and why."""
         runner = self._owner.runner
-        lacks = "" if runner is None else runner.lacks
+        if runner is None:
+            return replace(self._told_status(), is_owner=self.is_owner, read_only=self.read_only)
         asked = self._asked_pause()
         return QueueStatus(
             is_owner=self.is_owner,
-            pause="now" if asked == "now" else "after_job" if asked else lacks,
-            message=self._message(),
+            pause="now" if asked == "now" else "after_job" if asked else runner.lacks,
+            message=runner.waiting_for,
             read_only=self.read_only,
-            engine="off" if runner is None else runner.engine,
+            engine=runner.engine,
+            since=runner.since,
+            stopping=runner.stopping,
+            windowless=not self.owner_has_window,
         )
 
-    def _message(self) -> str:
-        if self._owner.runner is not None:
-            return self._owner.runner.waiting_for
-        return "" if self._owner.trouble is None else str(self._owner.trouble)
+    def _told_status(self) -> QueueStatus:
+        """As the owner told it; where there is none, why this process could not become it."""
+        told = watched_status(self._live, self.owner_pid)
+        asked = self._asked_pause()
+        pause: Pause = "now" if asked == "now" else "after_job" if asked else told.pause
+        trouble = self._owner.trouble
+        return replace(told, pause=pause, message=told.message if trouble is None else str(trouble))
 
     def _asked_pause(self) -> str:
         # What was last known is shown while the file cannot be read: no thread ends by asking.
@@ -422,6 +439,8 @@ class QueueService:
         status = self.status()
         if status != self._last_status:
             self._last_status = status
+            if self._owner.runner is not None:
+                self._live.write_status(status)
             self._publish(status)
 
     def _stem(self, job: Job) -> str:

@@ -19,10 +19,12 @@ from textual.message import Message
 from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import Screen
 from textual.signal import Signal
+from textual.timer import Timer
 
 from pipelines.front import language
 from pipelines.front.language import tr
 from skyreels_tui.queue.board import JobBoard
+from skyreels_tui.queue.condition import Condition, condition_now
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
@@ -189,6 +191,8 @@ class HubApp(App[None]):
         """The newest progress event, so that a panel mounted later starts with what is known."""
         self.last_sample: Sample | None = None
         self.last_forecast: QueueForecast | None = None
+        self._ticking: Timer | None = None
+        """Runs while the words of the condition change with the clock."""
         self._job_seconds: dict[int, float] = {}
         self._unreadable: frozenset[int] = frozenset()
 
@@ -359,9 +363,26 @@ class HubApp(App[None]):
         """What is wrong with the program itself, in a few words for the first line; '' when nothing is."""
         return ""
 
+    @property
+    def condition(self) -> Condition:
+        """What the engine and its job do, as of now."""
+        report = self.board.progress
+        return condition_now(
+            self.board.status, self.board.running, report, self.running_times.since_s() if report else 0.0
+        )
+
     def condition_changed(self) -> None:
         """Draw what depends on the queue's condition again."""
         self.queue_status.publish(self.board.status)
+
+    def _tick(self) -> None:
+        """Draw once a second what changes with the clock alone, as long as it does."""
+        moves = self.condition.moves
+        if moves and self._ticking is None:
+            self._ticking = self.set_interval(1.0, self.condition_changed)
+        elif not moves and self._ticking is not None:
+            self._ticking.stop()
+            self._ticking = None
 
     def estimate_s(self, job: Job) -> float | None:
         """Predicted seconds of a job that has not begun; None while nothing is known."""
@@ -470,6 +491,7 @@ class HubApp(App[None]):
         """Bring the board up to date, then fan the fact out to its signal."""
         self.board.apply(message.event)
         self.running_times.hear(self.board.progress)
+        self._tick()
         match message.event:
             case JobChanged() as event:
                 self.job_changed.publish(event)

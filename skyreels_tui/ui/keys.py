@@ -399,6 +399,7 @@ UNUSABLE = Scope("unusable", mark("When the queue cannot be read"), (
 ))  # fmt: skip
 
 LEAVE = Scope("leave", mark("Leaving while a job runs"), (
+    Key("b", "b", "background", mark("Background"), mark("Go on in the background; this terminal is free"), 3),
     Key("s", "s", "stop", mark("Stop and leave"),
         mark("Stop at the next step; the job goes on from there next time"), 1),
     Key("f", "f", "finish", mark("Finish without screen"), mark("Leave the screen; this terminal finishes the job"), 2),

@@ -23,7 +23,7 @@ from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.boot_clock import boot_time
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged
+from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
@@ -164,7 +164,7 @@ def test_an_empty_home_is_no_error_and_nothing_is_written(folders: Folders) -> N
     follower = Follower(folders, heard)
     follower.poll()
     assert follower.jobs == ()
-    assert not heard.all
+    assert [event for _, event in heard.all] == [QueueStatus(is_owner=False)]
     assert sorted(folders.state.rglob("*")) == before
 
 
@@ -175,7 +175,8 @@ def test_a_quiet_queue_is_not_read_again(owner: Owner, folders: Folders, photo: 
     heard = Heard()
     follower = Follower(folders, heard)
     follower.poll()
-    assert [type(event) for _, event in heard.all if not isinstance(event, LogLine)] == [QueueChanged, JobChanged]
+    said = [type(event) for _, event in heard.all if not isinstance(event, LogLine)]
+    assert said == [QueueChanged, JobChanged, QueueStatus]
     rows = follower.jobs
     follower.poll()
     assert follower.jobs is rows

@@ -28,7 +28,7 @@ def test_only_one_owner_and_the_viewer_follows(open_service):
     events, idle = Events(), FakeExecutor()
     viewer = open_service(idle, events=events)
     assert owner.is_owner and not viewer.is_owner
-    assert viewer.status().engine == "off"
+    assert viewer.status().engine == owner.status().engine != "off"
     viewer.ask_preview()
     job = owner.actions.add(make_request())
     executor.advance(2)

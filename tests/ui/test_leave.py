@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
+from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.settings.settings import Settings
 
 
 async def test_leaving_an_idle_app_asks_nothing(start):
@@ -32,6 +38,58 @@ async def test_a_running_job_stops_at_its_step_and_goes_on_next_time(start):
         await s.press("r")
         s.executor.open_gate()
         await s.until(lambda: s.state(job.id) is JobState.DONE)
+
+
+@pytest.mark.parametrize(
+    ("hang_up", "until"),
+    [
+        ("finish_job", "until this job is done"),
+        ("finish_queue", "until the queue is empty"),
+        ("stop", "until the queue"),
+    ],
+)
+async def test_the_background_says_what_it_will_finish_and_leaves_the_job_running(start, hang_up, until):
+    async with start(gated=True, settings=Settings(hang_up=hang_up)) as s:
+        s.add("long one")
+        await s.shows("● 0/8")
+        await s.press("q")
+        await s.shows(f"go on in the background {until}")
+        await s.press("b")
+        await s.until(lambda: not s.app.is_running)
+        assert s.app.quitting.choice == "background"
+        assert s.state(1) is JobState.RUNNING
+
+
+async def test_a_stop_says_so_in_the_box_and_in_the_first_line(start):
+    async with start((120, 36), script=Script(step_s=60)) as s:
+        s.add("long one")
+        await s.shows("1 denoise 0/8")
+        await s.press("q")
+        await s.shows("Job 1 is running")
+        await s.press("s")
+        await s.until(lambda: s.text.count("stopping at the next step") >= 2)
+        assert "stopping at the next step" in s.text.splitlines()[0]
+        s.executor.close()
+        await s.until(lambda: not s.app.is_running)
+
+
+async def test_the_first_line_says_that_the_engine_loads_and_for_how_long(start, monkeypatch):
+    loads, go = threading.Event(), threading.Event()
+
+    def warm_up(self):
+        loads.set()
+        go.wait(20)
+
+    monkeypatch.setattr(FakeExecutor, "warm_up", warm_up)
+    async with start((120, 36)) as s:
+        job = s.add("first")
+        await s.until(loads.is_set)
+        await s.until(lambda: "loading the engine" in s.text.splitlines()[0])
+        await s.until(lambda: s.text.count("loading the engine") >= 2 and "nothing is running" not in s.text)
+        await s.shows("loading the engine 1 s")
+        go.set()
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
+        await s.until(lambda: "loading the engine" not in s.text)
 
 
 async def test_finishing_without_a_screen_leaves_the_job_running(start):

@@ -13,6 +13,7 @@ from skyreels_tui.commands import COMMANDS, Command
 from skyreels_tui.commands.shared.describe import FILM_KEYS, JOB_KEYS, SCENE_KEYS
 from skyreels_tui.commands.shared.exits import MEANING
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.queue.condition import STATUS_KEYS
 
 BEGIN, END = "<!-- begin {} -->", "<!-- end {} -->"
 
@@ -43,7 +44,18 @@ def _keys(keys: dict[str, tuple[str, str]]) -> str:
     return f"| key | type | meaning |\n| --- | --- | --- |\n{rows}"
 
 
-SECTIONS = {"commands": commands_section, "exit codes": exits_section, "job": job_section, "film": film_section}
+def status_section() -> str:
+    """The keys of what `status` says in JSON, as a table."""
+    return _keys(STATUS_KEYS)
+
+
+SECTIONS = {
+    "commands": commands_section,
+    "exit codes": exits_section,
+    "job": job_section,
+    "status": status_section,
+    "film": film_section,
+}
 
 
 def renewed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Small files by which other processes follow the running job; losing them loses nothing."""
+"""Small files by which other processes follow the engine and its job; losing them loses nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.front.errors import DiskFull
 from pipelines.front.places import is_there
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.files.boot_clock import BootTime, boot_time, boot_time_of
-from skyreels_tui.queue.events import EngineMemory, JobProgress
+from skyreels_tui.queue.events import EngineMemory, JobProgress, QueueStatus
 from skyreels_tui.queue.pace import Pace
 
 _EVERY_S = 1.0
@@ -32,6 +32,7 @@ class LiveFiles:
         self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
         self._window, self._threads = folder / "window", folder / "threads.json"
+        self._status = folder / "status.json"
         self._written = -_EVERY_S
 
     # The owner
@@ -60,6 +61,11 @@ class LiveFiles:
         # Like progress, nothing that a job should fail for.
         with suppress(OSError, DiskFull):
             write_whole(self._memory, json.dumps(asdict(memory)).encode(), durable=False)
+
+    def write_status(self, status: QueueStatus) -> None:
+        """Tell other processes what the engine does and what it waits for; true until it is written again."""
+        with suppress(OSError, DiskFull):
+            write_whole(self._status, json.dumps(asdict(status)).encode(), durable=False)
 
     def write_threads(self, ages: Mapping[str, tuple[float, bool]]) -> None:
         """Tell other processes when each thread of the owner last did a round."""
@@ -90,10 +96,9 @@ class LiveFiles:
     def forget(self) -> None:
         """A new owner begins: nothing of the last one is true any more."""
         self.clear()
-        with suppress(OSError, DiskFull):
-            self._memory.unlink()
-        with suppress(OSError):
-            self._threads.unlink()
+        for path in (self._memory, self._status, self._threads):
+            with suppress(OSError, DiskFull):
+                path.unlink()
 
     def preview_wanted(self) -> bool:
         """True when some process asked for the preview in the last seconds."""
@@ -136,6 +141,15 @@ class LiveFiles:
         try:
             return EngineMemory(**read_json(self._memory.read_bytes()))
         except (OSError, ValueError, TypeError):
+            return None
+
+    def read_status(self) -> QueueStatus | None:
+        """What the owner said last; None when nobody has. Ask whether the owner lives."""
+        try:
+            values = read_json(self._status.read_bytes())
+            since = values.pop("since")
+            return QueueStatus(**values, since=None if since is None else boot_time_of(since))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def read(self) -> JobProgress | None:

@@ -15,6 +15,7 @@ from pipelines.front.language import reason_of, tr
 from pipelines.front.places import is_file
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.runtime import Output
+from skyreels_tui.files.boot_clock import BootTime, boot_time
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.attempt_clock import AttemptClock
 from skyreels_tui.queue.engine.cancel import CancelToken, Why
@@ -37,6 +38,8 @@ SWITCH_INTERVAL_S = 0.0005
 
 RETRY_S = 2.0
 """How often a full disk or a database that cannot be written is looked at again."""
+GRACE_S = 0.1
+"""An idle thread that is to end does so within this; one that imports takes seconds, and is left alone."""
 
 IDLE_LATE_S = 60.0
 """Between two looks at the queue an idle thread is late after this long: a first one imports torch."""
@@ -97,7 +100,11 @@ class Runner:
         self._beats = beats or Heartbeats()
         self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = self._stops = False
+        self._starting = threading.Lock()
+        """Held while a job is claimed: whoever leaves knows whether one runs."""
+        self._left = False
+        """Nobody waits for the thread's end any more."""
         self._warm = False
         self._last_task = ""
         self._attempt: _Attempt | None = None
@@ -105,6 +112,8 @@ class Runner:
         self._full_disks: dict[int, int] = {}
         self._not_before = float("-inf")
         self.engine: Engine = "off"
+        self.since: BootTime | None = None
+        """When it began to do what `engine` says."""
         self.waiting_for: str = ""
         """Why nothing starts, in words: memory, a full disk, a database that cannot be written."""
         self.lacks: Lack = ""
@@ -129,26 +138,42 @@ class Runner:
         attempt = self._attempt
         if attempt is not None and job_id in (None, attempt.job.id):
             attempt.token.stop(why, reason, urgent=urgent)
+            self._parts.state_changed()
 
     def close(self, *, finish_job: bool = False) -> None:
         """End the thread after the running job, or at its next edge; returns at once."""
         self._closing = True
         if not finish_job:
+            self._stops = True
             self.stop_job(Why.STOP, reason=because(Code.PROGRAM_CLOSED))
         self._wake.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the thread's end; False when time is up first."""
+        """Wait for the thread's end; False when time is up first.
+
+        A thread that is to end and has no job is not waited for: it only imports, or gives memory back.
+        """
         if self._thread.ident is None:
             return True
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        self._thread.join(GRACE_S if timeout_s is None else min(timeout_s, GRACE_S))
+        if self._closing:
+            with self._starting:
+                self._left = self._attempt is None and self._thread.is_alive()
+        if not self._left:
+            self._thread.join(timeout_s)
+        return self._left or not self._thread.is_alive()
 
     @property
     def running_job(self) -> int | None:
         """Id of the job that runs in this process."""
         attempt = self._attempt
         return None if attempt is None else attempt.job.id
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the running job was asked to stop."""
+        attempt = self._attempt
+        return attempt is not None and attempt.token.why is not None
 
     # The thread
 
@@ -159,15 +184,16 @@ class Runner:
             self._beats.beat("inference", IDLE_LATE_S)
             self._show("idle", self.waiting_for, self.lacks)
             self._release_for_models()
-            job = self._claim()
-            if job is None:
+            attempt = self._claim()
+            if attempt is None:
                 self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
                 self._wake.clear()
             else:
-                self._run(job)
+                self._run(attempt)
         self._executor.close()
         self._beats.end("inference")
-        self._show("off")
+        if not self._left:
+            self._show("off")
 
     def _release_for_models(self) -> None:
         """Queue the jobs that have waited for a model which is here now."""
@@ -191,14 +217,16 @@ class Runner:
                 self._executor.warm_up()
             except (PipelineError, ImportError, OSError, RuntimeError) as error:
                 # Not fatal: each job will meet the same error and say so in its row.
-                self._parts.log.write(tr("warming up: {error}", error=error), level="warning")
+                if not self._closing:
+                    self._parts.log.write(tr("warming up: {error}", error=error), level="warning")
 
     def _show(self, engine: Engine, waiting_for: str = "", lacks: Lack = "disk") -> None:
         if (engine, waiting_for) != (self.engine, self.waiting_for):
+            self.since = self.since if engine == self.engine else boot_time()
             self.engine, self.waiting_for, self.lacks = engine, waiting_for, lacks if waiting_for else ""
             self._parts.state_changed()
 
-    def _claim(self) -> Job | None:
+    def _claim(self) -> _Attempt | None:
         """Take the next job, if the queue is not paused and the disk has room for it."""
         try:
             if self._store.control("pause"):
@@ -221,13 +249,14 @@ class Runner:
                 self._wait_for_space(candidate, short)
                 return None
             self._warm_up()
+            if self._closing:
+                return None
             why = self._admit(self._store.resolved(candidate))
             if why:
                 self._wait_for_memory(candidate, why)
                 return None
-            self._show("idle")
             self._last_task = candidate.task_type
-            return self._store.attempts.claim([candidate.id])
+            return self._begin(candidate.id)
         except QueueTrouble as error:
             self._show("idle", tr("{error}: waiting", error=error.cause))
             return None
@@ -237,6 +266,20 @@ class Runner:
         except OSError as error:
             self._show("idle", tr("{error}: waiting", error=f"{error.filename or ''} {reason_of(error)}".strip()))
             return None
+
+    def _begin(self, job_id: int) -> _Attempt | None:
+        """Claim a job, unless the thread is to end."""
+        with self._starting:
+            job = None if self._closing else self._store.attempts.claim([job_id])
+            if job is None:
+                return None
+            parts = self._parts
+            heat = HeatWatch(parts.heat, parts.rest_above_c, parts.now)
+            self._attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds, heat=heat)
+        if self._stops:
+            # Asked for while the job was being claimed.
+            self.stop_job(Why.STOP, reason=because(Code.PROGRAM_CLOSED))
+        return self._attempt
 
     def _admit(self, job: Job) -> str:
         try:
@@ -276,12 +319,9 @@ class Runner:
             self._store.attempts.note(job.id, reason)
         self._show("idle", tr("memory: {why}", why=why), "memory")
 
-    def _run(self, job: Job) -> None:
-        """One attempt. The only place of the program that catches every error of a job."""
-        parts = self._parts
-        heat = HeatWatch(parts.heat, parts.rest_above_c, parts.now)
-        attempt = _Attempt(job, AttemptClock(parts.now), base_seconds=job.run_seconds, heat=heat)
-        self._attempt = attempt
+    def _run(self, attempt: _Attempt) -> None:
+        """The only place of the program that catches every error of a job."""
+        parts, job = self._parts, attempt.job
         self._beats.beat("inference", BUSY_LATE_S)
         self._show("running")
         parts.log.write(
@@ -299,7 +339,8 @@ class Runner:
             self._failed(attempt, error)
         finally:
             self._weigh(attempt, at_once=True)
-            if heat.rested_s or heat.slowed_s:
+            heat = attempt.heat
+            if heat is not None and (heat.rested_s or heat.slowed_s):
                 # Figures for the job's page: the end of the attempt is written already.
                 with suppress(QueueError):
                     self._store.attempts.add_heat(job.id, rested_s=heat.rested_s, slowed_s=heat.slowed_s)

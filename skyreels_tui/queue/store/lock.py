@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.documents import plain_number
@@ -37,6 +38,20 @@ class OwnerLock:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
         return True
+
+    def is_held_elsewhere(self) -> bool:
+        """Whether another process holds it; asks the kernel, not the number in the file."""
+        if self._descriptor is not None:
+            return False
+        with suppress(OSError):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+        return False
 
     def release(self) -> None:
         """Stop being owner."""

@@ -11,12 +11,12 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import LOG_NAME
 from skyreels_tui.queue.errors import QueueError
-from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged
+from skyreels_tui.queue.events import EngineMemory, Event, JobChanged, JobProgress, Publish, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.store.listing import without_owner
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.reader import RowReader
-from skyreels_tui.queue.watching.reports import Reports
+from skyreels_tui.queue.watching.reports import Reports, watched_status
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Follower:
         self._rows = RowReader(folders.database)
         self._jobs: tuple[Job, ...] = ()
         self._progress: JobProgress | None = None
+        self._status: QueueStatus | None = None
         self._reports = Reports(self._live, folders.logs / LOG_NAME, self._hear, catch_up=True)
         self._troubled = False
         self._stop = threading.Event()
@@ -82,6 +83,7 @@ class Follower:
         """Look once, and publish what has changed since the last time; what cannot be read is looked at again."""
         try:
             self._poll_rows()
+            self._poll_status()
             self._reports.look()
         except (QueueError, OSError) as error:
             if not self._troubled:
@@ -99,6 +101,12 @@ class Follower:
         while not self._stop.wait(self._interval_s):
             self.poll()
         self._rows.close()
+
+    def _poll_status(self) -> None:
+        status = watched_status(self._live, self.owner_pid())
+        if status != self._status:
+            self._status = status
+            self._publish(status)
 
     def _poll_rows(self) -> None:
         owner = self.owner_pid()

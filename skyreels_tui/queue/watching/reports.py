@@ -1,14 +1,24 @@
-"""What the process that runs jobs tells of the running one, by polling: its progress and its log, never its rows."""
+"""What the process that runs jobs tells, by polling: its state, the job's progress and its log, never its rows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import LogFollower
-from skyreels_tui.queue.events import Publish
+from skyreels_tui.queue.events import Publish, QueueStatus
 
 LOG_TAIL_BYTES = 64 * 1024
+
+
+def watched_status(live: LiveFiles, owner: int | None) -> QueueStatus:
+    """What another process's engine does; `owner` is that process, None where none lives."""
+    if owner is None:
+        return QueueStatus(is_owner=False)
+    # An owner that has said nothing yet is opening the queue.
+    told = live.read_status() or QueueStatus(is_owner=False, engine="idle")
+    return replace(told, is_owner=False, read_only=False)
 
 
 class Reports:

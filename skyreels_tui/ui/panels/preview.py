@@ -11,6 +11,7 @@ from textual.message import Message
 from pipelines.front.language import mark, tr
 from pipelines.front.progress import PreviewStrip
 from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.pictures import Drawing, as_picture, picture_widget, shown_pictures
@@ -18,6 +19,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import Key, Scope, bindings
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.times import UNKNOWN
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ class PreviewPanel(LivePanel):
         app = hub(self)
         app.job_progress.subscribe(self, self.take_progress)
         app.job_changed.subscribe(self, self.take_job)
+        app.queue_changed.subscribe(self, self._look_again)
+        app.queue_status.subscribe(self, self._look_again)
         app.settings_changed.subscribe(self, self._take_settings)
         if app.last_progress is not None:
             self.take_progress(app.last_progress)
@@ -108,6 +112,15 @@ class PreviewPanel(LivePanel):
             if self._said_at is None or now - self._said_at >= LOOKING_EVERY_S:
                 self._said_at = now
                 self.post_message(self.Looking())
+
+    def _look_again(self, _: object) -> None:
+        """Several rows, or what the engine does, have changed: a job may have ended in another process."""
+        running = hub(self).board.running
+        if running is None:
+            self._job_runs = False
+        elif running.id != self._job_id:
+            self.take_job(JobChanged(running))
+        self.redraw()
 
     def take_job(self, event: JobChanged) -> None:
         """A new job begins with no picture."""
@@ -157,7 +170,9 @@ class PreviewPanel(LivePanel):
         if count == 0:
             return self.words(tr("preview is off: v shows it"))
         if self._strip is None:
-            return self.words(tr("a picture comes after the next step") if self._job_runs else tr("nothing is running"))
+            if self._job_runs:
+                return self.words(tr("a picture comes after the next step"))
+            return self.words(safe(condition_words(hub(self).condition), 200))
         if self._image is not None:
             return Content("\n" * (height - 1))
         # Content of a strip costs a few milliseconds, and the layout asks several times.

@@ -11,6 +11,7 @@ from pipelines.front.language import tr, trn
 from pipelines.front.plan import Plan
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.queue.condition import Doing, condition_words, count_words, stage_word
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import interruption_place, reason_words
@@ -22,7 +23,6 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
 from skyreels_tui.words.safe_text import safe
-from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import KNOWN, ROUGH, clock, duration
 
 GAP = "  "
@@ -57,8 +57,24 @@ class ProgressPanel(LivePanel):
         app = hub(self)
         app.job_progress.subscribe(self, self.take_progress)
         app.job_changed.subscribe(self, self.take_job)
+        app.queue_changed.subscribe(self, self._look_again)
+        app.queue_status.subscribe(self, self._on_condition)
         if app.last_progress is not None:
             self.take_progress(app.last_progress)
+
+    def _look_again(self, _: object) -> None:
+        """Several rows have changed: the job may have ended, or run again, in another process."""
+        board = hub(self).board
+        job = board.running or (board.get(self._job.id) if self._job is not None else None)
+        if job is None:
+            self._job = None
+            self._title()
+        elif self._job != job:
+            self.take_job(JobChanged(job))
+        self.redraw()
+
+    def _on_condition(self, _: object) -> None:
+        self.redraw()
 
     def take_forecast(self, queue: QueueForecast) -> None:
         """A second has passed: the times move on."""
@@ -74,6 +90,9 @@ class ProgressPanel(LivePanel):
         """A job began, changed or ended."""
         job = event.job
         if self._job is not None and job.id == self._job.id:
+            if job.attempts != self._job.attempts:
+                # What an earlier attempt said is not where this one stands.
+                self._event = None
             self._job = job
             self._title()
         elif job.state is JobState.RUNNING:
@@ -97,8 +116,8 @@ class ProgressPanel(LivePanel):
     def line(self, width: int) -> Content:
         """`12 corridor-A  denoise ━━━━━━╸──── 5/8  268.4 s/step  left 14:02`."""
         job, event = self._job, self._live()
-        if job is None:
-            return self.words(tr("nothing is running"))
+        if job is None or (event is None and self._has_news):
+            return stack([self._condition()], width, 1)
         name = Content(f"{job.id} {safe(job.label, 24)}")
         if event is None:
             return stack([Content.assemble(name, "  ", self._ending(job))], width, 1)
@@ -115,10 +134,10 @@ class ProgressPanel(LivePanel):
         """The job's lines, the most useful first where the room is short."""
         job, event = self._job, self._live()
         if job is None:
-            return stack([self.words(tr("nothing is running")), *self._queue_line()], width, height)
+            return stack([self._condition(), *self._queue_line()], width, height)
         facts = self._facts(job, width)
         if event is None:
-            lines = [*facts, self._ending(job), *self._queue_line()]
+            lines = [*facts, self._ending(job), *([self._condition()] if self._has_news else []), *self._queue_line()]
             return stack(lines, width, height)
         moving = [self._bar_line(event.progress, width), *self._speed_line(event, width)]
         times = flow(self._times(event), width)
@@ -130,6 +149,18 @@ class ProgressPanel(LivePanel):
         if len(lines) < height:
             lines += self._queue_line()
         return stack(lines, width, height)
+
+    @property
+    def _has_news(self) -> bool:
+        """Whether the engine's condition says more than that this job runs or has ended."""
+        return hub(self).condition.is_news
+
+    def _condition(self) -> Content:
+        """What the engine does, in the one line that stands everywhere."""
+        app = hub(self)
+        return self.words(
+            safe(condition_words(app.condition), 200), "$text-warning" if self._has_news else "$text-muted"
+        )
 
     def _begin(self, job: Job) -> None:
         if self._job is None or self._job.id != job.id:
@@ -198,7 +229,7 @@ class ProgressPanel(LivePanel):
         now = event.progress.stage
         parts = []
         for stage in Stage:
-            name = self._stage_word(job, stage)
+            name = stage_word(job, stage)
             if stage is now:
                 parts.append(Content.styled(f"{name} …", "$primary"))
             elif stage in spent:
@@ -209,19 +240,14 @@ class ProgressPanel(LivePanel):
                 parts.append(self.words(f"{name} {self.glyphs.dot}"))
         return parts
 
-    def _stage_word(self, job: Job, stage: Stage) -> str:
-        return tr(job.task.condition_word if stage is Stage.CONDITION else stage.value)
-
     def _bar_line(self, progress: Progress, width: int) -> Content:
         """Name of the stage, bar, count; the piece or window when there are several."""
         job = self._job
-        name = self._stage_word(job, progress.stage) if job else tr(progress.stage.value)
-        done, total, words = float(progress.step), float(progress.num_steps), ""
+        name = stage_word(job, progress.stage)
+        done, total, words = float(progress.step), float(progress.num_steps), count_words(progress)
         if progress.stage is Stage.LOAD and progress.bytes_total:
             done, total = float(progress.bytes_done), float(progress.bytes_total)
-            words = tr("{done} of {total}", done=size(progress.bytes_done), total=size(progress.bytes_total))
         elif progress.num_steps:
-            words = f"{progress.step}/{progress.num_steps}"
             done += self._within_step(progress)
         if progress.num_segments > 1 and job is not None:
             words += "  " + tr(job.task.segment_words, number=progress.segment + 1, total=progress.num_segments)
@@ -254,6 +280,8 @@ class ProgressPanel(LivePanel):
         times = hub(self).running_times
         left = times.left_s(event.job_id)
         parts = [Content(tr("elapsed {time}", time=duration(times.elapsed_s(event.job_id))))]
+        if self._has_news:
+            return [*parts, self._left(event)]
         if left is None:
             return [*parts, self.words(tr("time left known after the first step"))]
         now, spread = hub(self).wall_clock(), times.spread(event.job_id)
@@ -268,7 +296,10 @@ class ProgressPanel(LivePanel):
         ]
 
     def _left(self, event: JobProgress) -> Content:
-        """How long still, and why when that has just grown."""
+        """How long still, and why when that has just grown; what the engine does instead where that ends it sooner."""
+        now = hub(self).condition
+        if now.doing is Doing.STOPPING:
+            return Content.styled(safe(condition_words(now, short=True), 200), "$text-warning")
         times = hub(self).running_times
         left = Content.styled(tr("left {time}", time=times.left_words(event.job_id)), "bold")
         slower = times.slower_words(event.job_id)

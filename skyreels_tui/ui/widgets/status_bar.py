@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from pipelines.front.language import mark, tr, trn
+from pipelines.front.language import tr, trn
+from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
@@ -16,8 +17,6 @@ from skyreels_tui.words.times import ends_at
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
-
-_FULL = {"disk": mark("paused: disk full"), "memory": mark("paused: memory full")}
 
 
 class StatusBar(Widget):
@@ -90,9 +89,12 @@ class StatusBar(Widget):
             middle = Content.assemble(middle, f"   {words}")
         if self._moving:
             middle = Content.assemble(middle, f"   {self._moving}")
-        condition = self._condition()
-        if condition:
-            middle = Content.assemble(middle, "   ", (condition, "bold $text-warning"))
+        condition = app.condition
+        # Where the room is short, the panel's line says how far the job is.
+        if app.trouble or condition.is_news or (running and wide):
+            words = app.trouble or safe(condition_words(condition, short=not wide), 80)
+            style = "bold $text-warning" if app.trouble or condition.is_news else "$text-muted"
+            middle = Content.assemble(middle, "   ", (words, style))
         head = Content.assemble(("".join(left), "bold"))
         clock = f"{now:%H:%M}"
         gap = width - head.cell_length - middle.cell_length - len(clock)
@@ -100,19 +102,3 @@ class StatusBar(Widget):
             head, gap = Content(""), width - middle.cell_length - len(clock)
         before = gap // 2 if head else 0
         return Content.assemble(head, " " * before, middle, " " * max(1, gap - before), clock)
-
-    def _condition(self) -> str:
-        status = hub(self).board.status
-        if trouble := hub(self).trouble:
-            return trouble
-        if status.read_only:
-            return tr("read only: a newer version wrote this queue")
-        if status.pause in ("disk", "memory"):
-            return safe(status.message, 80) or tr(_FULL[status.pause])
-        if status.pause == "hours":
-            return safe(status.message, 80)
-        if status.pause:
-            return tr("paused")
-        if not status.is_owner:
-            return safe(status.message, 80) or tr("another window runs the queue")
-        return tr("loading the engine") if status.engine == "warming" else ""

@@ -64,6 +64,7 @@ class JobScreen(Screen[None]):
         """Draw, and again with each change."""
         app = hub(self)
         app.job_changed.subscribe(self, self._on_changed)
+        app.queue_changed.subscribe(self, self._on_queue_changed)
         app.job_progress.subscribe(self, self._on_progress)
         self.query_one("#job-facts").focus()
         self._draw()
@@ -74,6 +75,9 @@ class JobScreen(Screen[None]):
     def _on_changed(self, event: JobChanged) -> None:
         if event.job.id == self._job_id:
             self._draw()
+
+    def _on_queue_changed(self, _: object) -> None:
+        self._draw()
 
     def _on_progress(self, event: JobProgress) -> None:
         if event.job_id == self._job_id:
