@@ -10,6 +10,7 @@ from pipelines.front.progress import Progress, Stage
 from skyreels_tui.files.boot_clock import BootTime, boot_time
 from skyreels_tui.queue.events import JobProgress, QueueStatus
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.speed import resting_words
 from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import words as rough
 
@@ -24,6 +25,8 @@ class Doing(StrEnum):
     STARTING = "starting"
     """A job has begun and has not said what it does."""
     RUNNING = "running"
+    RESTING = "resting"
+    """The running job waits between two steps, because the GPU is hot or slowed down."""
     STOPPING = "stopping"
     """The running job ends at its next step."""
     WAITING = "waiting"
@@ -38,7 +41,9 @@ class Condition:
 
     doing: Doing
     seconds: float | None = None
-    """LOADING_ENGINE: since when. STOPPING: how long at most; None while nobody knows."""
+    """LOADING_ENGINE, RESTING: since when. STOPPING: how long at most; None while nobody knows."""
+    degrees: int | None = None
+    """RESTING: of the GPU, where that is known."""
     job: Job | None = None
     """The one that runs."""
     progress: Progress | None = None
@@ -90,10 +95,14 @@ def condition_now(
 
 def _of_job(status: QueueStatus, job: Job, report: JobProgress | None, since_s: float) -> Condition:
     if status.stopping or job.cancel_requested or status.pause == "now":
-        return Condition(Doing.STOPPING, _edge_s(report, since_s), job, windowless=status.windowless)
-    doing = Doing.STARTING if report is None else Doing.RUNNING
+        return Condition(Doing.STOPPING, _edge_s(report, since_s), job=job, windowless=status.windowless)
+    doing, seconds, degrees = Doing.STARTING if report is None else Doing.RUNNING, None, None
+    if report is not None and report.resting_s is not None:
+        doing, seconds, degrees = Doing.RESTING, report.resting_s, report.degrees
     return Condition(
         doing,
+        seconds,
+        degrees,
         job=job,
         progress=None if report is None else report.progress,
         then_paused=status.pause == "after_job",
@@ -136,6 +145,8 @@ def _words(condition: Condition) -> str:
             return tr("stopping at the next step, at most {time}", time=rough(condition.seconds))
         case Doing.RUNNING | Doing.STARTING:
             return running_words(condition)
+        case Doing.RESTING if condition.seconds is not None:
+            return f"{running_words(condition)}, {resting_words(condition.seconds, condition.degrees)}"
         case Doing.WAITING if condition.lacks == "hours":
             return condition.why
         case Doing.WAITING:
@@ -147,6 +158,7 @@ _PLAIN = {
     Doing.OFF: mark("nothing is running: skyreels-tui runs the queue"),
     Doing.IDLE: mark("nothing is running"),
     Doing.LOADING_ENGINE: mark("loading the engine"),
+    Doing.RESTING: mark("resting"),
     Doing.STOPPING: mark("stopping at the next step"),
     Doing.PAUSED: mark("paused"),
     Doing.READ_ONLY: mark("read only: a newer version wrote this queue"),
@@ -181,7 +193,7 @@ def _seconds(seconds: float) -> str:
 STATUS_KEYS: dict[str, tuple[str, str]] = {
     "state": ("text", ", ".join(Doing)),
     "words": ("text", "the whole line, in the chosen language"),
-    "seconds": ("number or null", "loading_engine: since when; stopping: at most so long"),
+    "seconds": ("number or null", "loading_engine, resting: since when; stopping: at most so long"),
     "job": ("number or null", "id of the job that runs"),
     "stage": ("text or null", "its stage"),
     "step": ("number or null", "finished units of the stage: steps, pieces of a decode"),

@@ -14,10 +14,7 @@ def speed_words(event: JobProgress) -> str:
     `resting 0:40 at 84 C` while it rests, whatever the stage.
     """
     if event.resting_s is not None:
-        time = f"{int(event.resting_s) // 60}:{int(event.resting_s) % 60:02d}"
-        if event.degrees is None:
-            return tr("resting {time}", time=time)
-        return tr("resting {time} at {degrees} C", time=time, degrees=event.degrees)
+        return resting_words(event.resting_s, event.degrees)
     stage, seconds = event.progress.stage, event.unit_seconds
     if stage is Stage.DENOISE:
         return tr("{seconds:.1f} s/step", seconds=event.step_seconds[-1]) if event.step_seconds else ""
@@ -26,3 +23,11 @@ def speed_words(event: JobProgress) -> str:
     if stage is Stage.LOAD:
         return tr("{size}/s", size=size(round(1 / seconds)))
     return tr("{seconds:.1f} s each", seconds=seconds) if stage is Stage.DECODE else ""
+
+
+def resting_words(seconds: float, degrees: int | None) -> str:
+    """`resting 0:40 at 84 C`; without the degrees where nobody knows them."""
+    time = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    if degrees is None:
+        return tr("resting {time}", time=time)
+    return tr("resting {time} at {degrees} C", time=time, degrees=degrees)

@@ -285,8 +285,6 @@ def test_result_dir_from_settings(cli: Cli, picture: Path, tmp_path: Path) -> No
 
 
 def test_results_lists_files_and_recipes_newest_first(cli: Cli, tmp_path: Path) -> None:
-    import os
-
     folder = tmp_path / "videos" / "talking_avatar"
     folder.mkdir(parents=True)
     for index, stem in enumerate(("old", "new")):
@@ -300,6 +298,23 @@ def test_results_lists_files_and_recipes_newest_first(cli: Cli, tmp_path: Path) 
     assert (call.data[0]["label"], call.data[0]["request"]) == ("L", {"prompt": "p"})
     assert call.data[0]["task_type"] == "talking_avatar"
     assert cli("results", "--result-dir", tmp_path / "none").code == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"), [("UTC0", "1970-01-01 23:30"), ("WEST3", "1970-01-01 20:30"), ("EAST-5:30", "1970-01-02 05:00")]
+)
+def test_results_are_told_in_local_time(cli: Cli, tmp_path: Path, zone: str, shown: str, monkeypatch) -> None:
+    video = tmp_path / "videos" / "talking_avatar" / "a.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"x")
+    os.utime(video, (84600, 84600))
+    with monkeypatch.context() as there:
+        there.setenv("TZ", zone)
+        time.tzset()
+        told = cli("results", "--result-dir", tmp_path / "videos").out
+    time.tzset()
+    assert shown in told
+    assert cli("results", "--json", "--result-dir", tmp_path / "videos").data[0]["finished_at"].endswith("+00:00")
 
 
 def test_panel_refuses_an_unknown_name(cli: Cli) -> None:

@@ -55,6 +55,14 @@ STEP = report(Progress(Stage.DENOISE, 5, 8), pace=Pace(unit_s=60.0, into_s=10.0)
         (RUNNING, True, report(Progress(Stage.DECODE, 9, 31)), "12 decode 9/31"),
         (RUNNING, True, report(Progress(Stage.WRITE)), "12 write"),
         (RUNNING, True, replace(STEP, job_id=11), "12 starting"),
+        (RUNNING, True, replace(STEP, resting_s=40.9, degrees=84), "12 denoise 5/8, resting 0:40 at 84 C"),
+        (RUNNING, True, replace(STEP, resting_s=61.0), "12 denoise 5/8, resting 1:01"),
+        (
+            replace(RUNNING, pause="after_job"),
+            True,
+            replace(STEP, resting_s=5.0),
+            "12 denoise 5/8, resting 0:05, then paused",
+        ),
         (replace(RUNNING, stopping=True), True, STEP, "stopping at the next step, at most 40 s"),
         (replace(RUNNING, pause="now"), True, STEP, "stopping at the next step, at most 40 s"),
         (

@@ -55,12 +55,17 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
-        [(r.finished_at[:16].replace("T", " "), size(r.num_bytes), r.label, r.output) for r in shown],
-        (tr("finished (UTC)"), tr("size"), tr("label"), tr("path")),
+        [(_local(r.finished_at), size(r.num_bytes), r.label, r.output) for r in shown],
+        (tr("finished"), tr("size"), tr("label"), tr("path")),
     )
     if len(shown) < len(found):
         output.note(tr("{count} more: --all", count=len(found) - len(shown)))
     return Exit.OK
+
+
+def _local(moment: str) -> str:
+    """`2026-05-01 22:15` on this machine's clock, of a moment in ISO 8601."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _named_by_jobs(context: Context) -> set[str]:
