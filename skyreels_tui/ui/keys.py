@@ -468,7 +468,7 @@ def key_words(shown: str) -> str:
 
 
 _PRINTED = {"question_mark": "?", "full_stop": ".", "asterisk": "*", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
-            "escape": "Esc", "delete": "Del"}  # fmt: skip
+            "escape": "Esc", "delete": "Del", "plus": "+", "minus": "-"}  # fmt: skip
 
 
 def printed(name: str) -> str:

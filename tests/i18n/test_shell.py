@@ -31,8 +31,8 @@ Cli = Callable[..., Call]
 pytestmark = pytest.mark.usefixtures("pseudo")
 
 COMMAND_WORDS = (
-    "status choose resume remove restore join voice picture install get set path download verify purge use lines none "
-    "markdown json bash zsh fish"
+    "status choose resume remove restore join voice picture prompt prepare install get set path download verify purge "
+    "use lines none markdown json bash zsh fish"
 )
 VALUES = "full exact fast all joined new up down first last next out text"
 UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps TiB ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"
@@ -195,7 +195,9 @@ def test_batch_files(cli: Cli, tmp_path: Path) -> None:
         said = call.err.partition(": Expecting")[0]
         assert (
             latin_words(
-                said, DATA | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality", "gpus"}
+                said,
+                DATA
+                | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality", "gpus", "lora"},
             )
             == []
         ), name

@@ -438,6 +438,12 @@ async def _note(session: Session) -> None:
     await session.press("n")
 
 
+async def _still(session: Session) -> None:
+    await _results(session)
+    await session.press("L")
+    await session.until(lambda: "Start again" in session.text or "Recomeçar" in session.text, "the question")
+
+
 async def _compare(session: Session) -> None:
     await _results(session)
     await session.press("space", "space", "c")
@@ -585,6 +591,7 @@ SCENES = (
     Scene("rename", _rename, "RenameScreen"),
     Scene("note", _note, "NoteScreen"),
     Scene("compare", _compare, "CompareScreen"),
+    Scene("still", _still, "StillScreen"),
     Scene("unusable", _unusable, "UnusableScreen"),
 )
 """Every screen at least once, in the order a person meets them."""

@@ -48,7 +48,10 @@ async def test_a_running_job_stops_at_its_step_and_goes_on_next_time(start):
         ("stop", "until the queue"),
     ],
 )
-async def test_the_background_says_what_it_will_finish_and_leaves_the_job_running(start, hang_up, until):
+async def test_the_background_says_what_it_will_finish_and_leaves_the_job_running(start, tmp_path, hang_up, until):
+    settings = tmp_path / "home" / "config" / "settings.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'hang_up = "{hang_up}"\n')
     async with start(gated=True, settings=Settings(hang_up=hang_up)) as s:
         s.add("long one")
         await s.shows("● 0/8")

@@ -262,7 +262,7 @@ async def test_an_address_waits_for_enter_and_its_failure_is_said_under_the_fiel
             await s.until(lambda: files._rows.files == (str(COFFEE),) and files._input.value == address)
             await fill(s, prompt="a walk")
             await s.press("ctrl+s")
-            await s.until(lambda: "Enter in this field fetches it" in problem(s, "ref_imgs"))
+            await s.until(lambda: "add it in this field, which fetches it" in problem(s, "ref_imgs"))
             assert not asked and not s.app.board.jobs
             await s.press("escape", "n")
             await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen is not form)

@@ -29,6 +29,7 @@ def configure(parser: Parser, _name: str) -> None:
         action="store_true",
         help=tr("make a clip of it, held 25 frames, that single shot can continue (experimental)"),
     )
+    parser.add_json()
 
 
 def run(_name: str, args: argparse.Namespace, context: Context) -> int:
@@ -40,5 +41,8 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
             output.note(tr("experimental: the model was trained on moving pictures, a held one may stay still"))
     except (PipelineError, OSError) as error:
         raise CommandError(str(error)) from error
-    output.line(str(made))
+    if args.json:
+        output.data({"output": str(made)})
+    else:
+        output.line(str(made))
     return Exit.OK

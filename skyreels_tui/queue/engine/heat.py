@@ -57,20 +57,22 @@ class HeatWatch:
 
         `tell(seconds so far, degrees)` is called before each wait and may raise, which ends the rest.
         """
-        began, limit = self._now(), self._above_c()
+        began, limit, rested = self._now(), self._above_c(), False
         try:
             while limit and self._wants_rest(limit, resting=self._now() > began):
                 if self._now() - began >= LONGEST_S:
                     break
                 tell(self._now() - began, self._heat.temperature_c if self._heat else None)
+                rested = True
                 wait(LOOK_S)
                 limit = self._above_c()
         finally:
-            # A GPU that rests is not slowed down.
-            self._seen_at = None
-            rested = self._now() - began
-            self.rested_s += rested
-        return rested
+            seconds = self._now() - began if rested else 0.0
+            self.rested_s += seconds
+            if rested:
+                # A GPU that rests is not slowed down.
+                self._seen_at = None
+        return seconds
 
     def _wants_rest(self, limit: int, *, resting: bool) -> bool:
         self._heat = heat = self._read()

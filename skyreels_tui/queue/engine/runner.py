@@ -330,8 +330,11 @@ class Runner:
         )
         try:
             self._check_wishes(attempt, self._store.get(job.id))
-            with _quick_switching():
-                output = self._executor.run(self._context(attempt))
+            try:
+                with _quick_switching():
+                    output = self._executor.run(self._context(attempt))
+            finally:
+                self._keep_heat(attempt)
             self._done(attempt, output)
         except Cancelled:
             self._stopped(attempt)
@@ -339,14 +342,17 @@ class Runner:
             self._failed(attempt, error)
         finally:
             self._weigh(attempt, at_once=True)
-            heat = attempt.heat
-            if heat is not None and (heat.rested_s or heat.slowed_s):
-                # Figures for the job's page: the end of the attempt is written already.
-                with suppress(QueueError):
-                    self._store.attempts.add_heat(job.id, rested_s=heat.rested_s, slowed_s=heat.slowed_s)
             self._attempt = None
             self.latest = None
             parts.live.clear()
+
+    def _keep_heat(self, attempt: _Attempt) -> None:
+        """Before the row says that the attempt has ended, which is told once."""
+        heat = attempt.heat
+        if heat is not None and (heat.rested_s or heat.slowed_s):
+            # Figures for the job's page, worth no failure.
+            with suppress(QueueError):
+                self._store.attempts.add_heat(attempt.job.id, rested_s=heat.rested_s, slowed_s=heat.slowed_s)
 
     def _context(self, attempt: _Attempt) -> JobContext:
         job = self._store.resolved(attempt.job)

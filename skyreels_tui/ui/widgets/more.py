@@ -80,6 +80,15 @@ class More(Widget):
         with Vertical():
             yield from self._fields
 
+    def on_mount(self) -> None:
+        """Follow the height of the form: the scroll bar that comes makes other lines break."""
+        if isinstance(self.parent, Widget):
+            self.watch(self.parent, "virtual_size", self._stay_in_sight, init=False)
+
+    def _stay_in_sight(self) -> None:
+        if self.open and self.query_one(MoreLine).has_focus:
+            self.call_after_refresh(self._into_sight)
+
     def watch_open(self, is_open: bool) -> None:
         """Show or hide."""
         self.set_class(is_open, "-open")
@@ -92,8 +101,6 @@ class More(Widget):
         if self.open and isinstance(self.parent, Widget):
             bring = self.parent.scroll_end if self.size.height <= ROOM else self.scroll_visible
             bring(animate=False, immediate=True)
-            # The scroll bar that has come makes other lines break.
-            self.call_after_refresh(bring, animate=False, immediate=True)
 
     def refresh_summary(self) -> None:
         """Draw the line again."""
