@@ -7,11 +7,14 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import mark
 
+PART = ".part"
+"""Ending of a file whose writing has not ended."""
 _NAME_BYTES = 200
 """Of a name that may be 255 bytes long, what leaves room for a temporary one's additions."""
 
@@ -144,7 +147,17 @@ def _creator(mode: int) -> Callable[[str | Path, int], int]:
     return lambda path, flags: os.open(path, flags | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
+def discard_parts(path: Path) -> None:
+    """Remove what killed writes of `path` had begun; only for a name that nobody else writes meanwhile."""
+    for part in path.parent.glob(f"{escape(_part_prefix(path))}{'[0-9a-f]' * 8}{PART}"):
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def _beside(path: Path) -> Path:
     """A name in the same folder that nobody has, hidden and marked as unfinished."""
-    name = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
-    return path.with_name(f".{name}.{os.urandom(4).hex()}.part")
+    return path.with_name(f"{_part_prefix(path)}{os.urandom(4).hex()}{PART}")
+
+
+def _part_prefix(path: Path) -> str:
+    return f".{os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])}."

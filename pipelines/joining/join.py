@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.front.documents import read_json
-from pipelines.front.durable import make_folder, put_in_place, write_whole
+from pipelines.front.durable import discard_parts, make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.progress import Progress, Report, Stage
@@ -73,6 +73,8 @@ def generate(request: FilmJoin, runtime: Runtime, _pool: object, report: Report)
     recipe = make_recipe(FILM.name, request, runtime)
     final = folder / f"{own_stem(folder, runtime)}.mp4"
     made = final.with_suffix(".part.mp4")
+    for suffix in (".srt", ".json"):
+        discard_parts(final.with_suffix(suffix))
     try:
         join_by_copy(
             pieces,

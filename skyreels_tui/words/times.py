@@ -87,3 +87,10 @@ def ago(iso: str, now: datetime) -> str:
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
     return tr("now")
+
+
+def ago_words(iso: str, now: datetime) -> str:
+    """As `ago`, in a sentence: `now`, `12 min ago`."""
+    if (now - local(iso)).total_seconds() < 60:
+        return tr("now")
+    return tr("{time} ago", time=ago(iso, now))

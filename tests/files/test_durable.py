@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.front import durable as writing
 from pipelines.front.durable import make_folder, put_in_place, write_whole
 from pipelines.media.write.video import VideoWriter
 from skyreels_tui.files.app_log import log_to_file
@@ -225,3 +226,16 @@ def test_everything_that_the_program_keeps_is_private_after_real_use(tmp_path, u
     assert any(path.suffix == ".db" and path.parent.name == "backups" for path in found)
     # A person's videos are theirs to share, but nobody else's to change.
     assert {mode(path) & 0o022 for path in (home / "result").rglob("*") if path.is_dir()} == {0}
+
+
+@pytest.mark.parametrize("name", ["film.srt", "[a]*?.json", "n" * 240 + ".json", "\udcff.json"])
+def test_what_a_killed_write_began_goes_before_the_next(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    begun = writing._beside(path)
+    begun.write_bytes(b"half")
+    others = [tmp_path / "x.json", writing._beside(tmp_path / "x.json"), tmp_path / ".film.srt.notes.part"]
+    for other in (path, *others):
+        other.write_bytes(b"whole")
+    writing.discard_parts(path)
+    assert not begun.exists()
+    assert all(other.read_bytes() == b"whole" for other in (path, *others))

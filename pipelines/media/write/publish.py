@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.documents import read_json
-from pipelines.front.durable import make_folder, put_in_place, write_whole
+from pipelines.front.durable import discard_parts, make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.request import Request
@@ -97,6 +97,7 @@ def publish(
         warnings=(*runtime.warnings, *warnings),
     )
     sidecar = json.dumps(read_json(recipe) | {"output": output_facts(output)}, indent=2, sort_keys=True) + "\n"
+    discard_parts(final.with_suffix(".json"))
     write_whole(final.with_suffix(".json"), sidecar.encode("ascii"), private=False)
     shutil.rmtree(bench, ignore_errors=True)
     return output

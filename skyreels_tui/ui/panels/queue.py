@@ -20,7 +20,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.film_lines import FilmLine, Row, queue_rows
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import UNKNOWN, ago, duration
+from skyreels_tui.words.times import UNKNOWN, ago, ago_words, duration
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecast import QueueForecast
@@ -368,8 +368,8 @@ class QueuePanel(RowList):
                 took = duration(job.run_seconds)
                 return took if bare else tr("took {time}", time=took)
             case JobState.FAILED | JobState.CANCELLED if job.finished_at:
-                age = ago(job.finished_at, app.wall_clock().astimezone())
-                return age if bare or age == tr("now") else tr("{time} ago", time=age)
+                told = ago if bare else ago_words
+                return told(job.finished_at, app.wall_clock().astimezone())
             case JobState.FAILED | JobState.CANCELLED:
                 return ""
             case JobState.INTERRUPTED if job.num_steps:
