@@ -47,6 +47,8 @@ class Runtime:
     """Called between the blocks of a transformer call; raises `Cancelled` when the work under way is not wanted."""
     log: Callable[[str], None] = log_nothing
     """Takes a line for the engine's log."""
+    original_path: Callable[[str], str] = str
+    """The person's file for a path of the request, which may be a copy of it on another machine."""
     load_plan: LoadPlan | None = None
     """How networks are loaded; None is what the request's own fields ask for."""
     warnings: tuple[str, ...] = ()

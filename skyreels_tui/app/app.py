@@ -189,7 +189,8 @@ class SkyreelsApp(HubApp):
         self.forecaster = self.services.forecaster(
             self.publish_forecast,
             jobs=self._unfinished,
-            progress=lambda: self.board.progress,
+            progress=lambda: self.board.all_progress,
+            workers=lambda: self.board.status.workers,
             beat=partial(beats.beat, "forecast"),
         )
         self.monitor = self.services.monitor(

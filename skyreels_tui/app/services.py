@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.queue.engine.executor import Executor
+    from skyreels_tui.queue.engine.workforce import Workforce
     from skyreels_tui.queue.events import EngineMemory, Event, JobProgress
     from skyreels_tui.queue.model import Job
     from skyreels_tui.queue.service import Companion, HangUp, QueueOptions, QueueService
@@ -66,6 +67,7 @@ class Services:
         self.folders, self.result_dir = folders, result_dir
         self.settings = LiveSettings(folders.settings_file, settings, warnings, served=served)
         self.executor: ExecutorFactory = executor or self._local_executor
+        self._has_own_executor = executor is not None
         self.gpu_name: Callable[[], str] = _gpu_name
         """Name of the first GPU, or ''; asked of the driver and not of the sensors, which may fail."""
         self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
@@ -170,7 +172,7 @@ class Services:
             self.folders,
             self.result_dir,
             tell,
-            executor=self.executor if runs else None,
+            executor=self._workforce() if runs else None,
             options=options,
             time_left=lambda *report: self.time_left(*report),
             companion=self._scene_help if runs else None,
@@ -192,6 +194,16 @@ class Services:
             return absent_model(job.task, job.request, self.folders.cache, self.settings.now.models) is None
         except InvalidRequest:
             return True
+
+    def _workforce(self) -> ExecutorFactory | Workforce:
+        """What runs jobs: this process, or the workers that the settings name."""
+        settings = self.settings.now
+        if self._has_own_executor or not settings.cluster:
+            return self.executor
+        # Only for those who ask for workers: they cost a start-up without any nothing.
+        from skyreels_tui.executors.cluster.choice import workforce_of
+
+        return workforce_of(settings)
 
     def _local_executor(self) -> Executor:
         # The only road to torch: taken when a job is about to run.
@@ -219,14 +231,15 @@ class Services:
         publish: Callable[[QueueForecast], None],
         *,
         jobs: Callable[[], Sequence[Job]],
-        progress: Callable[[], JobProgress | None],
+        progress: Callable[[], Sequence[JobProgress]],
+        workers: Callable[[], int] = lambda: 1,
         beat: Beat = _tell_nobody,
     ) -> Forecaster:
         """Return what forecasts the queue, not started; every callable is called on its thread."""
         from skyreels_tui.eta.forecast import Forecast
         from skyreels_tui.eta.forecaster import Forecaster
 
-        return Forecaster(Forecast(jobs, self.rates, progress), publish, beat=beat)
+        return Forecaster(Forecast(jobs, self.rates, progress, workers=workers), publish, beat=beat)
 
     def monitor(
         self,

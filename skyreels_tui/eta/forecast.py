@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,8 +49,16 @@ class QueueForecast:
     running: RunningJob | None = None
 
 
+def last_end_s(running: Sequence[float], waiting: Sequence[float], workers: int) -> float:
+    """Seconds until the last of the jobs ends, when each worker takes the next one as soon as it is free."""
+    free_at = sorted([*running, *[0.0] * max(0, workers - len(running))])
+    for spent in waiting:
+        insort(free_at, free_at.pop(0) + spent)
+    return free_at[-1]
+
+
 class Forecast:
-    """Forecasts a queue; `jobs` lists unfinished jobs, `progress` is the running job's latest report.
+    """Forecasts a queue; `jobs` lists unfinished jobs, `progress` gives the running jobs' latest reports.
 
     Planning opens input files, so this belongs on a thread of its own and never on the UI's.
     """
@@ -58,10 +67,12 @@ class Forecast:
         self,
         jobs: Callable[[], Sequence[Job]],
         book: EtaBook,
-        progress: Callable[[], JobProgress | None] = lambda: None,
+        progress: Callable[[], Sequence[JobProgress]] = lambda: (),
         clock: Callable[[], float] = time.monotonic,
+        workers: Callable[[], int] = lambda: 1,
     ) -> None:
-        self._jobs, self._book, self._progress = jobs, book, progress
+        """`workers` says how many jobs run at the same time."""
+        self._jobs, self._book, self._progress, self._workers = jobs, book, progress, workers
         self._times = RunningTimes(clock)
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
@@ -87,15 +98,16 @@ class Forecast:
             plan = plans[job.id]
             needs += plan.output_bytes + plan.work_bytes if plan is not None else 0
         seconds = self._seconds(waiting, plans)
-        left, now = 0.0, None
+        lefts, now = [], None
         for job in running:
-            now = RunningJob(job, self.plan(job))
-            needs += now.plan.output_bytes if now.plan else 0
-            left += self._left_s(now)
+            one = RunningJob(job, self.plan(job))
+            now = now or one
+            needs += one.plan.output_bytes if one.plan else 0
+            lefts.append(self._left_s(one))
         self._running = now
         return QueueForecast(
             job_seconds=seconds,
-            total_seconds=left + sum(spent for _, spent in seconds),
+            total_seconds=last_end_s(lefts, [spent for _, spent in seconds], max(1, self._workers())),
             needs_bytes=needs,
             unknown=len(waiting) - len(seconds),
             held_seconds=self._seconds(held, plans),

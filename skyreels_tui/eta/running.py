@@ -1,9 +1,9 @@
-"""The times of the running job as of now; knows the job only from its reports."""
+"""The times of the running jobs as of now; knows a job only from its reports."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.events import JobProgress
@@ -15,26 +15,31 @@ class RunningTimes:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._report: JobProgress | None = None
-        self._heard_s = 0.0
+        self._heard: dict[int, tuple[JobProgress, float]] = {}
 
-    def hear(self, report: JobProgress | None) -> None:
-        """Take a report that has just come; one that is known already comes only once."""
-        if report is not self._report:
-            self._report, self._heard_s = report, self._clock()
+    def hear(self, reports: Iterable[JobProgress]) -> None:
+        """Take the newest report of each running job; one that is known already comes only once."""
+        before, self._heard = self._heard, {}
+        for report in reports:
+            known = before.get(report.job_id)
+            same = known is not None and known[0] is report
+            self._heard[report.job_id] = known if known is not None and same else (report, self._clock())
 
-    def since_s(self) -> float:
-        """Seconds since the newest report came; 0 without one."""
-        return 0.0 if self._report is None else max(0.0, self._clock() - self._heard_s)
+    def since_s(self, job_id: int) -> float:
+        """Seconds since the job's newest report came; 0 without one."""
+        return max(0.0, self._clock() - self._heard[job_id][1]) if job_id in self._heard else 0.0
+
+    def _report(self, job_id: int) -> JobProgress | None:
+        return self._heard[job_id][0] if job_id in self._heard else None
 
     def left_s(self, job_id: int) -> float | None:
-        """Seconds until the job ends, never below 0; None while nothing is known or another job reports."""
-        report = self._report
-        if report is None or report.job_id != job_id or report.left_s is None:
+        """Seconds until the job ends, never below 0; None while nothing is known."""
+        report = self._report(job_id)
+        if report is None or report.left_s is None:
             return None
         if report.pace is not None:
-            return report.pace.left_s(self.since_s())
-        return max(0.0, report.left_s - self.since_s())
+            return report.pace.left_s(self.since_s(job_id))
+        return max(0.0, report.left_s - self.since_s(job_id))
 
     def left_words(self, job_id: int) -> str:
         """The time left as it is shown everywhere: `14:02`, `2-4 min` while it is not known, a dash."""
@@ -42,26 +47,26 @@ class RunningTimes:
 
     def slower_words(self, job_id: int) -> str:
         """Why the time left has just grown; '' when it has not."""
-        report = self._report
+        report = self._report(job_id)
         if report is None or report.pace is None or not self.is_slower(job_id):
             return ""
         return tr("slower than before") if report.pace.measured else tr("slower than expected")
 
     def spread(self, job_id: int) -> float:
         """The truth lies within the time left divided and multiplied by this; 1 when it is known."""
-        report = self._report
-        if report is None or report.job_id != job_id or report.pace is None:
+        report = self._report(job_id)
+        if report is None or report.pace is None:
             return 1.0
-        return report.pace.spread(self.since_s())
+        return report.pace.spread(self.since_s(job_id))
 
     def is_slower(self, job_id: int) -> bool:
         """Whether the time left has just grown, which must be said where it stands."""
-        report = self._report
-        if report is None or report.job_id != job_id or report.pace is None:
+        report = self._report(job_id)
+        if report is None or report.pace is None:
             return False
-        return report.pace.is_slower(self.since_s())
+        return report.pace.is_slower(self.since_s(job_id))
 
     def elapsed_s(self, job_id: int) -> float | None:
-        """Seconds since the job's attempt began; None while another job reports, or none."""
-        report = self._report
-        return report.elapsed_s + self.since_s() if report is not None and report.job_id == job_id else None
+        """Seconds since the job's attempt began; None without a report of it."""
+        report = self._report(job_id)
+        return report.elapsed_s + self.since_s(job_id) if report is not None else None

@@ -15,13 +15,12 @@ from skyreels_tui.requests.planning import known_plan
 
 
 class TimeLeft:
-    """Called by the inference thread at each report; learns when a job is done. Thread-safe."""
+    """Called by the inference threads at each report; learns when a job is done. Thread-safe."""
 
     def __init__(self, book: EtaBook) -> None:
         self.book = book
         self._lock = threading.Lock()
-        self._attempt: tuple[int, int] | None = None
-        self._eta: JobEta | None = None
+        self._etas: dict[int, tuple[int, JobEta | None]] = {}
 
     def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float) -> Pace | None:
         """How the job goes, or None when the job's inputs do not say what it costs.
@@ -29,18 +28,20 @@ class TimeLeft:
         At an attempt's first report the job's row still says where the attempt goes on.
         """
         with self._lock:
-            if self._attempt != (job.id, job.attempts):
-                self._attempt, self._eta = (job.id, job.attempts), self._follow(job)
-            return self._eta.update(progress, elapsed_s) if self._eta is not None else None
+            attempt, eta = self._etas.get(job.id, (0, None))
+            if attempt != job.attempts:
+                eta = self._follow(job)
+                self._etas[job.id] = job.attempts, eta
+            return eta.update(progress, elapsed_s) if eta is not None else None
 
     def learn(self, event: Event) -> None:
         """Remember this machine's speed from a job that was made from its first step to its end."""
-        if not isinstance(event, JobChanged) or event.job.state is not JobState.DONE:
+        if not isinstance(event, JobChanged) or event.job.state is JobState.RUNNING:
             return
         with self._lock:
-            if self._eta is not None and self._attempt == (event.job.id, event.job.attempts):
-                self._eta.finish(event.job.run_seconds if event.job.attempts == 1 else None)
-                self._eta = None
+            attempt, eta = self._etas.pop(event.job.id, (0, None))
+            if eta is not None and event.job.state is JobState.DONE and attempt == event.job.attempts:
+                eta.finish(event.job.run_seconds if attempt == 1 else None)
 
     def _follow(self, job: Job) -> JobEta | None:
         plan = known_plan(job)

@@ -86,6 +86,19 @@ class LocalExecutor:
         self._admitted = (job.id, decision)
         return "" if decision.plan is not None or decision.never else decision.words
 
+    def lacks(self, job: Job) -> str:
+        """'' when the job's checkpoint is on this machine, else what is missing and what fetches it."""
+        if not needs_model(job):
+            return ""
+        try:
+            self._checkpoint(job.task.family, job.task.name, job.request)
+        except CheckpointMissing as error:
+            return str(error)
+        except PipelineError:
+            # The attempt itself will say what is wrong with the request.
+            return ""
+        return ""
+
     def run(self, context: JobContext) -> Output:
         """Run or resume the job through its family's generate function, in leaner plans when memory runs out."""
         request = with_last_frames(context.job.request, context.work_dir)
@@ -143,6 +156,7 @@ class LocalExecutor:
             wants_preview=context.wants_preview,
             poll=context.poll,
             log=context.log,
+            original_path=context.original_path,
             load_plan=load,
             warnings=(*self._memory().said_with(request), *said),
         )

@@ -12,7 +12,7 @@ from pipelines.front.language import reason_of, tr
 from pipelines.front.request import Request
 from skyreels_tui.queue.engine import work_folder
 from skyreels_tui.queue.engine.cancel import Why
-from skyreels_tui.queue.engine.runner import Runner
+from skyreels_tui.queue.engine.runners import Runners
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
@@ -36,12 +36,12 @@ class QueueActions:
         jobs_dir: Path,
         result_dir: Path,
         *,
-        runner: Callable[[], Runner | None],
+        runners: Callable[[], Runners | None],
         status_changed: Callable[[], None],
     ) -> None:
-        """`runner` is the one of this process, when it has one; `result_dir` is where new jobs write unless told."""
+        """`runners` are those of this process, when it runs jobs; `result_dir` is where new jobs write unless told."""
         self._store, self._jobs_dir, self._result_dir = store, jobs_dir, result_dir
-        self._runner, self._status_changed = runner, status_changed
+        self._runners, self._status_changed = runners, status_changed
 
     # Adding
 
@@ -141,8 +141,8 @@ class QueueActions:
     def cancel(self, job_id: int) -> Job:
         """Cancel now when it waits, at the next step edge when it runs."""
         job = self._store.cancel(job_id)
-        if (runner := self._runner()) is not None:
-            runner.stop_job(Why.CANCEL, job_id)
+        if (runners := self._runners()) is not None:
+            runners.stop_job(Why.CANCEL, job_id)
         return job
 
     def hold(self, job_id: int) -> Job:
@@ -199,8 +199,8 @@ class QueueActions:
     def pause(self, *, now: bool = False) -> None:
         """Stop after the running job, or with `now` at its next step edge; it goes on there later."""
         self._store.set_control("pause", "now" if now else "after_job")
-        if now and (runner := self._runner()) is not None:
-            runner.stop_job(Why.PAUSE)
+        if now and (runners := self._runners()) is not None:
+            runners.stop_job(Why.PAUSE)
         self._status_changed()
 
     def unpause(self) -> None:
@@ -210,9 +210,9 @@ class QueueActions:
         self._status_changed()
 
     def stop_job(self) -> None:
-        """Interrupt the running job of this process at its next step edge; the queue goes on."""
-        if (runner := self._runner()) is not None:
-            runner.stop_job(Why.STOP, reason=because(Code.STOPPED_BY_HAND))
+        """Interrupt the running jobs of this process at their next step edges; the queue goes on."""
+        if (runners := self._runners()) is not None:
+            runners.stop_job(Why.STOP, reason=because(Code.STOPPED_BY_HAND))
 
     def _woken(self, job: Job) -> Job:
         self.wake()
@@ -220,5 +220,5 @@ class QueueActions:
 
     def wake(self) -> None:
         """Let the runner of this process look at the queue again."""
-        if (runner := self._runner()) is not None:
-            runner.wake()
+        if (runners := self._runners()) is not None:
+            runners.wake()

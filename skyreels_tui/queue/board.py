@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 from pipelines.front.errors import PipelineError
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
@@ -19,10 +20,8 @@ class JobBoard:
         self._reload = reload
         self._jobs: dict[int, Job] = {}
         self._ordered: tuple[Job, ...] | None = None
-        self.progress: JobProgress | None = None
-        """Of the running job; None when nothing runs."""
-        self._attempt = 0
-        """The attempt that `progress` is of."""
+        self._progress: dict[int, tuple[JobProgress, int]] = {}
+        """The newest report of each running job, and the attempt that it is of."""
         # Who runs the queue is not known yet, so nothing is said of another window.
         self.status = QueueStatus(is_owner=True)
         self.log: list[LogLine] = []
@@ -51,7 +50,7 @@ class JobBoard:
                 self.refresh()
             case JobProgress():
                 row = self._jobs.get(event.job_id)
-                self.progress, self._attempt = event, 0 if row is None else row.attempts
+                self._progress[event.job_id] = event, 0 if row is None else row.attempts
                 self._drop_stale_progress()
             case QueueStatus():
                 self.status = event
@@ -71,9 +70,24 @@ class JobBoard:
 
     @property
     def running(self) -> Job | None:
-        """The running job."""
-        first = self.jobs[0] if self._jobs else None
-        return first if first is not None and first.state == JobState.RUNNING else None
+        """The first running job."""
+        return next(iter(self.all_running), None)
+
+    @property
+    def all_running(self) -> tuple[Job, ...]:
+        """Every running job, in queue order."""
+        return tuple(takewhile(lambda job: job.state == JobState.RUNNING, self.jobs))
+
+    @property
+    def progress(self) -> JobProgress | None:
+        """The newest report of the first running job; None when nothing runs."""
+        first = self.running
+        return None if first is None else self._report_of(first)
+
+    @property
+    def all_progress(self) -> tuple[JobProgress, ...]:
+        """The newest report of each running job, in queue order."""
+        return tuple(report for report in map(self._report_of, self.all_running) if report is not None)
 
     def get(self, job_id: int) -> Job | None:
         """A job that is shown, or None."""
@@ -83,11 +97,15 @@ class JobBoard:
         """How many jobs are in a state."""
         return sum(job.state == state for job in self._jobs.values())
 
+    def _report_of(self, job: Job) -> JobProgress | None:
+        report, _ = self._progress.get(job.id, (None, 0))
+        return report
+
     def _drop_stale_progress(self) -> None:
-        if self.progress is not None:
-            job = self._jobs.get(self.progress.job_id)
-            if job is None or job.state != JobState.RUNNING or job.attempts != self._attempt:
-                self.progress = None
+        for job_id, (_, attempt) in list(self._progress.items()):
+            job = self._jobs.get(job_id)
+            if job is None or job.state != JobState.RUNNING or job.attempts != attempt:
+                del self._progress[job_id]
 
 
 def _finished_last(job: Job) -> tuple[bool, bool, float, int]:

@@ -31,6 +31,15 @@ class NoSuchFilm(QueueError):
     """No film has this name, or the job belongs to none."""
 
 
+class Superseded(QueueError):
+    """An attempt tried to write after a later one had begun; nothing was changed."""
+
+    def __init__(self, job_id: int, attempt: int) -> None:
+        super().__init__(
+            tr("attempt {attempt} of job {id} is over: what it says is not used", attempt=attempt, id=job_id)
+        )
+
+
 class NotAllowed(QueueError):
     """The job is in a state in which this cannot be done."""
 

@@ -103,6 +103,10 @@ class QueueStatus:
     """The running job was asked to stop, and has not yet reached a point where it can."""
     windowless: bool = False
     """The process that runs the queue has no window in which it could be left."""
+    workers: int = 0
+    """How many workers run jobs, of whatever process; 0 where nobody runs the queue."""
+    busy: int = 0
+    """How many of them work on a job."""
 
 
 @dataclass(frozen=True, slots=True)

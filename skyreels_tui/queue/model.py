@@ -80,6 +80,8 @@ class Job:
     """Seconds it rested between steps for a hot or slowed GPU, over all attempts."""
     slowed_s: float = 0.0
     """Seconds it ran while heat or power slowed the GPU's clocks, over all attempts."""
+    worker: str = ""
+    """Which worker runs it, or ran it last; '' is the process of the queue itself."""
 
     def results(self, default: Path) -> Path:
         """The folder of its video; `default` for a row that names none."""

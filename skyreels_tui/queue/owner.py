@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -21,9 +21,12 @@ from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.heat import ReadHeat, no_heat
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
+from skyreels_tui.queue.engine.muster import Muster
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.runner import Runner
+from skyreels_tui.queue.engine.runners import Runners
 from skyreels_tui.queue.engine.watchdog import AvailableBytes, Watchdog
+from skyreels_tui.queue.engine.workforce import THIS_PROCESS, Worker, Workforce
 from skyreels_tui.queue.errors import QueueError, QueueTrouble, Trouble
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.opening import PATIENCE_S
@@ -77,15 +80,15 @@ class Owner:
         log: EngineLog,
         live: LiveFiles,
         *,
-        executor: Callable[[], Executor] | None,
+        workforce: Workforce | None,
         options: QueueOptions,
         beats: Heartbeats,
     ) -> None:
-        """Without an `executor` this process only shows and changes the queue, and never asks for the lock."""
+        """Without a `workforce` this process only shows and changes the queue, and never asks for the lock."""
         self._folders, self._store, self._log, self._live = folders, store, log, live
-        self._executor, self.options, self._beats = executor, options, beats
+        self._workforce, self.options, self._beats = workforce, options, beats
         self._lock = OwnerLock(folders.lock)
-        self.runner: Runner | None = None
+        self.runners: Runners | None = None
         self.inbox: Inbox | None = None
         self._watchdog: Watchdog | None = None
         self.trouble: QueueError | None = None
@@ -110,7 +113,7 @@ class Owner:
         """Become owner if nobody is, and sort out what a dead owner left; True when this process is owner."""
         if self._lock.held:
             return True
-        if self._executor is None or self._store.read_only:
+        if self._workforce is None or self._store.read_only:
             return False
         try:
             if not self._lock.acquire():
@@ -137,19 +140,30 @@ class Owner:
     def start_threads(
         self, parts: RunnerParts, only_job: int | None, queue: InboxQueue, wake_waiting: Callable[[], None]
     ) -> None:
-        """Start the inference thread and what watches beside it, once this process is owner."""
-        if not self._lock.held or self._executor is None or self.runner is not None:
+        """Start the inference threads and what watches beside them, once this process is owner."""
+        if not self._lock.held or self._workforce is None or self.runners is not None:
             return
         only: Sequence[int] | None = None if only_job is None else self._store.needed_by(only_job)
-        self.runner = runner = Runner(self._store, self._executor(), parts, only=only, beats=self._beats)
-        runner.start()
+
+        def make(worker: Worker, executor: Executor, muster: Muster) -> Runner:
+            # The sensor is of this process's GPU, and a rest here would not keep another process from going on.
+            heat = parts.heat if worker == THIS_PROCESS else no_heat
+            own = replace(parts, live=self._live.of(worker.name), heat=heat)
+            return Runner(self._store, executor, own, only=only, beats=self._beats, worker=worker, muster=muster)
+
+        runners = Runners(self._workforce, make, parts.state_changed)
+        parts.worker_free = runners.wake
+        runners.start()
+        # Only now: whoever closes meanwhile waits for the start first.
+        self.runners = runners
         options = self.options
         if options.memory_floor_bytes:
             self._watchdog = Watchdog(
                 options.available_bytes,
                 options.memory_floor_bytes,
-                is_running=lambda: runner.running_job is not None,
-                stop=lambda reason, urgent: runner.stop_job(Why.STOP, reason=reason, urgent=urgent),
+                # Each host watches its own memory: what others compute takes none here.
+                is_running=lambda: THIS_PROCESS in runners.running.values(),
+                stop=lambda reason, urgent: runners.stop_job(Why.STOP, reason=reason, urgent=urgent),
                 beats=self._beats,
             )
             self._watchdog.start()
@@ -169,12 +183,12 @@ class Owner:
         """End the inference thread after its job, or at its next edge; nothing more is taken from the inbox."""
         if self.inbox is not None:
             self.inbox.stop()
-        if self.runner is not None:
-            self.runner.close(finish_job=finish_job)
+        if self.runners is not None:
+            self.runners.close(finish_job=finish_job)
 
     def join(self, timeout_s: float | None) -> bool:
         """Wait for the threads; False when the job reached no edge in time."""
-        if self.runner is not None and not self.runner.join(timeout_s):
+        if self.runners is not None and not self.runners.join(timeout_s):
             return False
         if self._watchdog is not None:
             self._watchdog.close()

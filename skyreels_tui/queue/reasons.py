@@ -23,6 +23,8 @@ class Code(StrEnum):
     WAITS_FOR_MEMORY = "waits_for_memory"
     WAITS_FOR_MODEL = "waits_for_model"
     WAITS_FOR_DISK = "waits_for_disk"
+    WAITS_FOR_WORKER = "waits_for_worker"
+    WORKER_LOST = "worker_lost"
     DISK_FULL = "disk_full"
     NO_INODES = "no_inodes"
     DISK_STAYS_FULL = "disk_stays_full"
@@ -54,6 +56,8 @@ SENTENCES: Mapping[Code, str] = {
     Code.WAITS_FOR_MEMORY: mark("waits for memory: {why}"),
     Code.WAITS_FOR_MODEL: mark("waits for its model: {model} is not on this machine yet"),
     Code.WAITS_FOR_DISK: mark("waits: disk full, needs {size}"),
+    Code.WAITS_FOR_WORKER: mark("waits for a worker: {why}"),
+    Code.WORKER_LOST: mark("{why}; it goes on at its stored step"),
     Code.DISK_FULL: mark("waits: disk full"),
     Code.NO_INODES: mark("waits: no room for more files"),
     Code.DISK_STAYS_FULL: mark("disk full {tries} times with {free} free, a quota? ({error})"),

@@ -21,6 +21,7 @@ from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
+from skyreels_tui.queue.engine.workforce import Alone, Workforce
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import (
     EngineMemory,
@@ -92,7 +93,7 @@ class QueueService:
         result_dir: Path,
         publish: Publish,
         *,
-        executor: Callable[[], Executor] | None = None,
+        executor: Callable[[], Executor] | Workforce | None = None,
         options: QueueOptions | None = None,
         time_left: TimeLeftEstimate = no_estimate,
         has_model: Callable[[Job], bool] = lambda _: True,
@@ -101,8 +102,9 @@ class QueueService:
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
-        Without an `executor` this process only shows and changes the queue, and never asks for the lock; then a queue
-        that cannot be written is opened to be read. `companion` makes a thread that works beside the runner.
+        `executor` makes what runs jobs in this process, or is the workforce that does. Without one this process only
+        shows and changes the queue, and never asks for the lock; then a queue that cannot be written is opened to be
+        read. `companion` makes a thread that works beside the runners.
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
@@ -136,13 +138,19 @@ class QueueService:
         self._live = LiveFiles(folders.live)
         self._log = EngineLog(folders.logs, self._publish)
         self._owner = Owner(
-            folders, self._store, self._log, self._live, executor=executor, options=options, beats=self.beats
+            folders,
+            self._store,
+            self._log,
+            self._live,
+            workforce=Alone(executor) if callable(executor) else executor,
+            options=options,
+            beats=self.beats,
         )
         self.actions = QueueActions(
             self._store,
             folders.jobs,
             result_dir,
-            runner=lambda: self._owner.runner,
+            runners=lambda: self._owner.runners,
             status_changed=self._status_changed,
         )
         """What a person does to jobs and to the queue as a whole."""
@@ -212,7 +220,7 @@ class QueueService:
 
         Returns False when the job reached no edge within `timeout_s`; call again to go on waiting.
         """
-        if self._owner.runner is None:
+        if self._owner.runners is None:
             # A viewer that ends must not become the owner meanwhile.
             self._end_watch()
         self._owner.end_runner(finish_job=False)
@@ -242,9 +250,9 @@ class QueueService:
 
     def wait_ended(self) -> None:
         """After `hang_up`: block until the engine has nothing more to do, then return; `close` comes next."""
-        if self._owner.runner is not None and self.options.on_hang_up != "finish_queue":
-            self._owner.runner.join()
-        elif self._owner.runner is not None:
+        if self._owner.runners is not None and self.options.on_hang_up != "finish_queue":
+            self._owner.runners.join()
+        elif self._owner.runners is not None:
             self.wait_idle()
 
     def give_up(self) -> None:
@@ -252,10 +260,10 @@ class QueueService:
 
         The step under way is lost, the steps before it are stored.
         """
-        runner = self._owner.runner
-        if runner is not None and runner.running_job is not None:
-            # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
-            self._store.attempts.give_up(runner.running_job, reason=because(Code.STOPPED_AT_ONCE))
+        if self._owner.runners is not None:
+            for job_id in self._owner.runners.running:
+                # A busy database must not keep the person waiting: an unmarked row is sorted out at the next start.
+                self._store.attempts.give_up(job_id, reason=because(Code.STOPPED_AT_ONCE))
 
     @property
     def is_open(self) -> bool:
@@ -322,26 +330,28 @@ class QueueService:
         self._log.write(text)
 
     @property
-    def running_job(self) -> int | None:
-        """Id of the job that runs now, in this process or in another."""
-        job = self._store.running()
-        return None if job is None else job.id
+    def running_jobs(self) -> list[int]:
+        """Ids of the jobs that run now, in this process or in another, in queue order."""
+        return [job.id for job in self._store.running()]
 
     def status(self) -> QueueStatus:
         """Whether the queue runs, is paused or waits, and why."""
-        runner = self._owner.runner
-        if runner is None:
+        runners = self._owner.runners
+        if runners is None:
             return replace(self._told_status(), is_owner=self.is_owner, read_only=self.read_only)
+        lacks = "" if runners.lacks == "gpus" else runners.lacks
         asked = self._asked_pause()
         return QueueStatus(
             is_owner=self.is_owner,
-            pause="now" if asked == "now" else "after_job" if asked else runner.lacks,
-            message=runner.waiting_for,
+            pause="now" if asked == "now" else "after_job" if asked else lacks,
+            message=runners.waiting_for,
             read_only=self.read_only,
-            engine=runner.engine,
-            since=runner.since,
-            stopping=runner.stopping,
+            engine=runners.engine,
+            since=runners.since,
+            stopping=runners.stopping,
             windowless=not self.owner_has_window,
+            workers=runners.muster.size,
+            busy=runners.muster.busy(),
         )
 
     def _told_status(self) -> QueueStatus:
@@ -359,13 +369,17 @@ class QueueService:
         return self._last_pause
 
     def progress(self) -> JobProgress | None:
-        """The latest progress of the running job, of whatever process."""
-        return self._live.read() if self._owner.runner is None else self._owner.runner.latest
+        """The latest progress of the first running job, of whatever process."""
+        return next(iter(self.all_progress()), None)
+
+    def all_progress(self) -> list[JobProgress]:
+        """The latest progress of each running job, of whatever process."""
+        return self._live.read() if self._owner.runners is None else self._owner.runners.progress
 
     def engine_memory(self) -> EngineMemory | None:
         """What the engine holds, of whatever process; None when none has said or its process has ended."""
-        if self._owner.runner is not None:
-            return self._owner.runner.memory
+        if self._owner.runners is not None:
+            return self._owner.runners.memory
         return self._live.read_memory() if self.owner_pid is not None else None
 
     def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
@@ -383,21 +397,21 @@ class QueueService:
     def ask_preview(self) -> None:
         """Somebody looks at the preview: repeat every few seconds while that is so."""
         self._asked_preview = time.monotonic()
-        if self._owner.runner is None:
+        if self._owner.runners is None:
             self._live.want_preview()
 
     # Inside
 
     def _wake(self) -> None:
-        if self._owner.runner is not None:
-            self._owner.runner.wake()
+        if self._owner.runners is not None:
+            self._owner.runners.wake()
 
     def _is_idle(self) -> bool:
         if self._owner.inbox is not None and not self._owner.inbox.idle:
             return False
         if self._companion is not None and not self._companion.idle:
             return False
-        return self._store.running() is None and self._store.next_queued() is None
+        return not self._store.running() and self._store.next_queued() is None
 
     def _wait_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -439,7 +453,7 @@ class QueueService:
         status = self.status()
         if status != self._last_status:
             self._last_status = status
-            if self._owner.runner is not None:
+            if self._owner.runners is not None:
                 self._live.write_status(status)
             self._publish(status)
 
@@ -453,7 +467,7 @@ class QueueService:
         return stem
 
     def _start_threads(self) -> None:
-        if not self._owner.is_owner or self._owner.runner is not None:
+        if not self._owner.is_owner or self._owner.runners is not None:
             return
         parts = RunnerParts(
             jobs_dir=self.folders.jobs,
@@ -492,7 +506,7 @@ class QueueService:
             self._changed.notify_all()
 
     def _end_runner(self, *, finish_job: bool) -> None:
-        if self._owner.runner is not None:
+        if self._owner.runners is not None:
             self._log.write(
                 tr("the terminal is gone: the engine stops after this job")
                 if finish_job
@@ -535,7 +549,7 @@ class QueueService:
             self._wake_waiting()
             self._publish(QueueChanged())
             self._wake()
-        if self._owner.runner is None:
+        if self._owner.runners is None:
             # Before this process takes over: what it writes itself it has published already.
             reports.look()
             self._owner.take_over()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ TABLES = ("defaults", "models", "keys")
 COMMAND_LINES = ("hook", "voice_command", "picture_command")
 """Settings that hold a command with its arguments; a file may give these as a list too."""
 AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model",
-            "mouse", "colours")  # fmt: skip
+            "cluster", "mouse", "colours")  # fmt: skip
 """Settings that are read once, when the engine or the screen starts; all others apply at once."""
+CLUSTERS = r"local(:[1-9]\d?)?"
+"""How workers are named: those of this machine, or so many of them."""
 ASKED_AT_START = ("auto", "kitty", "sixel")
 """Previews for which the terminal must be asked before anything is drawn."""
 
@@ -225,6 +228,14 @@ class Settings:
         bool,
         Flag(label=mark("Group by model"), help=mark("Jobs of the loaded model first; batches keep their order")),
     ] = False
+    cluster: Annotated[
+        str,
+        Text(
+            label=mark("Workers"),
+            help=mark("Empty: one job at a time; local: one a GPU at the same time"),
+            advanced=True,
+        ),
+    ] = ""
     hours: Annotated[
         str,
         Text(label=mark("Hours"), help=mark("Jobs run only then, such as 22:00-07:00; empty: always"), advanced=True),
@@ -361,6 +372,8 @@ def setting_problem(name: str, value: object) -> str:
         return endpoint_problem(str(value))
     if not problem and name == "prompt_key" and value and not str(value).startswith(("env:", "file:")):
         return tr("names where the key is and is not the key: env:NAME or file:PATH")
+    if not problem and name == "cluster" and value and not re.fullmatch(CLUSTERS, str(value)):
+        return tr("must be empty, local or local:NUMBER")
     if not problem and name == "hours" and value:
         try:
             parse_hours(str(value))

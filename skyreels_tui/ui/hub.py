@@ -368,7 +368,7 @@ class HubApp(App[None]):
         """What the engine and its job do, as of now."""
         report = self.board.progress
         return condition_now(
-            self.board.status, self.board.running, report, self.running_times.since_s() if report else 0.0
+            self.board.status, self.board.running, report, self.running_times.since_s(report.job_id) if report else 0.0
         )
 
     def condition_changed(self) -> None:
@@ -490,7 +490,7 @@ class HubApp(App[None]):
     def on_engine_event(self, message: EngineEvent) -> None:
         """Bring the board up to date, then fan the fact out to its signal."""
         self.board.apply(message.event)
-        self.running_times.hear(self.board.progress)
+        self.running_times.hear(self.board.all_progress)
         self._tick()
         match message.event:
             case JobChanged() as event:

@@ -79,7 +79,7 @@ def test_what_other_processes_say_makes_no_sense(odd: str, tmp_path: Path) -> No
         for path in (live._threads, live._want, live._memory, live._progress, live._window):
             path.write_text(text)
         (tmp_path / "transfers-1-x.json").write_text(text)
-        assert (live.read(), live.read_memory(), live.read_threads()) == (None, None, [])
+        assert (live.read(), live.read_memory(), live.read_threads()) == ([], None, [])
         assert not live.preview_wanted()
         live.window_pid()
         assert TransferFile(tmp_path).others() == ()

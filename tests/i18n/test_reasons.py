@@ -90,11 +90,13 @@ EXAMPLES = {code: because(code) for code in Code if code and code not in NEWER} 
     ),
     Code.INPUT_CHANGED: because(Code.INPUT_CHANGED, path="/data/restart: released (died twice)\n/a.jpg"),
     Code.GANG_LOST: because(Code.GANG_LOST, why="GPU 2 of the 2 that work on this job has failed: {x} 100 %"),
+    Code.WAITS_FOR_WORKER: because(Code.WAITS_FOR_WORKER, why="spark-02: {x} no checkpoint 100 %"),
+    Code.WORKER_LOST: because(Code.WORKER_LOST, why="spark-02 (gpu 1) has ended {x} 100 %"),
     Code.WORDS: because(Code.WORDS, text="what nobody here ever wrote"),
 }
 
 
-LATER = {Code.NO_INODES, Code.GANG_LOST}
+LATER = {Code.NO_INODES, Code.GANG_LOST, Code.WAITS_FOR_WORKER, Code.WORKER_LOST}
 """Codes that no sentence of the first schema stands for: they were stored as codes from their first day on."""
 
 

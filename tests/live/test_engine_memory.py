@@ -27,7 +27,7 @@ def test_what_the_engine_holds_is_known_here_and_in_other_processes(
     request = ReferenceToVideo(prompt="a", ref_imgs=(photo,), resolution="128P", duration=1, profile="demo")
     owner.wait(owner.actions.add(request).id, 20.0)
     deadline = time.monotonic() + 10.0
-    while owner.running_job is not None and time.monotonic() < deadline:
+    while owner.running_jobs and time.monotonic() < deadline:
         owner.wait_idle(1.0)
     follower = Follower(folders, lambda event: None)
     assert owner.engine_memory() == viewer.engine_memory() == follower.engine_memory() == HELD

@@ -102,7 +102,7 @@ def test_forecast_adds_up_what_waits(tmp_path: Path, photo: str) -> None:
     unreadable = job_of(str(tmp_path / "gone.png"), id=17)
     progress = JobProgress(12, None, 60.0, left_s=100.0)  # type: ignore[arg-type]
     jobs = [running, *waiting, *others, unreadable]
-    forecast = Forecast(lambda: jobs, book, lambda: progress).read()
+    forecast = Forecast(lambda: jobs, book, lambda: [progress]).read()
     plan = running.task.plan(running.request)
     whole = book.estimate(running.task_type, plan).total_s
     assert dict(forecast.job_seconds) == pytest.approx({13: whole, 14: whole})
@@ -121,7 +121,7 @@ def test_the_end_of_the_queue_stands_still_between_two_reports(tmp_path: Path, p
     now = [0.0]
     reports = [JobProgress(12, None, 60.0, left_s=400.0)]  # type: ignore[arg-type]
     jobs = [job_of(photo, state=JobState.RUNNING)]
-    forecast = Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json"), lambda: reports[-1], lambda: now[0])
+    forecast = Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json"), lambda: [reports[-1]], lambda: now[0])
     ends = []
     for second in range(0, 270, 10):
         now[0] = float(second)
@@ -187,7 +187,7 @@ def test_no_sensor_takes_the_times_with_it(name: str, broken: Read, services: Se
         heard.append(queue)
         came.set()
 
-    forecaster = services.forecaster(publish, jobs=lambda: [running, waiting], progress=lambda: progress)
+    forecaster = services.forecaster(publish, jobs=lambda: [running, waiting], progress=lambda: [progress])
     sound = [(known, broken if known == name else build(Surroundings())) for known, build in SENSORS]
     monitor = Monitor(sound, lambda _: None, lambda: True, interval_s=0.06)
     monitor.start()

@@ -338,7 +338,12 @@ async def test_preview_draws_the_newest_strip_and_cycles() -> None:
         await pilot.press("v", "v")
         assert "off" in panel.render().plain
         app.publish_event(JobChanged(running(id=13)))
+        app.publish_event(progress(job_id=13, progress=Progress(Stage.DENOISE, 1, 8, preview=strip_of(90))))
         await pilot.press("v")
+        await pilot.pause()
+        assert "rgb(200,0,0)" in str(panel.render().spans[0].style), "the first job's, while both run"
+        app.publish_event(JobChanged(replace(running(), state=JobState.DONE)))
+        app.publish_event(JobChanged(running(id=14)))
         await pilot.pause()
         assert "▀" not in panel.render().plain, "another job's picture is gone"
 

@@ -27,13 +27,13 @@ def report(job_id: int = 12, left_s: float | None = LEFT_S) -> JobProgress:
 def test_the_times_go_by_until_the_next_report() -> None:
     now = [5.0]
     times = RunningTimes(lambda: now[0])
-    assert (times.left_s(12), times.elapsed_s(12), times.since_s()) == (None, None, 0.0)
+    assert (times.left_s(12), times.elapsed_s(12), times.since_s(12)) == (None, None, 0.0)
     first = report()
-    times.hear(first)
+    times.hear([first])
     now[0] += 100
-    times.hear(first)
-    assert (times.left_s(12), times.elapsed_s(12), times.since_s()) == (742.0, 160.0, 100.0)
-    times.hear(report(left_s=700.0))
+    times.hear([first])
+    assert (times.left_s(12), times.elapsed_s(12), times.since_s(12)) == (742.0, 160.0, 100.0)
+    times.hear([report(left_s=700.0)])
     assert times.left_s(12) == 700.0
     now[0] += 10_000
     assert times.left_s(12) == 0.0, "never less than nothing"
@@ -42,8 +42,8 @@ def test_the_times_go_by_until_the_next_report() -> None:
 @pytest.mark.parametrize("heard", [None, report(13), report(left_s=None)], ids=["none", "another job's", "unknown"])
 def test_nothing_is_said_of_a_job_that_reports_nothing(heard: JobProgress | None) -> None:
     times = RunningTimes(lambda: 0.0)
-    times.hear(report())
-    times.hear(heard)
+    times.hear([report()])
+    times.hear([] if heard is None else [heard])
     assert times.left_s(12) is None
 
 

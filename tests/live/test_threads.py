@@ -98,7 +98,7 @@ def test_the_forecaster_survives(
     place: str, error: str, tmp_path: Path, photo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = job_of(photo, state=JobState.RUNNING)
-    outside = {"jobs": lambda: [running], "progress": lambda: None, "gpu": lambda: "", "publish": lambda _: None}
+    outside = {"jobs": lambda: [running], "progress": lambda: (), "gpu": lambda: "", "publish": lambda _: None}
     outside[place] = troubled = Troubled(ERRORS[error], outside[place])
     forecast = Forecast(outside["jobs"], EtaBook(tmp_path / "rates.json", outside["gpu"]), outside["progress"])
     forecaster = Forecaster(forecast, outside["publish"], interval_s=PAUSE_S)

@@ -56,14 +56,14 @@ class Events:
             self.all.append(event)
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[Event], bool]) -> Event:
+    def wait_for(self, condition: Callable[[Event], bool], within_s: float = WAIT_S) -> Event:
         """The first event, past or coming, for which the condition holds."""
 
         def find() -> Event | None:
             return next((event for event in self.all if condition(event)), None)
 
         with self._changed:
-            assert self._changed.wait_for(lambda: find() is not None, WAIT_S), "the event never came"
+            assert self._changed.wait_for(lambda: find() is not None, within_s), "the event never came"
             found = find()
             assert found is not None
             return found

@@ -37,7 +37,7 @@ def test_only_one_owner_and_the_viewer_follows(open_service):
     assert seen.progress.preview is not None and len(seen.progress.preview.rgb) == 4 * 16 * 16 * 3
     events.wait_for(lambda e: isinstance(e, LogLine) and "step 2/4" in e.text)
     events.wait_for(lambda e: isinstance(e, QueueChanged))
-    assert viewer.running_job == job.id
+    assert viewer.running_jobs == [job.id]
     executor.open_gate()
     assert viewer.wait(job.id, WAIT_S).state == JobState.DONE
     assert idle.began == []

@@ -27,7 +27,8 @@ OTHER_VALUES = {
     "prompt_endpoint": "http://127.0.0.1:9/v1", "prompt_model": "small", "prompt_key": "env:KEY",
     "preview": "off", "theme": "day", "language": "en", "ascii": True, "memory_floor_gib": 12.5, "rest": "on",
     "rest_above_c": 70, "fast_velocity": 0.05, "fast_psnr": 30.0, "fast_ssim": 0.9, "keep_warm": False,
-    "group_by_model": True, "hours": "22:00-07:00", "scp_host": "me@spark", "colours": "256", "mouse": "wheel",
+    "group_by_model": True, "cluster": "local", "hours": "22:00-07:00", "scp_host": "me@spark",
+    "colours": "256", "mouse": "wheel",
 }  # fmt: skip
 """A value of every setting that is not its default."""
 TABLE_VALUES = {

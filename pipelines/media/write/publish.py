@@ -13,7 +13,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.durable import discard_parts, make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.front.request import Request
+from pipelines.front.request import Files, Request, field_specs
 from pipelines.front.runtime import Output, Runtime
 from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import need_room, plain_line, shown
@@ -143,7 +143,12 @@ def _tag(tags: bytes, name: bytes) -> bytes:
 def make_recipe(task: str, request: Request, runtime: Runtime) -> str:
     """Return the JSON that re-creates the job: pure ASCII, sorted, without a date of its own."""
     used = {"ffmpeg": traits().version}
-    content = {**runtime.metadata, **used, RECIPE: 1, "task": task, "request": dataclasses.asdict(request)}
+    files = {name for name, spec in field_specs(type(request)) if isinstance(spec, Files)}
+    fields = {
+        name: tuple(map(runtime.original_path, value)) if name in files else value
+        for name, value in dataclasses.asdict(request).items()
+    }
+    content = {**runtime.metadata, **used, RECIPE: 1, "task": task, "request": fields}
     return json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
 
 

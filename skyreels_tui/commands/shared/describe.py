@@ -41,6 +41,7 @@ JOB_KEYS: dict[str, tuple[str, str]] = {
     "run_seconds": ("number", "seconds spent running, over all attempts"),
     "rested_seconds": ("number", "of them rested between steps, because the GPU was hot or slowed down"),
     "slowed_seconds": ("number", "of them run while heat or power slowed the GPU's clocks"),
+    "worker": ("text", "which worker runs it, or ran it last; '' is the process of the queue itself"),
 }
 """Key of a job's JSON object -> its type and meaning; keys may be added, none is taken away."""
 
@@ -109,6 +110,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "run_seconds": round(job.run_seconds, 3),
         "rested_seconds": round(job.rested_s, 3),
         "slowed_seconds": round(job.slowed_s, 3),
+        "worker": job.worker,
     }
 
 

@@ -11,6 +11,11 @@ from pipelines.front.progress import Report
 from pipelines.front.runtime import Output, go_on
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.reasons import Reason
+
+
+def stop_nothing(_reason: Reason, _urgent: bool) -> None:
+    """The default for `stop`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,12 @@ class JobContext:
     log: Callable[[str], None]
     poll: Callable[[], None] = go_on
     """Called between the blocks of a step; raises `Cancelled` when not even the step is wanted."""
+    original_path: Callable[[str], str] = str
+    """The person's file for one that the job reads, where that is a copy: results name the person's."""
+    team: tuple[str, ...] = ()
+    """Names of the workers that work on it together, the one that runs it first; () is that one alone."""
+    stop: Callable[[Reason, bool], None] = stop_nothing
+    """Stops the attempt for a reason that is seen where the job is computed: (reason, urgent)."""
 
 
 class Executor(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -25,15 +26,24 @@ _THREADS_OLD_S = 60.0
 
 
 class LiveFiles:
-    """progress.json at most once a second and at every step; preview.bin while preview.want is fresh."""
+    """progress.json at most once a second and at every step; preview.bin while preview.want is fresh.
 
-    def __init__(self, folder: Path, now: Callable[[], BootTime] = boot_time) -> None:
+    One pair of them a worker; everything else is of the process that runs jobs.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], BootTime] = boot_time, worker: str = "") -> None:
         self._folder, self._now = folder, now
-        self._progress, self._preview = folder / "progress.json", folder / "preview.bin"
+        # A worker's name is no file name.
+        mark = f"-{hashlib.sha256(worker.encode()).hexdigest()[:12]}" if worker else ""
+        self._progress, self._preview = folder / f"progress{mark}.json", folder / f"preview{mark}.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
         self._window, self._threads = folder / "window", folder / "threads.json"
         self._status = folder / "status.json"
         self._written = -_EVERY_S
+
+    def of(self, worker: str) -> LiveFiles:
+        """The files of one worker of the process that runs jobs."""
+        return LiveFiles(self._folder, self._now, worker)
 
     # The owner
 
@@ -88,14 +98,17 @@ class LiveFiles:
 
     def clear(self) -> None:
         """Nothing runs: remove the files about a job; what the engine holds stays as it was said last."""
-        for path in (self._progress, self._preview):
+        self._remove(self._progress, self._preview)
+
+    def _remove(self, *paths: Path) -> None:
+        for path in paths:
             # A stale file says nothing wrong: it names a job that does not run any more.
             with suppress(OSError, DiskFull):
                 path.unlink()
 
     def forget(self) -> None:
         """A new owner begins: nothing of the last one is true any more."""
-        self.clear()
+        self._remove(*self._all_progress(), *self._folder.glob("preview*.bin"))
         for path in (self._memory, self._status, self._threads):
             with suppress(OSError, DiskFull):
                 path.unlink()
@@ -132,9 +145,9 @@ class LiveFiles:
         with suppress(OSError, DiskFull):
             write_whole(self._want, json.dumps(asdict(self._now())).encode(), durable=False)
 
-    def stamp(self) -> tuple[int, int]:
-        """Changes whenever one of the files was written."""
-        return _mtime(self._progress), _mtime(self._preview)
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Changes whenever one of the files was written: of each running job its own entry."""
+        return tuple((path.name, _mtime(path), _mtime(_preview_of(path))) for path in self._all_progress())
 
     def read_memory(self) -> EngineMemory | None:
         """What the owner's engine held when it last said so; None when nobody has. Ask whether the owner lives."""
@@ -152,14 +165,28 @@ class LiveFiles:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def read(self) -> JobProgress | None:
-        """The last event written with its times brought up to now, for that may be a whole step ago; or None."""
+    def read(self) -> list[JobProgress]:
+        """The last event of each running job with its times brought up to now, for that may be a whole step ago."""
+        found = (self._read(path) for path in self._all_progress())
+        return sorted((event for event in found if event is not None), key=lambda event: event.job_id)
+
+    def read_file(self, name: str) -> JobProgress | None:
+        """One of the files that `stamp` names, as `read` gives it."""
+        return self._read(self._folder / name)
+
+    def _all_progress(self) -> list[Path]:
+        with suppress(OSError):
+            return sorted(self._folder.glob("progress*.json"))
+        return []
+
+    def _read(self, path: Path) -> JobProgress | None:
+        preview = _preview_of(path)
         try:
-            values = read_json(self._progress.read_bytes())
+            values = read_json(path.read_bytes())
             age_s = self._now().age_s(boot_time_of(values.pop("written"))) or 0.0
             progress = values.pop("progress")
             progress["stage"] = Stage(progress["stage"])
-            progress["preview"] = _unpack(self._preview.read_bytes()) if is_there(self._preview) else None
+            progress["preview"] = _unpack(preview.read_bytes()) if is_there(preview) else None
             values["step_seconds"] = tuple(values["step_seconds"])
             values["stage_seconds"] = tuple((str(name), float(s)) for name, s in values["stage_seconds"])
             told = values.pop("pace")
@@ -170,6 +197,11 @@ class LiveFiles:
             return replace(event, elapsed_s=event.elapsed_s + age_s, left_s=left_s)
         except (OSError, ValueError, KeyError, TypeError, OverflowError, AttributeError):
             return None
+
+
+def _preview_of(progress: Path) -> Path:
+    """The file of the preview beside one of progress."""
+    return progress.with_name(progress.name.replace("progress", "preview")).with_suffix(".bin")
 
 
 def _pace(told: dict[str, Any], age_s: float) -> Pace:

@@ -64,3 +64,5 @@ class RunnerParts:
     """Waits so many seconds of a rest."""
     state_changed: Callable[[], None] = lambda: None
     """Called when what the runner does, or why it waits, has changed."""
+    worker_free: Callable[[], None] = lambda: None
+    """Called when a worker has ended a job: others may have waited for it."""

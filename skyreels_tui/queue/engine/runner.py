@@ -23,9 +23,11 @@ from skyreels_tui.queue.engine.executor import Executor, JobContext
 from skyreels_tui.queue.engine.failures import failure_words
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.heat import HeatWatch
+from skyreels_tui.queue.engine.muster import Muster, missing_words
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.priority import compute_in_background
 from skyreels_tui.queue.engine.space import Need, Shortage, full_disk, shortage
+from skyreels_tui.queue.engine.workforce import THIS_PROCESS, CannotHere, FaultElsewhere, Worker, WorkerLost
 from skyreels_tui.queue.errors import QueueError, QueueTrouble
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.model import Job
@@ -47,7 +49,9 @@ BUSY_LATE_S = 1800.0
 """A thread that loads a model or computes a block reports nothing meanwhile."""
 _IDLE_S = 5.0
 _POLL_S = 0.5
-Lack = Literal["", "disk", "memory", "hours"]
+_ELSEWHERE_S = 30.0
+"""A job that a worker cannot run is looked at again this much later: a checkpoint may have come."""
+Lack = Literal["", "disk", "memory", "hours", "gpus"]
 _WEIGH_S = 1.0
 _MORE_BYTES = 64 * 2**20
 _LITTLE_BYTES = 256 * 2**20
@@ -78,6 +82,11 @@ class _Attempt:
     weighed_at: float = float("-inf")
 
     @property
+    def number(self) -> int:
+        """Which attempt at its job this is: what an earlier one says is not used."""
+        return self.job.attempts
+
+    @property
     def run_seconds(self) -> float:
         """Seconds over all attempts."""
         return self.base_seconds + self.clock.elapsed_s
@@ -94,11 +103,19 @@ class Runner:
         *,
         only: Sequence[int] | None = None,
         beats: Heartbeats | None = None,
+        worker: Worker = THIS_PROCESS,
+        muster: Muster | None = None,
     ) -> None:
-        """Start nothing yet; `only` limits the runner to these job ids."""
+        """Start nothing yet; `only` limits the runner to these job ids.
+
+        `muster` is shared by the runners of a process, one a worker.
+        """
         self._store, self._executor, self._parts, self._only = store, executor, parts, only
         self._beats = beats or Heartbeats()
-        self._thread = threading.Thread(target=self._main, name="inference", daemon=True)
+        self.worker, self._muster = worker, muster or Muster()
+        self._name = f"inference {worker.name}".strip()
+        self._thread = threading.Thread(target=self._main, name=self._name, daemon=True)
+        self._not_here: dict[int, float] = {}
         self._wake = threading.Event()
         self._closing = self._stops = False
         self._starting = threading.Lock()
@@ -180,18 +197,23 @@ class Runner:
     def _main(self) -> None:
         # Before anything is imported: torch's own threads inherit it.
         compute_in_background()
+        self._muster.enter(self.worker)
         while not self._closing:
-            self._beats.beat("inference", IDLE_LATE_S)
+            self._beats.beat(self._name, IDLE_LATE_S)
             self._show("idle", self.waiting_for, self.lacks)
             self._release_for_models()
-            attempt = self._claim()
+            attempt, team = self._claim()
             if attempt is None:
                 self._wake.wait(RETRY_S if self.waiting_for else _IDLE_S)
                 self._wake.clear()
             else:
-                self._run(attempt)
+                self._run(attempt, team)
+                self._muster.done(self.worker, self._last_task)
+                # Whoever was kept for this job, or waits for this worker, goes on.
+                self._parts.worker_free()
+        self._muster.leave(self.worker)
         self._executor.close()
-        self._beats.end("inference")
+        self._beats.end(self._name)
         if not self._left:
             self._show("off")
 
@@ -226,51 +248,123 @@ class Runner:
             self.engine, self.waiting_for, self.lacks = engine, waiting_for, lacks if waiting_for else ""
             self._parts.state_changed()
 
-    def _claim(self) -> _Attempt | None:
-        """Take the next job, if the queue is not paused and the disk has room for it."""
+    def _claim(self) -> tuple[_Attempt | None, tuple[Worker, ...]]:
+        """Take the next job, if the queue is not paused and the disk has room for it; and who works on it together."""
+        nothing: tuple[_Attempt | None, tuple[Worker, ...]] = None, ()
         try:
             if self._store.control("pause"):
+                self._muster.part(self.worker)
                 self._show("idle")
-                return None
+                return nothing
             if self._parts.now() < self._not_before:
-                return None
+                return nothing
             begins = self._parts.begins()
             if begins is not None:
                 waits = self._store.next_queued(self._only) is not None
                 self._show("idle", tr("starts at {time}", time=f"{begins:%H:%M}") if waits else "", "hours")
-                return None
-            warm_task = self._last_task if self._parts.group_by_model else ""
-            candidate = self._store.next_queued(self._only, warm_task)
+                return nothing
+            candidate = self._candidate()
             if candidate is None:
-                self._show("idle")
-                return None
+                return nothing
+            team = self._team(candidate)
+            if team is None:
+                return nothing
             short = self._shortage(candidate)
             if short is not None:
                 self._wait_for_space(candidate, short)
-                return None
+                return self._give_up_claim()
             self._warm_up()
             if self._closing:
-                return None
-            why = self._admit(self._store.resolved(candidate))
+                return self._give_up_claim()
+            try:
+                why = self._admit(self._store.resolved(candidate))
+            except CannotHere as error:
+                self._cannot_here(candidate, error)
+                return self._give_up_claim()
             if why:
                 self._wait_for_memory(candidate, why)
-                return None
+                return self._give_up_claim()
+            attempt = self._begin(candidate.id)
+            if attempt is None:
+                return self._give_up_claim()
             self._last_task = candidate.task_type
-            return self._begin(candidate.id)
+            return attempt, team
         except QueueTrouble as error:
             self._show("idle", tr("{error}: waiting", error=error.cause))
-            return None
+            return self._give_up_claim()
         except QueueError:
             # The row has changed since it was read: looked at again.
-            return None
+            return self._give_up_claim()
         except OSError as error:
             self._show("idle", tr("{error}: waiting", error=f"{error.filename or ''} {reason_of(error)}".strip()))
+            return self._give_up_claim()
+
+    def _give_up_claim(self) -> tuple[None, tuple[Worker, ...]]:
+        self._muster.part(self.worker)
+        return None, ()
+
+    def _candidate(self) -> Job | None:
+        """The job that this worker may take next: none that another has taken, a gang that gathers here first."""
+        muster, me = self._muster, self.worker
+        serving = muster.serving(me)
+        if serving is not None and serving[1]:
+            self._show("idle")
             return None
+        gathering = muster.gathering(me)
+        if gathering is not None:
+            candidate = self._store.next_queued([gathering])
+            if candidate is not None:
+                return candidate
+            muster.dissolve(gathering)
+        warm_task = self._last_task if self._parts.group_by_model else ""
+        now = self._parts.now()
+        self._not_here = {job_id: until for job_id, until in self._not_here.items() if until > now}
+        candidate = self._store.next_queued(self._only, warm_task, muster.not_for(me, tuple(self._not_here)))
+        if candidate is None or (self._parts.group_by_model and muster.leave_to_warm(me, candidate.task_type)):
+            self._show("idle")
+            return None
+        return candidate
+
+    def _team(self, candidate: Job) -> tuple[Worker, ...] | None:
+        """Who works on the job together, () for this worker alone; None while it is not this worker's turn."""
+        size = 1
+        if self.worker != THIS_PROCESS:
+            # What is refused here is refused in words by the attempt, which asks again.
+            with suppress(PipelineError):
+                size = self._muster.size_of(candidate)
+        if size == 1:
+            if not self._muster.take(self.worker, candidate.id):
+                self._wake.set()
+                return None
+            return ()
+        if not self._muster.fits(self.worker, size):
+            self._not_here[candidate.id] = self._parts.now() + _ELSEWHERE_S
+            self._wake.set()
+            return None
+        team = self._muster.gather(self.worker, candidate.id, size)
+        if not team:
+            missing = self._muster.missing(candidate.id)
+            self._show("idle", missing_words(missing) if missing else "", "gpus")
+            return None
+        self._muster.take(self.worker, candidate.id)
+        return team
+
+    def _cannot_here(self, job: Job, error: CannotHere) -> None:
+        """Leave the job to other workers; when none is left that has not said so, the row says why it waits."""
+        self._not_here[job.id] = self._parts.now() + _ELSEWHERE_S
+        reason = because(Code.WAITS_FOR_WORKER, why=str(error))
+        if job.reason != reason:
+            self._parts.log.write(str(error), level="warning", job_id=job.id)
+            with suppress(QueueError):
+                self._store.attempts.note(job.id, reason)
+        self._muster.part(self.worker)
+        # Others may have passed it over while this one looked at it.
+        self._parts.worker_free()
 
     def _begin(self, job_id: int) -> _Attempt | None:
         """Claim a job, unless the thread is to end."""
         with self._starting:
-            job = None if self._closing else self._store.attempts.claim([job_id])
+            job = None if self._closing else self._store.attempts.claim([job_id], self.worker.name)
             if job is None:
                 return None
             parts = self._parts
@@ -284,6 +378,10 @@ class Runner:
     def _admit(self, job: Job) -> str:
         try:
             return self._executor.admit(job)
+        except CannotHere:
+            raise
+        except WorkerLost as error:
+            return str(error)
         except (PipelineError, ImportError, OSError, RuntimeError) as error:
             # Asking must not end the thread: the attempt meets the same error and says so in its row.
             self._parts.log.write(tr("asking for memory: {error}", error=error), level="warning", job_id=job.id)
@@ -319,10 +417,10 @@ class Runner:
             self._store.attempts.note(job.id, reason)
         self._show("idle", tr("memory: {why}", why=why), "memory")
 
-    def _run(self, attempt: _Attempt) -> None:
+    def _run(self, attempt: _Attempt, team: tuple[Worker, ...]) -> None:
         """The only place of the program that catches every error of a job."""
         parts, job = self._parts, attempt.job
-        self._beats.beat("inference", BUSY_LATE_S)
+        self._beats.beat(self._name, BUSY_LATE_S)
         self._show("running")
         parts.log.write(
             tr("job {id} {label} starts, attempt {attempt}", id=job.id, label=job.label, attempt=job.attempts),
@@ -332,7 +430,7 @@ class Runner:
             self._check_wishes(attempt, self._store.get(job.id))
             try:
                 with _quick_switching():
-                    output = self._executor.run(self._context(attempt))
+                    output = self._executor.run(self._context(attempt, team))
             finally:
                 self._keep_heat(attempt)
             self._done(attempt, output)
@@ -354,7 +452,7 @@ class Runner:
             with suppress(QueueError):
                 self._store.attempts.add_heat(attempt.job.id, rested_s=heat.rested_s, slowed_s=heat.slowed_s)
 
-    def _context(self, attempt: _Attempt) -> JobContext:
+    def _context(self, attempt: _Attempt, team: tuple[Worker, ...]) -> JobContext:
         job = self._store.resolved(attempt.job)
         work_dir = self._parts.jobs_dir / str(job.id)
         attempt.token.check()
@@ -370,11 +468,13 @@ class Runner:
             wants_preview=self._parts.wants_preview,
             log=lambda text: self._parts.log.write(text, job_id=job.id),
             poll=lambda: self._poll(attempt),
+            team=tuple(worker.name for worker in team),
+            stop=lambda reason, urgent: attempt.token.stop(Why.STOP, reason, urgent=urgent),
         )
 
     def _report(self, attempt: _Attempt, progress: Progress) -> None:
         """Called by the executor at every edge where stopping is safe."""
-        self._beats.beat("inference", BUSY_LATE_S)
+        self._beats.beat(self._name, BUSY_LATE_S)
         important = attempt.clock.see(progress)
         self._weigh(attempt)
         try:
@@ -428,7 +528,7 @@ class Runner:
             return
 
         def tell(seconds: float, degrees: int | None) -> None:
-            self._beats.beat("inference", BUSY_LATE_S)
+            self._beats.beat(self._name, BUSY_LATE_S)
             self._tell(attempt, progress, important=not seconds, resting_s=seconds, degrees=degrees)
             # A busy database is asked again at the next look.
             with suppress(QueueTrouble):
@@ -442,7 +542,7 @@ class Runner:
 
     def _poll(self, attempt: _Attempt) -> None:
         """Called between blocks: a cancelled job does not finish its step."""
-        self._beats.beat("inference", BUSY_LATE_S)
+        self._beats.beat(self._name, BUSY_LATE_S)
         self._weigh(attempt)
         if self._parts.now() - attempt.polled_at >= _POLL_S:
             # A busy database is asked again later.
@@ -486,6 +586,7 @@ class Runner:
             segment=place[2],
             num_segments=place[3],
             run_seconds=attempt.run_seconds,
+            attempt=attempt.number,
         )
         return attempt.job
 
@@ -507,7 +608,11 @@ class Runner:
             raise PipelineError(tr("the finished file {path} is not there", path=output.path))
         self._write(
             lambda: self._store.attempts.finish(
-                job.id, output=str(output.path), suspect=output.suspect, run_seconds=attempt.run_seconds
+                job.id,
+                output=str(output.path),
+                suspect=output.suspect,
+                run_seconds=attempt.run_seconds,
+                attempt=attempt.number,
             )
         )
         self._short_of.pop(job.id, None)
@@ -530,37 +635,59 @@ class Runner:
         job, seconds, token = attempt.job, attempt.run_seconds, attempt.token
         match token.why:
             case Why.CANCEL:
-                self._write(lambda: self._store.attempts.cancelled(job.id, run_seconds=seconds))
+                self._write(lambda: self._store.attempts.cancelled(job.id, run_seconds=seconds, attempt=attempt.number))
             case Why.PAUSE:
                 reason = token.reason or because(Code.PAUSED)
-                self._write(lambda: self._store.attempts.requeue(job.id, reason=reason, run_seconds=seconds))
+                self._write(
+                    lambda: self._store.attempts.requeue(
+                        job.id, reason=reason, run_seconds=seconds, attempt=attempt.number
+                    )
+                )
             case _:
                 reason = token.reason or because(Code.STOPPED)
-                self._write(lambda: self._store.attempts.interrupt(job.id, reason=reason, run_seconds=seconds))
+                self._write(
+                    lambda: self._store.attempts.interrupt(
+                        job.id, reason=reason, run_seconds=seconds, attempt=attempt.number
+                    )
+                )
         self._parts.log.write(tr("job {id} stopped: {why}", id=job.id, why=tr(token.why or Why.STOP)), job_id=job.id)
         if token.reason.code is Code.MEMORY:
             self._executor.free()
 
     def _failed(self, attempt: _Attempt, error: Exception) -> None:
         job, seconds = attempt.job, attempt.run_seconds
-        trace = "".join(traceback.format_exception(error))
+        trace = error.trace if isinstance(error, FaultElsewhere) else "".join(traceback.format_exception(error))
         if full_disk(error):
             self._disk_was_full(attempt, error)
         elif isinstance(error, InputChanged):
             self._parts.log.write(str(error), level="warning", job_id=job.id)
             reason = because(Code.INPUT_CHANGED, path=str(error.path))
-            self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
+            self._write(
+                lambda: self._store.attempts.set_aside(
+                    job.id, reason=reason, run_seconds=seconds, attempt=attempt.number
+                )
+            )
+        elif isinstance(error, WorkerLost):
+            self._parts.log.write(str(error), level="error", job_id=job.id)
+            reason = because(Code.WORKER_LOST, why=str(error))
+            self._write(
+                lambda: self._store.attempts.lost(job.id, reason=reason, run_seconds=seconds, attempt=attempt.number)
+            )
         elif isinstance(error, GangLost):
             self._parts.log.write(str(error), level="error", job_id=job.id)
             reason = because(Code.GANG_LOST, why=str(error))
-            self._write(lambda: self._store.attempts.interrupt(job.id, reason=reason, run_seconds=seconds))
+            self._write(
+                lambda: self._store.attempts.interrupt(
+                    job.id, reason=reason, run_seconds=seconds, attempt=attempt.number
+                )
+            )
         else:
-            known = isinstance(error, PipelineError)
+            known = isinstance(error, PipelineError) and not isinstance(error, FaultElsewhere)
             text = failure_words(error)
             self._parts.log.write(tr("job {id} failed: {error}", id=job.id, error=text), level="error", job_id=job.id)
             self._write(
                 lambda: self._store.attempts.fail(
-                    job.id, error=text, traceback="" if known else trace, run_seconds=seconds
+                    job.id, error=text, traceback="" if known else trace, run_seconds=seconds, attempt=attempt.number
                 )
             )
 
@@ -574,12 +701,18 @@ class Runner:
         self._parts.log.write(tr("disk full: {error}", error=error), level="error", job_id=job.id)
         if tries >= _TRIES_ON_FULL_DISK:
             reason = because(Code.DISK_STAYS_FULL, tries=tries, free=size(free), error=str(error))
-            self._write(lambda: self._store.attempts.set_aside(job.id, reason=reason, run_seconds=seconds))
+            self._write(
+                lambda: self._store.attempts.set_aside(
+                    job.id, reason=reason, run_seconds=seconds, attempt=attempt.number
+                )
+            )
             del self._full_disks[job.id]
             return
         self._not_before = self._parts.now() + 15 * RETRY_S
         reason = because(Code.NO_INODES if getattr(error, "no_inodes", False) else Code.DISK_FULL)
-        self._write(lambda: self._store.attempts.requeue(job.id, reason=reason, run_seconds=seconds))
+        self._write(
+            lambda: self._store.attempts.requeue(job.id, reason=reason, run_seconds=seconds, attempt=attempt.number)
+        )
         self._show("idle", tr("disk full ({error}), {free} free: tries again", error=error, free=size(free)))
 
     def _write(self, change: Callable[[], Job]) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pipelines.front.documents import read_json
 from skyreels_tui.files.boot_clock import boot_time
 from skyreels_tui.queue.errors import QueueError
-from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, Reason, Value, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.connection import Connection
@@ -46,14 +46,17 @@ def default_stem(job: Job) -> str:
 
 
 class Attempts:
-    """The transitions into and out of RUNNING; any thread may call any method."""
+    """The transitions into and out of RUNNING; any thread may call any method.
+
+    What is written with an `attempt` is written by that attempt alone: raises Superseded once a later one has begun.
+    """
 
     def __init__(self, connection: Connection, changed: JobsListener, stem: Callable[[Job], str]) -> None:
         """`changed` hears of the rows after each commit; `stem` names a job's result file at its first claim."""
         self._connection, self._changed, self._stem = connection, changed, stem
 
-    def claim(self, only: Sequence[int] | None = None, *, boot: str | None = None) -> Job | None:
-        """Take the first queued job, unless some job runs already: one statement, so no two runners can.
+    def claim(self, only: Sequence[int] | None = None, worker: str = "", *, boot: str | None = None) -> Job | None:
+        """Give a worker the first queued job, unless it runs one already: one statement, so no two runners can.
 
         `boot` names this boot of the machine; it is read where left out.
         """
@@ -61,13 +64,13 @@ class Attempts:
         with self._connection.writing() as connection:
             rows = connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
-                " reason = '', error = '', traceback = '', boot = ?,"
+                " worker = ?, reason = '', error = '', traceback = '', boot = ?,"
                 " started_at = CASE started_at WHEN '' THEN ? ELSE started_at END"
                 " WHERE id = (SELECT id FROM jobs"
                 f" WHERE {where_allowed(Action.CLAIM)} AND deleted = 0 {condition} ORDER BY position, id LIMIT 1)"
-                " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running')"
+                " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND worker = ?)"
                 f" RETURNING {COLUMNS}",
-                (boot_time().boot if boot is None else boot, utc_now()),
+                (worker, boot_time().boot if boot is None else boot, utc_now(), worker),
             ).fetchall()
             if not rows:
                 return None
@@ -87,31 +90,34 @@ class Attempts:
         segment: int,
         num_segments: int,
         run_seconds: float,
+        attempt: int | None = None,
     ) -> Job:
         """Write where the running job stands; the returned row says whether it is to be cancelled."""
         assignments = "stage = ?, step = ?, num_steps = ?, segment = ?, num_segments = ?, run_seconds = ?"
         values = (stage, step, num_steps, segment, num_segments, run_seconds)
-        return self._end(job_id, assignments, Action.ADVANCE, values, settle=False)
+        return self._end(job_id, assignments, Action.ADVANCE, values, attempt, settle=False)
 
-    def finish(self, job_id: int, *, output: str, suspect: str, run_seconds: float) -> Job:
+    def finish(self, job_id: int, *, output: str, suspect: str, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> done, and unblock what waited for it; the output must already be durable."""
         assignments = "state = 'done', output = ?, suspect = ?, run_seconds = ?, finished_at = ?, reason = ''"
-        return self._end(job_id, assignments, Action.FINISH, (output, suspect, run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.FINISH, (output, suspect, run_seconds, utc_now()), attempt)
 
-    def fail(self, job_id: int, *, error: str, traceback: str = "", run_seconds: float) -> Job:
+    def fail(
+        self, job_id: int, *, error: str, traceback: str = "", run_seconds: float, attempt: int | None = None
+    ) -> Job:
         """running -> failed; jobs that refer to it stay blocked and say so."""
         assignments = "state = 'failed', error = ?, traceback = ?, run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, Action.FAIL, (error, traceback, run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.FAIL, (error, traceback, run_seconds, utc_now()), attempt)
 
-    def cancelled(self, job_id: int, *, run_seconds: float) -> Job:
+    def cancelled(self, job_id: int, *, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> cancelled, at the step edge where it stopped."""
         assignments = "state = 'cancelled', run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, Action.STOP, (run_seconds, utc_now()))
+        return self._end(job_id, assignments, Action.STOP, (run_seconds, utc_now()), attempt)
 
-    def interrupt(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
+    def interrupt(self, job_id: int, *, reason: Reason, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> interrupted: stopped in order, its steps are kept."""
         assignments = "state = 'interrupted', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.INTERRUPT, (reason.to_json(), run_seconds))
+        return self._end(job_id, assignments, Action.INTERRUPT, (reason.to_json(), run_seconds), attempt)
 
     def give_up(self, job_id: int, *, reason: Reason) -> None:
         """running -> interrupted within a second, or not at all: for a handler that must not wait, nor fail."""
@@ -124,15 +130,28 @@ class Attempts:
                 (reason.to_json(), job_id),
             )
 
-    def requeue(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
+    def requeue(self, job_id: int, *, reason: Reason, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> queued: it goes on at its stored step as soon as the queue does."""
         assignments = "state = 'queued', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.REQUEUE, (reason.to_json(), run_seconds))
+        return self._end(job_id, assignments, Action.REQUEUE, (reason.to_json(), run_seconds), attempt)
 
-    def set_aside(self, job_id: int, *, reason: Reason, run_seconds: float) -> Job:
+    def set_aside(self, job_id: int, *, reason: Reason, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> held: a person has to decide; `reason` asks the question."""
         assignments = "state = 'held', reason = ?, run_seconds = ?"
-        return self._end(job_id, assignments, Action.SET_ASIDE, (reason.to_json(), run_seconds))
+        return self._end(job_id, assignments, Action.SET_ASIDE, (reason.to_json(), run_seconds), attempt)
+
+    def lost(self, job_id: int, *, reason: Reason, run_seconds: float, attempt: int) -> Job:
+        """running -> queued: its worker is gone, and another goes on; held the second time at the same place."""
+        with self._connection.writing() as connection:
+            change_job(connection, job_id, "run_seconds = ?", Action.ADVANCE, (run_seconds,), attempt)
+            job = self._bury(connection, read_job(connection, job_id), boot_time().boot)
+            if job.state == JobState.INTERRUPTED:
+                connection.execute(
+                    "UPDATE jobs SET state = 'queued', reason = ? WHERE id = ?", (reason.to_json(), job_id)
+                )
+                job = read_job(connection, job_id)
+        self._changed([job])
+        return job
 
     def add_heat(self, job_id: int, *, rested_s: float, slowed_s: float) -> None:
         """Add to what the job's attempts rested and ran slowed down, whatever its state."""
@@ -207,11 +226,12 @@ class Attempts:
         assignments: str,
         action: Action,
         values: tuple[object, ...],
+        attempt: int | None,
         *,
         settle: bool = True,
     ) -> Job:
         with self._connection.writing() as connection:
-            job = change_job(connection, job_id, assignments, action, values)
+            job = change_job(connection, job_id, assignments, action, values, attempt)
             touched = [job, *(settle_dependents(connection, job_id) if settle else ())]
         self._changed(touched)
         return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from skyreels_tui.queue.errors import NoSuchJob, NotAllowed
+from skyreels_tui.queue.errors import NoSuchJob, NotAllowed, Superseded
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store import adding, scenes
@@ -23,17 +23,29 @@ def read_job(connection: sqlite3.Connection, job_id: int) -> Job:
 
 
 def change_job(
-    connection: sqlite3.Connection, job_id: int, assignments: str, action: Action, values: tuple[object, ...] = ()
+    connection: sqlite3.Connection,
+    job_id: int,
+    assignments: str,
+    action: Action,
+    values: tuple[object, ...] = (),
+    attempt: int | None = None,
 ) -> Job:
-    """Set columns of a row to which `action` applies; raises NoSuchJob or NotAllowed otherwise."""
+    """Set columns of a row to which `action` applies; raises NoSuchJob or NotAllowed otherwise.
+
+    With `attempt`, only that attempt may: a later one has superseded it. Raises Superseded then.
+    """
+    fence = "" if attempt is None else f" AND attempts = {int(attempt)}"
     rows = connection.execute(
-        f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND {where_allowed(action)} RETURNING {COLUMNS}",
+        f"UPDATE jobs SET {assignments} WHERE id = ? AND deleted = 0 AND {where_allowed(action)}{fence}"
+        f" RETURNING {COLUMNS}",
         (*values, job_id),
     ).fetchall()
     if not rows:
         job = read_job(connection, job_id)
         if job.deleted:
             raise NoSuchJob(job_id)
+        if attempt is not None and job.attempts != attempt:
+            raise Superseded(job_id, attempt)
         raise NotAllowed(job_id, job.state, action)
     return job_from_row(rows[0])
 

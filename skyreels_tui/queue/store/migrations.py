@@ -162,6 +162,18 @@ def _m006_heat(connection: sqlite3.Connection) -> None:
             connection.execute(f"ALTER TABLE jobs ADD COLUMN {column} {kind}")
 
 
+def _m007_workers(connection: sqlite3.Connection) -> None:
+    """A job knows the worker that runs it, or ran it last; each worker runs one job, not the whole queue."""
+    # A file that somebody has turned back to an older version keeps what it has.
+    if "worker" not in {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}:
+        connection.execute("ALTER TABLE jobs ADD COLUMN worker TEXT NOT NULL DEFAULT ''")
+    connection.execute("DROP INDEX IF EXISTS one_running")
+    # The last line of defence against two runners: the database itself refuses a worker's second running job.
+    connection.execute(
+        "CREATE UNIQUE INDEX IF NOT EXISTS one_running_a_worker ON jobs (worker) WHERE state = 'running'"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _m001_jobs,
     _m002_reasons,
@@ -169,6 +181,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _m004_films,
     _m005_scenes,
     _m006_heat,
+    _m007_workers,
 )
 """Never edit or reorder an entry: append one. Index + 1 is the schema version it leads to."""
 

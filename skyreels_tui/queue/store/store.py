@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from pipelines.front.errors import InvalidRequest
@@ -83,13 +83,16 @@ class Store:
             ).fetchall()
         return [str(row[0]) for row in rows]
 
-    def next_queued(self, only: Sequence[int] | None = None, warm_task: str = "") -> Job | None:
-        """The job to claim next, among the ids in `only` when given.
+    def next_queued(
+        self, only: Sequence[int] | None = None, warm_task: str = "", but: Collection[int] = ()
+    ) -> Job | None:
+        """The job to claim next, among the ids in `only` when given, never one in `but`.
 
         With `warm_task`, a job of that task comes before others, because its model is loaded; but never one
         that would overtake a job of its own batch.
         """
-        condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
+        condition = "" if only is None else f" AND id IN ({_ids(only)})"
+        condition += f" AND id NOT IN ({_ids(but)})" if but else ""
         with self._connection.reading() as connection:
             row = connection.execute(
                 f"{SELECT} AS candidate WHERE state = 'queued' AND deleted = 0{condition}"
@@ -110,11 +113,11 @@ class Store:
             ).fetchall()
         return [job for job in map(job_from_row, rows) if job.reason.code is code]
 
-    def running(self) -> Job | None:
-        """The running job, of whatever process."""
+    def running(self) -> builtins.list[Job]:
+        """The running jobs, of whatever process, in queue order."""
         with self._connection.reading() as connection:
-            row = connection.execute(f"{SELECT} WHERE state = 'running'").fetchone()
-        return None if row is None else job_from_row(row)
+            rows = connection.execute(f"{SELECT} WHERE state = 'running' ORDER BY position, id").fetchall()
+        return [job_from_row(row) for row in rows]
 
     def needed_by(self, job_id: int) -> builtins.list[int]:
         """The job and every job whose output it needs, directly or through others."""
@@ -330,6 +333,10 @@ class Store:
             touched = [job, *settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
+
+
+def _ids(ids: Iterable[int]) -> str:
+    return ", ".join(str(int(one)) for one in ids)
 
 
 def _copy(job: Job) -> NewJob:

@@ -37,7 +37,7 @@ class Follower:
         self._live, self._lock = LiveFiles(folders.live, now), OwnerLock(folders.lock)
         self._rows = RowReader(folders.database)
         self._jobs: tuple[Job, ...] = ()
-        self._progress: JobProgress | None = None
+        self._progress: dict[int, JobProgress] = {}
         self._status: QueueStatus | None = None
         self._reports = Reports(self._live, folders.logs / LOG_NAME, self._hear, catch_up=True)
         self._troubled = False
@@ -51,9 +51,14 @@ class Follower:
 
     @property
     def progress(self) -> JobProgress | None:
-        """The running job's newest report; None while nothing runs."""
-        running = any(job.state is JobState.RUNNING for job in self._jobs)
-        return self._progress if running else None
+        """The newest report of the first running job; None while nothing runs."""
+        return next(iter(self.all_progress), None)
+
+    @property
+    def all_progress(self) -> tuple[JobProgress, ...]:
+        """The newest report of every running job, in queue order."""
+        running = (job.id for job in self._jobs if job.state is JobState.RUNNING)
+        return tuple(self._progress[job_id] for job_id in running if job_id in self._progress)
 
     def owner_pid(self) -> int | None:
         """Process that runs jobs; None when there is none alive."""
@@ -94,7 +99,7 @@ class Follower:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, JobProgress):
-            self._progress = event
+            self._progress[event.job_id] = event
         self._publish(event)
 
     def _run(self) -> None:
@@ -120,6 +125,8 @@ class Follower:
         jobs = found if owner is not None else tuple(map(without_owner, found))
         before = {job.id: job for job in self._jobs}
         self._jobs = jobs
+        running = {job.id for job in jobs if job.state is JobState.RUNNING}
+        self._progress = {job_id: event for job_id, event in self._progress.items() if job_id in running}
         if [job.id for job in jobs] != list(before):
             self._publish(QueueChanged())
         for job in jobs:

@@ -27,16 +27,18 @@ class Reports:
     def __init__(self, live: LiveFiles, log: Path, publish: Publish, *, catch_up: bool = False) -> None:
         """`log` is the file of the engine's log."""
         self._live, self._publish = live, publish
-        self._stamp = (0, 0) if catch_up else live.stamp()
+        self._stamp = () if catch_up else live.stamp()
         self._log = LogFollower(log, LOG_TAIL_BYTES if catch_up else 0)
 
     def look(self) -> None:
         """Publish progress and lines that were written since the last look."""
         stamp = self._live.stamp()
         if stamp != self._stamp:
+            new = {name for name, *_ in set(stamp) - set(self._stamp)}
             self._stamp = stamp
-            progress = self._live.read()
-            if progress is not None:
-                self._publish(progress)
+            for name in sorted(new):
+                progress = self._live.read_file(name)
+                if progress is not None:
+                    self._publish(progress)
         for line in self._log.new_lines():
             self._publish(line)

@@ -124,14 +124,20 @@ class PreviewPanel(LivePanel):
 
     def take_job(self, event: JobChanged) -> None:
         """A new job begins with no picture."""
-        if event.job.state is JobState.RUNNING and event.job.id != self._job_id:
+        if event.job.state is JobState.RUNNING and event.job.id != self._job_id and not self._others_run(event.job.id):
             self._job_id, self._strip, self._job_runs = event.job.id, None, True
             self.set_title("")
             self._show_picture()
             self.redraw()
 
+    def _others_run(self, job_id: int) -> bool:
+        """Whether the job whose picture is shown still runs beside this one."""
+        return any(job.id == self._job_id != job_id for job in hub(self).board.all_running)
+
     def take_progress(self, event: JobProgress) -> None:
-        """Keep the picture of a report that has one."""
+        """Keep the picture of a report that has one; of several jobs the first one's."""
+        if event.job_id != self._job_id and self._others_run(event.job_id):
+            return
         if event.job_id != self._job_id:
             self._job_id, self._strip = event.job_id, None
         self._job_runs = True

@@ -81,9 +81,10 @@ class ProgressPanel(LivePanel):
         self._queue = queue
         running = queue.running
         if running is not None:
-            self._plan = running.plan
-            if self._job is None or self._job.id != running.job.id or self._job.state is not JobState.RUNNING:
+            if self._job is None or self._job.state is not JobState.RUNNING:
                 self._begin(running.job)
+            if self._job is not None and self._job.id == running.job.id:
+                self._plan = running.plan
         self.redraw()
 
     def take_job(self, event: JobChanged) -> None:
@@ -95,12 +96,15 @@ class ProgressPanel(LivePanel):
                 self._event = None
             self._job = job
             self._title()
-        elif job.state is JobState.RUNNING:
+        elif job.state is JobState.RUNNING and not self._runs:
             self._begin(job)
         self.redraw()
 
     def take_progress(self, event: JobProgress) -> None:
-        """Keep the newest report and the words of its stage."""
+        """Keep the newest report and the words of its stage; another job's has its own line."""
+        if self._runs and self._job is not None and self._job.id != event.job_id:
+            self.redraw()
+            return
         if self._event is not None and self._event.job_id != event.job_id:
             self._details.clear()
         self._event = event
@@ -148,7 +152,29 @@ class ProgressPanel(LivePanel):
         lines = [*facts, *stages, *moving, *times]
         if len(lines) < height:
             lines += self._queue_line()
-        return stack(lines, width, height)
+        return stack([*lines, *self._others(job, width)], width, height)
+
+    @property
+    def _runs(self) -> bool:
+        """Whether the shown job runs: it stays until it has ended, whatever others do."""
+        return self._job is not None and self._job.state is JobState.RUNNING
+
+    def _others(self, shown: Job, width: int) -> list[Content]:
+        """One line for each other running job: `13 corridor-B  5/8  left 14:02  spark-02 gpu 0`."""
+        board, times = hub(self).board, hub(self).running_times
+        reports = {report.job_id: report.progress for report in board.all_progress}
+        lines = []
+        for job in board.all_running:
+            if job.id == shown.id:
+                continue
+            progress = reports.get(job.id)
+            parts = [Content(f"{job.id} {safe(job.label, 24)}")]
+            if progress is not None and progress.num_steps:
+                parts.append(Content(f"{progress.step}/{progress.num_steps}"))
+            if times.left_s(job.id) is not None:
+                parts.append(Content(tr("left {time}", time=times.left_words(job.id))))
+            lines.append(flow([*parts, self.words(safe(job.worker, 24))], width, "  ")[0])
+        return lines
 
     @property
     def _has_news(self) -> bool:
@@ -179,7 +205,7 @@ class ProgressPanel(LivePanel):
         return event
 
     def _facts(self, job: Job, width: int) -> list[Content]:
-        parts = [job.task_type]
+        parts = [job.task_type, *([safe(job.worker, 24)] if job.worker else [])]
         plan = self._plan
         running = self._queue.running
         if plan is not None and running is not None and running.job.id == job.id:
@@ -259,13 +285,15 @@ class ProgressPanel(LivePanel):
     def _within_step(self, progress: Progress) -> float:
         event = self._event
         if event is not None and event.pace is not None and progress.stage is Stage.DENOISE and event.pace.unit_s > 0:
-            passed = event.pace.into_s + hub(self).running_times.since_s()
+            passed = event.pace.into_s + hub(self).running_times.since_s(event.job_id)
             return min(WITHIN_STEP, passed / event.pace.unit_s) if progress.step < progress.num_steps else 0.0
         if progress.stage is not Stage.DENOISE or event is None or not event.step_seconds:
             return 0.0
         usual = event.step_seconds[-1]
         left = progress.num_steps - progress.step
-        return min(WITHIN_STEP, hub(self).running_times.since_s() / usual) if usual > 0 and left > 0 else 0.0
+        return (
+            min(WITHIN_STEP, hub(self).running_times.since_s(event.job_id) / usual) if usual > 0 and left > 0 else 0.0
+        )
 
     def _speed_line(self, event: JobProgress, width: int) -> list[Content]:
         speed = speed_words(event)

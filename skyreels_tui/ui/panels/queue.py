@@ -349,7 +349,9 @@ class QueuePanel(RowList):
         return self._shared[1]
 
     def _why(self, job: Job) -> Content:
-        """What went wrong, why it waits or looks wrong."""
+        """What went wrong, why it waits or looks wrong; of several workers the one that runs it."""
+        if job.state is JobState.RUNNING and job.worker and not job.suspect:
+            return plain(job.worker, "$text-muted")
         words = job.suspect or interruption_place(job.reason) or reason_words(job.reason)
         if job.state is JobState.FAILED:
             return plain(job.error, "$text-error")

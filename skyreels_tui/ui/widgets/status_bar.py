@@ -80,6 +80,10 @@ class StatusBar(Widget):
         middle = Content.assemble(
             (f"{glyphs.running} {runs}", "bold $primary" if running else ""), f"   {glyphs.queued} {waits}"
         )
+        status = app.board.status
+        if status.workers > 1:
+            gpus = tr("{busy} of {count} GPUs", busy=status.busy, count=status.workers)
+            middle = Content.assemble(middle, f"   {gpus}")
         queue_left = app.queue_left_s()
         # Nobody can say when a queue ends in which nothing can start.
         starts = running or app.board.status.pause in ("", "hours")

@@ -1,0 +1,82 @@
+"""Several jobs that run at once: every place that shows one says which, where, and what the others do."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.front.progress import Progress, Stage
+from skyreels_tui.eta.forecast import last_end_s
+from skyreels_tui.queue.events import JobChanged, QueueStatus
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.panels.progress import ProgressPanel
+from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.widgets.status_bar import StatusBar
+from tests.live.test_panels import OnePanel, progress, running
+
+
+def both():
+    """Two jobs on two workers, in queue order."""
+    return replace(running(), worker="spark-01 gpu 0"), replace(
+        running(id=13), position=2000.0, worker="spark-02 gpu 0"
+    )
+
+
+async def text_of(panel, events, size):
+    first, second = both()
+    app = OnePanel(panel, (first, second))
+    async with app.run_test(size=size) as pilot:
+        if isinstance(panel, ProgressPanel):
+            panel.styles.height = "100%"
+        for event in (JobChanged(first), JobChanged(second), *events):
+            app.publish_event(event)
+        await pilot.pause()
+        strips = app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+@pytest.mark.parametrize("size", [(80, 14), (120, 20)])
+async def test_the_progress_panel_stays_with_its_job_and_tells_of_the_other(size):
+    other = progress(job_id=13, progress=Progress(Stage.DENOISE, 2, 8), left_s=120.0)
+    text = await text_of(ProgressPanel(), [progress(), other, progress(), other], size)
+    assert "5/8" in text and "spark-01 gpu 0" in text
+    line = next(line for line in text.splitlines() if "spark-02 gpu 0" in line)
+    assert "13 " in line and "2/8" in line and "2:00" in line
+
+
+async def test_it_goes_to_the_other_when_its_own_has_ended():
+    first, _ = both()
+    other = progress(job_id=13, progress=Progress(Stage.DENOISE, 3, 8))
+    events = [progress(), other, JobChanged(replace(first, state=JobState.DONE)), other]
+    text = await text_of(ProgressPanel(), events, (80, 14))
+    assert "3/8" in text and "spark-02 gpu 0" in text
+
+
+async def test_the_queue_says_where_each_runs_with_its_own_time():
+    events = [progress(left_s=600.0), progress(job_id=13, left_s=120.0)]
+    text = await text_of(QueuePanel(), events, (80, 14))
+    first, second = (next(line for line in text.splitlines() if name in line) for name in ("spark-01", "spark-02"))
+    assert "10:00" in first and "2:00" in second
+
+
+@pytest.mark.parametrize(("width", "workers", "shown"), [(80, 4, True), (120, 4, True), (80, 1, False)])
+async def test_the_header_counts_workers_where_there_are_several(width, workers, shown):
+    app = OnePanel(StatusBar())
+    async with app.run_test(size=(width, 3)) as pilot:
+        app.publish_event(QueueStatus(is_owner=True, workers=workers, busy=3))
+        await pilot.pause()
+        assert ("3 of 4 GPUs" in app.query_one(StatusBar).render().plain) is shown
+
+
+@pytest.mark.parametrize(
+    ("running_s", "waiting_s", "workers", "end_s"),
+    [
+        ([], [], 1, 0.0),
+        ([10.0], [5.0, 5.0], 1, 20.0),
+        ([10.0], [5.0, 5.0], 2, 10.0),
+        ([10.0, 2.0], [5.0, 5.0], 2, 12.0),
+        ([], [3.0, 3.0, 3.0], 2, 6.0),
+        ([4.0, 4.0, 4.0], [1.0], 2, 5.0),
+    ],
+)
+def test_the_queue_ends_when_the_last_worker_has_ended(running_s, waiting_s, workers, end_s):
+    assert last_end_s(running_s, waiting_s, workers) == end_s

@@ -1,0 +1,275 @@
+"""Several workers of one process: a job each, gangs, a worker that is lost, one that is warm."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerLost
+from skyreels_tui.queue.errors import Superseded
+from skyreels_tui.queue.events import JobChanged, QueueStatus
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
+from skyreels_tui.queue.service import QueueOptions, QueueService
+from tests.queue.conftest import WAIT_S, Events, entry
+
+pytestmark = pytest.mark.quick
+
+
+class Shelf:
+    """A workforce of fakes; workers come and go as a test says."""
+
+    def __init__(self, *names: str, make: Callable[[], FakeExecutor] = FakeExecutor, host: str = "box") -> None:
+        self.there = [Worker(name, host) for name in names]
+        self.executors: dict[str, FakeExecutor] = {}
+        self.changed: Callable[[], None] = lambda: None
+        self._make = make
+
+    def begin(self, changed):
+        self.changed = changed
+
+    def workers(self):
+        return tuple(self.there)
+
+    def executor(self, worker):
+        return self.executors.setdefault(worker.name, self._make())
+
+    def trouble(self):
+        return ""
+
+    def close(self):
+        """Nothing is held."""
+
+
+@pytest.fixture
+def open_shelf(folders):
+    """Open services over a shelf; all are closed at the end."""
+    opened = []
+
+    def open_one(shelf, **options):
+        events = Events()
+        service = QueueService(folders, folders.results, events, executor=shelf, options=QueueOptions(**options))
+        opened.append((service, shelf))
+        return service, events
+
+    yield open_one
+    for service, shelf in opened:
+        for executor in shelf.executors.values():
+            executor.open_gate()
+            executor.close()
+        service.close(timeout_s=WAIT_S)
+
+
+def gated():
+    return FakeExecutor(gated=True)
+
+
+def until(condition):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def waits(events, job, state):
+    return events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.id == job.id and event.job.state == state
+    ).job
+
+
+def test_each_worker_runs_a_job_of_its_own(open_shelf):
+    shelf = Shelf("a", "b", "c", make=gated)
+    service, events = open_shelf(shelf)
+    jobs = service.actions.add_many([entry(f"job {n}") for n in range(4)])
+    service.start()
+    running = [waits(events, job, JobState.RUNNING) for job in jobs[:3]]
+    assert {job.worker for job in running} == {"a", "b", "c"}
+    assert service.running_jobs == [job.id for job in jobs[:3]]
+    assert service.job(jobs[3].id).state == JobState.QUEUED
+    events.wait_for(lambda event: isinstance(event, QueueStatus) and (event.busy, event.workers) == (3, 3))
+    for executor in shelf.executors.values():
+        executor.open_gate()
+    assert service.wait_idle(WAIT_S)
+    assert [service.job(job.id).state for job in jobs] == [JobState.DONE] * 4
+    assert sum(len(executor.began) for executor in shelf.executors.values()) == 4, "none ran twice"
+
+
+def test_cancel_meets_the_one_job_and_pause_all(open_shelf):
+    shelf = Shelf("a", "b", make=gated)
+    service, events = open_shelf(shelf)
+    one, two = service.actions.add_many([entry("one"), entry("two")])
+    service.start()
+    waits(events, one, JobState.RUNNING)
+    waits(events, two, JobState.RUNNING)
+    service.actions.cancel(one.id)
+    waits(events, one, JobState.CANCELLED)
+    assert service.job(two.id).state == JobState.RUNNING
+    service.actions.pause(now=True)
+    waits(events, two, JobState.QUEUED)
+    assert service.running_jobs == []
+
+
+@pytest.mark.parametrize("gpus", ["2", "all"])
+def test_a_gang_waits_for_its_workers_and_no_single_job_overtakes_it(open_shelf, gpus):
+    shelf = Shelf("a", "b", make=gated)
+    service, events = open_shelf(shelf)
+    first = service.actions.add_many([entry("first")])[0]
+    service.start()
+    held = waits(events, first, JobState.RUNNING).worker
+    gang, single = service.actions.add_many([entry("gang", gpus=gpus), entry("single")])
+    events.wait_for(lambda event: isinstance(event, JobChanged) and event.job.id == single.id)
+    other = next(name for name in ("a", "b") if name != held)
+    # The free worker is kept for the gang: the single job behind it does not start.
+    until(lambda: service._owner.runners.muster.serving(Worker(other, "box")) is not None)
+    assert service.job(single.id).state == JobState.QUEUED
+    shelf.executors[held].open_gate()
+    leader = waits(events, gang, JobState.RUNNING).worker
+    assert service.job(single.id).state == JobState.QUEUED
+    assert service.status().busy == 2
+    for executor in shelf.executors.values():
+        executor.open_gate()
+    assert service.wait_idle(WAIT_S)
+    assert service.job(gang.id).state == service.job(single.id).state == JobState.DONE
+    assert leader in ("a", "b")
+
+
+def test_a_gang_job_that_is_cancelled_sets_its_workers_free(open_shelf):
+    shelf = Shelf("a", "b", make=gated)
+    service, events = open_shelf(shelf)
+    first = service.actions.add_many([entry("first")])[0]
+    service.start()
+    waits(events, first, JobState.RUNNING)
+    gang = service.actions.add_many([entry("gang", gpus="2")])[0]
+    service.actions.cancel(gang.id)
+    single = service.actions.add_many([entry("single")])[0]
+    waits(events, single, JobState.RUNNING)
+    assert len(service.running_jobs) == 2
+
+
+class Dies(FakeExecutor):
+    """Its worker goes at the third step, as often as it is asked."""
+
+    def __init__(self, times):
+        super().__init__(Script())
+        self._times = times
+
+    def run(self, context):
+        report = context.report
+
+        def watched(progress):
+            report(progress)
+            if progress.step == 3 and self._times:
+                self._times.pop()
+                raise WorkerLost("worker a has ended")
+
+        from dataclasses import replace
+
+        return super().run(replace(context, report=watched))
+
+
+def test_a_lost_worker_s_job_goes_on_elsewhere(open_shelf):
+    times = [1]
+    shelf = Shelf("a", "b", make=lambda: Dies(times))
+    service, events = open_shelf(shelf)
+    job = service.actions.add_many([entry()])[0]
+    service.start()
+    lost = events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.reason.code is Code.WORKER_LOST
+    ).job
+    assert (lost.state, lost.step) == (JobState.QUEUED, 3)
+    assert "worker a has ended" in str(lost.reason)
+    assert service.wait_idle(WAIT_S)
+    done = service.job(job.id)
+    assert (done.state, done.attempts) == (JobState.DONE, 2)
+
+
+def test_the_second_loss_at_the_same_step_is_a_question(open_shelf):
+    times = [1, 1]
+    shelf = Shelf("a", "b", make=lambda: Dies(times))
+    service, events = open_shelf(shelf)
+    job = service.actions.add_many([entry()])[0]
+    service.start()
+    held = waits(events, job, JobState.HELD)
+    assert held.reason.code is Code.DIED_TWICE
+
+
+def test_a_worker_without_the_checkpoint_leaves_the_job_to_others(open_shelf):
+    class Lacks(FakeExecutor):
+        def admit(self, job):
+            raise CannotHere("a has no checkpoint")
+
+    made = []
+
+    def make():
+        made.append(Lacks() if not made else gated())
+        return made[-1]
+
+    shelf = Shelf("a", "b", make=make)
+    service, events = open_shelf(shelf)
+    job = service.actions.add_many([entry()])[0]
+    service.start()
+    assert waits(events, job, JobState.RUNNING).worker == "b"
+    other = service.actions.add_many([entry()])[0]
+    noted = events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.reason.code is Code.WAITS_FOR_WORKER
+    ).job
+    assert "a has no checkpoint" in str(noted.reason)
+    assert made[0].began == []
+    assert service.job(other.id).state == JobState.QUEUED
+
+
+def test_what_an_earlier_attempt_says_is_not_used(store):
+    job = store.add(entry())
+    first = store.attempts.claim(worker="a")
+    store.attempts.requeue(first.id, reason=first.reason, run_seconds=1.0, attempt=1)
+    second = store.attempts.claim(worker="b")
+    assert (second.id, second.attempts, second.worker) == (job.id, 2, "b")
+    for late in (
+        lambda: store.attempts.update_step(
+            job.id, stage="denoise", step=9, num_steps=9, segment=0, num_segments=1, run_seconds=9.0, attempt=1
+        ),
+        lambda: store.attempts.finish(job.id, output="x.mp4", suspect="", run_seconds=9.0, attempt=1),
+        lambda: store.attempts.fail(job.id, error="x", run_seconds=9.0, attempt=1),
+        lambda: store.attempts.cancelled(job.id, run_seconds=9.0, attempt=1),
+        lambda: store.attempts.lost(job.id, reason=first.reason, run_seconds=9.0, attempt=1),
+    ):
+        with pytest.raises(Superseded):
+            late()
+    assert store.get(job.id) == second
+
+
+def test_a_worker_claims_one_job_at_a_time(store):
+    store.add_many([entry("one"), entry("two"), entry("three")])
+    assert store.attempts.claim(worker="a") is not None
+    assert store.attempts.claim(worker="a") is None
+    assert store.attempts.claim(worker="b") is not None
+    assert [job.worker for job in store.running()] == ["a", "b"]
+
+
+def test_workers_come_and_go(open_shelf):
+    shelf = Shelf(make=gated)
+    service, events = open_shelf(shelf)
+    job = service.actions.add_many([entry()])[0]
+    service.start()
+    assert service.status().workers == 0
+    shelf.there.append(Worker("late", "box"))
+    shelf.changed()
+    assert waits(events, job, JobState.RUNNING).worker == "late"
+    shelf.there.clear()
+    shelf.changed()
+    shelf.executors["late"].open_gate()
+    waits(events, job, JobState.DONE)
+    events.wait_for(lambda event: isinstance(event, QueueStatus) and event.workers == 0)
+
+
+def test_group_by_model_prefers_the_worker_that_is_warm(open_shelf):
+    shelf = Shelf("a", "b")
+    service, events = open_shelf(shelf, group_by_model=True)
+    first = service.actions.add_many([entry("first")])[0]
+    service.start()
+    warm = waits(events, first, JobState.DONE).worker
+    for number in range(5):
+        until(lambda: service.status().busy == 0)
+        job = service.actions.add_many([entry(f"job {number}")])[0]
+        assert waits(events, job, JobState.DONE).worker == warm
