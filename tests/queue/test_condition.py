@@ -110,8 +110,8 @@ class Slow(FakeExecutor):
 
 def words_of(service) -> str:
     """As a window or the shell says it, without the seconds that pass between two looks."""
-    running = service.running_job
-    job = service.job(running) if running is not None else None
+    running = service.running_jobs
+    job = service.job(running[0]) if running else None
     return without_seconds(condition_words(condition_now(service.status(), job, service.progress())))
 
 
@@ -182,14 +182,14 @@ def test_an_engine_that_still_loads_holds_no_exit(open_service):
 def test_a_job_that_is_claimed_while_the_queue_closes_stops_at_its_first_edge(open_service, monkeypatch):
     executor = FakeExecutor(Script(num_steps=4), gated=True)
     service = open_service(executor)
-    runner = service._owner.runner
+    runners = service._owner.runners
     claim, closed = service._store.attempts.claim, threading.Event()
 
-    def claim_late(only):
-        closing = threading.Thread(target=lambda: (runner.close(), closed.set()))
+    def claim_late(only, worker):
+        closing = threading.Thread(target=lambda: (runners.close(), closed.set()))
         closing.start()
         assert closed.wait(WAIT_S)
-        return claim(only)
+        return claim(only, worker)
 
     monkeypatch.setattr(service._store.attempts, "claim", claim_late)
     job = service.actions.add(make_request())
