@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.durable import make_folder, put_in_place
@@ -24,15 +27,25 @@ def travels(path: Path) -> bool:
 
 def durable_files(folder: Path) -> list[Path]:
     """The durable files of a work folder, the oldest first."""
-    found = [(path.stat().st_mtime_ns, path) for path in folder.glob("*") if path.is_file() and travels(path)]
-    return [path for _, path in sorted(found)]
+    return list(_facts_of(folder))
+
+
+def _facts_of(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Each durable file -> when it was written, its size and inode; the oldest first."""
+    found: list[tuple[tuple[int, int, int], Path]] = []
+    for path in folder.glob("*"):
+        # Steps are stored, and older ones removed, by a thread of their own.
+        with suppress(FileNotFoundError):
+            facts = path.stat()
+            if stat.S_ISREG(facts.st_mode) and travels(path):
+                found.append(((facts.st_mtime_ns, facts.st_size, facts.st_ino), path))
+    return {path: facts for facts, path in sorted(found, key=lambda one: (one[0][0], one[1].name))}
 
 
 def parts_of(path: Path, area: Area, name: str = "") -> Iterator[FilePart]:
     """Read a file in parts."""
-    left = path.stat().st_size
     with path.open("rb") as file:
-        offset = 0
+        left, offset = os.fstat(file.fileno()).st_size, 0
         while True:
             data = file.read(min(PART_BYTES, left - offset))
             is_last = offset + len(data) >= left or not data
@@ -78,22 +91,17 @@ class Mirror:
     def __init__(self, folder: Path) -> None:
         """What lies there already is known to the other side."""
         self._folder = folder
-        self._known = self._look()
-
-    def _look(self) -> dict[str, tuple[int, int, int]]:
-        known = {}
-        for path in durable_files(self._folder):
-            facts = path.stat()
-            known[path.name] = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
-        return known
+        self._known = _facts_of(folder)
 
     def changes(self) -> Iterator[FilePart | FileRemoved]:
         """What was written, the oldest first, then what was removed."""
-        now = self._look()
-        for name, facts in now.items():
-            if self._known.get(name) != facts:
-                yield from parts_of(self._folder / name, "work")
-        for name in self._known:
-            if name not in now:
-                yield FileRemoved(name)
+        now = _facts_of(self._folder)
+        for path, facts in now.items():
+            if self._known.get(path) != facts:
+                # One that has gone meanwhile is told of at the next look.
+                with suppress(FileNotFoundError):
+                    yield from parts_of(path, "work")
+        for path in self._known:
+            if path not in now:
+                yield FileRemoved(path.name)
         self._known = now
