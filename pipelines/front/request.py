@@ -16,6 +16,7 @@ from pipelines.front.gang import ALL_GPUS, gang_sizes
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.lora import MOST as MOST_LORAS
 from pipelines.front.lora import entries_problem, file_of
+from pipelines.front.regions import boxes_problem
 
 Profile = Literal["full", "demo"]
 InputKind = Literal["image", "video", "audio", "lora"]
@@ -41,6 +42,15 @@ class Text(FieldSpec):
     required: bool = False
     lines: bool = False
     """Every line is an entry of its own; a file may hold them as a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions(FieldSpec):
+    """Boxes over the picture of another field, an entry each: 'left,top,width,height' in per cent of it."""
+
+    of: str
+    """Name of the field with the picture."""
+    maximum: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +188,10 @@ class Request:
         """Return every problem with this request, in form order; reads input files, never loads a model."""
         return check_fields(self)
 
+    def together(self) -> list[Problem]:
+        """Return which fields do not go together, in form order; opens no files."""
+        return []
+
     def to_json(self) -> str:
         """Serialise all fields as one JSON object with sorted keys; the text is valid UTF-8."""
         values = dataclasses.asdict(self)
@@ -229,7 +243,7 @@ def check_fields(request: Request) -> list[Problem]:
             message = tr("several GPUs each hold the whole model, Low VRAM does not: choose 1 GPU or turn Low VRAM off")
         if message:
             problems.append(Problem(name, message))
-    return problems
+    return problems + request.together()
 
 
 def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> str:
@@ -242,6 +256,8 @@ def field_problem(spec: FieldSpec, value: object, profile: Profile = "full") -> 
                 return tr("{label} is empty: say what the video shows", label=tr(spec.label))
             if any("\ud800" <= char <= "\udfff" for char in value):
                 return tr("holds bytes that are no text (UTF-8)")
+        case Regions():
+            return boxes_problem(value, spec.maximum) if isinstance(value, str) else tr("must be text")
         case Number():
             return _number_problem(spec, value)
         case Choice():

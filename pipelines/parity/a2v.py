@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.families.a2v import networks as models
-from pipelines.families.a2v.portrait import crop_picture, fill_crop, signed_picture, to_bytes
+from pipelines.families.a2v.portrait import crop_picture, signed_picture, to_bytes
+from pipelines.front.crop import fill_crop
 from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt
 from pipelines.media.read.audio import loudness, normalise_loudness
 from pipelines.models.encoders.audio import load_audio_encoder

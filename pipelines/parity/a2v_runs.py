@@ -18,10 +18,11 @@ from torch import Tensor
 from pipelines.families.a2v import networks as models
 from pipelines.families.a2v.conditions import mirror_end
 from pipelines.families.a2v.denoising import Avatar, AvatarGuidance, Networks
-from pipelines.families.a2v.portrait import crop_picture, fill_crop, signed_picture
+from pipelines.families.a2v.portrait import crop_picture, signed_picture
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, render
 from pipelines.families.a2v.windows import WindowPlan
+from pipelines.front.crop import fill_crop
 from pipelines.front.shapes import nearest_bucket
 from pipelines.media.read.audio import decode_mono, normalise_loudness
 from pipelines.models.encoders.audio import load_audio_encoder

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from pipelines.families.a2v.networks import RELEASED_OPTIONS
-from pipelines.families.a2v.portrait import fill_crop
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.windows import (
     KEY_FRAME_REPEAT,
@@ -18,6 +17,7 @@ from pipelines.families.a2v.windows import (
     WindowPlan,
     known_mask,
 )
+from pipelines.front.crop import fill_crop
 from pipelines.front.prompts import PROMPT_TOKENS
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PATCH, SPATIAL_STRIDE, TEMPORAL_STRIDE, nearest_bucket
 from pipelines.parity.golden import ABSENT, Comparison, Golden, absent, close, each, exact, number_in, same_fields

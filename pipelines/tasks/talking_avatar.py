@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.front.cost import AVATAR_19B, make_plan
-from pipelines.front.errors import Problem
+from pipelines.front.crop import Crop, fill_crop
+from pipelines.front.errors import MediaError, Problem
 from pipelines.front.language import mark, tr
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Choice, Files, Number, Request, Text, check_fields
+from pipelines.front.regions import RegionsRefused, box_texts, parse_boxes, speaker_grid
+from pipelines.front.request import Choice, Files, Number, Regions, Request, Text, check_fields
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.tasks.spec import BenchCase, TaskSpec
 
@@ -21,6 +24,10 @@ SAMPLE_RATE = 16000
 """Samples a second of the sound that the model hears."""
 MIN_SECONDS = 0.4
 MAX_SECONDS = 200.0
+EXPERIMENTAL = mark("speakers by regions are experimental: the published weights were released for one speaker")
+TOGETHER = "together"
+_SPEAKERS = {"input_image", "input_audio", "second_audio", "resolution", "regions"}
+"""Fields that say together who speaks where."""
 NO_540P = mark("this model was not trained at 540P: choose 480P or 720P")
 
 
@@ -73,10 +80,62 @@ class TalkingAvatar(Request):
         ),
     ] = ""
 
+    second_audio: Annotated[
+        tuple[str, ...],
+        Files(
+            label=mark("Second voice"),
+            media="audio",
+            minimum=0,
+            help=mark("Experimental: of a second person in the portrait; needs two regions"),
+            advanced=True,
+        ),
+    ] = ()
+    speaking: Annotated[
+        str,
+        Choice(
+            label=mark("Two voices"),
+            options=(("turns", mark("one after the other")), (TOGETHER, mark("at the same time"))),
+            help=mark("The second voice follows the first, or both start together"),
+            unsaid="turns",
+            advanced=True,
+        ),
+    ] = "turns"
+    regions: Annotated[
+        str,
+        Regions(
+            label=mark("Speakers"),
+            of="input_image",
+            maximum=2,
+            help=mark(
+                "Who speaks: left,top,width,height in per cent of the portrait, one box a voice; empty: all of it"
+            ),
+            advanced=True,
+        ),
+    ] = ""
+
+    def together(self) -> list[Problem]:
+        """A second voice needs two regions, and two regions a second voice."""
+        if not isinstance(self.regions, str) or not isinstance(self.second_audio, tuple):
+            return []
+        given = len(box_texts(self.regions))
+        if self.second_audio and given < 2:
+            return [
+                Problem(
+                    "regions",
+                    tr("two voices need two regions, the first for the first voice; {given} given", given=given),
+                )
+            ]
+        if given == 2 and not self.second_audio:
+            return [Problem("second_audio", tr("two regions need two voices: add the second one, or leave one region"))]
+        return []
+
     def check(self) -> list[Problem]:
         """Check every field, open the portrait and measure the voice."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
         from pipelines.media.read.check import audio_problem, file_problems, image_problem
+
+        def usable(path: str) -> str:
+            return audio_problem(path, MIN_SECONDS, MAX_SECONDS)
 
         problems = [
             Problem("resolution", tr(NO_540P))
@@ -84,11 +143,57 @@ class TalkingAvatar(Request):
             else problem
             for problem in check_fields(self)
         ]
-        return (
+        found = (
             problems
             + file_problems("input_image", self.input_image, image_problem)
-            + file_problems("input_audio", self.input_audio, lambda path: audio_problem(path, MIN_SECONDS, MAX_SECONDS))
+            + file_problems("input_audio", self.input_audio, usable)
+            + file_problems("second_audio", self.second_audio, usable)
         )
+        if any(problem.field in _SPEAKERS for problem in found):
+            return found
+        return found + _speakers_problems(self)
+
+
+def _speakers_problems(request: TalkingAvatar) -> list[Problem]:
+    """What the files say of two voices and of regions, each of them usable."""
+    problems = []
+    try:
+        if request.input_audio and request.second_audio and (seconds := spoken_seconds(request)) > MAX_SECONDS:
+            words = tr("both voices one after the other last {seconds:.1f} s: at most {max_s:g} s; cut them, or let "
+                       "them speak at the same time", seconds=seconds, max_s=MAX_SECONDS)  # fmt: skip
+            problems.append(Problem("second_audio", words))
+        if request.input_image and (boxes := parse_boxes(request.regions)):
+            speaker_grid(boxes, portrait_crop(request))
+    except RegionsRefused as error:
+        problems.append(Problem("regions", str(error)))
+    except MediaError as error:
+        problems.append(Problem("input_image", str(error)))
+    return problems
+
+
+def portrait_crop(request: TalkingAvatar) -> Crop:
+    """How the portrait fills the video. Raises MediaError."""
+    from pipelines.media.read.probe import probe_image
+
+    image = probe_image(request.input_image[0])
+    return fill_crop(
+        image.height, image.width, nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
+    )
+
+
+def spoken_seconds(request: TalkingAvatar) -> float:
+    """How long the voices take together. Raises MediaError."""
+    from pipelines.media.read.probe import probe_audio
+
+    paths = (*request.input_audio, *request.second_audio)
+    lengths = [round(probe_audio(path).duration_s * SAMPLE_RATE) for path in paths]
+    starts = voice_starts(request, lengths)
+    return max(start + length for start, length in zip(starts, lengths, strict=True)) / SAMPLE_RATE
+
+
+def voice_starts(request: TalkingAvatar, lengths: Sequence[int]) -> list[int]:
+    """The sample at which each voice of so many samples begins."""
+    return [0, 0 if request.speaking == TOGETHER else lengths[0]][: len(lengths)]
 
 
 def num_windows(num_frames: int) -> int:
@@ -106,12 +211,8 @@ def audio_frames(num_samples: int) -> int:
 
 def plan(request: TalkingAvatar) -> Plan:
     """Cost of a valid request: the reference pass is segment 0, every window one more."""
-    from pipelines.media.read.probe import probe_audio, probe_image
-
-    image = probe_image(request.input_image[0])
-    height, width = nearest_bucket(AVATAR_BUCKETS[request.resolution], image.height, image.width)
-    seconds = probe_audio(request.input_audio[0]).duration_s
-    num_frames = min(audio_frames(round(seconds * SAMPLE_RATE)), round(MAX_SECONDS * AVATAR_FPS))
+    height, width = portrait_crop(request).target
+    num_frames = min(audio_frames(round(spoken_seconds(request) * SAMPLE_RATE)), round(MAX_SECONDS * AVATAR_FPS))
     latent = PixelShape(height, width, WINDOW_FRAMES).latent
     guided = (request.guidance_scale > 1) + (request.audio_guidance_scale > 1)
     window = Segment(
@@ -132,9 +233,19 @@ def plan(request: TalkingAvatar) -> Plan:
         num_frames=num_frames,
     )
     windows = len(segments) - 1
-    return replace(
-        cost, parts=tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
-    )
+    parts = tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
+    if said := speakers_words(request):
+        parts = f"{parts}, {said}"
+    return replace(cost, parts=parts)
+
+
+def speakers_words(request: TalkingAvatar) -> str:
+    """Who speaks, in words; '' for the one voice of the whole portrait."""
+    if request.second_audio and request.speaking == TOGETHER:
+        return tr("two voices at the same time (experimental)")
+    if request.second_audio:
+        return tr("two voices one after the other (experimental)")
+    return tr("one face of several speaks (experimental)") if request.regions.strip() else ""
 
 
 TALKING_AVATAR = TaskSpec(

@@ -132,11 +132,12 @@ def _check_inputs(request: Request) -> list[Problem]:
     fields = {*reference_fields(request), *made_first(request)}
     if not fields:
         return request.check()
-    own = [problem for problem in check_fields(request) if problem.field in fields]
+    whole = check_fields(request)
     files: dict[str, Any] = {
         name: tuple(path for path in getattr(request, name) if not stands_for(path)) for name in fields
     }
     rest = dataclasses.replace(request, **files)
     counted = check_fields(rest)
-    others = [problem for problem in rest.check() if not (problem.field in fields and problem in counted)]
-    return own + others
+    own = [problem for problem in whole if problem.field in fields or problem not in counted]
+    missing = [problem for problem in counted if problem.field in fields or problem not in whole]
+    return own + [problem for problem in rest.check() if problem not in missing]

@@ -34,7 +34,7 @@ COMMAND_WORDS = (
     "status choose resume remove restore join voice picture prompt prepare install get set path download verify purge "
     "use lines none markdown json bash zsh fish"
 )
-VALUES = "full exact fast all joined new up down first last next out text"
+VALUES = "turns together full exact fast all joined new up down first last next out text"
 UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps TiB ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"
 DATA = frozenset(
     [
@@ -197,7 +197,8 @@ def test_batch_files(cli: Cli, tmp_path: Path) -> None:
             latin_words(
                 said,
                 DATA
-                | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality", "gpus", "lora"},
+                | {"file", "seed", "offload", "prompt", "profile", "label", "resolution", "quality", "gpus", "lora"}
+                | {"speaking", "regions"},
             )
             == []
         ), name

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.read.thumbnail import frames_at, play
 from pipelines.media.read.video import read_tail
 from pipelines.media.write.join import join_clips
+from pipelines.media.write.mux import Sound
 from pipelines.media.write.publish import publish, read_metadata
 from pipelines.media.write.verify import examine
 from pipelines.media.write.video import VideoWriter
@@ -70,7 +72,7 @@ def test_a_prompt_longer_than_an_argument_may_be(runtime, pieces):
 
 def test_publishing_again_gives_the_same_bytes(runtime, pieces):
     sound = tone(runtime.cache_dir / "a.wav", 2)
-    arguments = {"task": "t", "fps": 24, "num_frames": 30, "sound": sound}
+    arguments = {"task": "t", "fps": 24, "num_frames": 30, "sound": Sound(Path(sound))}
     first = publish(pieces, runtime, REQUEST, **arguments).path.read_bytes()
     assert publish(pieces, runtime, REQUEST, **arguments).path.read_bytes() == first
 
@@ -78,7 +80,7 @@ def test_publishing_again_gives_the_same_bytes(runtime, pieces):
 def test_a_short_recording_is_padded_and_a_long_one_cut(runtime, pieces):
     for seconds in (0.5, 4):
         sound = tone(runtime.cache_dir / "a.flac", seconds, "-ac", 2, rate=48000)
-        output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, sound=sound)
+        output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, sound=Sound(Path(sound)))
         info = probe_audio(output.path)
         assert info.duration_s == pytest.approx(30 / 24, abs=1 / 24)
         assert (info.sample_rate, info.channels) == (48000, 2)
@@ -90,7 +92,7 @@ def test_a_short_recording_is_padded_and_a_long_one_cut(runtime, pieces):
 
 def test_a_recording_of_six_channels_keeps_its_place(runtime, pieces):
     sound = tone(runtime.cache_dir / "a.wav", 2, "-af", "pan=6c|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0")
-    output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, sound=sound, sound_seconds=0.5)
+    output = publish(pieces, runtime, REQUEST, task="t", fps=24, num_frames=30, sound=Sound(Path(sound), seconds=0.5))
     heard = np.abs(decode_mono(output.path))
     assert heard[:6000].max() > 0.03 > heard[10000:].max()
 

@@ -12,6 +12,7 @@ from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.check import audio_problem
 from pipelines.media.read.headers import mp3_frame_bytes
 from pipelines.media.read.probe import probe_audio
+from pipelines.media.write.mux import Sound
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.tasks.talking_avatar import TalkingAvatar
@@ -217,7 +218,7 @@ def test_the_result_sounds_as_what_drove_the_mouth(tmp_path, voice, name):
         writer.write(np.resize(moving(20), (frames, 64, 96, 3)))
     runtime = Runtime("cpu", tmp_path, tmp_path / "work", tmp_path / "result", "a", tmp_path)
     request = TalkingAvatar(prompt="x", input_audio=(str(tmp_path / name),))
-    sound = {"sound": tmp_path / name, "sound_seconds": frames / 25}
+    sound = {"sound": Sound(tmp_path / name, seconds=frames / 25)}
     out = publish([tmp_path / "piece.mp4"], runtime, request, task="t", fps=25, num_frames=frames, **sound)
     again = decode_mono(out.path)[: len(heard)]
     assert np.abs(again - heard).max() < 0.05

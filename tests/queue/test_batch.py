@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.front.errors import InvalidRequest
+from pipelines.front.regions import Box, parse_boxes
 from pipelines.media.write.video import VideoWriter
 from skyreels_tui.queue.batches.batch import finalize
 from skyreels_tui.queue.batches.batch_file import read_batch, to_json, to_markdown
 from skyreels_tui.queue.errors import QueueError
 from tests.queue.conftest import PICTURE, SAMPLES, entry
+
+VOICE = str(next(SAMPLES.glob("voice.*")))
 
 
 def one(**changes):
@@ -117,6 +120,31 @@ def test_checked_values_are_named_too(tmp_path):
 )
 def test_broken_files_say_where(tmp_path, name, content, field, words):
     assert words in problems(write(tmp_path / name, content))[field]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "8,12,36,70 56,12,36,70",
+        "8,12,36,70; 56,12,36,70",
+        ["8,12,36,70", "56,12,36,70"],
+        [[8, 12, 36, 70], [56, 12, 36.0, 70]],
+        [[8, 12, 36, 70], "56,12,36,70"],
+    ],
+)
+def test_regions_are_a_text_or_lists(tmp_path, given):
+    speaking = {"ref_imgs": [], "input_image": [PICTURE], "input_audio": [VOICE], "second_audio": [VOICE]}
+    avatar = {name: value for name, value in one(task_type="talking_avatar", **speaking).items() if value != []}
+    del avatar["duration"]
+    (read,) = read_batch(write(tmp_path / "film.json", [avatar | {"regions": given}]))
+    assert parse_boxes(read.request.regions) == (Box(8, 12, 36, 70), Box(56, 12, 36, 70))
+    assert not read.request.check()
+
+
+@pytest.mark.parametrize("given", [[[8, 12, 36]], [8, 12, True, 1], {"left": 8}, [["8", "12", "36", "70"]], 7])
+def test_regions_that_are_none_are_refused(tmp_path, given):
+    avatar = {"label": "a", "task_type": "talking_avatar", "prompt": "x", "input_image": [PICTURE], "regions": given}
+    assert problems(write(tmp_path / "film.json", [avatar]))["entry 1 (a).regions"]
 
 
 def test_a_missing_or_binary_file_is_refused(tmp_path):

@@ -69,6 +69,15 @@ class Avatar:
     """[1, 512, C]; needed only when the text guides."""
     embedding: Tensor
     """[frames, layers, channels] speech, mirrored at its end as far as the windows reach."""
+    second_embedding: Tensor | None = None
+    """The same of the second speaker, who may be silent; None where the whole picture is one speaker's."""
+    speaker_masks: Tensor | None = None
+    """[3, h, w] 0/1 of latents: speaker 1, speaker 2, background; with a second speaker alone."""
+
+    @property
+    def embeddings(self) -> tuple[Tensor, ...]:
+        """The speech of every speaker."""
+        return (self.embedding,) if self.second_embedding is None else (self.embedding, self.second_embedding)
 
 
 class AvatarPass:
@@ -118,17 +127,15 @@ class AvatarPass:
 
     def _encode_speech(self) -> tuple[AudioContext, AudioContext | None]:
         transformer, plan = self._avatar.networks.transformer, self._avatar.plan
-        windows = speech_windows(
-            self._avatar.embedding,
-            plan.audio_start(self._index),
-            plan.window_frames,
-            transformer.config.audio_window,
-        )
+        start, around = plan.audio_start(self._index), transformer.config.audio_window
+        heard = [speech_windows(one, start, plan.window_frames, around) for one in self._avatar.embeddings]
+        windows = torch.cat(heard)  # [speakers, frames, window, layers, channels]
         self._tell("audio", windows)
         voice = transformer.encode_audio(windows)
         if not self._avatar.guidance.uses_audio:
             return voice, None
-        return voice, transformer.encode_audio(torch.zeros_like(windows))
+        # No sound at all is one speaker's, whoever else there is.
+        return voice, transformer.encode_audio(torch.zeros_like(windows[:1]))
 
     def noise(self) -> Tensor:
         """Draw the pass's first latents, [1, 16, T, h, w] float32, with the motion frames held."""
@@ -185,6 +192,7 @@ class AvatarPass:
             torch.tensor(timestep, device=latents.device),
             context,
             audio=audio,
+            speaker_masks=self._avatar.speaker_masks,
         )
 
     def _tell(self, name: str, value: Tensor) -> None:

@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pipelines.families.a2v.conditions import mirror_end
 from pipelines.families.a2v.denoising import Avatar, AvatarGuidance
 from pipelines.families.a2v.networks import TRANSFORMER_FOLDER, AvatarModels
-from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, Crop, crop_picture, fill_crop, signed_picture
+from pipelines.families.a2v.portrait import MAX_CROPPED_SHARE, crop_picture, signed_picture, speaker_masks
 from pipelines.families.a2v.prompts import CONNECTION_PROMPT, NEGATIVE_PROMPT
 from pipelines.families.a2v.render import Outlets, WritePiece, render
 from pipelines.families.a2v.windows import (
@@ -23,22 +25,32 @@ from pipelines.families.a2v.windows import (
     TARGET_LUFS,
     WindowPlan,
 )
+from pipelines.front.crop import Crop, fill_crop
 from pipelines.front.errors import InvalidRequest, MediaError
 from pipelines.front.language import tr
 from pipelines.front.lora import file_of
 from pipelines.front.progress import Progress, Report, Stage
+from pipelines.front.regions import parse_boxes, speaker_grid
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, sound_warnings
 from pipelines.media.read.images import colour_note, load_image, transparency_warning
 from pipelines.media.read.probe import probe_audio
+from pipelines.media.write.mux import Sound
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.sampling.schedulers import avatar_schedule
 from pipelines.tasks import task_of
-from pipelines.tasks.talking_avatar import MIN_SECONDS, SAMPLE_RATE, TalkingAvatar, audio_frames
+from pipelines.tasks.talking_avatar import (
+    EXPERIMENTAL,
+    MIN_SECONDS,
+    SAMPLE_RATE,
+    TalkingAvatar,
+    audio_frames,
+    voice_starts,
+)
 
 LOUD_GAIN_DB = 30.0
 """A recording that must be raised by more is warned about: its noise is raised too."""
@@ -53,6 +65,11 @@ class Portrait:
     crop: Crop
     warnings: tuple[str, ...] = ()
 
+    def masks(self, regions: str) -> Tensor | None:
+        """[3, h, w] 0/1 of latents: who is where, the regions cut as the picture is; None without regions."""
+        boxes = parse_boxes(regions)
+        return speaker_masks(speaker_grid(boxes, self.crop)) if boxes else None
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -61,6 +78,19 @@ class Voice:
     waveform: Tensor
     """[samples] mono at 16 kHz, float32, at -23 LUFS unless silent."""
     plan: WindowPlan
+    warnings: tuple[str, ...] = ()
+    gain: float = 1.0
+    """What the recording was raised by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is said: a track for every speaker, and the sound that a person hears of it."""
+
+    tracks: tuple[Tensor, ...]
+    """Waveforms as `Voice` has them, all of one length; silence where another speaks."""
+    plan: WindowPlan
+    sounds: tuple[Sound, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -73,17 +103,18 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
     # 1. Check: the request and what it merges, then that the files are those of the stored steps.
     if problems := request.check():
         raise InvalidRequest(problems)
-    (image_path,), (audio_path,) = request.input_image, request.input_audio
+    (image_path,) = request.input_image
+    voice_paths = [*request.input_audio, *request.second_audio]
     models = AvatarModels(runtime, pool, report, request)
     said = models.check_loras(TRANSFORMER_FOLDER)
     work = WorkDir(runtime.work_dir)
-    work.remember_inputs([image_path, audio_path, *map(file_of, request.lora)])
+    work.remember_inputs([image_path, *voice_paths, *map(file_of, request.lora)])
     work.check_inputs()
 
     # 2. Portrait and recording: the portrait decides the size, the recording the length.
     portrait = read_portrait(image_path, request.resolution)
-    voice = read_voice(audio_path)
-    plan, warnings = voice.plan, [*said, *portrait.warnings, *voice.warnings]
+    speech = read_speech(request)
+    plan, warnings = speech.plan, [*said, *portrait.warnings, *speech.warnings]
 
     if len(work.pieces()) < max(1, plan.num_windows):
         # While the words and the speech are encoded, a thread reads the transformer.
@@ -99,9 +130,9 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
             if guidance.uses_text:
                 negative_prompt_embeds = models.embed_prompt(request.negative_prompt or NEGATIVE_PROMPT)
 
-            # 4. Speech: the whole recording at once.
+            # 4. Speech: each speaker's whole track at once.
             report(Progress(Stage.CONDITION, segment=first, num_segments=plan.num_passes, detail="voice"))
-            embedding = hear(models, voice)
+            embeddings = [hear(models, track, plan) for track in speech.tracks]
 
             # 5. Passes: the reference video, then window after window, each decoded into its own piece.
             shape = PixelShape(*portrait.crop.target, plan.window_frames)
@@ -115,7 +146,9 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
                     prompt_embeds,
                     connection_prompt_embeds,
                     negative_prompt_embeds,
-                    embedding,
+                    embeddings[0],
+                    embeddings[1] if len(embeddings) > 1 else None,
+                    portrait.masks(request.regions),
                 )
                 outlets = Outlets(
                     write_piece=piece_writer(work, *portrait.crop.target),
@@ -126,7 +159,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
                 )
                 render(avatar, request.seed, outlets)
 
-    # 6. Write: the pieces joined, with the original recording.
+    # 6. Write: the pieces joined, with the original recordings.
     report(Progress(Stage.WRITE, segment=plan.num_passes - 1, num_segments=plan.num_passes))
     return publish(
         work.pieces(),
@@ -135,8 +168,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         task=task_of(request).name,
         fps=AVATAR_FPS,
         num_frames=plan.num_frames,
-        sound=audio_path,
-        sound_seconds=plan.num_frames / AVATAR_FPS,
+        sound=speech.sounds,
         warnings=warnings,
     )
 
@@ -185,15 +217,43 @@ def read_voice(path: str) -> Voice:
         warnings.append(
             tr("the recording is very quiet: the model hears it raised by {gain:.0f} dB, noise and all", gain=gain)
         )
-    waveform = normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS)
-    return Voice(torch.from_numpy(waveform), WindowPlan(num_frames=audio_frames(len(samples))), tuple(warnings))
+    waveform = torch.from_numpy(normalise_loudness(samples, SAMPLE_RATE, TARGET_LUFS))
+    raised = math.isfinite(measured) and abs(measured) <= 100
+    gain = 10.0 ** ((TARGET_LUFS - measured) / 20.0) if raised else 1.0
+    return Voice(waveform, WindowPlan(num_frames=audio_frames(len(samples))), tuple(warnings), gain)
 
 
-def hear(models: AvatarModels, voice: Voice) -> Tensor:
-    """Encode the speech, [frames, layers, channels] on the device, mirrored as far as the windows reach."""
+def read_speech(request: TalkingAvatar) -> Speech:
+    """Read the voices and lay them out in time, each on the track of its speaker."""
+    voices = [read_voice(path) for path in (*request.input_audio, *request.second_audio)]
+    lengths = [len(voice.waveform) for voice in voices]
+    starts = voice_starts(request, lengths)
+    total = max(start + length for start, length in zip(starts, lengths, strict=True))
+    tracks = [
+        F.pad(voice.waveform, (start, total - start - length))
+        for voice, start, length in zip(voices, starts, lengths, strict=True)
+    ]
+    plan = WindowPlan(num_frames=audio_frames(total))
+    # Two at the same time may together be louder than a file can say.
+    heard = torch.stack([track / voice.gain for track, voice in zip(tracks, voices, strict=True)]).sum(0)
+    loudest = heard.abs().max().item()
+    volume = 1 / loudest if len(voices) > 1 and loudest > 1 else 1.0
+    sounds = tuple(
+        Sound(Path(path), seconds=plan.num_frames / AVATAR_FPS, delay_s=start / SAMPLE_RATE, volume=volume)
+        for path, start in zip((*request.input_audio, *request.second_audio), starts, strict=True)
+    )
+    if request.regions.strip() and len(tracks) == 1:
+        # All others of the picture are one second speaker, who says nothing.
+        tracks.append(torch.zeros_like(tracks[0]))
+    warnings = [warning for voice in voices for warning in voice.warnings]
+    return Speech(tuple(tracks), plan, sounds, (*warnings, *([tr(EXPERIMENTAL)] if len(tracks) > 1 else [])))
+
+
+def hear(models: AvatarModels, track: Tensor, plan: WindowPlan) -> Tensor:
+    """Encode one speaker's track, [frames, layers, channels] on the device, mirrored as far as the windows reach."""
     with models.audio_encoder() as encoder:
-        features = encoder(voice.waveform.to(models.device), voice.plan.num_frames)
-    return mirror_end(features.embedding, voice.plan.mirrored_frames)
+        features = encoder(track.to(models.device), plan.num_frames)
+    return mirror_end(features.embedding, plan.mirrored_frames)
 
 
 def piece_writer(work: WorkDir, height: int, width: int) -> WritePiece:

@@ -38,6 +38,10 @@ class Sound:
     starts_s: float | None = None
     seconds: float | None = None
     """Silence follows after so much of it."""
+    delay_s: float = 0.0
+    """Silence before it."""
+    volume: float = 1.0
+    """What its samples are multiplied with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def join_by_copy(
     bench: Path,
     *,
     length_s: float,
-    sound: Sound | None = None,
+    sound: Sound | Sequence[Sound] | None = None,
     title: str = "",
     comment: str = "",
     chapters: Sequence[Chapter] = (),
@@ -65,6 +69,7 @@ def join_by_copy(
 ) -> None:
     """Write `pieces` (equal coding) one after the other to `output`, `length_s` of sound below; uses folder `bench`.
 
+    Several sounds are mixed into one track.
     `untouched` keeps every frame byte for byte, for pieces with the very same parameter sets; else these are repeated
     before the frames of each. `subtitles` is an .srt, stored as a track that a player may show. `poll` may raise to end
     the work. MediaError or DiskFull when ffmpeg fails.
@@ -86,22 +91,44 @@ def join_by_copy(
     if sound is None:
         _run(ffmpeg.output(video, *others, file_url(output), **options), pieces, output, bench, poll)
         return
-    info = probe_audio(sound.path)
+    sounds = [sound] if isinstance(sound, Sound) else list(sound)
+    infos = [probe_audio(one.path) for one in sounds]
     for stereo, mended in product((False, True), repeat=2):
         # A layout without a name has no place in AAC: then two channels. Nor have numbers that are none (NaN).
         try:
-            track = _track(sound, info, length_s, stereo=stereo, mended=mended)
+            track = _mixed(sounds, infos, length_s, stereo=stereo, mended=mended)
             aac = {"c:a": "aac", "b:a": "192k", "flags:a": "+bitexact"}
             _run(ffmpeg.output(video, track, *others, file_url(output), **options, **aac), pieces, output, bench, poll)
             return
         except MediaError:
-            if mended and (stereo or info.channels <= 2):
+            if mended and (stereo or all(info.channels <= 2 for info in infos)):
                 raise
+
+
+def _mixed(sounds: Sequence[Sound], infos: Sequence[AudioInfo], length_s: float, *, stereo: bool, mended: bool) -> Any:
+    """Return all sounds together as one track, in mono where all of them are."""
+    tracks = [
+        _track(one, info, length_s, stereo=stereo, mended=mended) for one, info in zip(sounds, infos, strict=True)
+    ]
+    if len(tracks) == 1:
+        return tracks[0]
+    rate = max(_rate(info) for info in infos)
+    layout = "mono" if all(info.channels == 1 or info.channel is not None for info in infos) else "stereo"
+    alike = [
+        track.filter("aresample", rate).filter("aformat", sample_fmts="fltp", channel_layouts=layout)
+        for track in tracks
+    ]
+    mixed = ffmpeg.filter(alike, "amix", inputs=len(alike), normalize=0)
+    return mixed.filter("atrim", end_sample=round(length_s * rate)).filter("asetpts", "N/SR/TB")
+
+
+def _rate(info: AudioInfo) -> int:
+    return info.sample_rate if info.sample_rate in AAC_RATES else 48000
 
 
 def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mended: bool) -> Any:
     """Return the sound, exactly `length_s` long and starting at 0; mended: what is no number becomes 0."""
-    rate = info.sample_rate if info.sample_rate in AAC_RATES else 48000
+    rate = _rate(info)
     track = heard_stream(info.path, info.track, info.late_s)
     if info.channel is not None:
         track = track.filter("pan", args=f"mono|c0=c{info.channel}")
@@ -119,6 +146,10 @@ def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mend
         track = track.filter("atrim", end_sample=round(sound.seconds * rate))
     if stereo:
         track = track.filter("aformat", channel_layouts="stereo")
+    if sound.volume != 1:
+        track = track.filter("volume", sound.volume)
+    if sound.delay_s:
+        track = track.filter("adelay", f"{round(sound.delay_s * rate)}S", all=1)
     return track.filter("apad").filter("atrim", end_sample=round(length_s * rate)).filter("asetpts", "N/SR/TB")
 
 

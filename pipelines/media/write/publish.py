@@ -41,8 +41,7 @@ def publish(
     fps: float,
     num_frames: int,
     before: str | Path | None = None,
-    sound: str | Path | None = None,
-    sound_seconds: float | None = None,
+    sound: Sound | Sequence[Sound] | None = None,
     warnings: Sequence[str] = (),
 ) -> Output:
     """Write `<result_dir>/<task>/<output_stem>.mp4` and its sidecar JSON; the same call gives the same file.
@@ -50,8 +49,8 @@ def publish(
     A file that another job left under that name stays: then the name gets a number.
 
     `num_frames` counts the frames of `pieces` together. `before` is the input video shown ahead of them
-    (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording that starts at 0, cut at
-    `sound_seconds` and padded with silence to the picture's length. Raises MediaError or DiskFull.
+    (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording, or several to be mixed,
+    padded with silence to the picture's length. Raises MediaError or DiskFull.
     """
     # 1. Names and room
     folder = runtime.result_dir / task
@@ -64,12 +63,13 @@ def publish(
     make_folder(bench)
 
     # 2. The input video as one more piece
-    parts, before_frames, track = list(pieces), 0, None
+    parts, before_frames = list(pieces), 0
+    track: Sound | Sequence[Sound] | None = None
     if before is not None:
         opening, before_frames, track = _opening(Path(before), parts[0], bench, fps)
         parts.insert(0, opening)
     if sound is not None:
-        track = Sound(Path(sound), seconds=sound_seconds)
+        track = sound
 
     # 3. One file under a temporary name, looked at before it gets its own
     total = before_frames + num_frames

@@ -16,6 +16,9 @@ BACKGROUND_POSITION = 12.0
 KEY_POSITIONS = (2.0, 22.0)
 """Positions of the audio tokens of speaker 1 and of speaker 2."""
 
+HEADS_AT_ONCE = 8
+"""All heads at once would take as much memory as another copy of the tokens."""
+
 
 def token_masks(masks: Tensor, rows: int, columns: int) -> Tensor:
     """Reduce masks [3, h, w] (speaker 1, speaker 2, background) to the token grid: float32 0/1 [3, rows * columns]."""
@@ -26,14 +29,18 @@ def token_masks(masks: Tensor, rows: int, columns: int) -> Tensor:
 def speaker_map(q: Tensor, first_frame_keys: Tensor, masks: Tensor) -> Tensor:
     """Mean attention of every token to each class of the first latent frame, float32 [3, L].
 
-    q [1, L, H, D] and first_frame_keys [1, S, H, D] after norm and rotation; masks [3, S]. Attending to the
-    normalised masks as values gives the class sums without ever storing the scores.
+    q [1, L, H, D] and first_frame_keys [1, S, H, D] after norm and rotation; masks [3, S] of 0 and 1. Attending to
+    the masks as values gives the class sums without ever storing the scores.
     """
-    size, heads = first_frame_keys.shape[1:3]
-    values = torch.zeros(1, size, heads, q.shape[-1], device=q.device)
-    values[..., :3] = (masks / masks.sum(1, keepdim=True)).T[None, :, None].to(q.device)
-    sums = attention(q.float(), first_frame_keys.float(), values)  # [1, L, H, D]
-    return sums[0, :, :, :3].mean(1).T
+    heads, masks = q.shape[2], masks.to(q.device)
+    values = q.new_zeros(1, first_frame_keys.shape[1], heads, q.shape[-1])
+    values[..., :3] = masks.T[None, :, None]
+    sums = torch.zeros(3, q.shape[1], device=q.device)
+    for some in torch.arange(heads).split(HEADS_AT_ONCE):
+        part = slice(int(some[0]), int(some[-1]) + 1)
+        found = attention(q[:, :, part], first_frame_keys[:, :, part], values[:, :, part])  # [1, L, some, D]
+        sums += found[0, :, :, :3].float().sum(1).T
+    return sums / heads / masks.sum(1, keepdim=True)
 
 
 def query_positions(classes: Tensor, least: Tensor | None = None, most: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.front.gang import ALL_GPUS
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Request, Text, field_specs
+from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Regions, Request, Text, field_specs
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.commands.shared.exits import CommandError
@@ -154,7 +154,14 @@ def _number(spec: Number, text: str) -> Any:
 
 
 def _metavar(spec: FieldSpec) -> str:
-    return "TEXT" if isinstance(spec, Text) else "WORD" if isinstance(spec, Choice) else "N"
+    match spec:
+        case Text():
+            return "TEXT"
+        case Regions():
+            return "BOXES"
+        case Choice():
+            return "WORD"
+    return "N"
 
 
 def _help(owners: list[tuple[TaskSpec, FieldSpec]]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.front.documents import read_json
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import reason_of, tr, trn
-from pipelines.front.request import FieldSpec, Files, Flag, Number, Request, Text, field_specs
+from pipelines.front.request import FieldSpec, Files, Flag, Number, Regions, Request, Text, field_specs
 from pipelines.media.remote.address import is_address
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.queue.model import Job
@@ -291,12 +291,27 @@ def convert(spec: FieldSpec, value: Any, folder: Path) -> Any:
                 # A dropped batch must never make this machine ask the network by itself.
                 raise ValueError(tr("a web address is fetched by the form and by `add`; a batch takes files alone"))
             return tuple(_anchor(path, folder) for path in paths)
+        case Regions() if isinstance(value, list):
+            return " ".join(map(_box_text, [value] if _is_box(value) else value))
         case Text(lines=True) if isinstance(value, list) and all(isinstance(line, str) for line in value):
             return "\n".join(" ".join(line.split()) for line in value)
         case _:
             if isinstance(value, list | dict):
                 raise ValueError(tr("must be one text, given once"))
             return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(type(figure) in (int, float) for figure in value)
+
+
+def _box_text(box: Any) -> str:
+    """A box as text, or as a list of its four figures."""
+    if _is_box(box):
+        return ",".join(map(str, box))
+    if not isinstance(box, str):
+        raise ValueError(tr("a region is four figures: left, top, width, height in per cent"))
+    return box
 
 
 def paths_in(value: Any, spec: Files, folder: Path) -> list[Any]:

@@ -39,7 +39,7 @@ def place_words(job: Job) -> str:
 
 
 def request_lines(job: Job) -> list[Content]:
-    """Every field of the request; files one a line."""
+    """Every field of the request that says something; files one a line."""
     lines = []
     try:
         request = job.request
@@ -52,7 +52,7 @@ def request_lines(job: Job) -> list[Content]:
                 lines.append(fact(label if not index else "", path))
         elif isinstance(value, bool):
             lines += [fact(label, tr("yes"))] if value else []
-        elif value != "":
+        elif value not in ("", getattr(spec, "unsaid", "")):
             first, *rest = value_words(spec, value).split("\n")
             lines.append(fact(label, first))
             lines += [fact("", line) for line in rest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Text
+from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Regions, Text
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.choice import ChoiceField, FlagField
 from skyreels_tui.ui.widgets.fields.files import FilesField
@@ -26,6 +26,8 @@ def make_field(name: str, spec: FieldSpec, value: object, *, demo: bool = False,
             return ChoiceField(name, spec, value, spec.options + (spec.demo_options if demo else ()))
         case Flag():
             return FlagField(name, spec, value)
+        case Regions():
+            return LineField(name, spec, value)
         case Text():
             return PromptField(name, spec, value) if spec.multiline else LineField(name, spec, value)
     raise TypeError(f"no widget for {type(spec).__name__}")
