@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.notify.notifier import Notifier
+    from skyreels_tui.queue.batches.inbox import DroppedFilms
     from skyreels_tui.queue.engine.executor import Executor
     from skyreels_tui.queue.engine.workforce import Workforce
     from skyreels_tui.queue.events import EngineMemory, Event, JobProgress
@@ -176,6 +177,7 @@ class Services:
             options=options,
             time_left=lambda *report: self.time_left(*report),
             companion=self._scene_help if runs else None,
+            films_in=self._films_in,
             has_model=self._has_model,
         )
 
@@ -184,6 +186,14 @@ class Services:
         from skyreels_tui.films.helping import SceneHelp, commands_of
 
         return SceneHelp(queue, lambda: commands_of(self.settings.now), queue.log)
+
+    def _films_in(self, queue: QueueService, file: Path, place: Path, begun: bool) -> DroppedFilms | None:
+        # Paid by those who drop such a file.
+        from skyreels_tui.films.at_once import films_at_once
+        from skyreels_tui.films.helping import kinds_with_command
+
+        helps = kinds_with_command(self.settings.now)
+        return films_at_once(queue, file, place, helps, begun=begun)
 
     def _has_model(self, job: Job) -> bool:
         """Whether the checkpoint of a job is on this machine; True also where only running it can tell."""

@@ -28,6 +28,8 @@ class RawFilm:
     """Keys of an exported object that mean nothing here."""
     counts_from_0: bool = False
     """`{{job:N}}` counts the entries of the file."""
+    is_object: bool = False
+    """It stood in the file as an object of its own, with what is known of the whole film."""
 
 
 def read_films(path: Path, name: str = "") -> list[RawFilm]:
@@ -76,6 +78,7 @@ def _exported(content: Mapping[str, Any], name: str, otherwise: str) -> RawFilm:
         content.get("goes_on") is True,
         kept,
         counts_from_0=True,
+        is_object=True,
     )
 
 

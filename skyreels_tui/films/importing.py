@@ -19,9 +19,9 @@ from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.shot_switching_extension import CUTS
 from skyreels_tui.films.file_shapes import RawFilm, read_films
 from skyreels_tui.films.found_files import Places, earlier_result
-from skyreels_tui.films.projects import project_problem
+from skyreels_tui.films.projects import film_name_problem, project_problem
 from skyreels_tui.queue.batches.batch_file import convert, paths_in, storable
-from skyreels_tui.queue.film import FilmFacts, NewScene, SceneFacts
+from skyreels_tui.queue.film import FilmFacts, NewFilm, NewScene, SceneFacts
 from skyreels_tui.requests.references import check_request, field_of, token_name
 from skyreels_tui.requests.typed_paths import bare
 
@@ -100,6 +100,16 @@ class FilmPlan:
         return list(dict.fromkeys(address for one in self.scenes for address in one.addresses))
 
     @property
+    def can_be_left(self) -> bool:
+        """Whether a film can be made without the scenes that have mistakes."""
+        return not film_name_problem(self.name)
+
+    def new_film(self, project: str | None = None) -> NewFilm:
+        """What is made without the scenes that have mistakes; in `project`, when given, else what the file says."""
+        asked = self.project if project is None else project
+        return NewFilm(self.name, "" if project_problem(asked) else asked, self.facts, tuple(self.new_scenes))
+
+    @property
     def new_scenes(self) -> list[NewScene]:
         """What is imported."""
         return [one.scene for one in self.scenes if one.scene is not None]
@@ -113,8 +123,15 @@ def plan_import(
     Relative paths are looked for beside the file, upwards, then in `folders`; web addresses are fetched only when
     `fetch` is given.
     """
-    places = Places.of(path, folders)
-    return [_Reading(raw, places, fetch).plan() for raw in read_films(path, name)]
+    return plan_films(read_films(path, name), path, folders=folders, fetch=fetch)
+
+
+def plan_films(
+    raws: Sequence[RawFilm], place: Path, *, folders: Sequence[Path] = (), fetch: Fetch | None = None
+) -> list[FilmPlan]:
+    """Plan what a file holds that lies, or lay, at `place`: like `plan_import`."""
+    places = Places.of(place, folders)
+    return [_Reading(raw, places, fetch).plan() for raw in raws]
 
 
 @dataclass(slots=True)
@@ -133,14 +150,22 @@ class _Reading:
         self.labels = self._labels()
         planned = [self._scene(number, entry) for number, entry in enumerate(entries, 1)]
         problems = [] if entries else [Problem("file", tr("there is no scene in it"))]
+        if problem := film_name_problem(self.raw.name):
+            problems.append(Problem("name", problem))
+        title, wanted = (text if storable(text) else "" for text in (self.raw.title, self.raw.music))
+        problems += [
+            Problem(key, tr("holds bytes that are no text (UTF-8)"))
+            for key, text in (("title", self.raw.title), ("music", self.raw.music))
+            if not storable(text)
+        ]
         if problem := project_problem(self.raw.project):
             problems.append(Problem("project", problem))
-        music = self._sound_path("music", self.raw.music, [])
+        music = self._sound_path("music", wanted, [])
         own = {one.scene.facts.music for one in planned if one.scene is not None}
         if not music and len(own) == 1 and len(planned) > 1:
             music = own.pop()
         planned = [_without_music(one, music) for one in planned]
-        facts = FilmFacts(self.raw.title, music, self.raw.goes_on, self.raw.kept)
+        facts = FilmFacts(title, music, self.raw.goes_on, self.raw.kept)
         warnings = tuple(Problem(key, message) for key, message in self.warned.items())
         return FilmPlan(self.raw.name, self.raw.project, facts, tuple(planned), warnings, tuple(problems))
 
@@ -190,6 +215,8 @@ class _Reading:
             value = entry.get(key)
             if value is not None and not isinstance(value, str | int | float):
                 problems.append(Problem(key, tr("must be one text, given once")))
+            elif not storable(str(value)):
+                problems.append(Problem(key, tr("holds bytes that are no text (UTF-8)")))
             elif value is not None:
                 values[name] = str(value)
         if values.get("picture_prompt"):

@@ -1,4 +1,4 @@
-"""Names of projects: folders below the result folder for all that is made from a film."""
+"""Names of films, and of projects: folders below the result folder for all that is made from a film."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pipelines.front.language import tr
 
 NAME_BYTES = 200
 """Of one folder's name; file systems take 255."""
+
+
+def film_name_problem(name: str) -> str:
+    """Why no film can be called so, or ''."""
+    return "" if name.strip() and name.isprintable() else tr("a film needs a name of letters that can be shown")
 
 
 def project_problem(project: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.errors import MediaError, Problem
-from pipelines.front.language import mark, tr
+from pipelines.front.language import mark
 from pipelines.front.request import FieldSpec, Files, Flag, Text
-from skyreels_tui.films.projects import project_problem
+from skyreels_tui.films.projects import film_name_problem, project_problem
 from skyreels_tui.queue.film import Film, FilmFacts, Scene, SceneFacts
 from skyreels_tui.requests.typed_paths import expand
 
@@ -73,8 +73,8 @@ def scene_facts(values: Mapping[str, Any], before: SceneFacts) -> SceneFacts:
 def problems_of(values: Mapping[str, Any]) -> list[Problem]:
     """What cannot be kept; opens the sounds."""
     found = []
-    if "name" in values and not (values["name"].strip() and values["name"].isprintable()):
-        found.append(Problem("name", tr("a film needs a name of letters that can be shown")))
+    if "name" in values and (problem := film_name_problem(values["name"])):
+        found.append(Problem("name", problem))
     if problem := project_problem(values.get("project", "")):
         found.append(Problem("project", problem))
     found += [one for name in _SOUNDS if (one := sound_problem(name, _path(values.get(name, ())))) is not None]

@@ -12,7 +12,7 @@ from typing import Literal
 from pipelines.front.host_memory import available_bytes
 from pipelines.front.language import reason_of, tr
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.batches.inbox import POLL_S, Inbox
+from skyreels_tui.queue.batches.inbox import POLL_S, Inbox, ReadFilms
 from skyreels_tui.queue.batches.inbox import Queue as InboxQueue
 from skyreels_tui.queue.engine import sweep
 from skyreels_tui.queue.engine.cancel import Why
@@ -138,7 +138,12 @@ class Owner:
         self.trouble = error
 
     def start_threads(
-        self, parts: RunnerParts, only_job: int | None, queue: InboxQueue, wake_waiting: Callable[[], None]
+        self,
+        parts: RunnerParts,
+        only_job: int | None,
+        queue: InboxQueue,
+        wake_waiting: Callable[[], None],
+        read_films: ReadFilms | None = None,
     ) -> None:
         """Start the inference threads and what watches beside them, once this process is owner."""
         if not self._lock.held or self._workforce is None or self.runners is not None:
@@ -176,6 +181,7 @@ class Owner:
                 wake_waiting,
                 poll_s=options.inbox_poll_s,
                 beats=self._beats,
+                read_films=read_films,
             )
             self.inbox.start()
 

@@ -16,6 +16,7 @@ from pipelines.front.language import tr
 from pipelines.front.places import is_there
 from skyreels_tui.files.folders import Folders, free_bytes
 from skyreels_tui.queue.actions import QueueActions
+from skyreels_tui.queue.batches.inbox import DroppedFilms
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
 from skyreels_tui.queue.engine.live import LiveFiles
@@ -80,6 +81,10 @@ class Companion(Protocol):
         ...
 
 
+FilmsIn = Callable[["QueueService", Path, Path, bool], DroppedFilms | None]
+"""As `ReadFilms` of the inbox, for this queue."""
+
+
 class QueueService:
     """Opens the queue as owner (runs jobs) or viewer (another process runs them); any thread may call it.
 
@@ -99,12 +104,14 @@ class QueueService:
         has_model: Callable[[Job], bool] = lambda _: True,
         clock: Callable[[], datetime] = datetime.now,
         companion: Callable[[QueueService], Companion] | None = None,
+        films_in: FilmsIn | None = None,
     ) -> None:
         """Open the store and try the lock; raises DatabaseUnusable or QueueTrouble. Starts no thread, runs nothing.
 
         `executor` makes what runs jobs in this process, or is the workforce that does. Without one this process only
         shows and changes the queue, and never asks for the lock; then a queue that cannot be written is opened to be
-        read. `companion` makes a thread that works beside the runners.
+        read. `companion` makes a thread that works beside the runners, `films_in` reads what is
+        dropped into the inbox and is no batch of jobs.
         """
         folders.create()
         self.folders, self.result_dir = folders, result_dir
@@ -121,6 +128,7 @@ class QueueService:
         self._planned: tuple[int, list[Job]] | None = None
         self._lacking: tuple[int, list[SceneLack]] | None = None
         self._make_companion = companion
+        self._films_in = films_in
         self._companion: Companion | None = None
         self.beats = Heartbeats()
         """Of the threads of this process."""
@@ -486,7 +494,9 @@ class QueueService:
             group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )
-        self._owner.start_threads(parts, self._only, self, self._wake_waiting)
+        films_in = self._films_in
+        read_films = None if films_in is None else lambda *file: films_in(self, *file)
+        self._owner.start_threads(parts, self._only, self, self._wake_waiting, read_films)
         if self._make_companion is not None:
             self._companion = self._make_companion(self)
             self._companion.start()

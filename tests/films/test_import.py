@@ -264,6 +264,8 @@ MISTAKES: dict[str, tuple[object, str]] = {
     "no path": (scene(ref_imgs=[3]), "ref_imgs"),
     "text in a list": (scene(prompt=["a", "b"]), "prompt"),
     "a list for a label": (scene(label=["a"]), "label"),
+    "words of half letters": (scene(audio_text="\ud800"), "audio_text"),
+    "notes of half letters": (scene(notes="\udfff"), "notes"),
     "words of a wrong type": (scene(audio_text={"pt": "x"}), "audio_text"),
     "no profile": (scene(profile="best"), "profile"),
     "nothing before": (scene(ref_imgs=["{{prev}}"]), "ref_imgs"),
@@ -302,6 +304,18 @@ def test_what_is_no_film_is_refused_in_words(cli: Cli, project: Path, content: s
     call = cli("film", "import", written(project, content))
     assert (call.code, call.out) == (2, "") and call.err and "Traceback" not in call.err
     assert cli("film", "--json").data == []
+
+
+@pytest.mark.parametrize("name", ["\ud800", "\x1b[2J", " ", "a\nb"])
+def test_a_name_that_cannot_be_shown_makes_no_film(cli: Cli, project: Path, name: str) -> None:
+    file = written(project, {"name": f"x{name}", "title": "\ud800", "jobs": [scene()]})
+    if name != " ":
+        assert cli("film", "import", file, "--rest").code == 2 and cli("film", "--json").data == []
+    # Under another name the rest comes: the title is no text.
+    assert cli("film", "import", file, "--name", "ep").code == 2
+    assert cli("film", "import", file, "--name", "ep", "--rest").code == 0
+    [film] = cli("film", "--json").data
+    assert film["name"] == "ep" and film["title"] == ""
 
 
 def test_a_dry_run_stores_nothing(cli: Cli, project: Path) -> None:
@@ -438,3 +452,15 @@ def test_prompts_of_pieces_come_as_a_list_and_go_round(cli: Cli, project: Path, 
     assert cli("film", "show", "again", "--json").data["scenes"][0]["request"]["prompts"] == "a line\nb"
     call = cli("film", "import", written(project, [{**entry, "prompts": ["a", {"b": 1}]}]), "--dry-run")
     assert call.code == 2 and "scene 1 (on).prompts" in call.err
+
+
+def test_a_missing_picture_holds_its_scene_in_the_old_import_too(cli: Cli, project: Path) -> None:
+    entries = [scene(mood=1), scene(label="b", mood=1, ref_imgs=["ref/none.png"])]
+    call = cli("import", written(project, entries))
+    assert call.out == "1\n" and "waits: scene 2 (b).ref_imgs: ref/none.png: no such file" in call.err
+    assert [one["status"] for one in cli("film", "show", "ep01", "--json").data["scenes"]] == ["queued", "not_begun"]
+    again = cli("import", written(project, entries))
+    assert again.code == 2 and "there is a film 'ep01' already" in again.err
+    # A file of ours is taken whole or not at all.
+    assert cli("import", written(project, [scene(), scene(ref_imgs=["ref/none.png"])], "ours.json")).code == 2
+    assert len(cli("list", "--json").data) == 1

@@ -13,11 +13,11 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.describe import job_data
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, job_id
-from skyreels_tui.films.importing import FilmPlan, plan_import
-from skyreels_tui.films.takes import run_film
+from skyreels_tui.films.at_once import FilmsAtOnce, says_more
+from skyreels_tui.films.helping import kinds_with_command
+from skyreels_tui.films.importing import plan_import
 from skyreels_tui.queue.batches import batch, batch_file
 from skyreels_tui.queue.errors import NoSuchFilm
-from skyreels_tui.queue.film import NewFilm
 from skyreels_tui.queue.model import FINISHED
 from skyreels_tui.queue.store.rows import NewJob
 
@@ -51,26 +51,27 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
 def _import(args: argparse.Namespace, context: Context) -> int:
     """Read every file, then add all jobs or none."""
     entries: list[NewJob] = []
-    films: list[FilmPlan] = []
+    others: list[Path] = []
     for path in map(Path, args.files):
         try:
             entries += batch_file.read_batch(path, name=args.batch)
         except InvalidRequest:
             # Another page's file: keys that mean nothing here, numbers for references, an exported object.
-            if not (found := _as_films(path, args.batch)):
+            if not _holds_films(path):
                 raise
-            films += found
+            others.append(path)
+    helps = kinds_with_command(context.settings)
     with context.queue() as queue:
-        queue.actions.films.create(
-            *(NewFilm(film.name, film.project, film.facts, tuple(film.new_scenes)) for film in films),
-            result_dir=str(queue.actions.results_of("")),
-        )
-        jobs = queue.actions.add_many(entries, checked=True)
-        for film in films:
-            jobs += run_film(queue, queue.film(film.name)).jobs
-    for film in films:
-        for warning in film.warnings:
+        films = FilmsAtOnce(queue, [plan for path in others for plan in plan_import(path, name=args.batch)], helps)
+        for warning in films.warnings:
             output.note(f"{warning.field}: {warning.message}")
+        if problems := films.problems:
+            raise InvalidRequest(problems)
+        jobs = queue.actions.add_many(entries, checked=True)
+        made, left = films.make()
+        jobs += made
+    for one in left:
+        output.note(tr("waits: {field}: {message}", field=one.field, message=one.message))
     if args.json:
         output.data([job_data(job) for job in jobs])
     else:
@@ -80,13 +81,11 @@ def _import(args: argparse.Namespace, context: Context) -> int:
     return Exit.OK
 
 
-def _as_films(path: Path, name: str) -> list[FilmPlan]:
-    """What `film import` makes of a file that is no batch of ours; [] where it finds mistakes or misses files."""
+def _holds_films(path: Path) -> bool:
     try:
-        films = plan_import(path, name=name)
+        return says_more(path)
     except InvalidRequest:
-        return []
-    return [] if any(film.all_problems or film.all_waits for film in films) else films
+        return False
 
 
 def _export(args: argparse.Namespace, context: Context) -> int:

@@ -22,7 +22,6 @@ from skyreels_tui.films.helping import kinds_with_command
 from skyreels_tui.films.importing import Fetch, FilmPlan, plan_import
 from skyreels_tui.films.projects import project_problem
 from skyreels_tui.films.takes import run_film
-from skyreels_tui.queue.film import NewFilm
 
 
 def configure(add: Add) -> None:
@@ -55,11 +54,11 @@ def _import(args: argparse.Namespace, context: Context) -> int:
         if args.json:
             output.data({"films": [plan_data(plan) for plan in plans], "jobs": []})
         return Exit.REFUSED if problems else Exit.OK
-    if problems and not args.rest:
+    if problems and not (args.rest and all(plan.can_be_left for plan in plans)):
         raise CommandError(tr("nothing was imported: mend the file, or give --rest for the other scenes"))
     jobs: list[int] = []
     with context.queue() as queue:
-        new = [_new(plan, args) for plan in plans]
+        new = [plan.new_film(args.project) for plan in plans]
         films = queue.actions.films.create(*new, result_dir=str(queue.actions.results_of("")))
         if args.run:
             for film in films:
@@ -73,12 +72,6 @@ def _import(args: argparse.Namespace, context: Context) -> int:
         for film in films:
             output.line(film.name)
     return Exit.OK
-
-
-def _new(plan: FilmPlan, args: argparse.Namespace) -> NewFilm:
-    project = plan.project if args.project is None else args.project
-    usable = "" if project_problem(project) else project
-    return NewFilm(plan.name, usable, plan.facts, tuple(plan.new_scenes))
 
 
 def _fetch(context: Context) -> Fetch:

@@ -18,7 +18,7 @@ from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.fetching import fetch_inputs
 from skyreels_tui.commands.shared.fields import add_task_options, asked_request, change_request, given_fields
 from skyreels_tui.commands.shared.parser import Parser
-from skyreels_tui.films.projects import project_problem
+from skyreels_tui.films.projects import film_name_problem, project_problem
 from skyreels_tui.films.written import sound_path, sound_problem
 from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, Scene, SceneFacts
 from skyreels_tui.requests.presets import Presets
@@ -99,8 +99,8 @@ def _checked_project(args: argparse.Namespace) -> str | None:
 
 def _new(args: argparse.Namespace, context: Context) -> int:
     project = _checked_project(args)
-    if not args.film.strip() or not args.film.isprintable():
-        raise CommandError(tr("a film needs a name of letters that can be shown"))
+    if problem := film_name_problem(args.film):
+        raise CommandError(problem)
     with context.queue() as queue:
         [film] = queue.actions.films.create(NewFilm(args.film, project or "", _film_facts(args, FilmFacts())))
     return _tell(film, args)

@@ -1,4 +1,4 @@
-"""The inbox: batches that are dropped into a folder become jobs; knows files and the queue, nothing of screens."""
+"""The inbox: batches and films that are dropped into a folder become jobs; knows files and the queue, no screens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pipelines.front.documents import plain_number
 from pipelines.front.durable import make_folder, write_whole
-from pipelines.front.errors import InvalidRequest, PipelineError
+from pipelines.front.errors import InvalidRequest, PipelineError, Problem
 from pipelines.front.language import reason_of, tr, trn
 from pipelines.front.places import is_file
 from skyreels_tui.queue.batches import batch_file
@@ -60,6 +60,44 @@ class Queue(Protocol):
         ...
 
 
+class DroppedFilms(Protocol):
+    """What a file holds that is no batch of jobs."""
+
+    @property
+    def names(self) -> list[str]:
+        """What its films are called."""
+        ...
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Why nothing may be made of it."""
+        ...
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What is understood in another way than it is written."""
+        ...
+
+    def make(self) -> tuple[list[Job], list[Problem]]:
+        """Begin the films and queue their scenes; returns the jobs, and what keeps scenes from one."""
+        ...
+
+
+ReadFilms = Callable[[Path, Path, bool], DroppedFilms | None]
+"""(file, where it was dropped, whether a crash may have left its films begun) -> its films; None where it has none.
+
+Raises InvalidRequest for what cannot be read.
+"""
+
+
+class _Report(NamedTuple):
+    """What became of a file: the folder it goes to, line by line, and in a few words."""
+
+    folder: str
+    lines: list[str]
+    words: str
+
+
 class Inbox:
     """A thread that takes what arrives in `folder`; only the process that runs the queue has one."""
 
@@ -74,11 +112,16 @@ class Inbox:
         poll_s: float = POLL_S,
         beats: Heartbeats | None = None,
         now: Callable[[], float] = time.monotonic,
+        read_films: ReadFilms | None = None,
     ) -> None:
-        """`tell` takes a line for the log, `changed` is called after each look; both from this thread."""
+        """`tell` takes a line for the log, `changed` is called after each look; both from this thread.
+
+        With `read_films` a file that is no batch of jobs may hold films.
+        """
         self.folder = folder.expanduser().absolute()
         self._queue, self._tell, self._changed = queue, tell, changed
         self._quiet_s, self._poll_s, self._now = quiet_s, poll_s, now
+        self._read_films = read_films
         self._arrivals: dict[Path, Arrival] = {}
         self._idle = False
         self._told = ""
@@ -107,6 +150,7 @@ class Inbox:
         """Take every file that has arrived; first those that a crash left half taken."""
         for path in self._claimed():
             self._take(path, again=True)
+        self._forget_notes()
         found = [path for path in _sorted(self.folder) if is_batch(path)]
         self._idle = self._idle and not found
         self._arrivals = {path: self._arrivals.get(path) or Arrival(path, self._now) for path in found}
@@ -126,45 +170,87 @@ class Inbox:
         self._idle = False
         name = claimed.name
         try:
-            entries = batch_file.parse_batch(batch_file.read_text(claimed), self.folder / name)
-            jobs = self._added_before(claimed, entries) if again else []
-            if not jobs:
-                self._note(claimed, entries[0].batch)
-                jobs = self._queue.actions.add_many(entries, checked=True)
+            report = self._queued(claimed, again=again)
         except InvalidRequest as error:
-            count = trn("{count} problem", "{count} problems", len(error.problems))
-            lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
-            lines += [f"{problem.field}: {problem.message}" for problem in error.problems]
-            target = _put_away(claimed, self.folder / REJECTED, lines)
-            self._tell(
-                tr(
-                    "inbox: {name} was not queued: {count}, see {report}.txt in {folder}",
-                    name=name,
-                    count=count,
-                    report=target.name,
-                    folder=REJECTED,
-                ),
-                "warning",
-            )
+            report = _refused(name, error.problems)
         except PipelineError as error:
             self._tell_once(tr("inbox: {name} waits: {error}", name=name, error=error))
-        else:
-            queued = trn("{count} job queued", "{count} jobs queued", len(jobs))
-            lines = [
-                tr(
-                    "{name}: {queued} ({time}), batch {batch}",
-                    name=name,
-                    queued=queued,
-                    time=utc_now(),
-                    batch=entries[0].batch,
-                )
-            ]
-            lines += [tr("job {id} {label}", id=job.id, label=job.label) for job in jobs]
-            _put_away(claimed, self.folder / DONE, lines)
-            self._tell(tr("inbox: {text}", text=f"{name}: {queued}"), "info")
+            return
+        target = _put_away(claimed, self.folder / report.folder, report.lines)
+        if report.folder == DONE:
+            self._tell(tr("inbox: {text}", text=f"{name}: {report.words}"), "info")
+            return
+        self._tell(
+            tr(
+                "inbox: {name} was not queued: {count}, see {report}.txt in {folder}",
+                name=name,
+                count=report.words,
+                report=target.name,
+                folder=REJECTED,
+            ),
+            "warning",
+        )
+
+    def _queued(self, claimed: Path, *, again: bool) -> _Report:
+        """Queue what a claimed file holds; raises InvalidRequest, or what a queue that cannot be written says."""
+        name = claimed.name
+        try:
+            entries = batch_file.parse_batch(batch_file.read_text(claimed), self.folder / name)
+        except InvalidRequest:
+            films = self._films_in(claimed, again=again)
+            if films is None:
+                raise
+            return self._made(claimed, films)
+        jobs = self._added_before(claimed, entries) if again else []
+        if not jobs:
+            self._note(claimed, entries[0].batch)
+            jobs = self._queue.actions.add_many(entries, checked=True)
+        queued = trn("{count} job queued", "{count} jobs queued", len(jobs))
+        text = tr(
+            "{name}: {queued} ({time}), batch {batch}", name=name, queued=queued, time=utc_now(), batch=entries[0].batch
+        )
+        return _Report(DONE, [text, *_lines_of(jobs)], queued)
+
+    def _films_in(self, claimed: Path, *, again: bool) -> DroppedFilms | None:
+        if self._read_films is None:
+            return None
+        try:
+            return self._read_films(claimed, self.folder / claimed.name, again and is_file(_note_of(claimed)))
+        except InvalidRequest:
+            # No list of scenes either: what is wrong with it as a batch says more.
+            return None
+
+    def _made(self, claimed: Path, films: DroppedFilms) -> _Report:
+        """Make films, and say what was understood in another way and what keeps scenes from a job."""
+        warnings = films.warnings
+        if problems := films.problems:
+            return _refused(claimed.name, problems, warnings)
+        write_whole(_note_of(claimed), b"")
+        jobs, left = films.make()
+        queued = trn("{count} job queued", "{count} jobs queued", len(jobs))
+        text = tr(
+            "{name}: {queued} ({time}), films: {films}",
+            name=claimed.name,
+            queued=queued,
+            time=utc_now(),
+            films=", ".join(films.names),
+        )
+        lines = [text]
+        lines += _warned(warnings)
+        lines += [tr("waits: {field}: {message}", field=one.field, message=one.message) for one in left]
+        waits = trn("{count} scene waits", "{count} scenes wait", len(left)) if left else ""
+        warned = trn("{count} warning", "{count} warnings", len(warnings)) if warnings else ""
+        return _Report(DONE, [*lines, *_lines_of(jobs)], ", ".join(part for part in (queued, waits, warned) if part))
 
     def _claimed(self) -> list[Path]:
         return [path for path in _sorted(self.folder / TAKING) if not path.name.startswith(".")]
+
+    def _forget_notes(self) -> None:
+        """Remove what a crash has left of a file that was put away: the next one of its name is another file."""
+        meant = {_note_of(path) for path in self._claimed()}
+        for path in _sorted(self.folder / TAKING):
+            if path.name.startswith(".") and path not in meant:
+                path.unlink(missing_ok=True)
 
     def _note(self, claimed: Path, batch: str) -> None:
         """Write down the last row of the batch before any is added; what is noted already stays true."""
@@ -258,6 +344,21 @@ class Inbox:
         if problem != self._told:
             self._told = problem
             self._tell(problem, "warning")
+
+
+def _refused(name: str, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> _Report:
+    count = trn("{count} problem", "{count} problems", len(problems))
+    lines = [tr("{name} was not queued ({time}): {count}", name=name, time=utc_now(), count=count)]
+    lines += [f"{problem.field}: {problem.message}" for problem in problems]
+    return _Report(REJECTED, [*lines, *_warned(warnings)], count)
+
+
+def _warned(warnings: Sequence[Problem]) -> list[str]:
+    return [tr("warning: {field}: {message}", field=one.field, message=one.message) for one in warnings]
+
+
+def _lines_of(jobs: Sequence[Job]) -> list[str]:
+    return [tr("job {id} {label}", id=job.id, label=job.label) for job in jobs]
 
 
 def _note_of(claimed: Path) -> Path:

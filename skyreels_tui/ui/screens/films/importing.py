@@ -15,8 +15,6 @@ from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr, trn
 from pipelines.media.remote.address import Media, host_of
 from skyreels_tui.films.importing import FilmPlan, plan_import
-from skyreels_tui.films.projects import project_problem
-from skyreels_tui.queue.film import NewFilm
 from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
@@ -153,7 +151,8 @@ class ImportScreen(Screen[bool]):
             case "take":
                 return bool(self._plans) and not self._problems
             case "rest":
-                return bool(self._problems) and any(plan.new_scenes for plan in self._plans)
+                usable = all(plan.can_be_left for plan in self._plans)
+                return usable and bool(self._problems) and any(plan.new_scenes for plan in self._plans)
             case "fetch":
                 return bool(self._addresses)
             case "name":
@@ -216,17 +215,12 @@ class ImportScreen(Screen[bool]):
         hand_over(self, self._store, plans)
 
     def _store(self, plans: list[FilmPlan]) -> None:
-        films = [_new(plan) for plan in plans]
+        films = [plan.new_film() for plan in plans]
         self.app.post_message(intents.ImportFilms(films, self._stored))
 
     def _stored(self) -> None:
         if self.is_current:
             self.dismiss(True)
-
-
-def _new(plan: FilmPlan) -> NewFilm:
-    project = "" if project_problem(plan.project) else plan.project
-    return NewFilm(plan.name, project, plan.facts, tuple(plan.new_scenes))
 
 
 def plan_lines(plan: FilmPlan, *, fetches: bool) -> list[Line]:
