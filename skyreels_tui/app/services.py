@@ -184,8 +184,10 @@ class Services:
     def _scene_help(self, queue: QueueService) -> Companion:
         # ffmpeg's readers load with it: long after the first paint.
         from skyreels_tui.films.helping import SceneHelp, commands_of
+        from skyreels_tui.films.prompting import key_variables
 
-        return SceneHelp(queue, lambda: commands_of(self.settings.now), queue.log)
+        live = self.settings
+        return SceneHelp(queue, lambda: commands_of(live.now), queue.log, hidden=lambda: key_variables(live.now))
 
     def _films_in(self, queue: QueueService, file: Path, place: Path, begun: bool) -> DroppedFilms | None:
         # Paid by those who drop such a file.

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pipelines.front.durable import make_folder, put_new
 from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.media.files import plain_line
+from skyreels_tui.films import guard
 from skyreels_tui.words.sizes import size
 
 _LOOK_S = 0.05
@@ -57,13 +59,14 @@ def run_helper(
     look: Callable[[Path], object],
     *,
     limits: HelperLimits = LIMITS,
+    hidden: Collection[str] = (),
     stopped: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Run a command that makes `target` (or a free name beside it) from `text`; returns the file.
 
     Each '{name}' of `values`, '{text}' and '{out}' in its arguments is filled in; without '{out}' its output is the
-    file, and `text` is its input. `look` opens what it made and raises MediaError. `stopped` is asked
-    meanwhile. Raises HelperFailed, or HelperStopped.
+    file, and `text` is its input. `look` opens what it made and raises MediaError. `hidden` are variables
+    of the environment that it does not see. `stopped` is asked meanwhile. Raises HelperFailed, or HelperStopped.
     """
     make_folder(target.parent, private=False)
     _sweep(target.parent)
@@ -71,7 +74,8 @@ def run_helper(
     try:
         made = bench / f"out{target.suffix}"
         words = _arguments(command, {**values, "text": text, "out": str(made)})
-        _run(words, text, made, bench, limits, stopped)
+        environ = {name: value for name, value in os.environ.items() if name not in hidden}
+        _run(words, text, made, bench, limits, environ, stopped)
         if not made.is_file() or not made.stat().st_size:
             raise HelperFailed(tr("it wrote nothing{words}", words=_last_words(bench)))
         try:
@@ -107,7 +111,13 @@ def _arguments(command: str, values: Mapping[str, str]) -> list[str]:
 
 
 def _run(
-    words: list[str], text: str, made: Path, bench: Path, limits: HelperLimits, stopped: Callable[[], bool]
+    words: list[str],
+    text: str,
+    made: Path,
+    bench: Path,
+    limits: HelperLimits,
+    environ: Mapping[str, str],
+    stopped: Callable[[], bool],
 ) -> None:
     given, said = bench / "given.txt", bench / "said.txt"
     given.write_text(text, encoding="utf-8", errors="replace")
@@ -117,14 +127,8 @@ def _run(
         said.open("wb") as errors,
         (made if to_output else Path(os.devnull)).open("wb") as out,
     ):
+        child = _start(words, source, out, errors, bench, limits, environ)
         try:
-            child = subprocess.Popen(words, stdin=source, stdout=out, stderr=errors, cwd=bench, start_new_session=True)
-        except (OSError, ValueError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error)
-            raise HelperFailed(tr("it cannot be started: {reason}", reason=reason)) from error
-        try:
-            with suppress(OSError, ValueError):
-                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limits.num_bytes, limits.num_bytes))
             _wait(child, bench, limits, stopped)
         finally:
             # Whatever it has started goes with it.
@@ -136,6 +140,44 @@ def _run(
         if code == -signal.SIGXFSZ or _written(bench) >= limits.num_bytes:
             raise HelperFailed(tr("it wrote more than {limit}", limit=size(limits.num_bytes)))
         raise HelperFailed(tr("it ended with {code}{words}", code=code, words=_last_words(bench)))
+
+
+def _start(
+    words: list[str],
+    source: BinaryIO,
+    out: BinaryIO,
+    errors: BinaryIO,
+    bench: Path,
+    limits: HelperLimits,
+    environ: Mapping[str, str],
+) -> subprocess.Popen[bytes]:
+    """Start the command under a guard that ends it when this program is killed."""
+    reading, writing = os.pipe()
+    guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(writing), str(limits.num_bytes)]
+    with os.fdopen(reading, "rb") as reason:
+        try:
+            child = subprocess.Popen(
+                [*guarded, *words],
+                stdin=source,
+                stdout=out,
+                stderr=errors,
+                cwd=bench,
+                env=environ,
+                start_new_session=True,
+                pass_fds=[writing],
+            )
+        except (OSError, ValueError) as error:
+            words_of = reason_of(error) if isinstance(error, OSError) else str(error)
+            raise HelperFailed(tr("it cannot be started: {reason}", reason=words_of)) from error
+        finally:
+            os.close(writing)
+        # Closed once the command runs.
+        number = reason.read()
+    if number:
+        child.wait()
+        why = reason_of(OSError(int(number), os.strerror(int(number))))
+        raise HelperFailed(tr("it cannot be started: {reason}", reason=why))
+    return child
 
 
 def _wait(child: subprocess.Popen[bytes], bench: Path, limits: HelperLimits, stopped: Callable[[], bool]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
@@ -35,11 +35,19 @@ class SceneHelp:
     """Works off what scenes lack, one after the other, in the order in which their takes will run."""
 
     def __init__(
-        self, queue: QueueService, commands: Commands, tell: Callable[[str], object], limits: HelperLimits = LIMITS
+        self,
+        queue: QueueService,
+        commands: Commands,
+        tell: Callable[[str], object],
+        limits: HelperLimits = LIMITS,
+        hidden: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`commands` is asked before each one, so that a changed setting works at once; `tell` takes log lines."""
+        """`commands` and `hidden` are asked before each one, so that a changed setting works at once.
+
+        `tell` takes log lines, `hidden` names variables of the environment that no command sees.
+        """
         self._queue, self._commands, self._tell = queue, commands, tell
-        self._limits = limits
+        self._limits, self._hidden = limits, hidden
         self._stop = threading.Event()
         self._told = ""
         self._thread = threading.Thread(target=self._work, name="scene-help", daemon=True)
@@ -89,7 +97,14 @@ class SceneHelp:
         where = scene.name or f"#{scene.id}"
         try:
             made = help_scene(
-                self._queue, film, scene, lack.kind, command, limits=self._limits, stopped=self._stop.is_set
+                self._queue,
+                film,
+                scene,
+                lack.kind,
+                command,
+                limits=self._limits,
+                hidden=self._hidden(),
+                stopped=self._stop.is_set,
             )
         except HelperFailed as error:
             self._tell(tr("{film}, {scene}: {error}", film=film.name, scene=where, error=error))

@@ -89,6 +89,12 @@ def endpoint_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     return Endpoint(address, settings.prompt_model.strip(), _key(settings.prompt_key.strip(), environ))
 
 
+def key_variables(settings: Settings) -> tuple[str, ...]:
+    """The variable of the environment that holds the key, for those who start programs of a person's choice."""
+    kind, _, name = settings.prompt_key.strip().partition(":")
+    return (name,) if kind == "env" else ()
+
+
 def _key(where: str, environ: Mapping[str, str]) -> str:
     kind, _, name = where.partition(":")
     if not where:

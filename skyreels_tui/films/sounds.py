@@ -36,27 +36,47 @@ class Helped:
 
 
 def make_voices(
-    queue: QueueService, film: Film, command: str, *, only: Collection[int] | None = None, anew: bool = False
+    queue: QueueService,
+    film: Film,
+    command: str,
+    *,
+    only: Collection[int] | None = None,
+    anew: bool = False,
+    hidden: Collection[str] = (),
 ) -> Helped:
     """Let the voice command speak the words of scenes that have no narration yet, or `anew` of all."""
-    return _help(queue, film, command, "voice", only, anew)
+    return _help(queue, film, command, "voice", only, anew, hidden)
 
 
 def make_pictures(
-    queue: QueueService, film: Film, command: str, *, only: Collection[int] | None = None, anew: bool = False
+    queue: QueueService,
+    film: Film,
+    command: str,
+    *,
+    only: Collection[int] | None = None,
+    anew: bool = False,
+    hidden: Collection[str] = (),
 ) -> Helped:
     """Let the picture command draw a reference for scenes that have a picture prompt and no picture yet."""
-    return _help(queue, film, command, "picture", only, anew)
+    return _help(queue, film, command, "picture", only, anew, hidden)
 
 
-def _help(queue: QueueService, film: Film, command: str, kind: str, only: Collection[int] | None, anew: bool) -> Helped:
+def _help(
+    queue: QueueService,
+    film: Film,
+    command: str,
+    kind: str,
+    only: Collection[int] | None,
+    anew: bool,
+    hidden: Collection[str],
+) -> Helped:
     files, problems = [], []
     for number, scene in enumerate(film.scenes, 1):
         wanted = bool(_text(scene, kind)) and (anew or not _has(scene, kind)) and (only is None or scene.id in only)
         if not wanted:
             continue
         try:
-            files.append(help_scene(queue, film, scene, kind, command))
+            files.append(help_scene(queue, film, scene, kind, command, hidden=hidden))
         except HelperFailed as error:
             problems.append(Problem(where_words(number, scene), str(error)))
     return Helped(tuple(files), tuple(problems))
@@ -70,12 +90,13 @@ def help_scene(
     command: str,
     *,
     limits: HelperLimits = LIMITS,
+    hidden: Collection[str] = (),
     stopped: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Make a 'voice' or a 'picture' for a scene and give it to it, and to its takes that wait for it.
 
     What an earlier run has made of the same text is taken where the scene has none yet. Raises HelperFailed once the
-    scene says why, and takes that cannot do without it have failed; HelperStopped.
+    scene says why, and takes that cannot do without it have failed; HelperStopped. `hidden` as for `run_helper`.
     """
     text = _text(scene, kind)
     folder = queue.actions.results_of(film.name) / (VOICES if kind == "voice" else PICTURES)
@@ -88,7 +109,7 @@ def help_scene(
         made = target if not _has(scene, kind) and _is_good(target, look) else None
         if made is None:
             voice = {"voice": scene.facts.voice}
-            made = run_helper(command, voice, text, target, look, limits=limits, stopped=stopped)
+            made = run_helper(command, voice, text, target, look, limits=limits, hidden=hidden, stopped=stopped)
     except HelperFailed as error:
         words = tr("{kind}: {error}", kind=tr(NAMES[kind]), error=error)
         troubled = _with_facts(scene, trouble=str(error), asked="")

@@ -11,7 +11,7 @@ from skyreels_tui.commands.films.showing import Add, scene_called, with_film
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
-from skyreels_tui.films.prompting import AGREED_FILE, Agreed, Aim, PromptHelpFailed, ask, endpoint_of
+from skyreels_tui.films.prompting import AGREED_FILE, Agreed, Aim, PromptHelpFailed, ask, endpoint_of, key_variables
 from skyreels_tui.films.sounds import Helped, make_pictures, make_voices
 
 
@@ -84,7 +84,8 @@ def _do(args: argparse.Namespace, context: Context, make: Callable[..., Helped],
     with context.queue() as queue:
         film = queue.film(args.film)
         only = None if args.scenes is None else {scene_called(film, text).id for text in args.scenes}
-        helped = make(queue, film, command, only=only, anew=args.anew)
+        hidden = key_variables(context.settings)
+        helped = make(queue, film, command, only=only, anew=args.anew, hidden=hidden)
     for problem in helped.problems:
         output.note(f"{problem.field}: {problem.message}")
     if args.json:
