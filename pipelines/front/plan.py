@@ -56,6 +56,9 @@ class Plan:
     parts: str = ""
     """What the segments are, in words for a person; '' when there is one and nothing to say about it."""
 
+    used: tuple[str, ...] = ()
+    """What of an input is used and what is cut, in words; () where nothing is."""
+
     @property
     def num_tokens(self) -> int:
         """Tokens of the largest transformer call."""

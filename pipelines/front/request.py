@@ -32,6 +32,8 @@ class FieldSpec:
     label: str
     help: str = ""
     advanced: bool = False
+    belongs_to: str = ""
+    """The field whose file this is about: another file starts without it, and it is no default of a task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Number(FieldSpec):
     unit: str = ""
     randomisable: bool = False
     """The form offers a key that draws a random value."""
+    unsaid: float | None = None
+    """The value that lists do not mention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class Choice(FieldSpec):
     demo_options: tuple[tuple[str, str], ...] = ()
     """Offered besides `options` when the request's profile is 'demo'."""
     unsaid: str = ""
-    """The value that a form does not mention while the field is hidden."""
+    """The value that lists do not mention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +236,11 @@ def _field_specs(request_type: type[Request]) -> tuple[tuple[str, FieldSpec], ..
         for extra in get_args(hints[field.name])[1:]
         if isinstance(extra, FieldSpec)
     )
+
+
+def untouched(spec: FieldSpec, value: object) -> bool:
+    """Whether a field about another one's file takes that file as it is: nothing to mention."""
+    return isinstance(spec, Number | Choice) and bool(spec.belongs_to) and value == spec.unsaid
 
 
 def check_fields(request: Request) -> list[Problem]:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark
 from pipelines.front.request import Choice, Files, Flag, Number, Request, check_fields
+from pipelines.front.trim import END, START, Trim, end_field, start_field
 
 ExtensionOutput = Choice(
     label=mark("Output"),
@@ -23,6 +24,8 @@ class ExtensionRequest(Request):
     input_video: Annotated[
         tuple[str, ...], Files(label=mark("Video"), media="video", help=mark("The clip that goes on"))
     ] = ()
+    trim_start: Annotated[float, start_field("input_video")] = 0.0
+    trim_end: Annotated[float, end_field("input_video")] = 0.0
     output: Annotated[str, ExtensionOutput] = "joined"
     raw_frames: Annotated[
         bool,
@@ -37,6 +40,11 @@ class ExtensionRequest(Request):
     ] = 8
 
     @property
+    def trim(self) -> Trim:
+        """What of the video goes on; the rest is cut."""
+        return Trim(self.trim_start, self.trim_end)
+
+    @property
     def condition_frames(self) -> int:
         """How many of the last input frames the task needs."""
         return 25
@@ -44,12 +52,26 @@ class ExtensionRequest(Request):
     def check(self) -> list[Problem]:
         """Check every field and probe the video."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-        from pipelines.media.read.check import file_problems, video_problem
+        from pipelines.media.read.check import file_problems, video_problem, video_trim_problems
 
         problems = check_fields(self)
-        if any(problem.field == "duration" for problem in problems):
+        if any(problem.field in ("duration", START, END) for problem in problems):
             return problems
         needed, raw = self.condition_frames, self.raw_frames
-        return problems + file_problems(
+        unread = file_problems(
             "input_video", self.input_video, lambda path: video_problem(path, needed, raw_frames=raw)
         )
+        if unread or self.trim.is_whole:
+            return problems + unread
+        return problems + video_trim_problems(self.input_video, self.trim, needed, raw_frames=raw)
+
+
+def used_words(request: ExtensionRequest) -> tuple[str, ...]:
+    """What of a valid request's video is used and what is cut; () for all of it."""
+    if request.trim.is_whole:
+        return ()
+    # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
+    from pipelines.media.read.used import used_of_video
+
+    used = used_of_video(request.input_video[0], request.trim)
+    return used.words() if used else ()

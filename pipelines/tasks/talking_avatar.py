@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated
 
 from pipelines.front.cost import AVATAR_19B, make_plan
@@ -15,6 +16,7 @@ from pipelines.front.plan import Plan, Segment
 from pipelines.front.regions import RegionsRefused, box_texts, parse_boxes, speaker_grid
 from pipelines.front.request import Choice, Files, Number, Regions, Request, Text, check_fields
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
+from pipelines.front.trim import CHANNEL, END, MIX, START, Trim, channel_field, end_field, start_field
 from pipelines.tasks.spec import BenchCase, TaskSpec
 
 WINDOW_FRAMES = 81
@@ -26,9 +28,37 @@ MIN_SECONDS = 0.4
 MAX_SECONDS = 200.0
 EXPERIMENTAL = mark("speakers by regions are experimental: the published weights were released for one speaker")
 TOGETHER = "together"
-_SPEAKERS = {"input_image", "input_audio", "second_audio", "resolution", "regions"}
+_VOICE_FIELDS = {
+    "input_audio": (START, END, CHANNEL),
+    "second_audio": ("second_start", "second_end", "second_channel"),
+}
+_SPEAKERS = {"input_image", "resolution", "regions", *_VOICE_FIELDS, *chain.from_iterable(_VOICE_FIELDS.values())}
 """Fields that say together who speaks where."""
 NO_540P = mark("this model was not trained at 540P: choose 480P or 720P")
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceInput:
+    """A recording, what of it is spoken and which channel is heard."""
+
+    field: str
+    files: tuple[str, ...]
+    trim: Trim
+    channel: str
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        return self.files[0]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The request's fields that say this."""
+        return (self.field, *_VOICE_FIELDS[self.field])
+
+    def named(self, field: str) -> str:
+        """What the request calls the start, the end or the channel of this recording."""
+        return dict(zip((START, END, CHANNEL), _VOICE_FIELDS[self.field], strict=True)).get(field, field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +82,9 @@ class TalkingAvatar(Request):
         tuple[str, ...],
         Files(label=mark("Voice"), media="audio", help=mark("0.4 to 200 s; the sound of a video works too")),
     ] = ()
+    trim_start: Annotated[float, start_field("input_audio")] = 0.0
+    trim_end: Annotated[float, end_field("input_audio")] = 0.0
+    voice_channel: Annotated[str, channel_field("input_audio")] = MIX
     resolution: Annotated[
         str,
         Choice(
@@ -90,6 +123,9 @@ class TalkingAvatar(Request):
             advanced=True,
         ),
     ] = ()
+    second_start: Annotated[float, start_field("second_audio", mark("Second from"))] = 0.0
+    second_end: Annotated[float, end_field("second_audio", mark("Second to"))] = 0.0
+    second_channel: Annotated[str, channel_field("second_audio", mark("Second channel"))] = MIX
     speaking: Annotated[
         str,
         Choice(
@@ -113,6 +149,14 @@ class TalkingAvatar(Request):
         ),
     ] = ""
 
+    @property
+    def voices(self) -> tuple[VoiceInput, ...]:
+        """What is said, in the order of the speakers."""
+        first = VoiceInput("input_audio", self.input_audio, Trim(self.trim_start, self.trim_end), self.voice_channel)
+        second = Trim(self.second_start, self.second_end)
+        given = (first, VoiceInput("second_audio", self.second_audio, second, self.second_channel))
+        return tuple(voice for voice in given if voice.files)
+
     def together(self) -> list[Problem]:
         """A second voice needs two regions, and two regions a second voice."""
         if not isinstance(self.regions, str) or not isinstance(self.second_audio, tuple):
@@ -132,10 +176,7 @@ class TalkingAvatar(Request):
     def check(self) -> list[Problem]:
         """Check every field, open the portrait and measure the voice."""
         # Media loads numpy and Pillow: paid by those who check or plan, not by every start of the program.
-        from pipelines.media.read.check import audio_problem, file_problems, image_problem
-
-        def usable(path: str) -> str:
-            return audio_problem(path, MIN_SECONDS, MAX_SECONDS)
+        from pipelines.media.read.check import file_problems, image_problem
 
         problems = [
             Problem("resolution", tr(NO_540P))
@@ -143,15 +184,25 @@ class TalkingAvatar(Request):
             else problem
             for problem in check_fields(self)
         ]
-        found = (
-            problems
-            + file_problems("input_image", self.input_image, image_problem)
-            + file_problems("input_audio", self.input_audio, usable)
-            + file_problems("second_audio", self.second_audio, usable)
-        )
+        found = problems + file_problems("input_image", self.input_image, image_problem)
+        wrong = {problem.field for problem in problems}
+        for voice in self.voices:
+            found += _voice_problems(voice) if not wrong & {*voice.fields} else []
         if any(problem.field in _SPEAKERS for problem in found):
             return found
         return found + _speakers_problems(self)
+
+
+def _voice_problems(voice: VoiceInput) -> list[Problem]:
+    """Why a recording, or what is wanted of it, cannot be spoken."""
+    from pipelines.media.read.check import audio_problem, audio_stretch_problems, file_problems
+
+    longest = MAX_SECONDS if voice.trim.is_whole else math.inf
+    unread = file_problems(voice.field, voice.files, lambda path: audio_problem(path, MIN_SECONDS, longest))
+    if unread:
+        return unread
+    problems = audio_stretch_problems(voice.files, voice.trim, voice.channel, MIN_SECONDS, MAX_SECONDS)
+    return [replace(problem, field=voice.named(problem.field)) for problem in problems]
 
 
 def _speakers_problems(request: TalkingAvatar) -> list[Problem]:
@@ -183,12 +234,19 @@ def portrait_crop(request: TalkingAvatar) -> Crop:
 
 def spoken_seconds(request: TalkingAvatar) -> float:
     """How long the voices take together. Raises MediaError."""
-    from pipelines.media.read.probe import probe_audio
-
-    paths = (*request.input_audio, *request.second_audio)
-    lengths = [round(probe_audio(path).duration_s * SAMPLE_RATE) for path in paths]
+    lengths = [round(_seconds(voice) * SAMPLE_RATE) for voice in request.voices]
     starts = voice_starts(request, lengths)
     return max(start + length for start, length in zip(starts, lengths, strict=True)) / SAMPLE_RATE
+
+
+def _seconds(voice: VoiceInput) -> float:
+    from pipelines.media.read.probe import probe_audio
+
+    sound = probe_audio(voice.path)
+    if voice.trim.is_whole:
+        return sound.duration_s
+    first, stop = voice.trim.samples(sound.sample_rate, round(sound.duration_s * sound.sample_rate))
+    return (stop - first) / sound.sample_rate
 
 
 def voice_starts(request: TalkingAvatar, lengths: Sequence[int]) -> list[int]:
@@ -236,7 +294,19 @@ def plan(request: TalkingAvatar) -> Plan:
     parts = tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
     if said := speakers_words(request):
         parts = f"{parts}, {said}"
-    return replace(cost, parts=parts)
+    return replace(cost, parts=parts, used=used_words(request))
+
+
+def used_words(request: TalkingAvatar) -> tuple[str, ...]:
+    """What of a valid request's recordings is used and what is cut; () for all of them."""
+    from pipelines.media.read.used import used_of_sound
+
+    said: list[str] = []
+    for voice in request.voices:
+        used = used_of_sound(voice.path, voice.trim, voice.channel)
+        words = used.words() if used else ()
+        said += [tr("second voice {words}", words=one) if voice.field == "second_audio" else one for one in words]
+    return tuple(said)
 
 
 def speakers_words(request: TalkingAvatar) -> str:

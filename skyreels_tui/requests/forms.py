@@ -24,6 +24,7 @@ from pipelines.front.request import (
     check_fields,
     field_problem,
     field_specs,
+    untouched,
 )
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.requests.planning import Asked, plan_of
@@ -197,6 +198,7 @@ def estimate_facts(
     made = [f"{plan.width}x{plan.height}"]
     made.append(tr("{count} frames ({seconds:.1f} s)", count=count(plan.num_frames), seconds=length))
     made += [plan.parts] if plan.parts else []
+    made += plan.used
     made += [tr("LoRA {names}", names=", ".join(plan.loras))] if plan.loras else []
     calls, tokens = count(plan.transformer_calls), count(plan.num_tokens)
     made.append(tr("{calls} calls of {tokens} tokens", calls=calls, tokens=tokens))
@@ -221,6 +223,8 @@ def summary(task: TaskSpec, values: Values) -> str:
             continue
         value = values[name]
         match spec:
+            case _ if untouched(spec, value):
+                continue
             case Files():
                 parts.append(trn("{count} file", "{count} files", len(value) if isinstance(value, tuple | list) else 1))
             case Flag():
@@ -243,6 +247,7 @@ def default_fields(task: TaskSpec, values: Values) -> dict[str, Any]:
         for name, value in values.items()
         if name in specs
         and not isinstance(specs[name], Files)
+        and not specs[name].belongs_to
         and not (isinstance(specs[name], Text) and name == "prompt")
         and value != usual[name]
         and not field_problem(specs[name], value)

@@ -9,6 +9,7 @@ from pipelines.front.boundary import boundary
 from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import tr
 from pipelines.front.lora import parse_lora
+from pipelines.front.request import field_specs, untouched
 
 if TYPE_CHECKING:
     from pipelines.front.plan import Plan
@@ -54,3 +55,15 @@ def known_plan(job: Planned) -> Plan | None:
         return plan_of(job)
     except PipelineError:
         return None
+
+
+def used_of(job: Planned) -> tuple[str, ...]:
+    """What of its inputs a job uses and what it cuts, in words; () where it cuts nothing or they cannot be read."""
+    try:
+        request = job.request
+    except PipelineError:
+        return ()
+    if all(untouched(spec, getattr(request, name)) for name, spec in field_specs(type(request)) if spec.belongs_to):
+        return ()
+    plan = known_plan(job)
+    return plan.used if plan is not None else ()

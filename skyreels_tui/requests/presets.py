@@ -72,8 +72,13 @@ class Presets:
 
 
 def kept_values(task: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a preset holds: fields of the task with something in them, so that it leaves the others alone."""
-    return {name: value for name, value in _known(task, values).items() if value not in ("", (), [], None)}
+    """What a preset holds: fields of the task with something in them, so that it leaves the others alone.
+
+    What is about a file is kept with that file only.
+    """
+    specs = dict(field_specs(task_named(task).request_type))
+    kept = {name: value for name, value in _known(task, values).items() if value not in ("", (), [], None)}
+    return {name: value for name, value in kept.items() if not specs[name].belongs_to or specs[name].belongs_to in kept}
 
 
 def preset_name_problem(name: str) -> str:

@@ -481,6 +481,8 @@ def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Setting
         raise SettingsError(
             tr("{task} has no field {name!r}: choose {names}", task=task_name, name=name, names=", ".join(specs))
         )
+    if text and (file := specs[name].belongs_to):
+        raise SettingsError(tr("{entry}: is about the file in {file}, so it can be no default", entry=rest, file=file))
     fields = dict(settings.defaults.get(task_name, {}))
     fields.pop(name, None)
     if text:

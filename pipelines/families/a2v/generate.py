@@ -33,9 +33,12 @@ from pipelines.front.progress import Progress, Report, Stage
 from pipelines.front.regions import parse_boxes, speaker_grid
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
+from pipelines.front.trim import WHOLE, Trim, channel_index
 from pipelines.media.read.audio import decode_mono, loudness, normalise_loudness, sound_warnings
 from pipelines.media.read.images import colour_note, load_image, transparency_warning
 from pipelines.media.read.probe import probe_audio
+from pipelines.media.read.tracks import SILENT_PEAK
+from pipelines.media.read.used import used_of_sound
 from pipelines.media.write.mux import Sound
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
@@ -169,6 +172,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
         fps=AVATAR_FPS,
         num_frames=plan.num_frames,
         sound=speech.sounds,
+        used={voice.field: used_of_sound(voice.path, voice.trim, voice.channel) for voice in request.voices},
         warnings=warnings,
     )
 
@@ -192,9 +196,9 @@ def read_portrait(path: str, resolution: str) -> Portrait:
     return Portrait(signed_picture(crop_picture(image, crop)), crop, tuple(filter(None, warnings)))
 
 
-def read_voice(path: str) -> Voice:
-    """Read a recording's mono mix at 16 kHz and the speaking loudness the model expects."""
-    samples = decode_mono(path, SAMPLE_RATE)
+def read_voice(path: str, trim: Trim = WHOLE, channel: int | None = None) -> Voice:
+    """Read a stretch of a recording's mono mix, or one channel, at 16 kHz and the loudness the model expects."""
+    samples = decode_mono(path, SAMPLE_RATE, trim, channel)
     seconds = len(samples) / SAMPLE_RATE
     if seconds < MIN_SECONDS or audio_frames(len(samples)) > MAX_FRAMES:
         raise MediaError(
@@ -207,8 +211,8 @@ def read_voice(path: str) -> Voice:
             )
         )
     measured = loudness(samples, SAMPLE_RATE)
-    warnings = sound_warnings(path)
-    if probe_audio(path).is_silent:
+    warnings = sound_warnings(path, channel)
+    if probe_audio(path).is_silent or np.abs(samples).max() < SILENT_PEAK:
         warnings.append(tr("the recording is silent: the mouth has nothing to follow"))
     elif math.isinf(measured):
         warnings.append(tr("the recording is so quiet that its loudness cannot be measured: it is not raised"))
@@ -225,7 +229,8 @@ def read_voice(path: str) -> Voice:
 
 def read_speech(request: TalkingAvatar) -> Speech:
     """Read the voices and lay them out in time, each on the track of its speaker."""
-    voices = [read_voice(path) for path in (*request.input_audio, *request.second_audio)]
+    inputs = request.voices
+    voices = [read_voice(one.path, one.trim, channel_index(one.channel)) for one in inputs]
     lengths = [len(voice.waveform) for voice in voices]
     starts = voice_starts(request, lengths)
     total = max(start + length for start, length in zip(starts, lengths, strict=True))
@@ -239,8 +244,15 @@ def read_speech(request: TalkingAvatar) -> Speech:
     loudest = heard.abs().max().item()
     volume = 1 / loudest if len(voices) > 1 and loudest > 1 else 1.0
     sounds = tuple(
-        Sound(Path(path), seconds=plan.num_frames / AVATAR_FPS, delay_s=start / SAMPLE_RATE, volume=volume)
-        for path, start in zip((*request.input_audio, *request.second_audio), starts, strict=True)
+        Sound(
+            Path(one.path),
+            seconds=plan.num_frames / AVATAR_FPS,
+            delay_s=start / SAMPLE_RATE,
+            volume=volume,
+            trim=one.trim,
+            channel=channel_index(one.channel),
+        )
+        for one, start in zip(inputs, starts, strict=True)
     )
     if request.regions.strip() and len(tracks) == 1:
         # All others of the picture are one second speaker, who says nothing.

@@ -40,6 +40,7 @@ from pipelines.front.shapes import (
 )
 from pipelines.media.read.colours import colour_warning
 from pipelines.media.read.probe import probe_video
+from pipelines.media.read.used import used_of_video
 from pipelines.media.read.video import read_tail
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
@@ -184,6 +185,8 @@ def extend(
         fps=MODEL_FPS,
         num_frames=sum(new_frames(kind, piece) for piece in pieces),
         before=request.input_video[0] if request.output == "joined" else None,
+        trim=request.trim,
+        used={"input_video": used_of_video(video.path, request.trim)},
         warnings=[*filter(None, said)],
     )
 
@@ -196,7 +199,7 @@ def new_frames(kind: ExtensionKind, new_latent_frames: int) -> int:
 def source_frames(request: ExtensionRequest) -> Frames:
     """The last frames of the input video, at the size of the result."""
     fps = None if request.raw_frames else float(MODEL_FPS)
-    frames = read_tail(request.input_video[0], request.condition_frames, fps=fps)
+    frames = read_tail(request.input_video[0], request.condition_frames, fps=fps, trim=request.trim)
     return stretch(frames, *fit_bucket(WAN_BUCKETS[request.resolution], frames))
 
 

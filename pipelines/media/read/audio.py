@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
+from pipelines.front.trim import WHOLE, Trim
 from pipelines.media.ffmpeg import run, traits
 from pipelines.media.files import shown
 from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo, probe_audio
@@ -24,15 +26,22 @@ ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -10.0
 WAVEFORM_RATE, WAVEFORM_SECONDS = 8000, 1800
 
 
-def decode_mono(path: str | Path, rate: int = 16000) -> NDArray[np.float32]:
-    """Return the channel mean resampled with SoX HQ: ceil(n * rate / source rate) samples.
+def decode_mono(
+    path: str | Path, rate: int = 16000, trim: Trim = WHOLE, channel: int | None = None
+) -> NDArray[np.float32]:
+    """Return the channel mean of a trimmed sound resampled with SoX HQ: ceil(n * rate / source rate) samples.
 
     The mean is taken before resampling, as an equal mix: ffmpeg's own down-mix is 3 dB louder. Channels that would
-    cancel each other give the loudest of them.
+    cancel each other give the loudest of them; `channel` gives that one alone.
     """
-    info = probe_audio(path)
+    info = heard_as(path, channel)
     native = info.sample_rate == rate
+    count = round(info.duration_s * info.sample_rate)
     track = _mono(info)
+    if not trim.is_whole:
+        first, stop = trim.samples(info.sample_rate, count)
+        track, count = track.filter("atrim", start_sample=first, end_sample=stop), stop - first
+        track = track.filter("asetpts", "N/SR/TB")
     if traits().has_soxr and not native:
         track = track.filter("aresample", rate, resampler="soxr", precision=20)
     samples = _decode(info.path, track)
@@ -42,14 +51,20 @@ def decode_mono(path: str | Path, rate: int = 16000) -> NDArray[np.float32]:
 
         samples = np.asarray(soxr.resample(samples, info.sample_rate, rate, quality="HQ"), dtype=np.float32)
     if info.duration_s < MEASURED_EXACTLY_S:
-        samples = _exactly(samples, math.ceil(round(info.duration_s * info.sample_rate) * rate / info.sample_rate))
+        samples = _exactly(samples, math.ceil(count * rate / info.sample_rate))
     # Float files can hold NaN; one would silence every network behind it.
     samples[~np.isfinite(samples)] = 0.0
     return samples
 
 
-def sound_warnings(path: str | Path) -> list[str]:
-    """Say what a person might not expect of the track and the channels that are heard."""
+def heard_as(path: str | Path, channel: int | None) -> AudioInfo:
+    """The sound of a file with the channel that a person chose, None for what it is heard as anyway."""
+    info = probe_audio(path)
+    return info if channel is None or channel >= info.channels else replace(info, channel=channel)
+
+
+def sound_warnings(path: str | Path, channel: int | None = None) -> list[str]:
+    """Say what a person who chose `channel`, or none, might not expect of what is heard."""
     info, name = probe_audio(path), shown(path)
     said = []
     if info.track != info.first_track:
@@ -61,7 +76,7 @@ def sound_warnings(path: str | Path) -> list[str]:
                 number=info.track + 1,
             )
         )
-    if info.channel is not None:
+    if info.channel is not None and channel is None:
         said.append(
             tr(
                 "{name}: the channels are opposite and would cancel each other: channel {number} alone is heard",

@@ -8,9 +8,10 @@ from pathlib import Path
 from pipelines.front.errors import MediaError, Problem
 from pipelines.front.language import tr
 from pipelines.front.shapes import MODEL_FPS
+from pipelines.front.trim import CHANNEL, Trim, channel_index
 from pipelines.media.files import shown
-from pipelines.media.read.frames import frames_within
-from pipelines.media.read.probe import AudioInfo, image_damage, probe_audio, probe_image, probe_video
+from pipelines.media.read.frames import frames_within, within
+from pipelines.media.read.probe import AudioInfo, image_damage, picture_times, probe_audio, probe_image, probe_video
 
 MIN_SIDE = 16
 MAX_VIDEO_SIDE = 8192
@@ -64,6 +65,57 @@ def video_problem(path: str | Path, frames_needed: int, raw_frames: bool = False
     )
 
 
+def video_trim_problems(
+    paths: Sequence[str], trim: Trim, frames_needed: int, *, raw_frames: bool = False
+) -> list[Problem]:
+    """Why a stretch of readable videos cannot be used: it is none of theirs, or has too few frames."""
+    if order := trim.order_problem():
+        return [order]
+    problems = []
+    for path in _names(paths):
+        info = probe_video(path)
+        if problem := trim.problem(shown(path), info.duration_s):
+            problems.append(problem)
+            continue
+        used = within(trim, picture_times(path), info)
+        frames = 0 if used is None else len(used.times_s)
+        if used is not None and not raw_frames:
+            frames = frames_within(used.length_s, MODEL_FPS)
+        if frames < frames_needed:
+            facts = {"name": shown(path), "needed": frames_needed, "frames": frames}
+            if raw_frames:
+                words = tr("{name}: {needed} frames are needed, start to end holds {frames}", **facts)
+            else:
+                words = tr("{name}: {needed} frames at {fps} fps are needed, start to end holds {frames}",
+                           fps=MODEL_FPS, **facts)  # fmt: skip
+            problems.append(Problem(trim.blamed, words))
+    return problems
+
+
+def audio_stretch_problems(paths: Sequence[str], trim: Trim, channel: str, min_s: float, max_s: float) -> list[Problem]:
+    """Why a stretch or a channel of readable recordings cannot be used."""
+    if order := trim.order_problem():
+        return [order]
+    problems = []
+    for path in _names(paths):
+        info, name = probe_audio(path), shown(path)
+        index = channel_index(channel)
+        if index is not None and info.channels < 2:
+            problems.append(Problem(CHANNEL, tr("{name}: has one channel only: choose all mixed", name=name)))
+        if trim.is_whole:
+            continue
+        if problem := trim.problem(name, info.duration_s):
+            problems.append(problem)
+            continue
+        first, stop = trim.samples(info.sample_rate, round(info.duration_s * info.sample_rate))
+        seconds = (stop - first) / info.sample_rate
+        if not min_s <= seconds <= max_s:
+            words = tr("{name}: start to end lasts {seconds:.3f} s: {least:g} to {most:g} s are needed",
+                       name=name, seconds=seconds, least=min_s, most=max_s)  # fmt: skip
+            problems.append(Problem(trim.blamed, words))
+    return problems
+
+
 def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
     """Return '' for a recording (or a video with sound) of `min_s` to `max_s` seconds, else why not."""
     try:
@@ -97,10 +149,13 @@ def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
 
 def file_problems(field: str, paths: Sequence[str], check: Callable[[str], str]) -> list[Problem]:
     """Run `check` over `paths`; one Problem for `field` a refused file, each named in its message."""
-    if not isinstance(paths, tuple | list):
-        return []
-    messages = [check(path) for path in paths if isinstance(path, str)]
+    messages = [check(path) for path in _names(paths)]
     return [Problem(field, message) for message in messages if message]
+
+
+def _names(paths: object) -> list[str]:
+    """The paths that are some: what a file or a shell gave may be anything."""
+    return [path for path in paths if isinstance(path, str)] if isinstance(paths, tuple | list) else []
 
 
 def _size_problem(width: int, height: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from numpy.typing import NDArray
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
+from pipelines.front.trim import ROUNDING_S, Trim
 from pipelines.media.ffmpeg import Process, arguments, failure, run, source, traits
 from pipelines.media.files import shown
 from pipelines.media.read.colours import to_rgb, whole_pictures
-from pipelines.media.read.probe import VideoInfo, listing, probe_video
+from pipelines.media.read.probe import VideoInfo, listing, picture_times, probe_video
 
 SEEK_MARGIN_S = 2.0
 """Extra seconds decoded before the wanted ones, so that rounding at the seek never costs a frame."""
@@ -49,10 +52,88 @@ def shown_at(times_s: Sequence[float], held_s: float, fps: float, count: int) ->
     return [int(index) for index in np.maximum(current, 0)]
 
 
-def frame_times(path: Path, from_s: float = 0.0) -> list[float]:
-    """Decode from `from_s` on and return every frame's time stamp, in seconds, ascending."""
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Pictures of a video in a row."""
+
+    times_s: list[float]
+    held_s: float
+    """Seconds that the last of them stays."""
+    skipped: int = 0
+    """Pictures before the first of them, from where decoding begins."""
+    from_s: float = 0.0
+    """Where decoding begins."""
+
+    @property
+    def length_s(self) -> float:
+        """From the first of them until the last has stayed."""
+        return self.times_s[-1] - self.times_s[0] + self.held_s
+
+
+def within(trim: Trim, times_s: Sequence[float], info: VideoInfo, from_s: float = 0.0) -> Pictures | None:
+    """The pictures that come between the start and the end of `trim`, None without one.
+
+    `times_s`, ascending, count from `from_s`; the trim counts from the video's first picture.
+    """
+    error_s = min(ROUNDING_S, 0.25 / info.fps)
+    shift_s = info.start_s - from_s
+    end_s = shift_s + trim.end_s if trim.end_s else float("inf")
+    first = bisect_left(times_s, shift_s + trim.start_s - error_s)
+    stop = bisect_left(times_s, end_s - error_s)
+    if first >= stop:
+        return None
+    next_s = times_s[stop] if stop < len(times_s) else times_s[-1] + info.held_s
+    held_s = max(min(next_s, end_s) - times_s[stop - 1], error_s)
+    return Pictures(list(times_s[first:stop]), held_s, first, from_s)
+
+
+def all_pictures(info: VideoInfo, trim: Trim) -> Pictures:
+    """Every picture of a trimmed video, by decoding it. Raises MediaError."""
+    if trim.is_whole:
+        return Pictures(frame_times(info.path), info.held_s)
+    until_s = info.start_s + trim.end_s + SEEK_MARGIN_S if trim.end_s else None
+    return _some(within(trim, frame_times(info.path, until_s=until_s), info), info)
+
+
+def last_pictures(info: VideoInfo, trim: Trim, seconds: float) -> Pictures:
+    """At least the last `seconds` of a trimmed video, or all of it where it is shorter. Raises MediaError."""
+    if trim.is_whole:
+        times, from_s = tail_times(info, seconds)
+        return Pictures(times, info.held_s, 0, from_s)
+    end_s = info.start_s + (min(trim.end_s, info.span_s) or info.span_s)
+    from_s = max(0.0, end_s - seconds - 2 * SEEK_MARGIN_S)
+    if from_s > 0:
+        try:
+            times = frame_times(info.path, from_s, end_s + SEEK_MARGIN_S)
+        except MediaError:
+            times = []
+        # A file whose index misleads is decoded from its beginning.
+        tail = Trim(max(trim.start_s, end_s - info.start_s - seconds - SEEK_MARGIN_S), trim.end_s)
+        found, listed = within(tail, times, info, from_s), within(tail, picture_times(info.path), info)
+        if found is not None and listed is not None and _are_same(found, listed):
+            return found
+    return all_pictures(info, trim)
+
+
+def _are_same(found: Pictures, listed: Pictures) -> bool:
+    """Whether what was decoded after a seek is what the file lists there."""
+    late_s = found.times_s[-1] + found.from_s - listed.times_s[-1]
+    return len(found.times_s) == len(listed.times_s) and abs(late_s) < STAMP_ERROR_S
+
+
+def _some(pictures: Pictures | None, info: VideoInfo) -> Pictures:
+    if pictures is None:
+        raise MediaError(tr("{name}: no picture comes between the start and the end", name=shown(info.path)))
+    return pictures
+
+
+def frame_times(path: Path, from_s: float = 0.0, until_s: float | None = None) -> list[float]:
+    """Decode from `from_s` on, and about as far as `until_s`; return every frame's time stamp, in seconds, ascending.
+
+    The stamps count from `from_s`.
+    """
     # A clock of its own: some encoders would round the stamps to whole frames.
-    stream = _open(path, from_s).output(
+    stream = _open(path, from_s, until_s).output(
         "pipe:1", map="0:V:0", f="framecrc", enc_time_base="1:90000", **traits().keep_frames
     )
     done = run(stream, time_limit_s=DECODE_LIMIT_S, max_bytes=256 << 20, check=False)
@@ -136,8 +217,10 @@ def tail_times(info: VideoInfo, seconds: float) -> tuple[list[float], float]:
     return frame_times(info.path), 0.0
 
 
-def _open(path: Path, from_s: float) -> Any:
-    return source(path, ss=f"{from_s:.6f}") if from_s > 0 else source(path)
+def _open(path: Path, from_s: float, until_s: float | None = None) -> Any:
+    begin = {"ss": f"{from_s:.6f}"} if from_s > 0 else {}
+    end = {} if until_s is None else {"t": f"{until_s - from_s:.6f}"}
+    return source(path, **begin, **end)
 
 
 def _sent(kept: Sequence[int]) -> list[range]:

@@ -130,6 +130,11 @@ def probe_audio(path: str | Path) -> AudioInfo:
     return _probe_audio(path)
 
 
+def picture_times(path: str | Path) -> tuple[float, ...]:
+    """Time stamps of all pictures that a player shows, ascending; evenly spaced where they cannot be listed soon."""
+    return _picture_times(path)
+
+
 def listing(output: bytes) -> tuple[dict[str, str], list[Packet]]:
     """Read a framecrc listing: its '#name 0: value' lines, and its packets in order of time."""
     lines = output.decode("ascii", "replace").splitlines()
@@ -188,11 +193,9 @@ def _probe_video(path: Path) -> VideoInfo:
     stored = int(across), int(down)
     aspect = pixel_aspect(facts.get("sar", ""))
     line = next(iter(stream_lines(done.messages, "Video")), "")
-    whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
-    packets_done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
-    copied, packets = listing(packets_done.stdout)
-    timing = _timing([packet for packet in packets if not packet.hidden], header_rate(line))
-    if packets_done.timed_out or not timing.num_frames:
+    copied, packets, timed_out = _packets_of(path)
+    timing = _timing(packets, header_rate(line))
+    if timed_out or not timing.num_frames:
         timing = _estimate(header_duration(done.messages), header_rate(line))
     turn = re.search(r"rotation of (-?[\d.]+) degrees", done.messages)
     return VideoInfo(
@@ -211,6 +214,23 @@ def _probe_video(path: Path) -> VideoInfo:
         look=look_of(done.messages, line, stored, pixel_format(line), timing.fps),
         coding=" ".join(copied.get(key, "") for key in ("codec_id", "dimensions", "extradata", "tb")),
     )
+
+
+def _packets_of(path: Path) -> tuple[dict[str, str], list[Packet], bool]:
+    """What a copy of the video stream says of it, its packets that are shown, and whether the time ran out."""
+    whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
+    done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
+    facts, packets = listing(done.stdout)
+    return facts, [packet for packet in packets if not packet.hidden], done.timed_out
+
+
+@per_file
+def _picture_times(path: Path) -> tuple[float, ...]:
+    info = probe_video(path)
+    times = tuple(packet.time_s for packet in _packets_of(path)[1])
+    if len(times) == info.num_frames and times[-1] - times[0] == info.span_s:
+        return times
+    return tuple(info.start_s + number / info.fps for number in range(info.num_frames))
 
 
 @dataclass(frozen=True, slots=True)

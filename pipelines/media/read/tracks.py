@@ -26,6 +26,8 @@ CANCELLED, CANCELLED_SHARE = 0.25, 0.1
 MAX_LATE_S = 10.0
 """A recording that begins later than this has a clock of its own, and no silence before it."""
 MAX_TRACKS = 8
+DEFAULT_QUEUE = 8
+"""Packets that ffmpeg reads ahead of an input."""
 DAMAGE = re.compile(
     r"corrupt input packet|Packet corrupt|Invalid data found|Error while decoding|Decoding error|Error during demuxing"
     r"|File ended prematurely|partial file|Input/output error|Invalid PCM packet"
@@ -88,10 +90,15 @@ def late_start(messages: str) -> float:
     return seconds if 0.1 < seconds <= MAX_LATE_S else 0.0
 
 
-def heard_stream(path: Path, track: int, late_s: float) -> Any:
-    """Return a track as a player plays it: silence where its clock has a gap, nothing left out where it jumps back."""
+def heard_stream(path: Path, track: int, late_s: float, number: int = 0) -> Any:
+    """Return a track as a player plays it: silence where its clock has a gap, nothing left out where it jumps back.
+
+    Several of one file in one graph each have a `number` of their own.
+    """
     late = {"itsoffset": f"{late_s:.6f}"} if late_s else {}
-    stamped = source(path, **late)[f"a:{track}"].filter("asetpts", "st(0,max(ld(0),PTS-N))+N")
+    # ffmpeg-python takes two inputs that are alike for one, which cannot go two ways: a longer queue tells them apart.
+    own = {"thread_queue_size": DEFAULT_QUEUE + number} if number else {}
+    stamped = source(path, **late, **own)[f"a:{track}"].filter("asetpts", "st(0,max(ld(0),PTS-N))+N")
     return stamped.filter("aresample", **{"async": 1, "first_pts": 0})
 
 

@@ -13,8 +13,10 @@ import ffmpeg
 
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import MediaError
+from pipelines.front.trim import WHOLE, Trim
 from pipelines.media.ffmpeg import arguments, file_url, run
-from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo, probe_audio
+from pipelines.media.read.audio import heard_as
+from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo
 from pipelines.media.read.tracks import heard_stream
 from pipelines.media.write.video import BITEXACT, no_room, raise_write_error
 
@@ -42,6 +44,10 @@ class Sound:
     """Silence before it."""
     volume: float = 1.0
     """What its samples are multiplied with."""
+    trim: Trim = WHOLE
+    """Only this stretch is played."""
+    channel: int | None = None
+    """The one that is played alone; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ def join_by_copy(
         _run(ffmpeg.output(video, *others, file_url(output), **options), pieces, output, bench, poll)
         return
     sounds = [sound] if isinstance(sound, Sound) else list(sound)
-    infos = [probe_audio(one.path) for one in sounds]
+    infos = [heard_as(one.path, one.channel) for one in sounds]
     for stereo, mended in product((False, True), repeat=2):
         # A layout without a name has no place in AAC: then two channels. Nor have numbers that are none (NaN).
         try:
@@ -108,7 +114,8 @@ def join_by_copy(
 def _mixed(sounds: Sequence[Sound], infos: Sequence[AudioInfo], length_s: float, *, stereo: bool, mended: bool) -> Any:
     """Return all sounds together as one track, in mono where all of them are."""
     tracks = [
-        _track(one, info, length_s, stereo=stereo, mended=mended) for one, info in zip(sounds, infos, strict=True)
+        _track(one, info, number, length_s, stereo=stereo, mended=mended)
+        for number, (one, info) in enumerate(zip(sounds, infos, strict=True))
     ]
     if len(tracks) == 1:
         return tracks[0]
@@ -126,15 +133,19 @@ def _rate(info: AudioInfo) -> int:
     return info.sample_rate if info.sample_rate in AAC_RATES else 48000
 
 
-def _track(sound: Sound, info: AudioInfo, length_s: float, *, stereo: bool, mended: bool) -> Any:
+def _track(sound: Sound, info: AudioInfo, number: int, length_s: float, *, stereo: bool, mended: bool) -> Any:
     """Return the sound, exactly `length_s` long and starting at 0; mended: what is no number becomes 0."""
     rate = _rate(info)
-    track = heard_stream(info.path, info.track, info.late_s)
+    track = heard_stream(info.path, info.track, info.late_s, number)
     if info.channel is not None:
         track = track.filter("pan", args=f"mono|c0=c{info.channel}")
     if mended:
         track = track.filter("aeval", "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))", channel_layout="same")
-    if sound.starts_s is None:
+    if not sound.trim.is_whole:
+        first, stop = sound.trim.samples(info.sample_rate, round(info.duration_s * info.sample_rate))
+        track = track.filter("atrim", start_sample=first, end_sample=stop)
+        track = track.filter("aresample", rate).filter("asetpts", "N/SR/TB")
+    elif sound.starts_s is None:
         if info.duration_s < MEASURED_EXACTLY_S:
             track = track.filter("atrim", end_sample=round(info.duration_s * info.sample_rate))
         track = track.filter("aresample", rate).filter("asetpts", "N/SR/TB")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pipelines.front.documents import read_json
@@ -15,10 +16,12 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.request import Files, Request, field_specs
 from pipelines.front.runtime import Output, Runtime
+from pipelines.front.trim import WHOLE, Trim
 from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import need_room, plain_line, shown
-from pipelines.media.read.frames import frame_times, frames_within, last_moment, read_frames, shown_at
+from pipelines.media.read.frames import all_pictures, frames_within, last_moment, read_frames, shown_at
 from pipelines.media.read.probe import probe_audio, probe_video
+from pipelines.media.read.used import Used
 from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.verify import VideoFacts, examine
 from pipelines.media.write.video import VideoWriter
@@ -41,16 +44,19 @@ def publish(
     fps: float,
     num_frames: int,
     before: str | Path | None = None,
+    trim: Trim = WHOLE,
     sound: Sound | Sequence[Sound] | None = None,
+    used: Mapping[str, Used | None] = MappingProxyType({}),
     warnings: Sequence[str] = (),
 ) -> Output:
     """Write `<result_dir>/<task>/<output_stem>.mp4` and its sidecar JSON; the same call gives the same file.
 
     A file that another job left under that name stays: then the name gets a number.
 
-    `num_frames` counts the frames of `pieces` together. `before` is the input video shown ahead of them
-    (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording, or several to be mixed,
-    padded with silence to the picture's length. Raises MediaError or DiskFull.
+    `num_frames` counts the frames of `pieces` together. `before` is the input video of which `trim` is shown ahead of
+    them (its size stretched to theirs, at `fps`, its sound kept); `sound` is a recording, or several to be mixed,
+    padded with silence to the picture's length. `used` has what was taken of the file of a field, for the recipe.
+    Raises MediaError or DiskFull.
     """
     # 1. Names and room
     folder = runtime.result_dir / task
@@ -66,14 +72,14 @@ def publish(
     parts, before_frames = list(pieces), 0
     track: Sound | Sequence[Sound] | None = None
     if before is not None:
-        opening, before_frames, track = _opening(Path(before), parts[0], bench, fps)
+        opening, before_frames, track = _opening(Path(before), trim, parts[0], bench, fps)
         parts.insert(0, opening)
     if sound is not None:
         track = sound
 
     # 3. One file under a temporary name, looked at before it gets its own
     total = before_frames + num_frames
-    recipe = make_recipe(task, request, runtime)
+    recipe = make_recipe(task, request, runtime, used)
     try:
         join_by_copy(
             parts, temporary, bench, length_s=total / fps, sound=track, title=_title(task, request), comment=recipe
@@ -140,26 +146,33 @@ def _tag(tags: bytes, name: bytes) -> bytes:
     return b"\\".join(piece.replace(b"\\", b"") for piece in b"\n".join(lines).split(b"\\\\"))
 
 
-def make_recipe(task: str, request: Request, runtime: Runtime) -> str:
+def make_recipe(
+    task: str, request: Request, runtime: Runtime, used: Mapping[str, Used | None] = MappingProxyType({})
+) -> str:
     """Return the JSON that re-creates the job: pure ASCII, sorted, without a date of its own."""
-    used = {"ffmpeg": traits().version}
+    tool = {"ffmpeg": traits().version}
     files = {name for name, spec in field_specs(type(request)) if isinstance(spec, Files)}
     fields = {
         name: tuple(map(runtime.original_path, value)) if name in files else value
         for name, value in dataclasses.asdict(request).items()
     }
-    content = {**runtime.metadata, **used, RECIPE: 1, "task": task, "request": fields}
+    content = {**runtime.metadata, **tool, RECIPE: 1, "task": task, "request": fields}
+    if parts := {name: part.facts() for name, part in used.items() if part is not None and part.words()}:
+        content["used"] = parts
     return json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
 
 
-def write_opening(video: Path, path: Path, width: int, height: int, fps: float) -> tuple[int, float]:
-    """Encode a whole input video at `fps`, stretched to width x height.
+def write_opening(
+    video: Path, path: Path, width: int, height: int, fps: float, trim: Trim = WHOLE
+) -> tuple[int, float]:
+    """Encode a trimmed input video at `fps`, stretched to width x height.
 
     Returns its number of frames and the time in the input at which the first of them is shown.
     """
-    times, held_s = frame_times(video), probe_video(video).held_s
-    count = frames_within(times[-1] - times[0] + held_s, fps)
-    indices = shown_at(times, held_s, fps, count)
+    pictures = all_pictures(probe_video(video), trim)
+    times, held_s = pictures.times_s, pictures.held_s
+    count = frames_within(pictures.length_s, fps)
+    indices = [pictures.skipped + index for index in shown_at(times, held_s, fps, count)]
     with VideoWriter(path, width, height, fps) as writer:
         for frame in read_frames(video, indices, width, height):
             writer.write(frame[None])
@@ -185,11 +198,11 @@ def own_stem(folder: Path, runtime: Runtime) -> str:
     return stems[wanted]
 
 
-def _opening(video: Path, like: Path, bench: Path, fps: float) -> tuple[Path, int, Sound | None]:
+def _opening(video: Path, trim: Trim, like: Path, bench: Path, fps: float) -> tuple[Path, int, Sound | None]:
     """Encode the input video in the size of the piece `like`; returns it, its frames and the sound it came with."""
     shape = probe_video(like)
     opening = bench / "before.mp4"
-    frames, starts_s = write_opening(video, opening, shape.width, shape.height, fps)
+    frames, starts_s = write_opening(video, opening, shape.width, shape.height, fps, trim)
     has_sound = probe_video(video).has_audio
     return opening, frames, Sound(video, starts_s=starts_s, seconds=frames / fps) if has_sound else None
 

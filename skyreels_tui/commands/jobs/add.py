@@ -14,6 +14,7 @@ from skyreels_tui.commands.shared.fetching import fetch_inputs
 from skyreels_tui.commands.shared.fields import add_task_options, asked_request
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import Job
+from skyreels_tui.requests.planning import used_of
 from skyreels_tui.requests.presets import Presets
 from skyreels_tui.requests.references import model_problems
 
@@ -53,4 +54,6 @@ def add_job(args: argparse.Namespace, context: Context, *, held: bool = False) -
     request = fetch_inputs(request, context.folders.downloads)
     with context.queue() as queue:
         job = queue.actions.add(request, label=args.label, batch=args.batch, held=held)
+        for words in used_of(job):
+            output.note(words)
         return queue.actions.run_next(job.id) if args.first and not held else job

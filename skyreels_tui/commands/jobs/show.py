@@ -13,6 +13,7 @@ from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.requests.planning import used_of
 from skyreels_tui.words.times import duration
 
 SHOWN_FINISHED = 20
@@ -66,6 +67,8 @@ def show_job(job: Job, *, as_json: bool) -> None:
         if key == "request":
             for field, content in sorted(value.items()):
                 output.line(f"  {field}: {_plain(content)}")
+            for words in used_of(job):
+                output.line(f"  {words}")
         elif value not in ("", None, False):
             output.line(f"{key}: {_plain(reason_words(value) if key == 'reason' else value)}")
     for text in job.traceback.splitlines():

@@ -93,8 +93,14 @@ def asked_request(args: argparse.Namespace, settings: Settings, presets: Presets
 
 
 def change_request(request: Request, task: TaskSpec, args: argparse.Namespace) -> Request:
-    """Return `request` with the typed fields replaced, unchecked."""
-    return dataclasses.replace(request, **parse_fields(task, given_fields(args)))
+    """Return `request` with the typed fields replaced, unchecked; what was about a replaced file goes with it."""
+    changes = parse_fields(task, given_fields(args))
+    # Another file is used whole unless this says otherwise.
+    usual = task.request_type()
+    for name, spec in field_specs(task.request_type):
+        if spec.belongs_to in changes and changes[spec.belongs_to] != getattr(request, spec.belongs_to):
+            changes.setdefault(name, getattr(usual, name))
+    return dataclasses.replace(request, **changes)
 
 
 def parse_fields(task: TaskSpec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, Files, Flag
+from pipelines.front.request import Choice, Files, Flag, untouched
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
@@ -113,6 +113,8 @@ class More(Widget):
         for field in self._fields:
             value = field.value if field.is_mounted else field.initial
             label = tr(field.spec.label).lower()
+            if untouched(field.spec, value):
+                continue
             if isinstance(field.spec, Flag):
                 parts += [label] if value else []
             elif isinstance(field.spec, Choice):

@@ -98,4 +98,5 @@ class NumberField(Field):
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    # Whatever a person typed comes back as it was: to the millionth of a second of a day.
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
