@@ -66,7 +66,7 @@ class ExtensionRequest(Request):
         return problems + video_trim_problems(self.input_video, self.trim, needed, raw_frames=raw)
 
 
-def used_words(request: ExtensionRequest) -> tuple[str, ...]:
+def video_used(request: ExtensionRequest) -> tuple[str, ...]:
     """What of a valid request's video is used and what is cut; () for all of it."""
     if request.trim.is_whole:
         return ()

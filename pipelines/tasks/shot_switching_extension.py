@@ -17,7 +17,7 @@ from pipelines.front.shapes import (
     nearest_bucket,
     reference_frames,
 )
-from pipelines.tasks.extension import ExtensionRequest, used_words
+from pipelines.tasks.extension import ExtensionRequest, video_used
 from pipelines.tasks.spec import TaskSpec
 
 CUTS: tuple[tuple[str, str], ...] = (
@@ -83,7 +83,7 @@ def plan(request: ShotSwitchingExtension) -> Plan:
         segments=[segment],
         encoded_frames=request.condition_frames,
     )
-    return replace(cost, parts=_cut_in_words(request), used=used_words(request))
+    return replace(cost, parts=_cut_in_words(request), used=video_used(request))
 
 
 def _cut_in_words(request: ShotSwitchingExtension) -> str:

@@ -18,7 +18,7 @@ from pipelines.front.shapes import (
     nearest_bucket,
     single_shot_pieces,
 )
-from pipelines.tasks.extension import ExtensionRequest, used_words
+from pipelines.tasks.extension import ExtensionRequest, video_used
 from pipelines.tasks.spec import BenchCase, TaskSpec
 
 
@@ -97,7 +97,7 @@ def plan(request: SingleShotExtension) -> Plan:
         segments=segments,
         encoded_frames=SINGLE_CONDITION_FRAMES * len(segments),
     )
-    return replace(cost, parts=trn("{count} piece", "{count} pieces", len(segments)), used=used_words(request))
+    return replace(cost, parts=trn("{count} piece", "{count} pieces", len(segments)), used=video_used(request))
 
 
 SINGLE_SHOT_EXTENSION = TaskSpec(

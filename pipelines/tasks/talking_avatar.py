@@ -294,10 +294,10 @@ def plan(request: TalkingAvatar) -> Plan:
     parts = tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
     if said := speakers_words(request):
         parts = f"{parts}, {said}"
-    return replace(cost, parts=parts, used=used_words(request))
+    return replace(cost, parts=parts, used=voices_used(request))
 
 
-def used_words(request: TalkingAvatar) -> tuple[str, ...]:
+def voices_used(request: TalkingAvatar) -> tuple[str, ...]:
     """What of a valid request's recordings is used and what is cut; () for all of them."""
     from pipelines.media.read.used import used_of_sound
 
