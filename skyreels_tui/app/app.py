@@ -21,7 +21,6 @@ from skyreels_tui.app.keymap import use_keys
 from skyreels_tui.app.quitting import Quitting
 from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
-from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
@@ -37,12 +36,12 @@ from skyreels_tui.ui.screens.home.home import HomeScreen
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecaster import Forecaster
+    from skyreels_tui.eta.outlook import Machine
     from skyreels_tui.monitors.monitor import Monitor
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.notify.others import OthersNews
     from skyreels_tui.queue.errors import DatabaseUnusable
     from skyreels_tui.queue.service import QueueService
-    from skyreels_tui.requests.forms import Machine
 
 FIRST_PAGE = 200
 """Jobs that are listed for the first paint: more than any terminal shows."""
@@ -415,14 +414,11 @@ class SkyreelsApp(HubApp):
     # What a form asks for
 
     def _machine(self) -> Machine:
-        """Memory as last read, disk as it is now."""
-        from skyreels_tui.requests.forms import Machine
+        """What the sensors have read last."""
+        from skyreels_tui.app.machine import machine_of
 
-        memory = self.last_sample.memory if self.last_sample is not None else None
-        free = None
-        with suppress(OSError):
-            free = free_bytes(self.services.result_dir)
-        return Machine(memory.available_bytes if memory is not None else None, free)
+        mine = self.services
+        return machine_of(self.last_sample, mine.result_dir, mine.settings.now.memory_floor_gib, mine.gpu_name())
 
     def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""

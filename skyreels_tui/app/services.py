@@ -90,7 +90,7 @@ class Services:
         from skyreels_tui.eta.speeds import SPEED_FILE
 
         state = self.folders.state
-        return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE)
+        return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE, _gpu_count)
 
     @cached_property
     def time_left(self) -> TimeLeft:
@@ -282,6 +282,13 @@ class Services:
             surroundings=surroundings,
             beat=beat,
         )
+
+
+def _gpu_count() -> int:
+    # As the name.
+    from skyreels_tui.monitors.gpu import gpu_count
+
+    return gpu_count()
 
 
 def _gpu_name() -> str:

@@ -25,6 +25,12 @@ _PACKAGE = "skyreels_tui.commands"
 COMMANDS: tuple[Command, ...] = (
     Command("add", mark("put a job in the queue and print its id"), f"{_PACKAGE}.jobs.add"),
     Command("generate", mark("add a job, run it, print the path of its mp4"), f"{_PACKAGE}.jobs.generate"),
+    Command(
+        "estimate",
+        mark("say what a job would take and when it would be done, after the queue"),
+        f"{_PACKAGE}.jobs.estimate",
+        (None,),
+    ),
     Command("list", mark("show the queue"), f"{_PACKAGE}.jobs.show", (None,)),
     Command("show", mark("show one job in full"), f"{_PACKAGE}.jobs.show", (None,)),
     Command("status", mark("say what the queue does at this moment"), f"{_PACKAGE}.jobs.status", (None,)),

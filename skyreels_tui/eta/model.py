@@ -62,14 +62,14 @@ class Estimate:
 def prior_rates(gpu: str, plan: Plan) -> Rates:
     """Guess from the GPU's name; '' means that there is none."""
     tflops = next((rate for part, rate in PRIOR_TFLOPS if part in gpu), UNKNOWN_GPU_TFLOPS)
-    tflops = tflops * _speed_up(plan.gpus) if gpu else NO_GPU_TFLOPS
+    tflops = tflops * speed_up(plan.gpus) if gpu else NO_GPU_TFLOPS
     doubt = NO_GPU_DOUBT if not gpu else NAMED_DOUBT if any(part in gpu for part, _ in PRIOR_TFLOPS) else UNNAMED_DOUBT
     load_s = (plan.weights_bytes + plan.text_bytes) / LOAD_BYTES_PER_S
     return Rates(tflops * 1e12, tflops * 1e12 * DECODE_SHARE, load_s, doubt=doubt)
 
 
-def _speed_up(gpus: str) -> float:
-    """What a step gains on so many GPUs of one host, as measured on two and four; nothing until 'all' has been met."""
+def speed_up(gpus: str) -> float:
+    """What a step gains on so many GPUs of one host, as measured on two and four; nothing for what is no number."""
     return SHARED_SPEED * int(gpus) if gpus.isdecimal() and gpus != "1" else 1.0
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
+from pipelines.front.gang import ALL_GPUS, ranks_of
 from pipelines.front.plan import Plan
 from skyreels_tui.eta.follow import JobEta
-from skyreels_tui.eta.model import DECODE_SHARE, Estimate, Rates, predict, prior_rates, size_key
+from skyreels_tui.eta.model import DECODE_SHARE, Estimate, Rates, predict, prior_rates, size_key, speed_up
 from skyreels_tui.eta.speeds import case_decode_flops, case_named, read_measured
 
 RATES_FILE = "rates.json"
@@ -32,12 +33,18 @@ _KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?"
 class EtaBook:
     """What this machine has learned about job times, kept in one small file; thread-safe."""
 
-    def __init__(self, path: Path, gpu: Callable[[], str] = lambda: "", speed: Path | None = None) -> None:
-        """`path` is the JSON file; `gpu` names the GPU ('' when there is none).
+    def __init__(
+        self,
+        path: Path,
+        gpu: Callable[[], str] = lambda: "",
+        speed: Path | None = None,
+        num_gpus: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`path` is the JSON file; `gpu` names the GPU ('' when there is none), `num_gpus` says how many there are.
 
         `speed` is a file of `bench --output`, from which the first guess comes where it is of this GPU.
         """
-        self._path, self._gpu, self._speed = path, gpu, speed
+        self._path, self._gpu, self._speed, self._num_gpus = path, gpu, speed, num_gpus
         self._lock = threading.Lock()
         self._rates = _read(path)
 
@@ -48,6 +55,7 @@ class EtaBook:
 
     def rates(self, task: str, plan: Plan) -> Rates:
         """The learned figures of this task and size, else those of the nearest size, else a guess."""
+        plan = self._counted(plan)
         with self._lock:
             known = dict(self._rates)
         exact = known.get(size_key(task, plan))
@@ -55,19 +63,28 @@ class EtaBook:
             return exact
         several = size_key(task, plan).split()[3:]
         guess = self._first_guess(plan)
-        alike = {
-            key: rates
-            for key, rates in known.items()
-            if is_alike(int(key.split()[2]), plan.num_tokens) and key.split()[3:] == several
-        }
-        own = {key: rates for key, rates in alike.items() if key.split()[0] == task}
+        alike = {key: rates for key, rates in known.items() if is_alike(int(key.split()[2]), plan.num_tokens)}
+        own = {key: rates for key, rates in alike.items() if key.split()[3:] == several}
+        # What other numbers of GPUs have shown says more than the name of one.
+        alike = own or {key: self._shared_as(rates, key, plan) for key, rates in alike.items()}
         if not alike:
             return guess
+        own = {key: rates for key, rates in alike.items() if key.split()[0] == task}
         near = min((own or alike).items(), key=lambda entry: abs(int(entry[0].split()[2]) - plan.num_tokens))[1]
         doubt = SIZE_DOUBT if own else TASK_DOUBT
         if not own:
             return replace(guess, flops_per_s=near.flops_per_s, vae_flops_per_s=near.vae_flops_per_s, doubt=doubt)
         return replace(near, first_step_factor=1.0, jobs=0, doubt=doubt)
+
+    def _counted(self, plan: Plan) -> Plan:
+        """The plan with a number of GPUs in place of `all`."""
+        return plan if plan.gpus != ALL_GPUS else replace(plan, gpus=str(ranks_of(ALL_GPUS, self._num_gpus())))
+
+    def _shared_as(self, rates: Rates, key: str, plan: Plan) -> Rates:
+        """What another number of GPUs has shown, as so many as the plan's would do."""
+        shown = (*key.split()[3:], "1")[0]
+        gain = speed_up(plan.gpus) / speed_up(shown)
+        return replace(rates, flops_per_s=rates.flops_per_s * gain, vae_flops_per_s=rates.vae_flops_per_s * gain)
 
     def _first_guess(self, plan: Plan) -> Rates:
         """From what `bench` measured on this GPU, else from its name."""
@@ -89,10 +106,12 @@ class EtaBook:
 
     def estimate(self, task: str, plan: Plan) -> Estimate:
         """Predict a job that has not begun."""
+        plan = self._counted(plan)
         return predict(plan, self.rates(task, plan))
 
     def follow(self, task: str, plan: Plan, goes_on_at: tuple[int, int] = (0, 0)) -> JobEta:
         """Start to follow an attempt that begins now, at a (segment, step) whose earlier steps are stored."""
+        plan = self._counted(plan)
         key = size_key(task, plan)
         return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), goes_on_at)
 

@@ -40,6 +40,7 @@ class GpuSensor:
         self._nvml: Any = None
         self._handle: Any = None
         self._name = ""
+        self._count: int | None = None
         self._problem = ""
         self._wait = 0
 
@@ -60,6 +61,7 @@ class GpuSensor:
         limit_mw = self._ask("nvmlDeviceGetEnforcedPowerLimit", handle)
         return GpuReading(
             name=self._name,
+            count=self._count,
             util_percent=None if utilisation is None else int(utilisation.gpu),
             sm_clock_mhz=self._ask("nvmlDeviceGetClockInfo", handle, nvml.NVML_CLOCK_SM),
             max_sm_clock_mhz=self._ask("nvmlDeviceGetMaxClockInfo", handle, nvml.NVML_CLOCK_SM),
@@ -95,7 +97,8 @@ class GpuSensor:
             return False
         try:
             nvml.nvmlInit()
-            if nvml.nvmlDeviceGetCount() <= self._index:
+            self._count = nvml.nvmlDeviceGetCount()
+            if self._count <= self._index:
                 self._give_up(tr("the driver sees no NVIDIA GPU"))
                 return False
             handle = nvml.nvmlDeviceGetHandleByIndex(self._index)
@@ -153,12 +156,21 @@ def sensor(of: Surroundings) -> Read:
 
 
 @functools.cache
+def _first_look() -> GpuReading:
+    sensor = GpuSensor()
+    reading = sensor.read()
+    sensor.close()
+    return reading
+
+
 def gpu_name() -> str:
     """Name of the first GPU, '' when there is none; asked once a process."""
-    sensor = GpuSensor()
-    name = sensor.read().name
-    sensor.close()
-    return name
+    return _first_look().name
+
+
+def gpu_count() -> int:
+    """GPUs that the driver sees; asked once a process."""
+    return _first_look().count or 0
 
 
 def _words(error: Any) -> str:

@@ -15,6 +15,8 @@ class GpuReading:
     problem: str = ""
     """Why there are no figures at all, in words for a person; '' when the GPU answers."""
     name: str = ""
+    count: int | None = None
+    """GPUs that the driver sees; None where it was not asked."""
     util_percent: int | None = None
     sm_clock_mhz: int | None = None
     max_sm_clock_mhz: int | None = None

@@ -1,11 +1,10 @@
-"""A form without its looks: order of fields, request from typed values, checks and the estimate in words."""
+"""A form without its looks: order of fields, request from typed values, checks in words."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +30,6 @@ from skyreels_tui.requests.planning import Asked, plan_of
 from skyreels_tui.requests.references import check_request, model_problems, references
 from skyreels_tui.requests.typed_paths import address_fields
 from skyreels_tui.words.shell_words import shell_line
-from skyreels_tui.words.sizes import count, size
-from skyreels_tui.words.times import ends_at, words
 
 if TYPE_CHECKING:
     from pipelines.checkpoints.registry import Checkpoint
@@ -180,39 +177,6 @@ def _read_prompt(request: Request, tokenizer: Path | None) -> Reading:
     except (OSError, ValueError):
         # The estimate by letters stays; a damaged checkpoint is the business of its own check.
         return Reading(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the estimate is held against; None where nothing is known."""
-
-    available_bytes: int | None = None
-    free_disk_bytes: int | None = None
-
-
-def estimate_facts(
-    plan: Plan, seconds: float | None, learned: bool, machine: Machine, now: datetime
-) -> tuple[list[str], list[str]]:
-    """What will be made, and what it takes: facts that each stay together on a line."""
-    length = plan.num_frames / plan.fps
-    made = [f"{plan.width}x{plan.height}"]
-    made.append(tr("{count} frames ({seconds:.1f} s)", count=count(plan.num_frames), seconds=length))
-    made += [plan.parts] if plan.parts else []
-    made += plan.used
-    made += [tr("LoRA {names}", names=", ".join(plan.loras))] if plan.loras else []
-    calls, tokens = count(plan.transformer_calls), count(plan.num_tokens)
-    made.append(tr("{calls} calls of {tokens} tokens", calls=calls, tokens=tokens))
-    takes = []
-    if seconds is not None:
-        takes.append(words(seconds) if learned else tr("about {duration}", duration=words(seconds)))
-        takes.append(tr("done {time} if it starts now", time=ends_at(seconds, now)))
-    takes.append(_of(tr("memory {size}", size=size(plan.peak_bytes)), machine.available_bytes))
-    takes.append(_of(tr("disk {size}", size=size(plan.output_bytes + plan.work_bytes)), machine.free_disk_bytes))
-    return made, takes
-
-
-def _of(needed: str, available: int | None) -> str:
-    return needed if available is None else tr("{needed} of {available}", needed=needed, available=size(available))
 
 
 def summary(task: TaskSpec, values: Values) -> str:

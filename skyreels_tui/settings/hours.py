@@ -48,6 +48,11 @@ class Hours:
             now = end
 
 
+def work_ends(now: datetime, seconds: float, hours: Hours | None) -> datetime:
+    """When work of `seconds` that begins now is done; `hours` are those in which it may go on, None: all."""
+    return now + timedelta(seconds=seconds) if hours is None else hours.after_work(now, seconds)
+
+
 def parse_hours(text: str) -> Hours:
     """Read '22:00-07:00'; raises ValueError in words."""
     found = _WRITTEN.fullmatch(text)

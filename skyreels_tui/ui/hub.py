@@ -28,6 +28,7 @@ from skyreels_tui.queue.condition import Condition, condition_now
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
+from skyreels_tui.settings.hours import work_ends
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import ASKED_AT_START, Settings, waiting
 from skyreels_tui.settings.themes import DEFAULT
@@ -429,10 +430,18 @@ class HubApp(App[None]):
         """Whether something was deleted that can be brought back."""
         return False
 
+    @property
+    def queue_starts(self) -> bool:
+        """Whether a job runs, or would start as soon as it may: nobody can say when another queue ends."""
+        return self.board.running is not None or self.board.status.pause in ("", "hours")
+
     def queue_left_s(self) -> float | None:
-        """Predicted seconds until the queue is empty, hours of rest included; None while a part of it is unknown."""
+        """Predicted seconds until the queue is empty, hours of rest included.
+
+        None while a part of it is unknown, or while nothing can start.
+        """
         forecast = self.last_forecast
-        if forecast is None or forecast.unknown:
+        if forecast is None or forecast.unknown or not self.queue_starts:
             return None
         return self.with_rest(forecast.total_seconds)
 
@@ -440,7 +449,7 @@ class HubApp(App[None]):
         """Seconds until so much work is done that begins now, hours of rest included."""
         hours = self._settings.now.running_hours if self._settings is not None else None
         now = self.wall_clock()
-        return seconds if hours is None else (hours.after_work(now, seconds) - now).total_seconds()
+        return seconds if hours is None else (work_ends(now, seconds, hours) - now).total_seconds()
 
     def film_ends(self) -> dict[str, str]:
         """Film -> 'ends Wed 03:10', for those of which it is known."""

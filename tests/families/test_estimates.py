@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from pipelines.demo.checkpoints import __file__ as demo_file
 from pipelines.tasks import task_named
-from skyreels_tui.requests.forms import Machine, estimate_facts
+from skyreels_tui.eta.outlook import made_facts
 from tests.media.films import tone
 
 SAMPLES = Path(demo_file).parent / "samples"
@@ -21,17 +20,15 @@ def first_line(task_name: str, **values: Any) -> str:
     task = task_named(task_name)
     request = task.request_type(profile="demo", resolution="128P", **{"prompt": "on", **values})
     plan = task.plan(request)
-    made, takes = estimate_facts(plan, 80.0, True, Machine(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert takes[0] == "80 s" and takes[1].startswith("done 00:01")
-    return ", ".join(made)
+    return ", ".join(made_facts(plan))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (5, "132 frames (5.5 s), 1 piece, 8 calls of"),
-        (12, "300 frames (12.5 s), 3 pieces, 24 calls of"),
-        (30, "728 frames (30.3 s), 6 pieces, 48 calls of"),
+        (5, "132 frames (5.5 s), 1 piece, 8 steps"),
+        (12, "300 frames (12.5 s), 3 pieces, 24 steps"),
+        (30, "728 frames (30.3 s), 6 pieces, 48 steps"),
     ],
 )
 def test_a_shot_that_goes_on(seconds: int, words: str) -> None:
@@ -42,7 +39,7 @@ def test_a_shot_that_goes_on(seconds: int, words: str) -> None:
     ("prompt", "cut", "words"),
     [
         ("on", "", "no cut tag"),
-        ("on", "[CUT_AWAY]", "cut [CUT_AWAY], 8 calls"),
+        ("on", "[CUT_AWAY]", "cut [CUT_AWAY], 8 steps"),
         ("[zoom_in_cut] on", "[CUT_AWAY]", "cut [ZOOM_IN_CUT] as typed"),
         ("[red] on", "", "no cut tag"),
     ],
@@ -56,7 +53,7 @@ def test_which_cut_the_model_will_read(prompt: str, cut: str, words: str) -> Non
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (2, "50 frames (2.0 s), reference pass only, 4 calls"),
+        (2, "50 frames (2.0 s), reference pass only, 4 steps"),
         (10, "250 frames (10.0 s), reference pass + 4 windows, 20"),
     ],
 )

@@ -310,7 +310,7 @@ async def test_the_facts_of_a_video_and_the_estimate_stay_whole_at_80_columns(st
         await s.shows("132 frames (5.5 s)")
         estimate = [line for line in s.text.splitlines()[-5:] if " · " in line or "disk " in line]
         assert all(len(line.rstrip()) <= 80 for line in estimate)
-        assert re.search(r"calls of [\d ]+ tokens", " ".join(estimate)) and re.search(r"disk .* of .*iB", s.text)
+        assert re.search(r"\d+ steps", " ".join(estimate)) and re.search(r"disk .* of .*iB", s.text)
 
 
 @pytest.mark.parametrize(

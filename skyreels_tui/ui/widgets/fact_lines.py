@@ -22,8 +22,10 @@ class FactLines(Widget):
 
     def show(self, *groups: tuple[Sequence[str], str]) -> None:
         """Replace everything: (facts, style) a group; the facts are safe text."""
-        self._groups = tuple((tuple(facts), style) for facts, style in groups)
-        self.refresh(layout=True)
+        shown = tuple((tuple(facts), style) for facts, style in groups)
+        if shown != self._groups:
+            self._groups = shown
+            self.refresh(layout=True)
 
     def render(self) -> Content:
         """The lines at the current width."""
@@ -42,10 +44,12 @@ class FactLines(Widget):
 
 
 def wrap_facts(facts: Sequence[str], width: int, gap: str = " · ") -> list[str]:
-    """Put as many facts on each line as fit in `width` cells."""
+    """Put as many facts on each line as fit in `width` cells; a longer one is broken between its words."""
     lines: list[str] = []
     for fact in facts:
-        if lines and Content(lines[-1] + gap + fact).cell_length <= width:
+        if Content(fact).cell_length > width > 0:
+            lines += [line.plain for line in Content(fact).wrap(width)]
+        elif lines and Content(lines[-1] + gap + fact).cell_length <= width:
             lines[-1] += gap + fact
         else:
             lines.append(fact)

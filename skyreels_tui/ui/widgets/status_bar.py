@@ -85,9 +85,7 @@ class StatusBar(Widget):
             gpus = tr("{busy} of {count} GPUs", busy=status.busy, count=status.workers)
             middle = Content.assemble(middle, f"   {gpus}")
         queue_left = app.queue_left_s()
-        # Nobody can say when a queue ends in which nothing can start.
-        starts = running or app.board.status.pause in ("", "hours")
-        if queue_left is not None and (running or waiting) and starts:
+        if queue_left is not None and (running or waiting):
             end = ends_at(queue_left, now)
             words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
             middle = Content.assemble(middle, f"   {words}")

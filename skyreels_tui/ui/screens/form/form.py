@@ -19,6 +19,8 @@ from pipelines.front.language import mark, tr, trn
 from pipelines.front.request import SEED, Text
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.downloads.transfers import Transfer
+from skyreels_tui.eta.model import Estimate
+from skyreels_tui.eta.outlook import look_ahead, made_facts, takes_facts, turn_of
 from skyreels_tui.queue.model import Job
 from skyreels_tui.requests import forms
 from skyreels_tui.requests.drafts import Draft
@@ -74,6 +76,9 @@ class FormScreen(Screen[None]):
         self._given, self._given_label = values, label
         self._checked: forms.Checked | None = None
         self._checked_values: dict[str, Any] = {}
+        self._takes: Estimate | None = None
+        self._warning = ""
+        """What to know before this request is queued."""
         self._timer: Timer | None = None
         self._submitting = False
         self._asked = False
@@ -123,6 +128,8 @@ class FormScreen(Screen[None]):
         self.query_one("#form-body").mount(FilePicture())
         hub(self).transfers_changed.subscribe(self, self._on_transfers)
         self.call_after_refresh(self._check)
+        # The end moves with the clock, the queue and the memory, also while nothing is typed.
+        self.set_interval(1.0, self._show_estimate)
 
     def on_resize(self, event: events.Resize) -> None:
         """Where there is room the prompt is higher, and the selected file is shown large beside the fields."""
@@ -203,9 +210,17 @@ class FormScreen(Screen[None]):
         request = forms.build_request(self.form_task, values, profile)
         own_model = self._services.settings.now.models.get(self.form_task.family, "")
         checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
-        hand_over(self, self._take_checked, values, checked, self._services.warning(self.form_task.name, request))
+        takes = None
+        # Here first, because it may wait for a driver.
+        self._services.machine()
+        if checked.plan is not None:
+            takes = self._services.rates.estimate(self.form_task.name, checked.plan)
+        warning = self._services.warning(self.form_task.name, request)
+        hand_over(self, self._take_checked, values, checked, takes, warning)
 
-    def _take_checked(self, values: dict[str, Any], checked: forms.Checked, warning: str) -> None:
+    def _take_checked(
+        self, values: dict[str, Any], checked: forms.Checked, takes: Estimate | None, warning: str
+    ) -> None:
         if values != self.values():
             # Something was typed meanwhile: another check is on its way.
             return
@@ -216,7 +231,8 @@ class FormScreen(Screen[None]):
         missing = self.query_one(MissingModel)
         missing.show(checked.checkpoint, checked.absent, self.form_task.name, may_wait=not self._writes)
         self.refresh_bindings()
-        self._show_estimate(checked, warning)
+        self._takes, self._warning = takes, warning
+        self._show_estimate()
         if self._submitting:
             self._submit_checked(checked)
 
@@ -231,20 +247,28 @@ class FormScreen(Screen[None]):
             if shown and field.spec.advanced:
                 more.open = True
 
-    def _show_estimate(self, checked: forms.Checked, warning: str) -> None:
-        box = self.query_one(FactLines)
+    def _show_estimate(self) -> None:
+        """Say what the job takes and when it is done, as of now; while something new is checked that stays."""
+        checked, takes, box = self._checked, self._takes, self.query_one(FactLines)
+        if checked is None:
+            return
         plan = checked.plan
-        if plan is None:
+        if plan is None or takes is None:
             wanted = [tr(self._fields[p.field].spec.label) for p in checked.problems if p.field in self._fields]
             names = ", ".join(dict.fromkeys(wanted))
             box.show(([tr("An estimate comes with: {fields}", fields=names)] if names else [], "$text-muted"))
             return
-        found = self._services.rates.estimate(self.form_task.name, plan)
-        made, takes = forms.estimate_facts(
-            plan, found.total_s, found.learned, self._services.machine(), hub(self).wall_clock().astimezone()
+        app, machine = hub(self), self._services.machine()
+        now = app.wall_clock().astimezone()
+        turn = turn_of(app.last_forecast, self._edits, starts=app.queue_starts)
+        hours = self._services.settings.now.running_hours
+        seen = look_ahead(checked.request, plan, takes, turn, machine, now, hours)
+        facts = [safe(fact, 300) for fact in takes_facts(seen, machine, now)]
+        box.show(
+            ([safe(fact, 80) for fact in made_facts(plan)], "bold"),
+            (facts, "$text-error" if seen.trouble else ""),
+            ([safe(words, 200) for words in (seen.notice, self._warning) if words], "$text-warning"),
         )
-        said = [safe(warning, 200)] if warning else []
-        box.show(([safe(fact, 80) for fact in made], "bold"), (takes, ""), (said, "$text-warning"))
 
     @on(Field.Focused)
     def _on_field_focused(self, event: Field.Focused) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipelines.front.request import Request
+from skyreels_tui.eta.outlook import Machine
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.requests.drafts import Drafts
-from skyreels_tui.requests.forms import Machine
 from skyreels_tui.settings.live import LiveSettings
 
 
@@ -23,7 +23,7 @@ class FormServices:
     rates: EtaBook
     """Predicts how long a job takes."""
     machine: Callable[[], Machine]
-    """Memory and disk that are free now."""
+    """GPUs, and the memory and disk that are free now."""
     show_job: Callable[[int], None]
     """Puts the cursor of the queue on a job."""
     warning: Callable[[str, Request], str] = lambda _task, _request: ""

@@ -1,0 +1,58 @@
+"""What estimates are held against, from what the sensors have read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pipelines.front.admission import Memory, floor_bytes
+from skyreels_tui.eta.outlook import Machine
+from skyreels_tui.files.folders import free_bytes
+from skyreels_tui.monitors.gpu import GpuSensor
+from skyreels_tui.monitors.memory import MemorySensor
+from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
+from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.words.sizes import GIB
+
+
+def machine_of(sample: Sample | None, result_dir: Path, floor_gib: float, gpu_name: str) -> Machine:
+    """Return what is known; `gpu_name` is the driver's answer at the start, '' when it sees no GPU."""
+    gpu, memory, disk = (sample.gpu, sample.memory, sample.disk) if sample is not None else (None, None, None)
+    results = disk.holding("results") if disk is not None else None
+    free = results.free_bytes if results is not None else None
+    if free is None:
+        with suppress(OSError):
+            free = free_bytes(result_dir)
+    pool = _pool(memory)
+    return Machine(
+        gpus=_gpus(gpu, gpu_name),
+        memory=pool,
+        discrete=memory is not None and memory.pool is Pool.GPU,
+        floor_bytes=floor_bytes(int(floor_gib * GIB), pool.total_bytes) if pool is not None else 0,
+        result_dir=result_dir,
+        free_disk_bytes=free,
+    )
+
+
+def read_once(owner_pid: int | None, engine: Callable[[], EngineMemory | None]) -> Sample:
+    """Read GPU and memory a single time, for a process without a monitor."""
+    sensor = GpuSensor(owner_pid=lambda: owner_pid)
+    gpu = sensor.read()
+    sensor.close()
+    memory = MemorySensor(owner_pid=lambda: owner_pid, engine=engine).read(gpu)
+    return Sample(0.0, {"gpu": gpu, "memory": memory})
+
+
+def _gpus(gpu: GpuReading | None, name: str) -> int:
+    if not name:
+        return 0
+    return (gpu.count if gpu is not None else None) or 1
+
+
+def _pool(memory: MemoryReading | None) -> Memory | None:
+    if memory is None or memory.total_bytes is None or memory.available_bytes is None:
+        return None
+    # Warm networks make room for the next job, and blocks that the allocator keeps are as good as free.
+    warm = (memory.weights_bytes or 0) + (memory.spare_bytes or 0)
+    return Memory(memory.available_bytes, memory.total_bytes, warm)
