@@ -47,14 +47,18 @@ class QueueForecast:
     unreadable: frozenset[int] = frozenset()
     """Ids of waiting and held jobs whose inputs could not be read."""
     running: RunningJob | None = None
+    running_seconds: tuple[float, ...] = ()
+    """Seconds until each running job ends."""
+    workers: int = 1
+    """How many jobs run at the same time."""
 
 
-def last_end_s(running: Sequence[float], waiting: Sequence[float], workers: int) -> float:
-    """Seconds until the last of the jobs ends, when each worker takes the next one as soon as it is free."""
+def free_at_s(running: Sequence[float], waiting: Sequence[float], workers: int) -> list[float]:
+    """Seconds until each worker is free, the first one first, when each takes the next job as soon as it is."""
     free_at = sorted([*running, *[0.0] * max(0, workers - len(running))])
     for spent in waiting:
         insort(free_at, free_at.pop(0) + spent)
-    return free_at[-1]
+    return free_at
 
 
 class Forecast:
@@ -105,14 +109,17 @@ class Forecast:
             needs += one.plan.output_bytes if one.plan else 0
             lefts.append(self._left_s(one))
         self._running = now
+        workers = max(1, self._workers())
         return QueueForecast(
             job_seconds=seconds,
-            total_seconds=last_end_s(lefts, [spent for _, spent in seconds], max(1, self._workers())),
+            total_seconds=free_at_s(lefts, [spent for _, spent in seconds], workers)[-1],
             needs_bytes=needs,
             unknown=len(waiting) - len(seconds),
             held_seconds=self._seconds(held, plans),
             unreadable=frozenset(job_id for job_id, plan in plans.items() if plan is None),
             running=now,
+            running_seconds=tuple(lefts),
+            workers=workers,
         )
 
     def _seconds(self, jobs: Sequence[Job], plans: Mapping[int, Plan | None]) -> tuple[tuple[int, float], ...]:

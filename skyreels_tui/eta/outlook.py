@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from pipelines.front.admission import ComputeDevice, Decision, Memory, admit
@@ -13,7 +14,7 @@ from pipelines.front.language import tr, trn
 from pipelines.front.memory import requested_plan
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
-from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.eta.forecast import QueueForecast, free_at_s
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.queue.engine.space import RESERVE_BYTES, Shortage
 from skyreels_tui.settings.hours import Hours, work_ends
@@ -55,12 +56,10 @@ def turn_of(queue: QueueForecast | None, job_id: int | None = None, *, starts: b
     """The turn of a waiting job, or of one that would be added now; without a forecast its time is not known."""
     if queue is None:
         return Turn(seconds=None, starts=starts)
-    ids = [waiting for waiting, _ in queue.job_seconds]
-    before = ids.index(job_id) if job_id in ids else len(ids)
-    behind_s = sum(spent for _, spent in queue.job_seconds[before:])
+    before = [spent for _, spent in takewhile(lambda waiting: waiting[0] != job_id, queue.job_seconds)]
     return Turn(
-        before + queue.unknown + (queue.running is not None),
-        None if queue.unknown else max(0.0, queue.total_seconds - behind_s),
+        len(before) + queue.unknown + len(queue.running_seconds),
+        None if queue.unknown else free_at_s(queue.running_seconds, before, queue.workers)[0],
         queue.needs_bytes if job_id is None else 0,
         starts,
     )

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
+from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.eta.model import Estimate
-from skyreels_tui.eta.outlook import Machine, Turn, look_ahead
+from skyreels_tui.eta.outlook import Machine, Turn, look_ahead, turn_of
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.settings.hours import parse_hours
 from tests.live.test_eta import Script, run
@@ -65,3 +66,13 @@ def test_hours_of_rest_are_in_the_end(hours: str, seconds: float, end: str) -> N
         REQUEST, PLAN, Estimate(seconds / 2, 1.0, True), turn, Machine(), now, parse_hours(hours) if hours else None
     )
     assert seen.ends is not None and f"{seen.ends:%H:%M}" == end
+
+
+@pytest.mark.parametrize(
+    ("workers", "running", "seconds"),
+    [(1, (50.0,), 360.0), (2, (50.0,), 110.0), (2, (50.0, 20.0), 130.0), (3, (), 10.0), (4, (), 0.0)],
+)
+def test_the_first_worker_that_is_free_takes_it(workers: int, running: tuple[float, ...], seconds: float) -> None:
+    waiting = ((1, 100.0), (2, 200.0), (3, 10.0))
+    turn = turn_of(QueueForecast(waiting, running_seconds=running, workers=workers))
+    assert (turn.jobs, turn.seconds) == (3 + len(running), seconds)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.front.progress import Progress, Stage
-from skyreels_tui.eta.forecast import last_end_s
+from skyreels_tui.eta.forecast import free_at_s
 from skyreels_tui.queue.events import JobChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.panels.progress import ProgressPanel
@@ -79,4 +79,4 @@ async def test_the_header_counts_workers_where_there_are_several(width, workers,
     ],
 )
 def test_the_queue_ends_when_the_last_worker_has_ended(running_s, waiting_s, workers, end_s):
-    assert last_end_s(running_s, waiting_s, workers) == end_s
+    assert free_at_s(running_s, waiting_s, workers)[-1] == end_s

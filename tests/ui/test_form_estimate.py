@@ -76,7 +76,7 @@ async def test_the_end_comes_after_the_queue_and_goes_on_with_the_clock_and_the_
     at(session, NOW + timedelta(minutes=10))
     await session.shows("done about 16:03, after 3 jobs")
     queue = forecast()
-    session.app.publish_forecast(replace(queue, total_seconds=queue.total_seconds - 600))
+    session.app.publish_forecast(replace(queue, running_seconds=(242.0,)))
     await session.shows("done about 15:53, after 3 jobs")
     session.app.publish_forecast(QueueForecast())
     await session.shows("done about 14:13 ·")

@@ -58,8 +58,8 @@ def _look(task: TaskSpec, request: Request, plan: Plan, context: Context, now: d
 
     services, settings = context.services, context.settings
     with context.queue() as queue:
-        report, status = queue.progress(), queue.status()
-        forecast = Forecast(queue.plannable, services.rates, lambda: report).read()
+        reports, status = queue.all_progress(), queue.status()
+        forecast = Forecast(queue.plannable, services.rates, lambda: reports, workers=lambda: status.workers).read()
         sample = read_once(queue.owner_pid, queue.engine_memory)
     machine = machine_of(sample, context.result_dir, settings.memory_floor_gib, services.gpu_name())
     starts = forecast.running is not None or status.pause in ("", "hours")
