@@ -182,7 +182,11 @@ def forecast() -> QueueForecast:
     waiting = ((13, 450.0), (14, 5340.0))
     plan = RUNNING.task.plan(RUNNING.request)
     return QueueForecast(
-        waiting, 6632.0, 3 * plan.output_bytes, held_seconds=((15, 1160.0),), running=RunningJob(RUNNING, plan),
+        waiting,
+        6632.0,
+        3 * plan.output_bytes,
+        held_seconds=((15, 1160.0),),
+        running=RunningJob(RUNNING, plan),
         running_seconds=(842.0,),
     )
 
