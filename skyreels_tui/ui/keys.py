@@ -140,6 +140,7 @@ FIELDS = Scope("fields", mark("Other fields"), (
     Key("right", "Right", "choose(1)", mark("Choose"), mark("The next choice")),
     Key("space", "Space", "flip", mark("Toggle"), mark("Turn a yes-or-no field over; the next choice"), 2),
     Key("ctrl+g", "Ctrl+G", "random", mark("Random"), mark("Draw a random value (seed)"), 2),
+    Key("ctrl+g", "Ctrl+G", "draw", mark("Draw"), mark("Draw the speakers' regions over the portrait"), 2),
     Key("ctrl+g", "Ctrl+G", "cleaned", mark("Cleaned"), mark("In the prompt: show the text as the model reads it"), 2),
     Key("alt+e", "Alt+E", "editor", mark("Editor"),
         mark("Write the prompt in the editor that VISUAL or EDITOR names"), 3, True),
@@ -167,6 +168,23 @@ HISTORY = Scope("history", mark("Earlier prompts and files"), (
 SEEDS = Scope("seeds", mark("Same job, several seeds"), (
     Key("enter", "Enter", "take", mark("Queue"), mark("Queue that many jobs, or none"), 1, True),
     Key("escape", "Esc", "back", mark("Back"), mark("Queue nothing"), ALWAYS, True),
+))  # fmt: skip
+
+REGIONS = Scope("regions", mark("Who speaks"), (
+    Key("enter", "Enter", "take", mark("Take"), mark("Put the regions into the form"), 1),
+    Key("left", "Left", "move('left')", mark("Left"), mark("Move the region to the left")),
+    Key("right", "Right", "move('right')", mark("Right"), mark("Move the region to the right")),
+    Key("up", "Up", "move('up')", mark("Up"), mark("Move the region up")),
+    Key("down", "Arrows", "move('down')", mark("Move"), mark("Move the region down"), 2),
+    Key("H,shift+left", "H", "grow('left')", mark("Narrower"), mark("Make the region narrower")),
+    Key("L,shift+right", "L", "grow('right')", mark("Wider"), mark("Make the region wider")),
+    Key("K,shift+up", "K", "grow('up')", mark("Lower"), mark("Make the region less high")),
+    Key("J,shift+down", "H/J/K/L", "grow('down')", mark("Size"), mark("Make the region higher"), 3),
+    Key("space,tab", "Space", "switch", mark("Switch"), mark("Choose the other region"), 4, True),
+    Key("a", "a", "add", mark("Add"), mark("Add a region for a second voice"), 4),
+    Key("delete,x", "Del", "remove", mark("Remove"), mark("Take the region away"), 5),
+    Key("n", "n", "whole", mark("All of it"), mark("No region: the whole portrait speaks"), 6),
+    Key("escape", "Esc", "back", mark("Back"), mark("Back to the form, which keeps what it had"), ALWAYS),
 ))  # fmt: skip
 
 BROWSE = Scope("browse", mark("File browser"), (
@@ -407,7 +425,7 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 ))  # fmt: skip
 
 SCOPES = (
-    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, REGIONS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
     FILMS, FILM, IMPORT, WRITTEN, PROMPT_HELP, LINE, RENAME, STILL,
     MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,

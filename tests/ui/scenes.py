@@ -94,6 +94,7 @@ _DONE = {"started_at": _at(120), "finished_at": _at(90), "run_seconds": 1790.0, 
 AVATAR = TalkingAvatar(
     prompt="A woman speaks", input_image=("hero.png",), input_audio=("voice.wav",), resolution="128P", profile="demo"
 )
+SPEAKERS = replace(AVATAR, second_audio=("voice.wav",), regions="8,12,36,70 56,20,36,60")
 RUNNING = _job(
     12, JobState.RUNNING, "corridor-A", stage="denoise", step=5, num_steps=8, num_segments=1, attempts=1,
     started_at=_at(22.7),
@@ -517,6 +518,17 @@ def _from_form(*keys: str) -> Open:
     return open_
 
 
+async def _regions(session: Session) -> None:
+    await _form("talking_avatar", SPEAKERS)(session)
+    await quiet(session)
+    form = session.app.screen
+    form.query_one("More").open = True  # type: ignore[attr-defined]
+    await session.pilot.pause()
+    form.query_one("#field-regions Input").focus()
+    await session.press("ctrl+g")
+    await session.until(lambda: getattr(session.app.screen, "_view", None) is not None, "the portrait")
+
+
 async def _fetching(session: Session) -> None:
     await _keys("M")(session)
     session.app.publish_transfers((FETCHING,))
@@ -565,6 +577,8 @@ SCENES = (
     ),
     Scene("form-shot-switching", _form("shot_switching_extension", JOBS[3].request), "FormScreen"),
     Scene("form-avatar", _form("talking_avatar", AVATAR), "FormScreen"),
+    Scene("form-two-speakers", _form("talking_avatar", SPEAKERS), "FormScreen"),
+    Scene("regions", _regions, "RegionsScreen"),
     Scene("browse", _from_form("ctrl+g"), "BrowseScreen"),
     Scene("history", _from_form("f7"), "HistoryScreen"),
     Scene("presets", _from_form("f8"), "PresetsScreen"),

@@ -56,6 +56,7 @@ ELSEWHERE = {
     "CompareScreen": "two marked videos play there: test_results_marks",
     "ImportScreen": "needs a file that was chosen: test_films",
     "PromptHelpScreen": "needs an endpoint: test_prompt_help",
+    "RegionsScreen": "needs a portrait: test_regions",
     "StillScreen": "Esc leads to the results and has kept a picture: test_results",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",

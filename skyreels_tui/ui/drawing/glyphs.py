@@ -40,20 +40,24 @@ class Glyphs:
     check: str
     cross: str
     star: str
+    thin: str
+    """Strokes of a frame: corners from the upper left by rows, then across and down."""
+    thick: str
+    """The same of the frame that is chosen."""
 
 
 UNICODE = Glyphs(
     running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
     cancelled="⊘", suspect="?", cursor="▸", dot="·", bar_full="━", bar_half="╸",
     bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
-    check="✓", cross="✗", star="★",
+    check="✓", cross="✗", star="★", thin="┌┐└┘─│", thick="┏┓┗┛━┃",
 )  # fmt: skip
 
 ASCII = Glyphs(
     running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
     cancelled="/", suspect="?", cursor=">", dot="-", bar_full="#", bar_half="#",
     bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
-    check="ok", cross="no", star="*",
+    check="ok", cross="no", star="*", thin="++++-|", thick="####=H",
 )  # fmt: skip
 
 

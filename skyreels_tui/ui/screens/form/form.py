@@ -16,13 +16,14 @@ from textual.widgets import Static
 
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr, trn
+from pipelines.front.regions import RegionsRefused, parse_boxes
 from pipelines.front.request import SEED, Text
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.downloads.transfers import Transfer
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.eta.outlook import look_ahead, made_facts, takes_facts, turn_of
 from skyreels_tui.queue.model import Job
-from skyreels_tui.requests import forms
+from skyreels_tui.requests import forms, typed_paths
 from skyreels_tui.requests.drafts import Draft
 from skyreels_tui.requests.history import HISTORY_FILE, History
 from skyreels_tui.ui import intents
@@ -34,12 +35,14 @@ from skyreels_tui.ui.screens.form.history import HistoryScreen
 from skyreels_tui.ui.screens.form.missing_model import MissingModel
 from skyreels_tui.ui.screens.form.picture import FilePicture
 from skyreels_tui.ui.screens.form.presets import PresetsScreen
+from skyreels_tui.ui.screens.form.regions import RegionsScreen
 from skyreels_tui.ui.screens.form.seeds import SeedsScreen
 from skyreels_tui.ui.screens.form.services import FormServices
 from skyreels_tui.ui.widgets.fact_lines import FactLines
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.files import FilesField
+from skyreels_tui.ui.widgets.fields.regions import RegionsField
 from skyreels_tui.ui.widgets.fields.text import PromptField
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.more import More
@@ -273,6 +276,22 @@ class FormScreen(Screen[None]):
     @on(Field.Focused)
     def _on_field_focused(self, event: Field.Focused) -> None:
         self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+
+    @on(RegionsField.Draw)
+    def _on_draw(self, event: RegionsField.Draw) -> None:
+        field = event.field
+        given = self.values()[field.spec.of]
+        picture = given[0] if isinstance(given, tuple) and given else ""
+        if not typed_paths.names_file(picture):
+            hub(self).tell(tr("Choose the portrait first: regions are drawn over it"), "warning")
+            return
+        try:
+            boxes = parse_boxes(str(field.value))
+        except RegionsRefused:
+            # What cannot be read is drawn anew.
+            boxes = ()
+        screen = RegionsScreen(picture, boxes[: field.spec.maximum], field.spec.maximum)
+        self.app.push_screen(screen, lambda text: field.set_value(text) if text is not None else None)
 
     # Keys
 

@@ -9,6 +9,7 @@ from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.choice import ChoiceField, FlagField
 from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.number import NumberField
+from skyreels_tui.ui.widgets.fields.regions import RegionsField
 from skyreels_tui.ui.widgets.fields.text import LineField, PromptField
 
 
@@ -27,7 +28,7 @@ def make_field(name: str, spec: FieldSpec, value: object, *, demo: bool = False,
         case Flag():
             return FlagField(name, spec, value)
         case Regions():
-            return LineField(name, spec, value)
+            return RegionsField(name, spec, value)
         case Text():
             return PromptField(name, spec, value) if spec.multiline else LineField(name, spec, value)
     raise TypeError(f"no widget for {type(spec).__name__}")

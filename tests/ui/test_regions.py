@@ -1,0 +1,148 @@
+"""Regions of speakers in the form: drawn by keys over the portrait, typed, refused, queued."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from textual.content import Content
+
+from pipelines.front.regions import Box, parse_boxes
+from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
+from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
+from skyreels_tui.ui.screens.form.form import FormScreen
+from skyreels_tui.ui.screens.form.regions import LEAST, RegionsScreen
+from tests.ui.conftest import ASTRONAUT, SAMPLES, Session
+from tests.ui.test_form import field, fill, open_form, problem
+
+VOICE = str(next(SAMPLES.glob("voice.*")))
+
+
+async def open_avatar(s: Session) -> None:
+    first = await open_form(s)
+    await s.press("f5")
+    await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen is not first)
+    await s.until(lambda: s.app.screen._checked is not None, "the first check")
+    await fill(s, input_image=(str(ASTRONAUT),), input_audio=(VOICE,), prompt="They talk")
+
+
+async def draw(s: Session) -> RegionsScreen:
+    """From the form to the portrait, by keys once the field has the focus."""
+    s.app.screen.query_one("More").open = True
+    await s.pilot.pause()
+    field(s, "regions").query_one("Input").focus()
+    await s.press("ctrl+g")
+    await s.until(lambda: isinstance(s.app.screen, RegionsScreen) and s.app.screen._view is not None, "the portrait")
+    return s.app.screen
+
+
+async def test_two_regions_are_drawn_by_keys_and_queued(start):
+    async with start((80, 24), gated=True) as s:
+        await open_avatar(s)
+        await draw(s)
+        await s.shows("1  left 30 %  top 10 %  width 40 %  height 70 %")
+        assert all(corner in s.text for corner in "1┓┗┛")
+        await s.press(*["left"] * 13, *["H"] * 2, "down", "J", "shift+down", "K")
+        await s.shows("1  left 4 %  top 12 %  width 36 %  height 72 %")
+        await s.press("a")
+        await s.shows("2  left 40 %  top 12 %  width 36 %  height 72 %")
+        assert all(corner in s.text for corner in "┐└┘┓┗┛")
+        await s.press(*["right"] * 20, "up")
+        await s.shows("2  left 64 %  top 10 %")
+        await s.press("tab", "L")
+        await s.shows("1  left 4 %  top 12 %  width 38 %")
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert field(s, "regions").value == "4,12,38,72 64,10,36,72"
+        await s.press("ctrl+s")
+        await s.until(lambda: "two voices" in problem(s, "second_audio"), "why it is not queued")
+        await fill(s, second_audio=(VOICE,))
+        await s.shows("two voices one after the other (experimental)")
+        await s.press("ctrl+s")
+        await s.until(lambda: len(s.app.board.jobs) == 1)
+        assert s.job(1).request.regions == "4,12,38,72 64,10,36,72"
+        assert s.job(1).request.second_audio == (VOICE,)
+
+
+async def test_regions_that_overlap_are_said_and_stay_until_they_do_not(start):
+    async with start((80, 24), gated=True) as s:
+        await open_avatar(s)
+        await fill(s, regions="10,10,40,40 50,10,40,40")
+        screen = await draw(s)
+        await s.press("right")
+        await s.shows("overlap")
+        await s.press("enter")
+        assert s.app.screen is screen
+        await s.press("delete", "enter")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert field(s, "regions").value == "50,10,40,40"
+        await s.shows("one face of several speaks (experimental)")
+        await draw(s)
+        await s.press("right", "escape")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert field(s, "regions").value == "50,10,40,40"
+        await draw(s)
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert field(s, "regions").value == ""
+
+
+@pytest.mark.parametrize("ways", ["left", "right", "up", "down"])
+async def test_a_region_stays_in_the_portrait_however_far_it_is_moved_or_stretched(start, ways):
+    letters = {"left": "H", "right": "L", "up": "K", "down": "J"}
+    async with start((80, 24), gated=True) as s:
+        await open_avatar(s)
+        screen = await draw(s)
+        await s.press(*[ways] * 60, *[letters[ways]] * 60)
+        (box,) = screen._boxes
+        assert parse_boxes(str(box)) == (box,)
+        assert min(box.width, box.height) >= LEAST
+
+
+async def test_typed_boxes_are_checked_as_they_stand(start):
+    async with start((80, 50), gated=True) as s:
+        await open_avatar(s)
+        await fill(s, regions="10,10,95,10")
+        await s.press("ctrl+s")
+        await s.until(lambda: "reaches outside" in problem(s, "regions"), "the refusal")
+        assert s.app.screen.query_one("More").open
+        # What cannot be read is drawn anew.
+        screen = await draw(s)
+        assert screen._boxes == [Box(30, 10, 40, 70)]
+
+
+async def test_without_a_portrait_the_key_says_what_is_missing(start):
+    async with start((80, 24), gated=True) as s:
+        await open_avatar(s)
+        await fill(s, input_image=())
+        s.app.screen.query_one("More").open = True
+        await s.pilot.pause()
+        field(s, "regions").query_one("Input").focus()
+        await s.press("ctrl+g")
+        await s.shows("Choose the portrait first")
+        assert isinstance(s.app.screen, FormScreen)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
+@pytest.mark.parametrize("shape", [(40, 1200), (1200, 40)])
+async def test_every_shape_of_portrait_has_its_frames_within(start, tmp_path, size, shape):
+    Image.new("RGB", shape, "navy").save(tmp_path / "odd.png")
+    async with start(size, gated=True) as s:
+        await open_avatar(s)
+        await fill(s, input_image=(str(tmp_path / "odd.png"),))
+        await draw(s)
+        await s.press("a")
+        await s.shows("2  left")
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+def test_a_frame_is_drawn_where_it_says(glyphs):
+    under = Content("\n".join("." * 8 for _ in range(5)))
+    drawn = draw_outlines(
+        under, [Outline(1, 1, 5, 3, "1", glyphs.thin, ""), Outline(4, 0, 9, 9, "2", glyphs.thick, "bold")]
+    )
+    lines = drawn.plain.split("\n")
+    thin, thick = glyphs.thin, glyphs.thick
+    assert lines[0] == "...." + "2" + thick[4] * 3
+    assert lines[1] == "." + "1" + thin[4] * 2 + thick[5] + thin[1] + ".."
+    assert lines[3] == "." + thin[2] + thin[4] * 2 + thick[5] + thin[3] + ".."
+    assert lines[4] == "...." + thick[5] + "..."
