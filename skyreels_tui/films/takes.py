@@ -18,6 +18,7 @@ from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.requests.references import field_of
 
 _SEEDS = 2**31
+HOLDABLE = frozenset({JobState.QUEUED, JobState.BLOCKED})
 _WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.RUNNING})
 
 
@@ -44,6 +45,17 @@ class RunOutcome:
 def new_seed() -> int:
     """Draw a seed."""
     return secrets.randbelow(_SEEDS)
+
+
+def can_run(scene: Scene) -> bool:
+    """Whether a scene is not done, and nothing of it waits or runs."""
+    return scene.state is not JobState.DONE and not any(take.state in _WAITING for take in scene.takes)
+
+
+def can_resume(scene: Scene) -> bool:
+    """Whether a scene has failed, or what a command was to make for it."""
+    failed = bool(scene.takes) and scene.takes[-1].state is JobState.FAILED
+    return bool(scene.facts.trouble) or (failed and can_run(scene))
 
 
 def run_film(
@@ -87,7 +99,7 @@ def where_words(number: int, scene: Scene) -> str:
 
 def hold_film(queue: QueueService, film: Film) -> list[Job]:
     """Hold every job of a film that waits; the running one goes on."""
-    waiting = [take for take in _all_takes(film) if take.state in (JobState.QUEUED, JobState.BLOCKED)]
+    waiting = [take for take in _all_takes(film) if take.state in HOLDABLE]
     return [queue.actions.hold(take.id) for take in waiting]
 
 
@@ -112,7 +124,7 @@ def _take(
     newest = scene.takes[-1] if scene.takes else None
     if which is Which.ANOTHER:
         return _new(queue, film, scene, held, seed(), helps)
-    if scene.state is JobState.DONE or any(take.state in _WAITING for take in scene.takes):
+    if not can_run(scene):
         return None
     if which is Which.FAILED and (newest is None or newest.state is not JobState.FAILED):
         return None

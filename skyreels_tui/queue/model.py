@@ -82,6 +82,8 @@ class Job:
     """Seconds it ran while heat or power slowed the GPU's clocks, over all attempts."""
     worker: str = ""
     """Which worker runs it, or ran it last; '' is the process of the queue itself."""
+    scene: int = 0
+    """The scene of the film `batch` that it is a take of; 0 for none."""
 
     def results(self, default: Path) -> Path:
         """The folder of its video; `default` for a row that names none."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from skyreels_tui.eta.film_ends import film_ends
+from skyreels_tui.films.takes import Which, run_film
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
@@ -35,15 +36,34 @@ def test_a_film_is_a_line_where_its_first_job_stands() -> None:
     assert len(queue_rows(many, {"ep": False})) == 60
 
 
-def test_the_line_counts_scenes_by_their_newest_jobs() -> None:
+def test_the_line_counts_scenes_and_not_takes() -> None:
     jobs = [
-        job(1, "ep", JobState.DONE),
-        job(2, "ep", JobState.FAILED),
-        job(3, "ep", JobState.FAILED),
-        job(4, "ep", JobState.RUNNING, retry_of=2),
+        job(1, "ep", JobState.DONE, scene=1),
+        job(2, "ep", JobState.FAILED, scene=2),
+        job(3, "ep", JobState.FAILED, scene=3),
+        job(4, "ep", JobState.RUNNING, scene=2, retry_of=2),
+        job(5, "ep", JobState.FAILED, scene=1),
+        job(6, "ep", JobState.QUEUED, scene=1),
+        job(7, "ep"),
     ]
-    [line] = [row for row in queue_rows(jobs, {}) if isinstance(row, FilmLine)]
-    assert (line.done, line.count, line.failed, line.runs) == (1, 3, 1, True)
+    for listed in (jobs, jobs[::-1]):
+        [line] = [row for row in queue_rows(listed, {}) if isinstance(row, FilmLine)]
+        assert (line.done, line.count, line.failed, line.runs) == (1, 4, 1, True)
+
+
+async def test_another_take_and_a_retry_are_no_more_scenes(start: Start) -> None:
+    async with start(gated=True) as s:
+        add_film(s, "ep01", 9)
+        await s.shows("ep01  0/9")
+        service = s.app.service
+        assert service is not None
+        run_film(service, service.film("ep01"), Which.ANOTHER)
+        await s.until(lambda: len(s.app.board.jobs) == 19, "the other takes")
+        first = next(one for one in s.app.board.jobs if one.batch)
+        service.actions.cancel(first.id)
+        service.actions.again(first.id)
+        await s.shows("ep01  0/9")
+        assert "/18" not in s.text and "/19" not in s.text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
+from pipelines.front.progress import Stage
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.tasks.reference_to_video import ReferenceToVideo
+from skyreels_tui.executors.fake import Script
+from skyreels_tui.films.takes import cancel_film, run_film
 from skyreels_tui.queue.film import Film, FilmFacts, NewFilm, NewScene, SceneFacts
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.screens.dialogs.line import LineScreen
@@ -18,6 +22,7 @@ from skyreels_tui.ui.screens.films.film import FilmScreen
 from skyreels_tui.ui.screens.films.films import FilmsScreen
 from skyreels_tui.ui.screens.films.importing import ImportScreen
 from skyreels_tui.ui.screens.films.lists import FilmList, SceneList
+from skyreels_tui.ui.screens.films.sheet import ContactSheet
 from skyreels_tui.ui.screens.films.written import WrittenScreen
 from skyreels_tui.ui.screens.form.browse import BrowseScreen, FileList
 from skyreels_tui.ui.screens.form.form import FormScreen
@@ -368,3 +373,74 @@ async def test_a_narration_is_held_against_its_clip(start: Start, tmp_path: Path
         await open_film(s)
         await s.shows(f"narration {spoken:.1f}/{shown:.1f} s")
         assert ("longer than the clip" in s.text) == (spoken > shown)
+
+
+# The footer offers what does something
+
+DOES: dict[str, dict[str, tuple[str, ...]]] = {
+    "not begun": {"films": ("r Run",), "film": ("r Run", "f From here")},
+    "queued": {"films": ("Space Hold", "x Cancel"), "film": ("o Job",)},
+    "failed": {"films": ("r Run", "R Resume"), "film": ("r Run", "R Resume", "f From here", "o Job")},
+    "cancelled": {"films": ("r Run",), "film": ("r Run", "f From here", "o Job")},
+    "done": {"films": (), "film": ("p Play film", "Enter Play", "o Job")},
+}
+ASKED = ("r Run", "R Resume", "Space Hold", "x Cancel", "f From here", "o Job", "p Play film", "Enter Play")
+"""Keys that depend on where the scenes stand."""
+
+
+@pytest.mark.parametrize("stands", DOES)
+async def test_the_footer_offers_what_changes_something(start: Start, tmp_path: Path, stands: str) -> None:
+    clip = tmp_path / "clip.mp4"
+    shutil.copy(SAMPLES / "clip.mp4", clip)
+    script = Script(failures={(Stage.DENOISE, 2): RuntimeError("no video")}) if stands == "failed" else None
+    async with start((240, 30), gated=stands in ("queued", "cancelled"), script=script) as s:
+        make(s, labels="ab", output=clip if stands == "done" else None)
+        assert s.app.service is not None
+        if stands in ("queued", "failed", "cancelled"):
+            if stands != "failed":
+                s.app.service.actions.pause()
+            run_film(s.app.service, film(s))
+        if stands == "cancelled":
+            cancel_film(s.app.service, film(s))
+        wanted = {"queued": JobState.QUEUED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}.get(stands)
+        await s.until(lambda: wanted is None or film(s).counts[wanted] == 2, stands)
+        await open_films(s)
+        for where in ("films", "film"):
+            asked = [key for key in ASKED if (where == "film") or not key.startswith(("f ", "o ", "p ", "Enter Play"))]
+            if where == "film":
+                await s.press("enter")
+                await s.until(lambda: isinstance(s.app.screen, FilmScreen), "the scenes")
+                asked = [key for key in asked if not key.startswith(("Space", "x "))]
+            await s.until(
+                lambda asked=asked, where=where: (
+                    [key for key in asked if key in s.footer] == [key for key in asked if key in DOES[stands][where]]
+                ),
+                f"the footer of {where}, {stands}",
+            )
+
+
+async def test_scenes_are_voiced_drawn_and_moved_where_they_can_be(start: Start) -> None:
+    async with start() as s:
+        make(s, labels="ab")
+        await open_film(s)
+        screen = s.app.screen
+        assert isinstance(screen, FilmScreen)
+        offers = [name for name in ("voice", "picture") if screen.check_action(name, ())]
+        assert offers == [] and screen.check_action("move", (1,)) and screen.check_action("move", (-1,))
+    async with start() as s:
+        make(s, "ep02", labels="a", words="hi", picture_prompt="a street")
+        await open_film(s)
+        assert s.app.screen.check_action("voice", ()) and s.app.screen.check_action("picture", ())
+        assert not s.app.screen.check_action("move", (1,)), "a scene alone has one place"
+
+
+async def test_the_sheet_is_drawn_in_letters_where_pictures_are(start: Start, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    shutil.copy(SAMPLES / "clip.mp4", clip)
+    async with start(ascii=True) as s:
+        make(s, output=clip)
+        await open_films(s)
+        drawn = s.app.screen.query_one(ContactSheet).query_one(Static)
+        await s.until(lambda: len(set(str(drawn.render()).split("1 a")[0])) > 4, "the pictures")
+        odd = {char for char in str(drawn.render()).split("1 a")[0] if not char.isascii()}
+        assert not odd, "shades of grey, as everywhere else"

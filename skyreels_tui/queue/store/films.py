@@ -32,13 +32,12 @@ from skyreels_tui.queue.store.ordering import next_position
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
 from skyreels_tui.requests.references import kinds_made_first
 
-_JOB = ", ".join(f"jobs.{column}" for column in COLUMNS.split(", "))
 _FILM = "films.id, films.name, films.created_at, films.project, films.facts, films.kept"
 _SCENE = "scenes.id, scenes.chosen, scenes.label, scenes.task_type, scenes.request_json, scenes.facts"
 _OF_FILM, _OF_SCENE = 6, 6
 """Columns of each that stand before those of the job."""
 _ROWS = (
-    f"SELECT {_FILM}, {_SCENE}, {_JOB} FROM films"
+    f"SELECT {_FILM}, {_SCENE}, {COLUMNS} FROM films"
     " LEFT JOIN scenes ON scenes.film_id = films.id AND scenes.deleted = 0"
     " LEFT JOIN takes ON takes.scene_id = scenes.id LEFT JOIN jobs ON jobs.id = takes.job_id AND jobs.deleted = 0"
 )

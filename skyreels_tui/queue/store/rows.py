@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from pipelines.front.request import Request
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Job))
-COLUMNS = ", ".join(_FIELDS)
-"""Columns of `jobs` in the order of Job's fields."""
+_SCENE = "COALESCE((SELECT takes.scene_id FROM takes WHERE takes.job_id = jobs.id), 0)"
+COLUMNS = ", ".join(_SCENE if name == "scene" else f"jobs.{name}" for name in _FIELDS)
+"""What a statement about `jobs` selects or returns, in the order of Job's fields."""
 
 _STATE, _REASON = _FIELDS.index("state"), _FIELDS.index("reason")
 _STATES = frozenset(state.value for state in JobState)
 _NUMBERS = {"id": int, "position": float, "run_seconds": float, "rested_s": float, "slowed_s": float,
             "step": int, "num_steps": int, "segment": int,
-            "num_segments": int, "attempts": int, "cancel_requested": int, "deleted": int}  # fmt: skip
+            "num_segments": int, "scene": int, "attempts": int, "cancel_requested": int, "deleted": int}  # fmt: skip
 _KINDS: tuple[type, ...] = tuple(_NUMBERS.get(name, int if name == "retry_of" else str) for name in _FIELDS)
 _AS_WRITTEN = {
     _KINDS,

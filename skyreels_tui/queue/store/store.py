@@ -95,10 +95,10 @@ class Store:
         condition += f" AND id NOT IN ({_ids(but)})" if but else ""
         with self._connection.reading() as connection:
             row = connection.execute(
-                f"{SELECT} AS candidate WHERE state = 'queued' AND deleted = 0{condition}"
+                f"{SELECT} WHERE state = 'queued' AND deleted = 0{condition}"
                 " ORDER BY task_type = ? AND NOT EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.batch != ''"
-                " AND earlier.batch = candidate.batch AND earlier.state = 'queued' AND earlier.deleted = 0"
-                " AND (earlier.position, earlier.id) < (candidate.position, candidate.id)) DESC, position, id LIMIT 1"
+                " AND earlier.batch = jobs.batch AND earlier.state = 'queued' AND earlier.deleted = 0"
+                " AND (earlier.position, earlier.id) < (jobs.position, jobs.id)) DESC, position, id LIMIT 1"
                 if warm_task
                 else f"{SELECT} WHERE state = 'queued' AND deleted = 0{condition} ORDER BY position, id LIMIT 1",
                 (warm_task,) if warm_task else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,14 +58,18 @@ def queue_rows(jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "")
 
 
 def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool]) -> FilmLine:
-    """Count scenes by their newest jobs: a retry stands in the place of what it retries."""
-    retried = {job.retry_of for job in jobs}
-    newest = [job for job in jobs if job.id not in retried]
+    """Count scenes: one with a finished take is done, any other one stands where its newest take does."""
+    scenes: dict[int, Job] = {}
+    for job in jobs:
+        # A job of no scene counts as one of its own.
+        place = job.scene or -job.id
+        scenes[place] = max(scenes.get(place, job), job, key=lambda take: (take.state is JobState.DONE, take.id))
+    states = Counter(job.state for job in scenes.values())
     return FilmLine(
         name,
-        sum(job.state is JobState.DONE for job in newest),
-        len(newest),
-        sum(job.state is JobState.FAILED for job in newest),
+        states[JobState.DONE],
+        len(scenes),
+        states[JobState.FAILED],
         any(job.state is JobState.RUNNING for job in jobs),
         chosen.get(name, len(jobs) >= FOLDED_FROM),
         tuple(job for job in jobs if job.state not in FINISHED),

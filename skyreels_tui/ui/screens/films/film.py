@@ -16,6 +16,7 @@ from textual.widgets import Static
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr, trn
 from skyreels_tui.films.prompting import AGREED_FILE, Agreed
+from skyreels_tui.films.takes import can_resume, can_run
 from skyreels_tui.films.written import SCENE_FIELDS, scene_values
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
@@ -126,19 +127,37 @@ class FilmScreen(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what the selected scene allows."""
-        if action in ("back", "new", "run", "resume", "join"):
+        """What would change something here; another scene may allow more."""
+        if action in ("back", "new"):
             return True
-        if action == "play_all":
-            return any(one.chosen is not None for one in self._film.scenes)
         if action == "undo":
             return bool(self._removed)
         scene = self._scene
-        if action == "play":
-            return scene is not None and scene.chosen is not None
-        if action == "choose":
-            return scene is not None and sum(take.state is JobState.DONE for take in scene.takes) > 1
-        return scene is not None
+        if scene is None:
+            return False
+        listed, scenes = self.query_one(SceneList), self._film.scenes
+        match action:
+            case "play_all":
+                return any(one.chosen is not None for one in scenes)
+            case "run":
+                return any(can_run(one) for one in scenes if not listed.marked or one.id in listed.marked)
+            case "run_from":
+                return any(map(can_run, scenes[listed.cursor :]))
+            case "resume":
+                return any(map(can_resume, scenes))
+            case "play":
+                return scene.chosen is not None
+            case "choose":
+                return sum(take.state is JobState.DONE for take in scene.takes) > 1
+            case "open":
+                return scene.shown is not None
+            case "voice":
+                return any(one.facts.words for one in listed.chosen)
+            case "picture":
+                return any(one.facts.picture_prompt for one in listed.chosen)
+            case "move":
+                return len(scenes) > 1
+        return True
 
     def action_play(self) -> None:
         """Play the chosen take here; again stops."""
@@ -225,6 +244,7 @@ class FilmScreen(Screen[None]):
         """Mark or unmark."""
         self.query_one(SceneList).toggle_mark()
         self._write_title()
+        self.refresh_bindings()
 
     def action_run(self) -> None:
         """Queue the marked scenes that are not done, or all."""

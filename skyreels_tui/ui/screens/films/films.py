@@ -16,8 +16,10 @@ from textual.widgets import Static
 from pipelines.front.durable import write_whole
 from pipelines.front.language import reason_of, tr, trn
 from skyreels_tui.films.exporting import film_to_json, film_to_markdown
+from skyreels_tui.films.takes import HOLDABLE, can_resume, can_run
 from skyreels_tui.films.written import FILM_FIELDS, NAME, film_values
 from skyreels_tui.queue.film import Film
+from skyreels_tui.queue.model import FINISHED
 from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
@@ -104,8 +106,23 @@ class FilmsScreen(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Everything but beginning one and leaving needs a film."""
-        return action in ("back", "new", "import") or self._film is not None
+        """What would change something; beginning one and leaving need no film."""
+        film = self._film
+        if film is None:
+            return action in ("back", "new", "import")
+        takes = [take for scene in film.scenes for take in scene.takes]
+        match action:
+            case "run":
+                return any(map(can_run, film.scenes))
+            case "resume":
+                return any(map(can_resume, film.scenes))
+            case "hold":
+                return any(take.state in HOLDABLE for take in takes)
+            case "cancel":
+                return any(take.state not in FINISHED for take in takes)
+            case "join":
+                return bool(film.scenes)
+        return True
 
     def action_open(self) -> None:
         """The scenes of the film."""

@@ -126,7 +126,10 @@ class ImportScreen(Screen[bool]):
             (f"  {', '.join(parts)}", "$text-error" if self._problems else "$text-muted"),
         )
         self.query_one("#import-title", Static).update(title)
-        self.query_one(PlanList).show([line for plan in plans for line in plan_lines(plan, fetches=self._fetches)])
+        key = hub(self).key("import.fetch")
+        self.query_one(PlanList).show(
+            [line for plan in plans for line in plan_lines(plan, fetches=self._fetches, fetch_key=key)]
+        )
         self.refresh_bindings()
 
     @property
@@ -223,7 +226,7 @@ class ImportScreen(Screen[bool]):
             self.dismiss(True)
 
 
-def plan_lines(plan: FilmPlan, *, fetches: bool) -> list[Line]:
+def plan_lines(plan: FilmPlan, *, fetches: bool, fetch_key: str) -> list[Line]:
     """Mistakes first, then what is missing, warnings, addresses, and every scene with what it refers to."""
     named = f"{plan.project}/{plan.name}" if plan.project else plan.name
     lines = [Line("", named, "bold")]
@@ -232,7 +235,7 @@ def plan_lines(plan: FilmPlan, *, fetches: bool) -> list[Line]:
     lines += [Line(tr("warning"), f"{one.field}: {one.message}", "$text-warning") for one in plan.warnings]
     for address in plan.addresses:
         words = tr("web address on {host}: is fetched", host=host_of(address))
-        asked = tr("web address on {host}: w fetches it", host=host_of(address))
+        asked = tr("web address on {host}: {key} fetches it", host=host_of(address), key=fetch_key)
         lines.append(Line(tr("web"), words if fetches else asked, "$text-warning"))
     for scene in plan.scenes:
         state = tr("left out") if scene.scene is None else tr("done") if scene.scene.output else tr("new")

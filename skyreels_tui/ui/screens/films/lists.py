@@ -82,7 +82,11 @@ class FilmList(RowList):
         if self.looking:
             return Content.styled(tr("Looking for films …"), "$text-muted")
         return Content.styled(
-            tr("No film here. n begins one, i makes one from a file: JSON or Markdown."),
+            tr(
+                "No film here. {begin} begins one, {bring} makes one from a file: JSON or Markdown.",
+                begin=hub(self).key("films.new"),
+                bring=hub(self).key("films.import"),
+            ),
             "$text-muted",
         )
 
@@ -154,4 +158,4 @@ class SceneList(RowList):
 
     def empty(self, width: int) -> Content:
         """How scenes come."""
-        return Content.styled(tr("No scene yet. n adds one."), "$text-muted")
+        return Content.styled(tr("No scene yet. {key} adds one.", key=hub(self).key("film.new")), "$text-muted")

@@ -96,9 +96,8 @@ class ContactSheet(VerticalScroll, can_focus=False):
         """The lines of one cell, all ACROSS wide."""
         app = hub(self)
         rgb = _pictures.get(scene.chosen.output, b"") if scene.chosen is not None else b""
-        monochrome = app.no_color
         if rgb:
-            drawn = picture(rgb, ACROSS, DOWN, monochrome).split("\n")
+            drawn = picture(rgb, ACROSS, DOWN, app.monochrome).split("\n")
         else:
             blank = Content.styled(app.glyphs.dot.center(ACROSS), "$text-muted")
             drawn = (
