@@ -58,6 +58,13 @@ class Box:
         return across > SLACK and down > SLACK
 
 
+def kept_box(crop: Crop) -> Box:
+    """The part of a picture that is left when it is cut."""
+    (height, width), (below, across) = crop.resized, crop.target
+    parts = (crop.left / width, crop.top / height, across / width, below / height)
+    return Box(*(part * WHOLE for part in parts))
+
+
 def box_texts(text: str) -> list[str]:
     """The boxes of a text: between spaces, semicolons or lines."""
     return [entry for entry in re.split(r"[;\s]+", re.sub(r"\s*,\s*", ",", text.strip())) if entry]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.front.cost import NetworkSize
+from pipelines.front.crop import Crop
 from pipelines.front.language import mark
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
@@ -54,6 +55,8 @@ class TaskSpec:
     """'module:function' of the family's generate(request, runtime, pool, report) -> Output; imports torch."""
     plan: Callable[[Any], Plan]
     """Cost of a valid request; opens input files to learn their size. Raises MediaError."""
+    crop: Callable[[Any], Crop] | None = None
+    """How the picture with a request's regions is cut to the video; opens it. Raises MediaError."""
     key: str = ""
     """Textual's name of the key that opens its form, such as 'f2'; '' when only the key of the next task does."""
     key_label: str = ""

@@ -329,6 +329,7 @@ TALKING_AVATAR = TaskSpec(
     request_type=TalkingAvatar,
     entry="pipelines.families.a2v.generate:generate",
     plan=plan,
+    crop=portrait_crop,
     key="f5",
     key_label=mark("Avatar"),
     key_help=mark("Form of the talking avatar"),

@@ -18,6 +18,7 @@ from pipelines.front.request import (
     Files,
     Flag,
     Profile,
+    Regions,
     Request,
     Text,
     check_fields,
@@ -203,14 +204,14 @@ def summary(task: TaskSpec, values: Values) -> str:
 
 
 def default_fields(task: TaskSpec, values: Values) -> dict[str, Any]:
-    """The options worth keeping as a task's defaults: valid, and not what the program starts with anyway."""
+    """The options worth keeping as a task's defaults: valid, of no file, not what the program starts with anyway."""
     usual = initial_values(task)
     specs = dict(field_specs(task.request_type))
     return {
         name: value
         for name, value in values.items()
         if name in specs
-        and not isinstance(specs[name], Files)
+        and not isinstance(specs[name], Files | Regions)
         and not specs[name].belongs_to
         and not (isinstance(specs[name], Text) and name == "prompt")
         and value != usual[name]

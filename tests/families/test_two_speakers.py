@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from pipelines.front.shapes import AVATAR_BUCKETS
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.probe import probe_audio, probe_video
 from pipelines.media.read.video import read_tail
+from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.publish import read_metadata
+from pipelines.media.write.video import VideoWriter
 from pipelines.tasks.talking_avatar import plan
 from tests.families.test_a2v import both, cache, pool, request_, runtime, speech, stop_at  # noqa: F401 - fixtures
 
@@ -279,3 +282,56 @@ def test_a_changed_second_recording_is_noticed_on_resuming(runtime, two, pool, t
     tone(tmp_path / "second.wav", 0.6, 500)
     with pytest.raises(InputChanged, match=r"second\.wav"):
         generate(two, runtime, pool, ignore_progress)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "channels"),
+    [
+        (dict(rate=8000), dict(rate=96000), 1),
+        (dict(rate=44100), dict(rate=11025, channels=2), 2),
+        (dict(rate=48000, channels=2), dict(rate=22050), 2),
+        (dict(rate=16000, channels=6), dict(rate=48000), 2),
+        (dict(rate=12345, channels=3), dict(rate=48000, channels=8), 2),
+    ],
+)
+def test_recordings_of_any_kind_are_mixed_in_their_place(tmp_path, first, second, channels):
+    with VideoWriter(tmp_path / "piece.mp4", 32, 32, 25) as writer:
+        writer.write(np.zeros((30, 32, 32, 3), np.uint8))
+    sounds = (
+        Sound(Path(spoken(tmp_path / "a.wav", 0.5, 300, **first)), seconds=1.2),
+        Sound(Path(spoken(tmp_path / "b.wav", 0.6, 700, **second)), seconds=1.2, delay_s=0.5),
+    )
+    output = tmp_path / "out.mp4"
+    join_by_copy([tmp_path / "piece.mp4"], output, tmp_path, length_s=1.2, sound=sounds)
+    info, heard = probe_audio(output), decode_mono(output)
+    assert info.channels == channels
+    assert info.duration_s == pytest.approx(1.2, abs=0.04)
+    assert onset(heard, 300) == pytest.approx((0, 0.5), abs=0.04)
+    assert onset(heard, 700) == pytest.approx((0.5, 1.1), abs=0.04)
+
+
+def spoken(path, seconds, pitch, rate, channels=1):
+    from scipy.io import wavfile
+
+    times = np.arange(round(seconds * rate)) / rate
+    mono = (0.3 * np.sin(2 * np.pi * pitch * times)).astype(np.float32)
+    wavfile.write(path, rate, mono[:, None].repeat(channels, axis=1))
+    return str(path)
+
+
+def test_trims_of_both_voices_keep_their_place(runtime, two, pool, tmp_path):  # noqa: F811 - fixtures
+    """0.2 to 0.7 s of the first, then all but the first 0.3 s of the second."""
+    trimmed = replace(
+        two,
+        input_audio=(tone(tmp_path / "first.wav", 1.0, 300),),
+        trim_start=0.2,
+        trim_end=0.7,
+        second_audio=(tone(tmp_path / "second.wav", 0.9, 700),),
+        second_start=0.3,
+    )
+    assert plan(trimmed).num_frames == 28
+    output = generate(trimmed, runtime, pool, ignore_progress)
+    heard = decode_mono(output.path)
+    assert probe_video(output.path).num_frames == 28
+    assert onset(heard, 300) == pytest.approx((0, 0.5), abs=0.04)
+    assert onset(heard, 700) == pytest.approx((0.5, 1.1), abs=0.04)

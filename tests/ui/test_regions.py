@@ -7,10 +7,12 @@ from PIL import Image
 from textual.content import Content
 
 from pipelines.front.regions import Box, parse_boxes
+from pipelines.tasks import task_named
+from skyreels_tui.requests.forms import default_fields
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
 from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
 from skyreels_tui.ui.screens.form.form import FormScreen
-from skyreels_tui.ui.screens.form.regions import LEAST, RegionsScreen
+from skyreels_tui.ui.screens.form.regions import LEAST, RegionsScreen, darkened
 from tests.ui.conftest import ASTRONAUT, SAMPLES, Session
 from tests.ui.test_form import field, fill, open_form, problem
 
@@ -146,3 +148,24 @@ def test_a_frame_is_drawn_where_it_says(glyphs):
     assert lines[1] == "." + "1" + thin[4] * 2 + thick[5] + thin[1] + ".."
     assert lines[3] == "." + thin[2] + thin[4] * 2 + thick[5] + thin[3] + ".."
     assert lines[4] == "...." + thick[5] + "..."
+
+
+@pytest.mark.parametrize(("shape", "is_cut"), [((120, 160), False), ((60, 320), True), ((640, 60), True)])
+async def test_what_the_video_cuts_away_of_the_portrait_is_dark(start, tmp_path, shape, is_cut):
+    Image.new("RGB", shape, "white").save(tmp_path / "white.png")
+    async with start((80, 24), gated=True) as s:
+        await open_avatar(s)
+        await fill(s, input_image=(str(tmp_path / "white.png"),))
+        screen = await draw(s)
+        assert ("what is dark is cut away" in s.text) == is_cut
+        pixels = darkened(screen._view.rgb, screen._view.width, screen._view.height, screen._kept)
+        assert (min(pixels[:3]) < 100) == is_cut
+        middle = (screen._view.height // 2 * screen._view.width + screen._view.width // 2) * 3
+        assert pixels[middle : middle + 3] == b"\xff" * 3
+
+
+def test_regions_are_no_default_of_new_forms():
+    """They belong to one portrait."""
+    task = task_named("talking_avatar")
+    kept = default_fields(task, {"regions": "0,0,50,100", "speaking": "together", "second_audio": (VOICE,)})
+    assert kept == {"speaking": "together"}

@@ -290,7 +290,11 @@ class FormScreen(Screen[None]):
         except RegionsRefused:
             # What cannot be read is drawn anew.
             boxes = ()
-        screen = RegionsScreen(picture, boxes[: field.spec.maximum], field.spec.maximum)
+        crop = self.form_task.crop
+        cuts = (
+            None if crop is None else partial(crop, forms.build_request(self.form_task, self.values(), self._profile))
+        )
+        screen = RegionsScreen(picture, boxes[: field.spec.maximum], field.spec.maximum, cuts)
         self.app.push_screen(screen, lambda text: field.set_value(text) if text is not None else None)
 
     # Keys

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from textual import events, work
@@ -11,8 +12,10 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.front.crop import Crop
+from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
-from pipelines.front.regions import WHOLE, Box, boxes_problem, boxes_text
+from pipelines.front.regions import WHOLE, Box, boxes_problem, boxes_text, kept_box
 from skyreels_tui.ui.drawing.halfblocks import picture
 from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
 from skyreels_tui.ui.drawing.safe import plain, safe
@@ -28,6 +31,7 @@ LEAST = 4.0
 """Per cent that a side of a region keeps."""
 FIRST = Box(30, 10, 40, 70)
 """Where the first region begins: a head in the middle."""
+DARKER = bytes(level * 3 // 10 for level in range(256))
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -41,10 +45,12 @@ class RegionsScreen(Screen[str | None]):
     RegionsScreen #regions-facts { height: auto; padding: 0 1; }
     """
 
-    def __init__(self, path: str, boxes: Sequence[Box], most: int) -> None:
-        """`path` is the portrait; at most `most` regions may be drawn."""
+    def __init__(self, path: str, boxes: Sequence[Box], most: int, crop: Callable[[], Crop] | None = None) -> None:
+        """`path` is the portrait, `crop` tells how it is cut to the video; at most `most` regions may be drawn."""
         super().__init__()
-        self._path, self._most = path, most
+        self._path, self._most, self._crop = path, most, crop
+        self._kept = Box(0, 0, WHOLE, WHOLE)
+        """What the video shows of the portrait."""
         self._boxes = list(boxes) or [FIRST]
         self._chosen = 0
         self._view: PictureView | None = None
@@ -73,10 +79,14 @@ class RegionsScreen(Screen[str | None]):
     @work(thread=True, exclusive=True, group="regions-picture")
     def _read(self, columns: int, rows: int) -> None:
         view = small_view(self._path, "image", columns, rows)
-        hand_over(self, self._take_view, view if isinstance(view, PictureView) else None)
+        kept = self._kept
+        # A picture that cannot be read is the form's to refuse.
+        with suppress(MediaError, KeyError):
+            kept = kept if self._crop is None else kept_box(self._crop())
+        hand_over(self, self._take_view, view if isinstance(view, PictureView) else None, kept)
 
-    def _take_view(self, view: PictureView | None) -> None:
-        self._view = view
+    def _take_view(self, view: PictureView | None, kept: Box) -> None:
+        self._view, self._kept = view, kept
         self._show()
 
     def _show(self) -> None:
@@ -84,13 +94,16 @@ class RegionsScreen(Screen[str | None]):
             return
         view = self._view
         if view is not None:
-            drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
+            rgb = darkened(view.rgb, view.width, view.height, self._kept)
+            drawn = picture(rgb, view.width, view.height, hub(self).monochrome)
             order = sorted(range(len(self._boxes)), key=lambda number: number == self._chosen)
             outlines = [self._outline(number, view.width, view.height // 2) for number in order]
             self.query_one("#regions-picture", Static).update(draw_outlines(drawn, outlines))
         lines = [self._facts(number, box) for number, box in enumerate(self._boxes)]
         problem = self._problem
-        said = plain(f"{hub(self).glyphs.cross} {problem}", "$text-error") if problem else Content("")
+        is_cut = min(self._kept.width, self._kept.height) < WHOLE - STEP
+        note = tr("what is dark is cut away: the video has another shape") if is_cut else ""
+        said = plain(f"{hub(self).glyphs.cross} {problem}", "$text-error") if problem else plain(note, "$text-muted")
         self.query_one("#regions-facts", Static).update(Content("\n").join([*lines, said]))
         self.refresh_bindings()
 
@@ -181,3 +194,15 @@ class RegionsScreen(Screen[str | None]):
     def action_back(self) -> None:
         """Change nothing."""
         self.dismiss(None)
+
+
+def darkened(rgb: bytes, width: int, height: int, kept: Box) -> bytes:
+    """Make every pixel outside `kept` darker."""
+    left, right = (round(edge / WHOLE * width) * 3 for edge in (kept.left, kept.right))
+    top, bottom = (round(edge / WHOLE * height) for edge in (kept.top, kept.bottom))
+    lines = []
+    for row in range(height):
+        line = rgb[row * width * 3 : (row + 1) * width * 3]
+        inside = line[left:right] if top <= row < bottom else b""
+        lines.append(line[:left].translate(DARKER) + inside + line[left + len(inside) :].translate(DARKER))
+    return b"".join(lines)
