@@ -52,6 +52,11 @@ def ordered_specs(request_type: type[Request]) -> list[tuple[str, FieldSpec]]:
     return sorted(field_specs(request_type), key=place)
 
 
+def fields_about(request_type: type[Request], files: str) -> tuple[str, ...]:
+    """The fields that say which part of a field's file is used: start, end and, of a voice, channel."""
+    return tuple(name for name, spec in field_specs(request_type) if spec.belongs_to == files)
+
+
 def initial_values(task: TaskSpec, *layers: Values) -> dict[str, Any]:
     """Defaults of the request, overlaid by each layer (settings, draft); unknown names are dropped."""
     names = {name for name, _ in field_specs(task.request_type)}

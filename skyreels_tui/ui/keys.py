@@ -128,6 +128,8 @@ FILES = Scope("files", mark("File fields"), (
     Key("escape", "Esc", "stop_fetch", mark("Stop"), mark("Stop the transfer that runs"), ALWAYS),
     Key("tab", "Tab", "complete", mark("Complete"), mark("Complete the typed path; on an empty line go on")),
     Key("ctrl+g", "Ctrl+G", "browse", mark("Browse"), mark("Choose files from a list of folders"), 2),
+    Key("alt+t", "Alt+T", "trim", mark("Trim"),
+        mark("Use a part of the video or the recording, or one channel of it"), 2, True),
     Key("J,shift+down", "J", "move(1)", mark("Later"), mark("Move the file down in the order")),
     Key("K,shift+up", "J/K", "move(-1)", mark("Order"), mark("Move the file up in the order"), 2),
     Key("delete,backspace,x", "Del", "remove", mark("Remove"), mark("Take the file off the list"), 2),
@@ -185,6 +187,23 @@ REGIONS = Scope("regions", mark("Who speaks"), (
     Key("delete,x", "Del", "remove", mark("Remove"), mark("Take the region away"), 5),
     Key("n", "n", "whole", mark("All of it"), mark("No region: the whole portrait speaks"), 6),
     Key("escape", "Esc", "back", mark("Back"), mark("Back to the form, which keeps what it had"), ALWAYS),
+))  # fmt: skip
+
+TRIM = Scope("trim", mark("Part of a video or a recording"), (
+    Key("left", "Left", "step(-1)", mark("Back"), mark("One frame back, or a tenth of a second")),
+    Key("right", "Left/Right", "step(1)", mark("Step"), mark("One frame on, or a tenth of a second"), 4),
+    Key("shift+left,pageup", "PgUp", "leap(-1)", mark("Second back"), mark("A second back")),
+    Key("shift+right,pagedown", "PgUp/PgDn", "leap(1)", mark("Second"), mark("A second on"), 5),
+    Key("comma", ",", "fine(-1)", mark("Finer back"), mark("In a recording: a hundredth of a second back")),
+    Key("full_stop", ",/.", "fine(1)", mark("Finer"), mark("In a recording: a hundredth of a second on"), 6),
+    Key("home", "Home", "first", mark("First"), mark("To the beginning of the file")),
+    Key("end", "End", "last", mark("Last"), mark("To the end of the file")),
+    Key("i", "i", "start", mark("Start"), mark("What is used starts here"), 1),
+    Key("o", "o", "end", mark("End"), mark("What is used ends here, with the frame shown"), 2),
+    Key("x", "x", "whole", mark("Whole"), mark("Cut nothing"), 3),
+    Key("c", "c", "channel", mark("Channel"), mark("Hear the left channel, the right one, or all mixed"), 3),
+    Key("enter", "Enter", "take", mark("Take"), mark("Take it over into the form"), 1),
+    Key("escape,q", "Esc", "back", mark("Back"), mark("Change nothing"), ALWAYS),
 ))  # fmt: skip
 
 BROWSE = Scope("browse", mark("File browser"), (
@@ -425,7 +444,8 @@ LEAVE = Scope("leave", mark("Leaving while a job runs"), (
 ))  # fmt: skip
 
 SCOPES = (
-    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, REGIONS, BROWSE, JOB, RESULTS, COMPARE, NOTE,
+    EVERYWHERE, HOME, LIST, FORM, FILES, FIELDS, PRESETS, HISTORY, SEEDS, REGIONS, TRIM, BROWSE, JOB, RESULTS, COMPARE,
+    NOTE,
     FILMS, FILM, IMPORT, WRITTEN, PROMPT_HELP, LINE, RENAME, STILL,
     MODELS, FETCH, MODEL_FILES, MODEL_FOLDER, DOCTOR, SETTINGS, TEXT, HELP, THEMES, ALONE,
     CONFIRM, UNUSABLE, LEAVE,

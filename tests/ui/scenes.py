@@ -529,6 +529,21 @@ async def _regions(session: Session) -> None:
     await session.until(lambda: getattr(session.app.screen, "_view", None) is not None, "the portrait")
 
 
+def _trim(task: str, request: Request, field: str, *keys: str) -> Open:
+    async def open_(session: Session) -> None:
+        await _form(task, request)(session)
+        session.app.screen.query_one(f"#{field} FileRows").focus()
+        await quiet(session)
+        await session.press("alt+t")
+        await session.until(lambda: type(session.app.screen).__name__ == "TrimScreen", "the part of the file")
+        await session.until(lambda: "3.000" in session.words or "2.500" in session.words, "its length")
+        for key in keys:
+            await session.press(key)
+            await quiet(session)
+
+    return open_
+
+
 async def _fetching(session: Session) -> None:
     await _keys("M")(session)
     session.app.publish_transfers((FETCHING,))
@@ -579,6 +594,17 @@ SCENES = (
     Scene("form-avatar", _form("talking_avatar", AVATAR), "FormScreen"),
     Scene("form-two-speakers", _form("talking_avatar", SPEAKERS), "FormScreen"),
     Scene("regions", _regions, "RegionsScreen"),
+    Scene(
+        "trim-video",
+        _trim(
+            "single_shot_extension",
+            SingleShotExtension(prompt="It goes on", **_CLIP),  # type: ignore[arg-type]
+            "field-input_video",
+            *("pagedown", "i", "pagedown", "o"),
+        ),
+        "TrimScreen",
+    ),
+    Scene("trim-voice", _trim("talking_avatar", AVATAR, "field-input_audio", "pagedown", "i", "end"), "TrimScreen"),
     Scene("browse", _from_form("ctrl+g"), "BrowseScreen"),
     Scene("history", _from_form("f7"), "HistoryScreen"),
     Scene("presets", _from_form("f8"), "PresetsScreen"),

@@ -58,6 +58,7 @@ ELSEWHERE = {
     "PromptHelpScreen": "needs an endpoint: test_prompt_help",
     "RegionsScreen": "needs a portrait: test_regions",
     "StillScreen": "Esc leads to the results and has kept a picture: test_results",
+    "TrimScreen": "needs a form with a video or a recording: test_trim",
     "TextScreen": "stands where nothing takes a copied text: test_copying",
     "UnusableScreen": "stands before home when the queue cannot be read: below, and test_unusable",
 }

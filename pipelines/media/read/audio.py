@@ -124,9 +124,9 @@ def normalise_loudness(samples: NDArray[np.float32], rate: int, target: float = 
     return np.asarray(samples.astype(np.float64) * gain, dtype=np.float32)
 
 
-def waveform(path: str | Path, columns: int) -> list[float]:
+def waveform(path: str | Path, columns: int, channel: int | None = None) -> list[float]:
     """Return the peak of each of `columns` equal stretches of time, 0 to 1, for a strip in a form."""
-    info = probe_audio(path)
+    info = heard_as(path, channel)
     if columns < 1:
         return []
     track = _mono(info).filter("aresample", WAVEFORM_RATE)

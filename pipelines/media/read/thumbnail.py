@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pipelines.front.trim import Trim
 from pipelines.media.ffmpeg import Process, arguments, run, source
 from pipelines.media.read.colours import to_rgb, whole_pictures
-from pipelines.media.read.frames import fitted
-from pipelines.media.read.probe import VideoInfo, probe_video
+from pipelines.media.read.frames import STAMP_ERROR_S, fitted, last_pictures, read_frames
+from pipelines.media.read.probe import VideoInfo, picture_times, probe_video
 
 FRAME_LIMIT_S = 5.0
 AT_ONCE = 5
@@ -27,6 +29,28 @@ def frames_at(path: str | Path, times: Sequence[float], width: int, height: int)
     # Each is a process of its own, whose start is most of its time.
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="looks") as threads:
         return list(threads.map(lambda time: _frame(info, time, width, height), within))
+
+
+def picture_of(path: str | Path, number: int, width: int, height: int) -> bytes:
+    """Return a picture of a video by its number, counted from 0, as width x height RGB. Raises MediaError."""
+    info, times = probe_video(path), picture_times(path)
+    gap_s = times[number] - times[number - 1] if number else 1 / info.fps
+    seek = max(0.0, times[number] - gap_s / 2)
+    filters = ",".join(filter(None, ["showinfo", whole_pictures(info.path, info.look), _fit(info, width, height)]))
+    stream = source(info.path, ss=f"{seek:.6f}").output(
+        "pipe:1", map="0:V:0", f="rawvideo", vf=filters, **{"frames:v": 1}
+    )
+    done = run(stream, time_limit_s=FRAME_LIMIT_S, max_bytes=width * height * 3, check=False)
+    came = re.search(r"pts_time:(-?[\d.]+)", done.messages)
+    if came and abs(float(came.group(1)) + seek - times[number]) < min(STAMP_ERROR_S, gap_s / 2):
+        return done.stdout
+    # Where a seek misses, the pictures before it are decoded and counted.
+    until_s = times[number + 1] if number + 1 < len(times) else times[number] + 1
+    pictures = last_pictures(info, Trim(0.0, until_s - info.start_s), gap_s)
+    [frame] = read_frames(
+        info.path, [pictures.skipped + len(pictures.times_s) - 1], width, height, pictures.from_s, keep_shape=info
+    )
+    return frame.tobytes()
 
 
 def play(path: str | Path, width: int, height: int, fps: float = 4.0) -> Iterator[bytes]:

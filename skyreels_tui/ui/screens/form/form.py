@@ -17,7 +17,8 @@ from textual.widgets import Static
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.regions import RegionsRefused, parse_boxes
-from pipelines.front.request import SEED, Text
+from pipelines.front.request import SEED, Choice, Text, untouched
+from pipelines.front.trim import LONGEST_S
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.downloads.transfers import Transfer
 from skyreels_tui.eta.model import Estimate
@@ -38,6 +39,7 @@ from skyreels_tui.ui.screens.form.presets import PresetsScreen
 from skyreels_tui.ui.screens.form.regions import RegionsScreen
 from skyreels_tui.ui.screens.form.seeds import SeedsScreen
 from skyreels_tui.ui.screens.form.services import FormServices
+from skyreels_tui.ui.screens.form.trim import Stretch, TrimScreen
 from skyreels_tui.ui.widgets.fact_lines import FactLines
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
@@ -114,6 +116,8 @@ class FormScreen(Screen[None]):
             for name, spec in forms.ordered_specs(self.form_task.request_type):
                 demo, downloads = self._profile == "demo", self._services.folders.downloads
                 field = make_field(name, spec, values[name], demo=demo, downloads=downloads)
+                if isinstance(field, FilesField):
+                    field.trimmable = bool(forms.fields_about(self.form_task.request_type, name))
                 if spec.advanced:
                     advanced.append(field)
                 else:
@@ -151,6 +155,36 @@ class FormScreen(Screen[None]):
     def _on_showing(self, event: FilesField.Showing) -> None:
         for view in self.query(FilePicture):
             view.show(event.path, event.media)
+
+    @on(FilesField.Replaced)
+    def _on_replaced(self, event: FilesField.Replaced) -> None:
+        """What was said of one file is not meant for another."""
+        about = forms.fields_about(self.form_task.request_type, event.field.field_name)
+        fields = [self._fields[name] for name in about]
+        trimmed = [field for field in fields if not untouched(field.spec, field.value)]
+        for field in trimmed:
+            field.set_value(getattr(field.spec, "unsaid", ""))
+        if trimmed:
+            hub(self).tell(tr("Another file is used whole"))
+
+    @on(FilesField.Trimming)
+    def _on_trimming(self, event: FilesField.Trimming) -> None:
+        about = forms.fields_about(self.form_task.request_type, event.field.field_name)
+        start, end, *channel = (self._fields[name] for name in about)
+        choices = channel[0].spec if channel and isinstance(channel[0].spec, Choice) else None
+        given = Stretch(_seconds(start.value), _seconds(end.value), str(channel[0].value) if channel else "")
+
+        def take(stretch: Stretch | None) -> None:
+            if stretch is None:
+                return
+            start.set_value(stretch.start_s)
+            end.set_value(stretch.end_s)
+            for field in channel:
+                field.set_value(stretch.channel)
+            self._on_field_changed()
+
+        sound = event.field.files_spec.media == "audio"
+        self.app.push_screen(TrimScreen(event.path, sound=sound, given=given, channels=choices), take)
 
     @property
     def _profile(self) -> Any:
@@ -543,3 +577,8 @@ class FormScreen(Screen[None]):
         if drafts.forms.get(self.form_task.name) != kept:
             drafts.forms[self.form_task.name] = kept
             drafts.save()
+
+
+def _seconds(value: object) -> float:
+    """What stands in a field of seconds; what is no time there counts as nothing."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < LONGEST_S else 0.0

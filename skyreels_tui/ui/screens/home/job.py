@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
@@ -18,6 +18,7 @@ from skyreels_tui.queue.heat_words import heat_words
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.requests import forms
+from skyreels_tui.requests.planning import used_of
 from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.glyphs import state_mark
@@ -32,6 +33,7 @@ from skyreels_tui.ui.screens.results.going_on import GoingOn
 from skyreels_tui.ui.widgets.job_video import video_of
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.video_view import VideoView
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.times import duration
 
 OF_A_VIDEO = ("play", "frame", "extend", "last_frame", "copy_path", "copy_scp", "open_player")
@@ -48,6 +50,10 @@ class JobScreen(Screen[None]):
         super().__init__()
         self._job_id, self._plays = job_id, play
         self._traceback = False
+        self._used: tuple[str, ...] = ()
+        """What its inputs are used of, in words."""
+        self._used_of = ""
+        """The request that this was read for."""
         self._going_on = GoingOn(self, Path(), served=served)
 
     def compose(self) -> ComposeResult:
@@ -104,12 +110,25 @@ class JobScreen(Screen[None]):
         title = Content.assemble((head, "bold"), (str(mark), mark.style), plain(f"  {job.label}"))
         self.query_one("#job-title", Static).update(title)
         parts = [*self._trouble(job), *self._course(job), *request_lines(job)]
+        parts += [fact(tr("input") if not number else "", words) for number, words in enumerate(self._used)]
+        if job.request_json != self._used_of:
+            self._used, self._used_of = (), job.request_json
+            self._read_used(job)
         if job.traceback and self._traceback:
             parts += [Content(""), Content(safe(job.traceback, newlines=True))]
         self.query_one("#job-text", Static).update(Content("\n").join(parts))
         video = self._video
         self.set_class(video is not None, "-made")
         self.query_one(VideoView).show(video)
+
+    @work(thread=True, exclusive=True, group="used")
+    def _read_used(self, job: Job) -> None:
+        hand_over(self, self._take_used, job.request_json, used_of(job))
+
+    def _take_used(self, request_json: str, used: tuple[str, ...]) -> None:
+        if self.is_mounted and used and request_json == self._used_of:
+            self._used = used
+            self._draw()
 
     def _trouble(self, job: Job) -> list[Content]:
         """What happened, to what, and the key that helps."""

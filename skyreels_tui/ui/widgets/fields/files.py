@@ -166,7 +166,21 @@ class FilesField(Field):
     FilesField .view.-shown { display: block; }
     """
 
-    BINDINGS = bindings(FILES, "browse", "stop_fetch")
+    BINDINGS = bindings(FILES, "browse", "stop_fetch", "trim")
+
+    class Replaced(Message):
+        """A person has chosen other files."""
+
+        def __init__(self, field: FilesField) -> None:
+            self.field = field
+            super().__init__()
+
+    class Trimming(Message):
+        """A person wants a part of the file."""
+
+        def __init__(self, field: FilesField, path: str) -> None:
+            self.field, self.path = field, path
+            super().__init__()
 
     class Showing(Message):
         """Another file of the field is selected: a form may show it in more room than the field has."""
@@ -182,6 +196,8 @@ class FilesField(Field):
         self.files_spec = spec
         self.whole = False
         """Count what is still being typed: set when the form is sent."""
+        self.trimmable = False
+        """Other fields of the form say which part of the file is used."""
         self._refused = ""
         """Why the last address gave no file."""
 
@@ -226,6 +242,8 @@ class FilesField(Field):
         files = (*self._rows.files, *map(typed_paths.expand, added))
         if self.files_spec.maximum == 1:
             files = files[-1:]
+        if files != self._rows.files:
+            self.post_message(self.Replaced(self))
         self._rows.files = files
         if clear:
             self._input.value = ""
@@ -251,10 +269,17 @@ class FilesField(Field):
         super().show_problem(self._refused or ("" if half else message))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Esc leaves the form unless there is a transfer to stop."""
+        """Esc leaves the form unless there is a transfer to stop; a part is taken of a file that is there."""
+        if action == "trim":
+            chosen = self._rows.selected if self.is_mounted and self.query(FileRows) else ""
+            return self.trimmable and bool(chosen) and token_name(chosen) is None
         if action != "stop_fetch":
             return True
         return any(line.running for line in self.query(FetchLine))
+
+    def action_trim(self) -> None:
+        """Choose a part of the file."""
+        self.post_message(self.Trimming(self, self._rows.selected))
 
     def action_stop_fetch(self) -> None:
         """Give up; the address stays in the line."""
@@ -278,6 +303,7 @@ class FilesField(Field):
     @on(FileRows.Changed)
     def _on_rows_changed(self, event: FileRows.Changed) -> None:
         event.stop()
+        self.post_message(self.Replaced(self))
         self._after_change()
         self.changed()
 
