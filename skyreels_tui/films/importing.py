@@ -226,7 +226,9 @@ class _Reading:
         specs = _specs(entry.get("task_type"))
         if entry.get(VOICE) and specs and VOICE not in specs:
             values["narration"] = self._sound_path(VOICE, entry[VOICE], waits)
-        kept = {key: value for key, value in entry.items() if key not in _OWN and key not in specs}
+        # Where nobody knows the task, a field of any task is none that this program does not use.
+        known = specs or {name for task in TASKS for name in _specs(task.name)}
+        kept = {key: value for key, value in entry.items() if key not in _OWN and key not in known}
         kept.pop(VOICE, None)
         for key in kept:
             self._warn(str(key), tr("kept with the scene: this program does not use it"))

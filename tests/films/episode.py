@@ -80,10 +80,11 @@ def measure(film: Path, clips: Sequence[Path]) -> None:
     assert [words for *_, words in texts] == [f"Words of {label}" for label in SPOKEN]
     for (start, end, _), label in zip(texts, SPOKEN, strict=True):
         assert abs(start - starts[label]) < 1 / FPS and abs(end - starts[label] - SPEAKS_S) < 1 / FPS
-    _measure_sound(decoded(film), starts)
+    measure_sound(decoded(film), starts)
 
 
-def _measure_sound(sound: np.ndarray, starts: Mapping[str, float]) -> None:
+def measure_sound(sound: np.ndarray, starts: Mapping[str, float]) -> None:
+    """Voices begin with their scenes, music lies well below them, and the whole is as loud as it shall be."""
     voice, under = band(sound, SPEECH_HZ), band(sound, MUSIC_HZ)
     loud = np.abs(voice) > 0.1 * np.abs(voice).max()
     for label in SPOKEN:

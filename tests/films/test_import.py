@@ -291,6 +291,7 @@ def test_mistakes_refuse_the_file_and_the_rest_comes_when_told(cli: Cli, project
     assert (call.code, call.out) == (2, "") and cli("film", "--json").data == []
     told = [line for line in call.errors if line.startswith("problem: scene ") or ": problem: scene " in line]
     assert len(told) == len(bad)
+    assert not [line for line in call.errors if "warning:" in line], "a mistake is no warning too"
     assert cli("film", "import", file, "--rest").out == "ep01\n"
     scenes = cli("film", "show", "ep01", "--json").data["scenes"]
     assert [one["label"] for one in scenes] == ["good", "end"]

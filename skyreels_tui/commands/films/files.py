@@ -83,16 +83,12 @@ def _fetch(context: Context) -> Fetch:
 
 def _show(plan: FilmPlan) -> None:
     """Say what would be made, on stderr: stdout belongs to the names."""
-    output.note(
-        trn(
-            "{name}: {count} scene, {warnings} warnings, {problems} problems",
-            "{name}: {count} scenes, {warnings} warnings, {problems} problems",
-            len(plan.new_scenes),
-            name=plan.name,
-            warnings=len(plan.warnings),
-            problems=len(plan.all_problems),
-        )
-    )
+    parts = [
+        trn("{count} scene", "{count} scenes", len(plan.new_scenes)),
+        trn("{count} warning", "{count} warnings", len(plan.warnings)),
+        trn("{count} problem", "{count} problems", len(plan.all_problems)),
+    ]
+    output.note(f"{plan.name}: {', '.join(parts)}")
     for scene in plan.scenes:
         for line in scene.refers:
             output.note(f"{scene.where}: {line}")
