@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from pipelines.running.beside import Beside
 from pipelines.running.crews import warm_crew
 from pipelines.running.interrupt import interruptible
 from pipelines.running.pool import ModelPool
+from pipelines.sampling.step_preview import StepPreview
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,23 @@ class CheckpointNetworks:
         finally:
             # Encoding never takes tiles: their seams would be in the condition of every step.
             vae.use_tiling = False
+
+    @cached_property
+    def preview(self) -> StepPreview:
+        """How this job's steps are shown."""
+        # The plan of a job in tiles has no room for a whole frame.
+        return StepPreview(None if self.plan.tiled_decode else self._decode_frame)
+
+    def _decode_frame(self, latents: Tensor) -> Tensor | None:
+        """One frame as the job will decode it; None while the autoencoder is not loaded, which is never done for this.
+
+        It takes no more memory than a chunk of the decode that the plan has room for.
+        """
+        if not self._pool.is_warm(self._key(self.checkpoint / self._layout.vae, torch.float32)):
+            return None
+        self._runtime.poll()
+        with self.vae() as vae, closing(decode_stream(vae, latents, exact=self.plan.exact_decode)) as chunks:
+            return next(chunks)
 
     @contextmanager
     def transformer(self, folder: str, num_tokens: int) -> Iterator[SkyReelsTransformer]:

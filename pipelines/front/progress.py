@@ -26,7 +26,7 @@ class PreviewStrip:
 
     width: int
     height: int
-    """Size of one picture in pixels (latent size)."""
+    """Size of one picture in pixels: of the latents, or of a decoded frame made smaller."""
     frames: tuple[int, ...]
     """The latent frames shown."""
     rgb: bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from pipelines.sampling.schedulers import STORED_PREFIX, Scheduler
 Predict = Callable[[Tensor, float], Tensor]
 """(latents float32, timestep) -> velocity of the same shape."""
 
+Preview = Callable[[Tensor, float], PreviewStrip]
+"""(x0 estimate, when its step began, by the monotonic clock) -> small pictures of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
@@ -31,8 +35,7 @@ class Hooks:
     """Tensors stored with every snapshot: conditions that later steps or segments need."""
     values: Callable[[], Mapping[str, object]] = dict
     """Plain values stored with every snapshot, asked for at each step (the state of a generator)."""
-    preview: Callable[[Tensor], PreviewStrip] | None = None
-    """Turns the x0 estimate into small pictures."""
+    preview: Preview | None = None
     wants_preview: Callable[[], bool] = never
     after_step: Callable[[Tensor, int], Tensor] | None = None
     """(latents, finished steps) -> latents: a condition that is put back after every step."""
@@ -51,6 +54,7 @@ def denoise(latents: Tensor, scheduler: Scheduler, predict: Predict, hooks: Hook
     with hooks.work.saving_beside() if hooks.work is not None else nullcontext(_keep_nothing) as save:
         _tell(hooks, scheduler.step_index, num_steps, None)
         while scheduler.step_index < num_steps:
+            began_s = time.monotonic()
             velocity = predict(latents, scheduler.timesteps[scheduler.step_index])
             if velocities is not None:
                 keep_velocity(velocities, hooks.segment, scheduler.step_index, velocity)
@@ -58,7 +62,7 @@ def denoise(latents: Tensor, scheduler: Scheduler, predict: Predict, hooks: Hook
             if hooks.after_step is not None:
                 latents = hooks.after_step(latents, scheduler.step_index)
             save(snapshot(latents, scheduler, hooks))
-            _tell(hooks, scheduler.step_index, num_steps, scheduler.x0)
+            _tell(hooks, scheduler.step_index, num_steps, scheduler.x0, began_s)
     return latents
 
 
@@ -87,10 +91,10 @@ def resume_scheduler(
     return tensors["latents"], kept
 
 
-def _tell(hooks: Hooks, step: int, num_steps: int, x0: Tensor | None) -> None:
+def _tell(hooks: Hooks, step: int, num_steps: int, x0: Tensor | None, began_s: float = 0.0) -> None:
     picture = None
     if x0 is not None and hooks.preview is not None and hooks.wants_preview():
-        picture = hooks.preview(x0)
+        picture = hooks.preview(x0, began_s)
     hooks.report(
         Progress(
             Stage.DENOISE,

@@ -106,7 +106,7 @@ def test_preview_is_computed_only_when_someone_looks(runtime, request_, pool):
     generate(request_, replace(runtime, wants_preview=lambda: True), pool, seen.append)
     strips = [progress.preview for progress in seen if progress.preview]
     assert len(strips) == 8
-    assert (strips[0].width, strips[0].height) == (16, 12)
+    assert (strips[0].width, strips[0].height) == (128, 96)
 
 
 def test_prompt_features_come_from_disk_the_second_time(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ from textual.app import ComposeResult
 
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.sampling.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
-from skyreels_tui.queue.events import JobProgress
-from skyreels_tui.ui.drawing.pictures import choose_drawing, pictures
+from skyreels_tui.queue.events import JobChanged, JobProgress
+from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.ui.drawing.pictures import as_picture, choose_drawing, pictures
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.panels.preview import PreviewPanel, arrange, draw_strip, fit_strip, resize
+from tests.live.test_alone import until
+from tests.media.films import film, moving
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 200, 40)]
 
@@ -148,3 +152,74 @@ async def test_capable_terminals_get_a_real_picture(drawing: str) -> None:
         await pilot.press("v", "v", "v")
         assert not image.display
         assert "off" in panel.render().plain
+
+
+class Panel(HubApp):
+    """The panel alone."""
+
+    def compose(self) -> ComposeResult:
+        yield PreviewPanel()
+
+
+def job(state: JobState, job_id: int = 12, output: str = "") -> Job:
+    return Job(job_id, "hero", "reference_to_video", "{}", state, 1.0, "2026-01-06T01:00:00+00:00", output=output)
+
+
+def looks_like(panel: PreviewPanel) -> bytes:
+    assert panel._strip is not None
+    return panel._strip.rgb
+
+
+async def test_the_last_picture_stays_until_the_finished_frame_stands_there(tmp_path: Path) -> None:
+    clip = film(tmp_path / "clip.mp4", moving(30, 48, 64), 24)
+    app = Panel()
+    last = preview_strip(latents_of((255, 0, 0)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        panel = app.query_one(PreviewPanel)
+        panel.styles.height = "100%"
+        app.publish_event(JobChanged(job(JobState.RUNNING)))
+        app.publish_event(JobProgress(12, Progress(Stage.DENOISE, 8, 8, preview=last), 60.0))
+        for stage, step in ((Stage.DECODE, 0), (Stage.DECODE, 5), (Stage.WRITE, 0)):
+            app.publish_event(JobProgress(12, Progress(stage, step, 9), 61.0))
+            await pilot.pause()
+            assert looks_like(panel) == last.rgb
+        app.publish_event(JobChanged(job(JobState.DONE, output=str(clip))))
+        await until(pilot, lambda: looks_like(panel) != last.rgb)
+        assert panel._strip is not None and len(panel._strip.frames) == 1
+        assert "finished · hero" in str(panel.border_title)
+        finished = looks_like(panel)
+        app.publish_event(JobProgress(12, Progress(Stage.WRITE, 1, 1), 62.0))
+        await pilot.pause()
+        assert looks_like(panel) == finished, "a late report takes nothing away"
+        app.publish_event(JobChanged(job(JobState.RUNNING, 13)))
+        await pilot.pause()
+        assert panel._strip is None, "the next job begins without a picture"
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED])
+async def test_what_has_made_no_video_keeps_its_last_picture(state: JobState) -> None:
+    app = Panel()
+    last = preview_strip(latents_of((0, 255, 0)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.publish_event(JobProgress(12, Progress(Stage.DENOISE, 3, 8, preview=last), 60.0))
+        app.publish_event(JobChanged(job(state)))
+        await pilot.pause()
+        assert looks_like(app.query_one(PreviewPanel)) == last.rgb
+
+
+async def test_a_video_that_has_gone_leaves_the_last_picture(tmp_path: Path) -> None:
+    app = Panel()
+    last = preview_strip(latents_of((0, 255, 0)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.publish_event(JobProgress(12, Progress(Stage.DENOISE, 3, 8, preview=last), 60.0))
+        app.publish_event(JobChanged(job(JobState.DONE, output=str(tmp_path / "gone.mp4"))))
+        await until(pilot, lambda: app.query_one(PreviewPanel)._finished is not None)
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert looks_like(app.query_one(PreviewPanel)) == last.rgb
+
+
+@pytest.mark.parametrize(("longer", "scale"), [(16, 4), (104, 4), (384, 1), (700, 1)])
+def test_small_pictures_alone_are_enlarged(longer: int, scale: int) -> None:
+    strip = PreviewStrip(longer, 8, (0,), bytes(longer * 8 * 3))
+    assert as_picture(strip, 1).size == (longer * scale, 8 * scale)

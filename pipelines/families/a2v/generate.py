@@ -158,6 +158,7 @@ def generate(request: TalkingAvatar, runtime: Runtime, pool: ModelPool, report: 
                     decode=models.decode,
                     work=work,
                     report=report,
+                    preview=models.preview,
                     wants_preview=runtime.wants_preview,
                 )
                 render(avatar, request.seed, outlets)

@@ -22,8 +22,7 @@ from pipelines.front.shapes import TEMPORAL_STRIDE
 from pipelines.models.vae.vae import Decode, decode_stream
 from pipelines.running.resume import Snapshot, WorkDir
 from pipelines.sampling.colors import match_colors
-from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
-from pipelines.sampling.preview import preview_strip
+from pipelines.sampling.denoise import Hooks, Preview, denoise, resume_scheduler
 from pipelines.sampling.schedulers import FlowEuler
 
 WritePiece = Callable[[int], AbstractContextManager[Callable[[np.ndarray], None]]]
@@ -42,6 +41,7 @@ class Outlets:
     work: WorkDir | None = None
     """Steps, key frames and motion frames are stored here after each step; None stores nothing."""
     report: Report = ignore_progress
+    preview: Preview | None = None
     wants_preview: Callable[[], bool] = never
     trace: Trace = no_trace
 
@@ -124,7 +124,7 @@ def _denoise_pass(
         num_segments=avatar.plan.num_passes,
         kept={} if carried.motion is None else {"motion": carried.motion},
         values=lambda: {"generator": _get_state(generator)},
-        preview=preview_strip,
+        preview=outlets.preview,
         wants_preview=outlets.wants_preview,
         after_step=one_pass.after_step,
     )

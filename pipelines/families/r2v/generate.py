@@ -30,7 +30,6 @@ from pipelines.models.vae.vae import encode_sample, normalise, to_frames, to_pix
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.sampling.denoise import Hooks, denoise, resume_scheduler
-from pipelines.sampling.preview import preview_strip
 from pipelines.sampling.schedulers import FlowUniPC, reference_schedule
 from pipelines.tasks import task_of
 from pipelines.tasks.reference_to_video import REFERENCE_SLOTS, ReferenceToVideo
@@ -185,7 +184,7 @@ def generate(request: ReferenceToVideo, runtime: Runtime, pool: ModelPool, repor
                         work=work,
                         report=report,
                         kept={"condition": condition},
-                        preview=preview_strip,
+                        preview=models.preview,
                         wants_preview=runtime.wants_preview,
                     )
                     latents = denoise(latents, scheduler, predict, hooks)

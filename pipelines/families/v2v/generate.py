@@ -50,8 +50,7 @@ from pipelines.running.heap import flat_heap
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import Snapshot, WorkDir
 from pipelines.sampling.colors import shared_statistics
-from pipelines.sampling.denoise import Hooks, Predict, denoise, resume_scheduler
-from pipelines.sampling.preview import preview_strip
+from pipelines.sampling.denoise import Hooks, Predict, Preview, denoise, resume_scheduler
 from pipelines.sampling.schedulers import FlowUniPC, extension_schedule
 from pipelines.tasks import task_of
 from pipelines.tasks.extension import ExtensionRequest
@@ -161,7 +160,9 @@ def extend(
                 with models.transformer(kind.transformer_folder, whole.num_tokens) as transformer:
                     context = transformer.encode_context(prompt_embeds[prompts[index]])
                     predict = kind.velocity(transformer, context, condition)
-                    latents = denoise(latents, scheduler, predict, piece.hooks(condition, runtime, colors))
+                    latents = denoise(
+                        latents, scheduler, predict, piece.hooks(condition, runtime, models.preview, colors)
+                    )
 
             # 4b. Decode, and make the piece durable.
             with models.vae() as vae:
@@ -227,7 +228,7 @@ class Piece:
         """Report progress within this piece."""
         self.report(Progress(stage, step, num_steps, self.index, self.num_pieces))
 
-    def hooks(self, condition: Tensor, runtime: Runtime, colors: Tensor | None) -> Hooks:
+    def hooks(self, condition: Tensor, runtime: Runtime, preview: Preview, colors: Tensor | None) -> Hooks:
         """What happens at every step edge of this piece."""
         kept = {"condition": condition}
         if colors is not None:
@@ -238,7 +239,7 @@ class Piece:
             segment=self.index,
             num_segments=self.num_pieces,
             kept=kept,
-            preview=preview_strip,
+            preview=preview,
             wants_preview=runtime.wants_preview,
         )
 

@@ -31,6 +31,8 @@ PLACEHOLDERS = ("kitty", "ghostty")
 """Parts of the names of terminals that draw a picture where letters stand for it: tmux moves letters, not pictures."""
 
 GAP_PIXELS = 2
+ENLARGED = 640
+"""Pixels that a small picture's longer side may grow to."""
 
 
 def choose_drawing(setting: str, environ: Mapping[str, str], *, is_tty: bool) -> Drawing:
@@ -98,8 +100,8 @@ def shown_pictures(strip: PreviewStrip, count: int) -> list[Pixels]:
     return [every[int(index * step)] for index in range(min(count, len(every)))]
 
 
-def as_picture(strip: PreviewStrip, count: int, scale: int = 4) -> Picture:
-    """Join `count` pictures of a strip, enlarged without inventing detail."""
+def as_picture(strip: PreviewStrip, count: int) -> Picture:
+    """Join `count` pictures of a strip, small ones enlarged without inventing detail."""
     from PIL import Image
 
     pictures = [Image.fromarray(pixels) for pixels in shown_pictures(strip, count)]
@@ -109,4 +111,5 @@ def as_picture(strip: PreviewStrip, count: int, scale: int = 4) -> Picture:
     for picture in pictures:
         joined.paste(picture, (left, 0))
         left += picture.width + GAP_PIXELS
+    scale = min(4, max(1, ENLARGED // max(strip.width, strip.height)))
     return joined.resize((joined.width * scale, joined.height * scale), Image.Resampling.BICUBIC)

@@ -1,9 +1,11 @@
-"""The preview panel: four frames of the picture that the running job is heading for."""
+"""The preview panel: frames of the picture that the running job is heading for, then of what it has made."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.content import Content, Span
 from textual.message import Message
@@ -13,12 +15,14 @@ from pipelines.front.progress import PreviewStrip
 from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.events import JobChanged, JobProgress
-from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.ui.drawing.pictures import Drawing, as_picture, picture_widget, shown_pictures
+from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import Key, Scope, bindings
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.live import LivePanel
+from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.safe_text import safe
 from skyreels_tui.words.times import UNKNOWN
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from skyreels_tui.ui.drawing.pictures import Pixels
 
 GAP_CELLS = 1
+FINISHED = (384, 192)
+"""Columns and rows of cells that the frame of a finished video would fill."""
 LOOKING_EVERY_S = 2.0
 RAMP = " .:-=+*#%@"
 """Dark to light, for terminals without colour."""
@@ -54,6 +60,8 @@ class PreviewPanel(LivePanel):
         self._job_id: int | None = None
         self._step = 0
         self._job_runs = False
+        self._finished: Job | None = None
+        """The job whose video is shown."""
         self._mode = 0
         self._drawing: Drawing = "cells"
         self._image: Any = None
@@ -115,17 +123,21 @@ class PreviewPanel(LivePanel):
 
     def _look_again(self, _: object) -> None:
         """Several rows, or what the engine does, have changed: a job may have ended in another process."""
-        running = hub(self).board.running
+        board = hub(self).board
+        running = board.running
         if running is None:
             self._job_runs = False
+            self._show_finished(board.get(self._job_id) if self._job_id is not None else None)
         elif running.id != self._job_id:
             self.take_job(JobChanged(running))
         self.redraw()
 
     def take_job(self, event: JobChanged) -> None:
-        """A new job begins with no picture."""
+        """A new job begins with no picture; one that is done leaves a frame of its video."""
+        if event.job.id == self._job_id:
+            self._show_finished(event.job)
         if event.job.state is JobState.RUNNING and event.job.id != self._job_id and not self._others_run(event.job.id):
-            self._job_id, self._strip, self._job_runs = event.job.id, None, True
+            self._job_id, self._strip, self._job_runs, self._finished = event.job.id, None, True, None
             self.set_title("")
             self._show_picture()
             self.redraw()
@@ -134,12 +146,42 @@ class PreviewPanel(LivePanel):
         """Whether the job whose picture is shown still runs beside this one."""
         return any(job.id == self._job_id != job_id for job in hub(self).board.all_running)
 
+    def _show_finished(self, job: Job | None) -> None:
+        if job is None or job.state is not JobState.DONE or not job.output or job == self._finished:
+            return
+        self._finished = job
+        if self.is_watched:
+            self._read(job)
+
+    @work(thread=True, exclusive=True, group="picture")
+    def _read(self, job: Job) -> None:
+        # Reading media is for those who see it.
+        from skyreels_tui.ui.widgets import thumbnails
+
+        try:
+            modified_s = Path(job.output).stat().st_mtime
+        except (OSError, ValueError):
+            return
+        found = thumbnails.make(job.output, modified_s, *FINISHED)
+        if found.rgb:
+            hand_over(self, self._take_finished, job, PreviewStrip(found.width, found.height, (0,), found.rgb))
+
+    def _take_finished(self, job: Job, strip: PreviewStrip) -> None:
+        if job.id == self._job_id:
+            self._strip = strip
+            self.set_title(tr("finished · {name}", name=cut(job.label or job.title, 40)))
+            self._show_picture()
+            self.redraw()
+
     def take_progress(self, event: JobProgress) -> None:
         """Keep the picture of a report that has one; of several jobs the first one's."""
         if event.job_id != self._job_id and self._others_run(event.job_id):
             return
         if event.job_id != self._job_id:
             self._job_id, self._strip = event.job_id, None
+        if self._finished is not None and self._finished.id == event.job_id:
+            # A report that was on its way when the job ended.
+            return
         self._job_runs = True
         strip = event.progress.preview
         if strip is not None:

@@ -60,6 +60,8 @@ class SelectedJob(Vertical):
         self._job: Job | None = None
         self._shown: tuple[object, ...] = ()
         """What the picture is of, and how large."""
+        self._newest: JobProgress | None = None
+        """The last report with a picture."""
         self._stop = threading.Event()
 
     def compose(self) -> ComposeResult:
@@ -69,7 +71,10 @@ class SelectedJob(Vertical):
 
     def on_mount(self) -> None:
         """The running job's picture is its newest preview."""
-        hub(self).job_progress.subscribe(self, self._on_progress)
+        app = hub(self)
+        app.job_progress.subscribe(self, self._on_progress)
+        if app.last_progress is not None:
+            self._on_progress(app.last_progress)
 
     def on_resize(self, _: events.Resize) -> None:
         """A picture fills the room there is."""
@@ -89,7 +94,11 @@ class SelectedJob(Vertical):
         self._show_picture()
 
     def _on_progress(self, event: JobProgress) -> None:
-        if self._job is not None and event.job_id == self._job.id and event.progress.preview is not None:
+        if event.progress.preview is None:
+            # Decoding and writing make none: the last one stays.
+            return
+        self._newest = event
+        if self._job is not None and event.job_id == self._job.id:
             self._show_picture()
 
     # The picture
@@ -97,8 +106,9 @@ class SelectedJob(Vertical):
     def _show_picture(self) -> None:
         job, app = self._job, hub(self)
         columns, rows = self.content_size.width, max(4, self.content_size.height // 2)
-        newest = app.last_progress
-        strip = newest.progress.preview if newest is not None and job is not None and newest.job_id == job.id else None
+        newest = self._newest
+        runs = job is not None and newest is not None and newest.job_id == job.id and job.state is JobState.RUNNING
+        strip = newest.progress.preview if newest is not None and runs else None
         source = _source(job) if job is not None else None
         of = (strip, columns, rows) if strip is not None else (source, columns, rows)
         if of == self._shown:
