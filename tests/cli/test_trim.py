@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from pipelines.demo import checkpoints
+from pipelines.tasks import task_named
+from skyreels_tui.requests.forms import default_fields
+from skyreels_tui.requests.presets import kept_values
 from tests.cli.conftest import Call
 from tests.media.films import film, moving
 
@@ -152,3 +155,19 @@ def test_a_scene_of_a_film_carries_them(cli: Cli, clip: Path, tmp_path: Path) ->
     assert shown["scenes"][0]["request"]["trim_end"] == 2.5
     assert cli("film", "run", "ep").code == 0
     assert (request_of(cli)["trim_start"], request_of(cli)["trim_end"]) == (0.5, 2.5)
+
+
+def test_what_waits_for_another_job_is_still_refused_when_it_ends_before_it_starts(cli: Cli, clip: Path) -> None:
+    cli("add", *extension(clip), "--label", "first")
+    call = cli("add", *extension(clip)[:-1], "{{job:first}}", "--trim_start", "2", "--trim_end", "1")  # type: ignore[arg-type]
+    assert call.code == 2 and "trim_end: the end, 1 s, is not behind the start, 2 s" in call.err
+    assert cli("add", *extension(clip)[:-1], "{{job:first}}", "--trim_start", "2").code == 0
+
+
+def test_a_preset_keeps_them_with_their_file_alone(clip: Path) -> None:
+    values = {"prompt": "x", "input_video": (str(clip),), "trim_start": 1.5, "trim_end": 0.0}
+    assert kept_values("single_shot_extension", values)["trim_start"] == 1.5
+    alone = kept_values("single_shot_extension", {**values, "input_video": ()})
+    assert "trim_start" not in alone and alone["prompt"] == "x"
+    task = task_named("single_shot_extension")
+    assert default_fields(task, {**values, "duration": 7}) == {"duration": 7}

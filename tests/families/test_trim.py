@@ -14,7 +14,7 @@ from PIL import Image
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.families.a2v.generate import generate, read_speech, read_voice
 from pipelines.families.v2v.generate import generate_shot_switching, source_frames
-from pipelines.front.errors import InvalidRequest
+from pipelines.front.errors import Cancelled, InvalidRequest
 from pipelines.front.progress import Stage, ignore_progress
 from pipelines.front.runtime import Runtime
 from pipelines.front.shapes import AVATAR_BUCKETS
@@ -209,3 +209,35 @@ def test_two_people_of_one_recording_are_taken_apart(tmp_path, cache, pool, port
     assert (used["second_audio"]["first"], used["second_audio"]["channel"]) == (rate + 1, "right")
     for changes in ({"second_start": 1.4}, {"second_end": 4.0}, {"second_start": 2.0}):
         assert [problem.field for problem in replace(asked, **changes).check()] == ["second_end"]
+
+
+def test_a_silent_channel_or_stretch_is_warned_about(tmp_path):
+    rate = 16000
+    left = speech(3, rate, 1)
+    left[: 2 * rate] = 0
+    path = recording(tmp_path / "half.wav", [left, np.zeros_like(left)], rate)
+    asked = TalkingAvatar(prompt="x", input_audio=(path,), profile="demo")
+    silent = "the recording is silent: the mouth has nothing to follow"
+    for changes, said in (
+        ({}, False), ({"trim_end": 1.5}, True), ({"trim_start": 1.5}, False), ({"voice_channel": "right"}, True),
+        ({"voice_channel": "left"}, False),
+    ):  # fmt: skip
+        assert (silent in read_speech(replace(asked, **changes)).warnings) == said
+
+
+def test_a_stopped_job_of_a_stretch_goes_on_with_the_same_bytes(tmp_path, cache, pool):
+    whole = film(tmp_path / "whole.mp4", moving(90, 48, 64), 24, *LOSSLESS)
+    asked = ShotSwitchingExtension(
+        prompt="x", input_video=(str(whole),), trim_start=0.5, trim_end=3.0, resolution="128P", profile="demo",
+        duration=2, num_inference_steps=4,
+    )  # fmt: skip
+
+    def stop(progress):
+        if progress.stage is Stage.DENOISE and progress.step == 2:
+            raise Cancelled
+
+    expected = generate_shot_switching(asked, runtime_in(tmp_path / "a", cache, "v2v"), pool, ignore_progress)
+    with pytest.raises(Cancelled):
+        generate_shot_switching(asked, runtime_in(tmp_path / "b", cache, "v2v"), pool, stop)
+    made = generate_shot_switching(asked, runtime_in(tmp_path / "b", cache, "v2v"), pool, ignore_progress)
+    assert made.path.read_bytes() == expected.path.read_bytes()

@@ -213,7 +213,9 @@ def read_voice(path: str, trim: Trim = WHOLE, channel: int | None = None) -> Voi
         )
     measured = loudness(samples, SAMPLE_RATE)
     warnings = sound_warnings(path, channel)
-    if probe_audio(path).is_silent or np.abs(samples).max() < SILENT_PEAK:
+    # What is heard of it may be silent where the rest is not, and the other way round.
+    whole = trim.is_whole and channel is None
+    if probe_audio(path).is_silent if whole else np.abs(samples).max() < SILENT_PEAK:
         warnings.append(tr("the recording is silent: the mouth has nothing to follow"))
     elif math.isinf(measured):
         warnings.append(tr("the recording is so quiet that its loudness cannot be measured: it is not raised"))
