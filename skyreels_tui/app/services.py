@@ -215,7 +215,7 @@ class Services:
         # Only for those who ask for workers: they cost a start-up without any nothing.
         from skyreels_tui.executors.cluster.choice import workforce_of
 
-        return workforce_of(settings)
+        return workforce_of(settings, self.folders)
 
     def _local_executor(self) -> Executor:
         # The only road to torch: taken when a job is about to run.

@@ -89,6 +89,12 @@ COMMANDS: tuple[Command, ...] = (
         (None, "status"),
     ),
     Command(
+        "cluster",
+        mark("join machines to one cluster, whose GPUs work on this queue"),
+        f"{_PACKAGE}.system.cluster",
+        (None, "status", "token"),
+    ),
+    Command(
         "completion", mark("print a completion script for bash, zsh or fish"), f"{_PACKAGE}.system.completion", (None,)
     ),
 )

@@ -13,7 +13,16 @@ from skyreels_tui.settings.settings import Settings, SettingsError
 SERVED = "SKYREELS_TUI_SERVED"
 """Set in the environment of an app that a browser shows: the number of the server's process."""
 
-COMMANDS = ("hook", "webhook", "voice_command", "picture_command", "prompt_endpoint", "prompt_model", "prompt_key")
+COMMANDS = (
+    "cluster",
+    "hook",
+    "webhook",
+    "voice_command",
+    "picture_command",
+    "prompt_endpoint",
+    "prompt_model",
+    "prompt_key",
+)
 """Settings that run a program or send what this machine knows elsewhere."""
 FOLDERS = ("result_dir", "inbox", "loras")
 """Settings that name a folder which the program writes to or takes jobs from."""

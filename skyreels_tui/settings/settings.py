@@ -26,8 +26,8 @@ COMMAND_LINES = ("hook", "voice_command", "picture_command")
 AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model",
             "cluster", "mouse", "colours")  # fmt: skip
 """Settings that are read once, when the engine or the screen starts; all others apply at once."""
-CLUSTERS = r"local(:[1-9]\d?)?"
-"""How workers are named: those of this machine, or so many of them."""
+CLUSTERS = r"local(:[1-9]\d?)?|[\w.-]+:\d{2,5}"
+"""How workers are named: those of this machine, so many of them, or the head of a cluster."""
 ASKED_AT_START = ("auto", "kitty", "sixel")
 """Previews for which the terminal must be asked before anything is drawn."""
 
@@ -232,7 +232,7 @@ class Settings:
         str,
         Text(
             label=mark("Workers"),
-            help=mark("Empty: one job at a time; local: one a GPU at the same time"),
+            help=mark("Empty: one job at a time; local: one a GPU; HOST:PORT: those of a cluster"),
             advanced=True,
         ),
     ] = ""
@@ -373,7 +373,7 @@ def setting_problem(name: str, value: object) -> str:
     if not problem and name == "prompt_key" and value and not str(value).startswith(("env:", "file:")):
         return tr("names where the key is and is not the key: env:NAME or file:PATH")
     if not problem and name == "cluster" and value and not re.fullmatch(CLUSTERS, str(value)):
-        return tr("must be empty, local or local:NUMBER")
+        return tr("must be empty, local, local:NUMBER or HOST:PORT")
     if not problem and name == "hours" and value:
         try:
             parse_hours(str(value))

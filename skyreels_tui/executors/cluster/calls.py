@@ -84,21 +84,24 @@ class Helper:
         self._reader.join()
 
     def _read(self) -> None:
-        with suppress(EOFError, OSError):
-            while True:
-                number, kind, value = self._pipe.recv()
-                future = self._waiting.get(number)
-                if future is not None:
-                    if kind == "":
-                        future.set_result(value)
-                    else:
-                        future.set_exception(_KINDS.get(kind, PipelineError)(value))
-        with self._lock:
-            self._over = True
-        for future in list(self._waiting.values()):
-            if not future.done():
-                future.set_exception(WorkerLost(_ended(self._name)))
-        self._pipe.close()
+        try:
+            with suppress(EOFError, OSError):
+                while True:
+                    number, kind, value = self._pipe.recv()
+                    future = self._waiting.get(number)
+                    if future is not None:
+                        if kind == "":
+                            future.set_result(value)
+                        else:
+                            future.set_exception(_KINDS.get(kind, PipelineError)(value))
+        finally:
+            # Whatever has ended the reading: nobody waits for what nobody reads.
+            with self._lock:
+                self._over = True
+            for future in list(self._waiting.values()):
+                if not future.done():
+                    future.set_exception(WorkerLost(_ended(self._name)))
+            self._pipe.close()
         self._process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Which workers the settings mean; starts none of them."""
+"""Which workers the settings mean; looks at no other machine before its site begins."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import os
 from collections.abc import Mapping
 
 from skyreels_tui.executors.cluster.here import Here
-from skyreels_tui.executors.cluster.line import DeskOptions
+from skyreels_tui.executors.cluster.line import DeskOptions, WorkerSite
+from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
 from skyreels_tui.executors.cluster.workforce import Elsewhere
+from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.workforce import Workforce
 from skyreels_tui.settings.settings import Settings
 
+LOCAL = "local"
+"""How the setting names the GPUs of this machine."""
 CPU_WORKERS = 2
 """Of a machine without a GPU, where no number is said."""
 
 
-def workforce_of(settings: Settings) -> Workforce:
+def workforce_of(settings: Settings, folders: Folders) -> Workforce:
     """The workers of the setting `cluster`, which is not empty."""
     options = DeskOptions(keep_warm=settings.keep_warm, language=settings.language)
-    _, _, number = settings.cluster.partition(":")
-    gpus = visible_gpus()
-    return Elsewhere(Here(gpus[: int(number)] if number else gpus, options, cpu_workers=int(number or CPU_WORKERS)))
+    site: WorkerSite
+    host, _, number = settings.cluster.partition(":")
+    if host == LOCAL:
+        gpus = visible_gpus()
+        site = Here(gpus[: int(number)] if number else gpus, options, cpu_workers=int(number or CPU_WORKERS))
+    else:
+        environ = ray_environ(folders.config / TOKEN_FILE)
+        site = RaySite(settings.cluster, options, environ)
+    return Elsewhere(site)
 
 
 def visible_gpus(environ: Mapping[str, str] = os.environ) -> list[str]:

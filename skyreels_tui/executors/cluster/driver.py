@@ -1,0 +1,123 @@
+"""The process that speaks with Ray for the queue's process: signals, output and the death of its own stay here."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from pipelines.front.errors import PipelineError
+from pipelines.front.language import choose, tr
+from skyreels_tui.executors.cluster.calls import answer_calls
+from skyreels_tui.executors.cluster.line import DeskOptions
+from skyreels_tui.executors.cluster.nodes import Node
+from skyreels_tui.executors.cluster.seat import Seat
+from skyreels_tui.queue.engine.workforce import WorkerLost
+
+WORKERS = "skyreels_worker"
+"""The resource by which a machine without a GPU says how many workers it gives."""
+NAME = "skyreels-name"
+"""The label by which a machine says its name."""
+START_S = 180.0
+"""A fresh actor may import torch for the first time."""
+
+
+class Driver:
+    """Called from the queue's process, many calls at a time."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._actors: dict[int, Any] = {}
+
+    def join(self, address: str, language: str) -> None:
+        """Connect to the cluster at `host:port`. Raises PipelineError in words."""
+        choose(language)
+        import ray
+
+        try:
+            ray.init(address=address, namespace="skyreels-tui", log_to_driver=False, configure_logging=False)
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            why = " ".join(str(error).split())[:300]
+            raise PipelineError(
+                tr(
+                    "the cluster at {address} cannot be joined ({why}): is it started there, with the same token and"
+                    " the same versions?",
+                    address=address,
+                    why=why,
+                )
+            ) from error
+
+    def nodes(self) -> list[Node]:
+        """The machines that are there."""
+        import ray
+
+        found = []
+        for node in ray.nodes():
+            if not node["Alive"]:
+                continue
+            gpus = int(node["Resources"].get("GPU", 0))
+            name = node["Labels"].get(NAME) or node["NodeManagerHostname"]
+            count = gpus or int(node["Resources"].get(WORKERS, 0))
+            found.append(Node(node["NodeID"], node["NodeManagerAddress"], name, count, bool(gpus)))
+        return sorted(found, key=lambda node: (node.name, node.id))
+
+    def open(self, node: Node, count: int, options: DeskOptions) -> int:
+        """Start an actor with `count` accelerators of a node and return its number."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        share: dict[str, Any] = {"num_gpus": count} if node.has_gpu else {"resources": {WORKERS: count}}
+        actor = (
+            ray.remote(Seat)
+            .options(
+                num_cpus=0,
+                max_restarts=0,
+                max_task_retries=0,
+                max_concurrency=8,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
+                **share,
+            )
+            .remote(options)
+        )
+        number = next(self._numbers)
+        self._actors[number] = actor
+        return number
+
+    def call(self, number: int, method: str, args: tuple[Any, ...], options: dict[str, Any], timeout_s: float) -> Any:
+        """Call a desk. Raises WorkerLost when its actor has died or does not answer."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+        actor = self._actors.get(number)
+        if actor is None:
+            raise WorkerLost(tr("{worker} has ended", worker=tr("the worker")))
+        try:
+            return ray.get(actor.call.remote(method, args, options), timeout=timeout_s)
+        except GetTimeoutError as error:
+            raise WorkerLost(tr("the worker has not answered for {seconds:.0f} s", seconds=timeout_s)) from error
+        except RayActorError as error:
+            raise WorkerLost(tr("{worker} has ended", worker=tr("the worker"))) from error
+        except RayTaskError as error:
+            raise PipelineError(" ".join(str(error.cause).split())[:300]) from error
+
+    def end(self, number: int) -> None:
+        """End an actor at once; one that has ended is fine."""
+        import ray
+
+        actor = self._actors.pop(number, None)
+        if actor is not None:
+            ray.kill(actor)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve the queue's process until it has gone."""
+    answer_calls(Connection(int(arguments[0])), Driver())
+    # Ray ends the actors of a driver that has gone.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,19 @@
+"""A desk inside an actor of a cluster; knows nothing of Ray, which makes an actor of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skyreels_tui.executors.cluster.line import DeskOptions
+from skyreels_tui.executors.cluster.opening import open_desk
+
+
+class Seat:
+    """Passes calls on, and errors in words: their classes need not exist at the other end."""
+
+    def __init__(self, options: DeskOptions) -> None:
+        self._desk = open_desk(options)
+
+    def call(self, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Call a method of the desk."""
+        return getattr(self._desk, method)(*args, **options)

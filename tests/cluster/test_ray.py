@@ -1,0 +1,169 @@
+"""Two Ray nodes on this machine: every command of doc/cluster.md, a job on each, and every part that may die."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from skyreels_tui.commands.system.cluster import running_pid
+from skyreels_tui.executors.cluster.line import DeskOptions
+from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
+from skyreels_tui.executors.cluster.workforce import Elsewhere
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
+from tests.cluster.conftest import LIMIT_S, at_step, film_of, in_state, until
+
+pytestmark = pytest.mark.slow
+PAGE = (Path(__file__).parents[2] / "doc" / "cluster.md").read_text(encoding="utf-8")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Machine:
+    """A home that plays a machine."""
+
+    def __init__(self, home):
+        self.home = home
+
+    def __call__(self, *words, code=0):
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "skyreels_tui", *words],
+            env={**environ, "SKYREELS_TUI_HOME": str(self.home), "LANGUAGE": "en", "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    @property
+    def pid(self):
+        return running_pid(self.home / "state" / "cluster.json")
+
+
+def page_commands():
+    """The commands of the page's shell blocks, in order."""
+    found = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return [shlex.split(line)[1:] for block in found for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory):
+    """Head and second machine, joined by the very commands of the page."""
+    root = tmp_path_factory.mktemp("cluster")
+    one, two, port = Machine(root / "one"), Machine(root / "two"), free_port()
+    head = f"127.0.0.1:{port}"
+    said = {}
+    try:
+        for words in page_commands():
+            here = [re.sub(r"192\.168\.10\.\d", "127.0.0.1", word.replace("192.168.10.1:6379", head)) for word in words]
+            match words[:2]:
+                case ["settings", "set"]:
+                    one(*here)
+                case ["cluster", "start"]:
+                    one(*here, "--port", str(port), "--workers", "1")
+                case ["cluster", "token"]:
+                    token = Path(one(*here).strip())
+                    (two.home / "config").mkdir(parents=True)
+                    (two.home / "config" / TOKEN_FILE).write_bytes(token.read_bytes())
+                case ["cluster", "join"]:
+                    two(*here, "--workers", "1")
+                case ["cluster"]:
+                    said["words"], said["json"] = one(*here), json.loads(one(*here, "--json"))
+                case ["cluster", "stop"]:
+                    # At the end of this module.
+                    pass
+                case other:
+                    raise AssertionError(other)
+        yield one, two, head, said
+    finally:
+        for machine in (two, one):
+            if machine.pid is not None:
+                machine("cluster", "stop")
+
+
+def actor_of(name):
+    """The process in which a machine's worker runs."""
+    for process in psutil.process_iter(["cmdline"]):
+        if "ray::Seat" in " ".join(process.info["cmdline"] or ()):
+            above = [" ".join(parent.cmdline()) for parent in process.parents()]
+            if any(f"skyreels-name={name}" in line or f'"skyreels-name": "{name}"' in line for line in above):
+                return process.pid
+    raise AssertionError(f"no worker of {name} runs")
+
+
+@pytest.fixture
+def site(machines):
+    one, _, head, _ = machines
+    environ = ray_environ(one.home / "config" / TOKEN_FILE, dict(os.environ))
+    return RaySite(head, DeskOptions(lease_s=60.0), environ, look_s=0.5, answer_s=5.0)
+
+
+def test_the_commands_of_the_page_join_two_machines(machines):
+    one, _two, head, said = machines
+    assert said["json"]["has_token"] is True and said["json"]["problem"] == ""
+    assert [machine["name"] for machine in said["json"]["machines"]] == ["spark-01", "spark-02"]
+    assert head in said["words"] and "spark-02" in said["words"] and "with a token" in said["words"]
+    assert oct((one.home / "config" / TOKEN_FILE).stat().st_mode)[-3:] == "600"
+    one("cluster", "start", code=5)
+
+
+def test_a_stranger_without_the_token_is_kept_out(machines, tmp_path):
+    _, _, head, _ = machines
+    stranger = Machine(tmp_path / "stranger")
+    stranger("cluster", "join", head, code=2)
+    stranger("settings", "set", "cluster", head)
+    assert "cannot be joined" in json.loads(stranger("cluster", "--json", code=1))["problem"]
+
+
+def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site, open_queue, request_of, undisturbed):
+    before = signal.getsignal(signal.SIGTERM)
+    service, events = open_queue(Elsewhere(site))
+    # Each takes one of these: from here on both have begun, however long that has taken.
+    for job in [service.actions.add(request_of(steps=2)) for _ in range(2)]:
+        assert service.wait(job.id, LIMIT_S).state == JobState.DONE
+    request = request_of(steps=120)
+    one, two = service.actions.add(request), service.actions.add(request)
+    places = {in_state(events, job, JobState.RUNNING).worker for job in (one, two)}
+    assert places == {"spark-01 cpu 0", "spark-02 cpu 0"}
+    at_step(events, one, 2)
+    service.actions.cancel(one.id)
+    in_state(events, one, JobState.CANCELLED)
+    at_step(events, two, 2)
+    service.actions.pause(now=True)
+    paused = in_state(events, two, JobState.QUEUED, attempts=1)
+    service.actions.unpause()
+    again = in_state(events, two, JobState.RUNNING, attempts=2)
+    at_step(events, two, paused.step + 1)
+    os.kill(actor_of(again.worker.split(" ")[0]), signal.SIGKILL)
+    lost = events.wait_for(
+        lambda event: getattr(event, "job", None) is not None and event.job.reason.code is Code.WORKER_LOST, LIMIT_S
+    ).job
+    assert lost.step >= paused.step
+    done = service.wait(two.id, LIMIT_S)
+    assert done.state == JobState.DONE, done.error
+    assert film_of(done.output) == undisturbed(request)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_head_s_death_is_said_and_its_jobs_wait(machines, site, open_queue, request_of):
+    one, _, _, _ = machines
+    service, events = open_queue(Elsewhere(site))
+    # Longer than it takes to notice: a worker that lives computes on until then.
+    job = service.actions.add(request_of(steps=200))
+    at_step(events, job, 1)
+    one("cluster", "stop")
+    lost = in_state(events, job, JobState.QUEUED, attempts=1)
+    assert lost.reason.code is Code.WORKER_LOST
+    until(lambda: "cannot be joined" in service.status().message or "answer" in service.status().message)
