@@ -26,8 +26,22 @@ SAMPLES = Path(checkpoints.__file__).parent / "samples"
 OTHERS = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".github/ISSUE_TEMPLATE/problem.md")
 PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "doc").glob("*.md"), *(ROOT / name for name in OTHERS)])
 PROGRAM = re.compile(r"(?:\S*/)?skyreels-tui$")
-PARSED_ONLY = {"serve", "bench", "panel", "demo", "models", "doctor", "wait", "edit", "restart", "retry", "service"}
-"""These need a download, a terminal, a GPU, minutes, a systemd, or a job in a state that only a reader has."""
+PARSED_ONLY = {
+    "serve",
+    "bench",
+    "panel",
+    "demo",
+    "models",
+    "doctor",
+    "wait",
+    "edit",
+    "restart",
+    "retry",
+    "service",
+    "cluster",
+}
+"""These need a download, a terminal, a GPU, minutes, a systemd, another machine, or
+a job in a state that only a reader has."""
 FOREIGN = {"git", "cd", "tmux", "set", "ssh", "source", "rm", "export", "hf", "reset", "python"}
 """Commands that are not ours: named here so that a mistyped one of ours is noticed."""
 

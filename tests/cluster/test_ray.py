@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from skyreels_tui import __version__
 from skyreels_tui.commands.system.cluster import running_pid
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
@@ -103,6 +104,12 @@ def actor_of(name):
     raise AssertionError(f"no worker of {name} runs")
 
 
+def reason_code(event):
+    """Why the job of an event waits; None for an event of no job."""
+    job = getattr(event, "job", None)
+    return None if job is None else job.reason.code
+
+
 @pytest.fixture
 def site(machines):
     one, _, head, _ = machines
@@ -116,6 +123,8 @@ def test_the_commands_of_the_page_join_two_machines(machines):
     assert [machine["name"] for machine in said["json"]["machines"]] == ["spark-01", "spark-02"]
     assert head in said["words"] and "spark-02" in said["words"] and "with a token" in said["words"]
     assert oct((one.home / "config" / TOKEN_FILE).stat().st_mode)[-3:] == "600"
+    assert all(machine["versions"]["ray"] and not machine["differences"] for machine in said["json"]["machines"])
+    assert "no checkpoint for" in said["words"]
     one("cluster", "start", code=5)
 
 
@@ -125,6 +134,21 @@ def test_a_stranger_without_the_token_is_kept_out(machines, tmp_path):
     stranger("cluster", "join", head, code=2)
     stranger("settings", "set", "cluster", head)
     assert "cannot be joined" in json.loads(stranger("cluster", "--json", code=1))["problem"]
+
+
+def test_a_machine_with_another_version_runs_nothing(machines, open_queue, request_of):
+    one, _, head, _ = machines
+    environ = ray_environ(one.home / "config" / TOKEN_FILE, dict(os.environ))
+    service, events = open_queue(Elsewhere(RaySite(head, DeskOptions(), environ, look_s=0.5, version="0.0.1")))
+    job = service.actions.add(request_of(steps=2))
+    waits = events.wait_for(lambda event: reason_code(event) is Code.WAITS_FOR_WORKER, LIMIT_S).job
+    assert waits.id == job.id
+    assert "0.0.1" in dict(waits.reason.values)["why"] and __version__ in dict(waits.reason.values)["why"]
+
+
+def test_an_address_of_another_machine_is_refused_at_once(tmp_path):
+    stranger = Machine(tmp_path / "stranger")
+    stranger("cluster", "start", "--address", "192.0.2.77", code=2)
 
 
 def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site, open_queue, request_of, undisturbed):
@@ -147,9 +171,7 @@ def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site,
     again = in_state(events, two, JobState.RUNNING, attempts=2)
     at_step(events, two, paused.step + 1)
     os.kill(actor_of(again.worker.split(" ")[0]), signal.SIGKILL)
-    lost = events.wait_for(
-        lambda event: getattr(event, "job", None) is not None and event.job.reason.code is Code.WORKER_LOST, LIMIT_S
-    ).job
+    lost = events.wait_for(lambda event: reason_code(event) is Code.WORKER_LOST, LIMIT_S).job
     assert lost.step >= paused.step
     done = service.wait(two.id, LIMIT_S)
     assert done.state == JobState.DONE, done.error

@@ -20,6 +20,7 @@ from pipelines.front.documents import plain_number, read_json
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr, trn
+from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
@@ -89,6 +90,9 @@ def _start(args: argparse.Namespace, context: Context, head: str, *, is_head: bo
     host, _, port = head.rpartition(":")
     if not host or not plain_number(port):
         raise CommandError(tr("{head} is no HOST:PORT, such as 192.168.10.1:6379", head=head))
+    own = host if is_head else args.address
+    if own and not _is_own(own):
+        raise CommandError(tr("{address} is no address of this machine", address=own))
     context.folders.create()
     if (pid := running_pid(context.folders.state / STATE_FILE)) is not None:
         raise CommandError(
@@ -123,6 +127,15 @@ def _start(args: argparse.Namespace, context: Context, head: str, *, is_head: bo
             tr("other machines: copy {token} there, then skyreels-tui cluster join {head}", token=token, head=head)
         )
     return Exit.OK
+
+
+def _is_own(address: str) -> bool:
+    with suppress(OSError):
+        family, kind, protocol, _, where = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as one:
+            one.bind(where)
+            return True
+    return False
 
 
 def ray_command(head: str, args: argparse.Namespace, *, is_head: bool) -> list[str]:
@@ -222,6 +235,33 @@ def look(head: str, environ: dict[str, str], language: str) -> list[Node]:
         helper.kill()
 
 
+def examine(head: str, environ: dict[str, str], language: str) -> tuple[list[Node], list[dict[str, Any]]]:
+    """The machines of a cluster and what each has, as `--json` says it. Raises PipelineError in words."""
+    from skyreels_tui.executors.cluster.calls import Helper
+    from skyreels_tui.executors.cluster.driver import START_S as EACH_S
+    from skyreels_tui.executors.cluster.facts import differences, gather_facts
+
+    mine = gather_facts()
+    helper = Helper("skyreels_tui.executors.cluster.driver", [], environ, tr("the cluster"))
+    try:
+        helper.call("join", head, language, timeout_s=60.0)
+        nodes: list[Node] = helper.call("nodes", timeout_s=60.0)
+        machines = []
+        for node in nodes:
+            machine = {**dataclasses.asdict(node), "versions": {}, "tasks": [], "differences": [], "problem": ""}
+            try:
+                facts = helper.call("facts", node, timeout_s=EACH_S)
+            except PipelineError as error:
+                machine["problem"] = str(error)
+            else:
+                machine |= {"versions": dict(facts.versions), "tasks": list(facts.tasks)}
+                machine["differences"] = differences(mine, facts)
+            machines.append(machine)
+        return nodes, machines
+    finally:
+        helper.kill()
+
+
 def running_pid(path: Path) -> int | None:
     """The process that makes this machine a part of a cluster; None when there is none."""
     try:
@@ -297,11 +337,11 @@ def _status(args: argparse.Namespace, context: Context) -> int:
         environ = ray_environ(context.folders.config / TOKEN_FILE)
         report["has_token"] = environ.get("RAY_AUTH_MODE") == "token"
         try:
-            nodes = look(head, environ, context.settings.language)
+            nodes, machines = examine(head, environ, context.settings.language)
         except PipelineError as error:
             report["problem"] = str(error)
         else:
-            report["machines"] = [dataclasses.asdict(node) for node in nodes]
+            report["machines"] = machines
             report["problem"] = cluster_refusal(nodes, environ)
     if args.json:
         output.data(report)
@@ -323,5 +363,13 @@ def _say(report: dict[str, Any]) -> None:
             else trn("{count} worker on the CPU", "{count} workers on the CPU", node["workers"])
         )
         output.line(f"  {node['name']}  {node['address']}  {kind}")
+        absent = [task.short for task in TASKS if task.components and task.name not in node["tasks"]]
+        for words in (node["problem"], *node["differences"]):
+            if words:
+                output.line(f"    {words}")
+        if absent and not node["problem"]:
+            output.line(
+                "    " + tr("no checkpoint for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
+            )
     if report["problem"]:
         output.note(report["problem"])

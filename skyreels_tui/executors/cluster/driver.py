@@ -12,10 +12,11 @@ from typing import Any
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import choose, tr
 from skyreels_tui.executors.cluster.calls import answer_calls
+from skyreels_tui.executors.cluster.facts import Facts, gather_facts
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.nodes import Node
 from skyreels_tui.executors.cluster.seat import Seat
-from skyreels_tui.queue.engine.workforce import WorkerLost
+from skyreels_tui.queue.engine.workforce import CannotHere, WorkerLost
 
 WORKERS = "skyreels_worker"
 """The resource by which a machine without a GPU says how many workers it gives."""
@@ -64,8 +65,24 @@ class Driver:
             found.append(Node(node["NodeID"], node["NodeManagerAddress"], name, count, bool(gpus)))
         return sorted(found, key=lambda node: (node.name, node.id))
 
-    def open(self, node: Node, count: int, options: DeskOptions) -> int:
-        """Start an actor with `count` accelerators of a node and return its number."""
+    def facts(self, node: Node) -> Facts:
+        """What a machine has. Raises PipelineError in words."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        place = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        asked = ray.remote(gather_facts).options(num_cpus=0, max_retries=0, scheduling_strategy=place).remote()
+        try:
+            facts: Facts = ray.get(asked, timeout=START_S)
+        except ray.exceptions.RayError as error:
+            raise PipelineError(" ".join(str(getattr(error, "cause", error)).split())[:300]) from error
+        return facts
+
+    def open(self, node: Node, count: int, options: DeskOptions, version: str) -> int:
+        """Start an actor with `count` accelerators of a node and return its number.
+
+        Raises CannotHere where the program there has another version, WorkerLost where it does not start.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -82,6 +99,20 @@ class Driver:
             )
             .remote(options)
         )
+        try:
+            theirs = ray.get(actor.version.remote(), timeout=START_S)
+        except ray.exceptions.RayError as error:
+            ray.kill(actor)
+            why = " ".join(str(getattr(error, "cause", error)).split())[:300]
+            raise WorkerLost(tr("a worker on {name} does not start: {why}", name=node.name, why=why)) from error
+        if theirs != version:
+            ray.kill(actor)
+            raise CannotHere(
+                tr(
+                    "{name} has version {theirs} of this program and this machine {ours}: install the same on both",
+                    name=node.name, theirs=theirs, ours=version,
+                )
+            )  # fmt: skip
         number = next(self._numbers)
         self._actors[number] = actor
         return number

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
+from skyreels_tui import __version__
 from skyreels_tui.executors.cluster.calls import Helper
 from skyreels_tui.executors.cluster.driver import START_S
 from skyreels_tui.executors.cluster.line import DeskLine, DeskOptions
@@ -56,10 +57,14 @@ class RaySite:
         *,
         look_s: float = LOOK_S,
         answer_s: float = ANSWER_S,
+        version: str = __version__,
     ) -> None:
-        """`address` is host:port of the cluster's head; without an answer within `answer_s` it counts as gone."""
+        """`address` is host:port of the cluster's head; without an answer within `answer_s` it counts as gone.
+
+        Machines with another `version` of the program run nothing.
+        """
         self._address, self._options, self._environ = address, options, dict(environ)
-        self._look_s, self._answer_s = look_s, answer_s
+        self._look_s, self._answer_s, self._version = look_s, answer_s, version
         self._driver: Helper | None = None
         self._nodes: dict[Worker, Node] = {}
         self._trouble = tr("joins the cluster at {address}", address=address)
@@ -86,7 +91,7 @@ class RaySite:
         name = " + ".join(worker.name for worker in team)
         if node is None or driver is None:
             raise WorkerLost(tr("{worker} has gone", worker=name))
-        number = int(driver.call("open", node, len(team), self._options, timeout_s=JOIN_S))
+        number = int(driver.call("open", node, len(team), self._options, self._version, timeout_s=START_S))
         return _ActorLine(driver, number, name, self._options.lease_s)
 
     def close(self) -> None:

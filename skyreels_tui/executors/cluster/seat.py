@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skyreels_tui import __version__
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.opening import open_desk
 
@@ -13,6 +14,10 @@ class Seat:
 
     def __init__(self, options: DeskOptions) -> None:
         self._desk = open_desk(options)
+
+    def version(self) -> str:
+        """Of the program at this end."""
+        return __version__
 
     def call(self, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call a method of the desk."""
