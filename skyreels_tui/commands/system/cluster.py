@@ -235,11 +235,11 @@ def look(head: str, environ: dict[str, str], language: str) -> list[Node]:
         helper.kill()
 
 
-def examine(head: str, environ: dict[str, str], language: str) -> tuple[list[Node], list[dict[str, Any]]]:
+def examine_machines(head: str, environ: dict[str, str], language: str) -> tuple[list[Node], list[dict[str, Any]]]:
     """The machines of a cluster and what each has, as `--json` says it. Raises PipelineError in words."""
     from skyreels_tui.executors.cluster.calls import Helper
     from skyreels_tui.executors.cluster.driver import START_S as EACH_S
-    from skyreels_tui.executors.cluster.facts import differences, gather_facts
+    from skyreels_tui.executors.cluster.facts import gather_facts, machine_differences
 
     mine = gather_facts()
     helper = Helper("skyreels_tui.executors.cluster.driver", [], environ, tr("the cluster"))
@@ -255,7 +255,7 @@ def examine(head: str, environ: dict[str, str], language: str) -> tuple[list[Nod
                 machine["problem"] = str(error)
             else:
                 machine |= {"versions": dict(facts.versions), "tasks": list(facts.tasks)}
-                machine["differences"] = differences(mine, facts)
+                machine["differences"] = machine_differences(mine, facts)
             machines.append(machine)
         return nodes, machines
     finally:
@@ -337,7 +337,7 @@ def _status(args: argparse.Namespace, context: Context) -> int:
         environ = ray_environ(context.folders.config / TOKEN_FILE)
         report["has_token"] = environ.get("RAY_AUTH_MODE") == "token"
         try:
-            nodes, machines = examine(head, environ, context.settings.language)
+            nodes, machines = examine_machines(head, environ, context.settings.language)
         except PipelineError as error:
             report["problem"] = str(error)
         else:

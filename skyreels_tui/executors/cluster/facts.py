@@ -23,7 +23,7 @@ PACKAGES = ("torch", "ray", "diffusers", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MachineFacts:
     """One machine."""
 
     versions: Mapping[str, str]
@@ -32,7 +32,7 @@ class Facts:
     """Tasks whose checkpoint is there."""
 
 
-def gather_facts() -> Facts:
+def gather_facts() -> MachineFacts:
     """Those of this machine, without importing any of the packages."""
     versions = {"skyreels-tui": version_line().partition(" ")[2], "python": platform.python_version(), "driver": ""}
     with suppress(pynvml.NVMLError):
@@ -49,10 +49,10 @@ def gather_facts() -> Facts:
         with suppress(CheckpointMissing):
             locate(task.family, own.get(task.family, ""), "full", folders.cache, task.name)
             tasks.append(task.name)
-    return Facts(versions, tuple(tasks))
+    return MachineFacts(versions, tuple(tasks))
 
 
-def differences(mine: Facts, theirs: Facts) -> list[str]:
+def machine_differences(mine: MachineFacts, theirs: MachineFacts) -> list[str]:
     """What differs from this machine, a sentence each."""
     return [
         tr(
