@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import choose, tr
 from skyreels_tui.executors.cluster.calls import answer_calls
-from skyreels_tui.executors.cluster.facts import MachineFacts, gather_facts
+from skyreels_tui.executors.cluster.facts import NodeFacts, gather_facts
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.nodes import Node
 from skyreels_tui.executors.cluster.seat import Seat
@@ -65,7 +65,7 @@ class Driver:
             found.append(Node(node["NodeID"], node["NodeManagerAddress"], name, count, bool(gpus)))
         return sorted(found, key=lambda node: (node.name, node.id))
 
-    def facts(self, node: Node) -> MachineFacts:
+    def facts(self, node: Node) -> NodeFacts:
         """What a machine has. Raises PipelineError in words."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -73,7 +73,7 @@ class Driver:
         place = NodeAffinitySchedulingStrategy(node.id, soft=False)
         asked = ray.remote(gather_facts).options(num_cpus=0, max_retries=0, scheduling_strategy=place).remote()
         try:
-            facts: MachineFacts = ray.get(asked, timeout=START_S)
+            facts: NodeFacts = ray.get(asked, timeout=START_S)
         except ray.exceptions.RayError as error:
             raise PipelineError(" ".join(str(getattr(error, "cause", error)).split())[:300]) from error
         return facts

@@ -23,7 +23,7 @@ PACKAGES = ("torch", "ray", "diffusers", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
-class MachineFacts:
+class NodeFacts:
     """One machine."""
 
     versions: Mapping[str, str]
@@ -32,7 +32,7 @@ class MachineFacts:
     """Tasks whose checkpoint is there."""
 
 
-def gather_facts() -> MachineFacts:
+def gather_facts() -> NodeFacts:
     """Those of this machine, without importing any of the packages."""
     versions = {"skyreels-tui": version_line().partition(" ")[2], "python": platform.python_version(), "driver": ""}
     with suppress(pynvml.NVMLError):
@@ -49,10 +49,10 @@ def gather_facts() -> MachineFacts:
         with suppress(CheckpointMissing):
             locate(task.family, own.get(task.family, ""), "full", folders.cache, task.name)
             tasks.append(task.name)
-    return MachineFacts(versions, tuple(tasks))
+    return NodeFacts(versions, tuple(tasks))
 
 
-def machine_differences(mine: MachineFacts, theirs: MachineFacts) -> list[str]:
+def machine_differences(mine: NodeFacts, theirs: NodeFacts) -> list[str]:
     """What differs from this machine, a sentence each."""
     return [
         tr(
