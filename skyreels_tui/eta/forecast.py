@@ -47,6 +47,8 @@ class QueueForecast:
     unreadable: frozenset[int] = frozenset()
     """Ids of waiting and held jobs whose inputs could not be read."""
     running: RunningJob | None = None
+    next_plan: Plan | None = None
+    """Of the first waiting job; None when there is none or its inputs cannot be read."""
     running_seconds: tuple[float, ...] = ()
     """Seconds until each running job ends."""
     workers: int = 1
@@ -118,6 +120,7 @@ class Forecast:
             held_seconds=self._seconds(held, plans),
             unreadable=frozenset(job_id for job_id, plan in plans.items() if plan is None),
             running=now,
+            next_plan=plans[waiting[0].id] if waiting else None,
             running_seconds=tuple(lefts),
             workers=workers,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.front.cost import WAN_14B, make_plan
-from pipelines.front.plan import Segment
+from pipelines.front.plan import Plan, Segment
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from skyreels_tui.eta.forecast import QueueForecast, RunningJob
 from skyreels_tui.monitors.gpu import GpuSensor
@@ -121,7 +121,7 @@ async def test_memory_of_a_spark_names_every_part() -> None:
                   "available 58.2", "page cache 3.1", "swap 0.0", "peak 58.0"):  # fmt: skip
         assert words in text, words
     wide = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], (120, 8)))
-    assert "weights 40.5 ██   activations 9.0 ▓▓   cache 2.2 ▒▒   others 9.8 ░░" in wide
+    assert "weights 40.5 ██   work 9.0 ▓▓   cache 2.2 ▒▒   others 9.8 ░░" in wide
 
 
 async def test_memory_graph_grows_with_the_room() -> None:
@@ -134,6 +134,43 @@ async def test_memory_graph_grows_with_the_room() -> None:
     assert "█" not in "".join(small[3:])
     assert sum("█" in row for row in large) > 10
     assert "last 5 min" in "\n".join(large)
+
+
+@pytest.mark.parametrize(("seconds", "width"), [(50, 60), (110, 120), (290, 40), (590, 110)])
+async def test_the_graph_fills_the_width_with_what_is_known(seconds: int, width: int) -> None:
+    readings: list[object] = [
+        sample(at=3000.0 + second, memory=replace(SPARK_MEMORY, used_bytes=100 * GIB))
+        for second in range(0, seconds, 10)
+    ]
+    rows = (await shown(MemoryPanel(), readings, (width, 24)))[:-2]
+    lowest = max((row for row in rows if "█" in row), key=lambda row: row.count("█"))
+    assert lowest.count("█") >= 0.6 * width
+
+
+def cost(peak_gib: float) -> Plan:
+    """A plan whose job reaches so much."""
+    return replace(PLAN, weights_bytes=int(peak_gib * GIB), text_bytes=0, activation_bytes=0)
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+@pytest.mark.parametrize("ascii_", [False, True])
+async def test_the_bar_marks_the_floor_and_what_running_and_next_job_reach(width: int, ascii_: bool) -> None:
+    queue = QueueForecast(running=RunningJob(running(), cost(60)), next_plan=cost(80))
+    rows = await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY), queue], (width, 12), ascii_=ascii_)
+    bar = next(row for row in rows if "61.5/119.7" in row).split(" 61.5")[0].strip("│| ")
+    job, coming, floor = "A^!" if ascii_ else "▲△┃"
+    total, others = 119.7, 9.8
+    places = {job: (others + 60) / total, coming: (others + 80) / total, floor: 1 - 8 / total}
+    for glyph, share in places.items():
+        assert abs(bar.index(glyph) - share * len(bar)) <= 1.5, glyph
+    text = "\n".join(rows)
+    for words in (f"{job} job reaches 60.0", f"{coming} next reaches 80.0", f"{floor} stays free 8.0"):
+        assert words in text
+
+
+async def test_without_jobs_the_bar_marks_the_floor_alone() -> None:
+    text = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY), QueueForecast()], (60, 12)))
+    assert text.count("┃") == 2 and "▲" not in text and "△" not in text
 
 
 async def test_folded_panels_say_the_most_in_one_line() -> None:

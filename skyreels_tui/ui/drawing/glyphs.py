@@ -32,6 +32,10 @@ class Glyphs:
     """Eight heights, lowest first."""
     shades: str
     """Four densities for stacked bars, densest first."""
+    floor: str
+    peak: str
+    next_peak: str
+    """Marks on the bar of the memory."""
     left: str
     right: str
     """Around the chosen word of a choice."""
@@ -49,14 +53,16 @@ class Glyphs:
 UNICODE = Glyphs(
     running="●", queued="○", blocked="◇", held="‖", done="✓", failed="✗", interrupted="◌",
     cancelled="⊘", suspect="?", cursor="▸", dot="·", bar_full="━", bar_half="╸",
-    bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", left="‹", right="›", open="▾", closed="▸",
+    bar_empty="─", sparks="▁▂▃▄▅▆▇█", shades="█▓▒░", floor="┃", peak="▲", next_peak="△",
+    left="‹", right="›", open="▾", closed="▸",
     check="✓", cross="✗", star="★", thin="┌┐└┘─│", thick="┏┓┗┛━┃",
 )  # fmt: skip
 
 ASCII = Glyphs(
     running="*", queued="o", blocked="<", held="=", done="+", failed="!", interrupted="~",
     cancelled="/", suspect="?", cursor=">", dot="-", bar_full="#", bar_half="#",
-    bar_empty=".", sparks="_.:-=+*#", shades="#=+.", left="[", right="]", open="v", closed=">",
+    bar_empty=".", sparks="_.:-=+*#", shades="#=+.", floor="!", peak="A", next_peak="^",
+    left="[", right="]", open="v", closed=">",
     check="ok", cross="no", star="*", thin="++++-|", thick="####=H",
 )  # fmt: skip
 
