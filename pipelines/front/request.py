@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
@@ -236,6 +236,12 @@ def _field_specs(request_type: type[Request]) -> tuple[tuple[str, FieldSpec], ..
         for extra in get_args(hints[field.name])[1:]
         if isinstance(extra, FieldSpec)
     )
+
+
+def about_no_file(request_type: type[Request], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that may be defaults of a task: none of them is about one file alone."""
+    about = {name for name, spec in field_specs(request_type) if spec.belongs_to}
+    return {name: value for name, value in values.items() if name not in about}
 
 
 def untouched(spec: FieldSpec, value: object) -> bool:

@@ -146,6 +146,14 @@ def test_they_are_no_defaults_of_a_task(cli: Cli) -> None:
         assert call.code == 2 and "is about the file in input_audio" in call.err
 
 
+def test_defaults_written_by_hand_cut_nothing(cli: Cli, clip: Path) -> None:
+    cli("settings", "set", "defaults.single_shot_extension.duration", "7")
+    path = Path(cli("settings", "path").out.strip())
+    path.write_text(path.read_text() + "trim_start = 1.0\n")
+    assert cli("add", *extension(clip)).code == 0
+    assert (request_of(cli)["duration"], request_of(cli)["trim_start"]) == (7, 0.0)
+
+
 def test_a_scene_of_a_film_carries_them(cli: Cli, clip: Path, tmp_path: Path) -> None:
     scene = {"label": "a", "task_type": "single_shot_extension", "prompt": "x", "profile": "demo", "resolution": "128P",
              "input_video": str(clip), "trim_start": 0.5, "trim_end": 2.5}  # fmt: skip

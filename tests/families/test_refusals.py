@@ -126,7 +126,7 @@ VOICES: dict[str, tuple[Make, str]] = {
     "0.2 s": (lambda folder: tone(folder / "a.wav", 0.2), "a.wav: the sound lasts 0.20 s: at least 0.4 s are needed"),
     "201 s": (
         lambda folder: tone(folder / "long.wav", 201, rate=8000),
-        "long.wav: the sound lasts 201.0 s: at most 200 s; cut it",
+        "long.wav: the sound lasts 201.0 s: at most 200 s; use a part of it",
     ),
     "no sound": (no_sound, "mute.mp4: is a video without sound"),
     "text": (text_sound, "notes.mp3: not a recording that ffmpeg can read"),

@@ -100,7 +100,7 @@ def test_refusals_each_have_their_own_words(tmp_path):
     (tmp_path / "notes.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:09.000\nhello\n")
     expected = {
         tone(tmp_path / "short.wav", 0.2): "0.20 s: at least 0.4 s",
-        tone(tmp_path / "long.flac", 201, rate=8000): "201.0 s: at most 200 s; cut it",
+        tone(tmp_path / "long.flac", 201, rate=8000): "201.0 s: at most 200 s; use a part of it",
         tmp_path / "cut.mp3": "cut off",
         tmp_path / "text.mp3": "not a recording",
         tmp_path / "mute.mp4": "video without sound",

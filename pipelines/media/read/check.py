@@ -139,7 +139,7 @@ def audio_problem(path: str | Path, min_s: float, max_s: float) -> str:
         )
     if seconds > max_s:
         return tr(
-            "{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; cut it, for example into two jobs",
+            "{name}: the sound lasts {seconds:.1f} s: at most {max_s:g} s; use a part of it, for example in two jobs",
             name=name,
             seconds=seconds,
             max_s=max_s,

@@ -9,7 +9,18 @@ from typing import Any
 
 from pipelines.front.gang import ALL_GPUS
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Regions, Request, Text, field_specs
+from pipelines.front.request import (
+    Choice,
+    FieldSpec,
+    Files,
+    Flag,
+    Number,
+    Regions,
+    Request,
+    Text,
+    about_no_file,
+    field_specs,
+)
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.commands.shared.exits import CommandError
@@ -77,7 +88,7 @@ def asked_request(args: argparse.Namespace, settings: Settings, presets: Presets
     """Make the request that the options ask for, unchecked; raises CommandError for what fits no field."""
     given = given_fields(args)
     task = _task(args.task_type, given)
-    values: dict[str, Any] = dict(settings.defaults.get(task.name, {}))
+    values = about_no_file(task.request_type, settings.defaults.get(task.name, {}))
     if args.preset is not None:
         try:
             values |= presets.get(task.name, args.preset)

@@ -17,7 +17,7 @@ from textual.widgets import Static
 from pipelines.front.errors import Problem
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.regions import RegionsRefused, parse_boxes
-from pipelines.front.request import SEED, Choice, Text, untouched
+from pipelines.front.request import SEED, Choice, Text, about_no_file, untouched
 from pipelines.front.trim import LONGEST_S
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.downloads.transfers import Transfer
@@ -106,7 +106,8 @@ class FormScreen(Screen[None]):
         if self._given is not None:
             drafts.profile = "demo" if self._given.get("profile") == "demo" else "full"
             draft = Draft(dict(self._given), self._given_label)
-        values = forms.initial_values(self.form_task, settings.defaults.get(self.form_task.name, {}), draft.values)
+        defaults = about_no_file(self.form_task.request_type, settings.defaults.get(self.form_task.name, {}))
+        values = forms.initial_values(self.form_task, defaults, draft.values)
         if "resolution" not in (self._given or {}):
             values = forms.fit_to_profile(self.form_task, values, self._profile)
         yield Static(self._title(), id="form-title")
