@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.checkpoints.inventory import INDEX
+from pipelines.checkpoints.registry import PREPARED_FOLDER
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, new_private_file, put_in_place
 from pipelines.front.errors import CheckpointMissing, DiskFull
 from pipelines.front.language import tr
 from pipelines.front.places import num_bytes, real
 
-FOLDER = "prepared"
-"""Below the cache folder."""
 CHUNK_BYTES = 16 << 20
 SPARE_BYTES = 1 << 30
 """Left free beside what is written."""
@@ -74,7 +73,7 @@ def prepared_file(cache_dir: Path, folder: Path) -> Path | None:
 def prepared_files(cache_dir: Path) -> list[Prepared]:
     """Everything that was prepared."""
     found = []
-    for path in sorted((cache_dir / FOLDER).glob("*.safetensors")):
+    for path in sorted((cache_dir / PREPARED_FOLDER).glob("*.safetensors")):
         try:
             source = str(_header(path)[0].get("__metadata__", {}).get("source", ""))
         except (OSError, ValueError, AttributeError):
@@ -169,7 +168,7 @@ def _path(cache_dir: Path, folder: Path) -> Path:
         target = real(file)
         stat = target.stat()
         digest.update(f"{target}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogatepass"))
-    return cache_dir / FOLDER / f"{digest.hexdigest()[:32]}.safetensors"
+    return cache_dir / PREPARED_FOLDER / f"{digest.hexdigest()[:32]}.safetensors"
 
 
 def _header(file: Path) -> tuple[dict[str, Any], int]:

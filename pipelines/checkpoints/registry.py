@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pipelines.tasks.spec import TaskSpec
 
 
+PREPARED_FOLDER = "prepared"
+"""Below the cache: text encoders that were prepared for use; whoever only counts its bytes loads nothing."""
+
+
 def _tasks_of(family: str) -> tuple[TaskSpec, ...]:
     # Tasks load when one is asked for: whoever only looks for a folder, as a start does, needs none.
     from pipelines.tasks import tasks_of

@@ -13,23 +13,29 @@ from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.memory import MemorySensor
 from skyreels_tui.monitors.sample import GpuReading, MemoryReading, Pool, Sample
 from skyreels_tui.queue.events import EngineMemory
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.words.sizes import GIB
 
 
-def machine_of(sample: Sample | None, result_dir: Path, floor_gib: float, gpu_name: str) -> Machine:
-    """Return what is known; `gpu_name` is the driver's answer at the start, '' when it sees no GPU."""
+def machine_of(sample: Sample | None, result_dir: Path, settings: Settings, gpu_name: str) -> Machine:
+    """Return what is known; `gpu_name` is the driver's answer at the start, '' when it sees no GPU.
+
+    Of the machines that a cluster has elsewhere neither GPUs nor memory are known here.
+    """
     gpu, memory, disk = (sample.gpu, sample.memory, sample.disk) if sample is not None else (None, None, None)
     results = disk.holding("results") if disk is not None else None
     free = results.free_bytes if results is not None else None
     if free is None:
         with suppress(OSError):
             free = free_bytes(result_dir)
+    if settings.cluster and settings.cluster.partition(":")[0] != "local":
+        return Machine(result_dir=result_dir, free_disk_bytes=free)
     pool = _pool(memory)
     return Machine(
         gpus=_gpus(gpu, gpu_name),
         memory=pool,
         discrete=memory is not None and memory.pool is Pool.GPU,
-        floor_bytes=floor_bytes(int(floor_gib * GIB), pool.total_bytes) if pool is not None else 0,
+        floor_bytes=floor_bytes(int(settings.memory_floor_gib * GIB), pool.total_bytes) if pool is not None else 0,
         result_dir=result_dir,
         free_disk_bytes=free,
     )

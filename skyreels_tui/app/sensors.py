@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipelines.checkpoints.locate import hub_cache, repo_folder
-from pipelines.checkpoints.prepared import FOLDER as PREPARED
-from pipelines.checkpoints.registry import CHECKPOINTS
+from pipelines.checkpoints.registry import CHECKPOINTS, PREPARED_FOLDER
 from pipelines.front.language import tr
 from skyreels_tui import monitors
 from skyreels_tui.files.folders import Folders
@@ -54,7 +53,7 @@ def installed_models(model_folders: Mapping[str, str]) -> dict[str, Path]:
 
 def prepared_models(folders: Folders) -> dict[str, Path]:
     """The folder of prepared text encoders, where there is one."""
-    folder = _folder(folders.cache / PREPARED)
+    folder = _folder(folders.cache / PREPARED_FOLDER)
     return {} if folder is None else {tr("prepared text encoders"): folder}
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
+from skyreels_tui.app.machine import machine_of
 from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.eta.outlook import Machine, Turn, look_ahead, turn_of
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.settings.hours import parse_hours
+from skyreels_tui.settings.settings import Settings
 from tests.live.test_eta import Script, run
 from tests.ui.conftest import ASTRONAUT
 
@@ -76,3 +78,15 @@ def test_the_first_worker_that_is_free_takes_it(workers: int, running: tuple[flo
     waiting = ((1, 100.0), (2, 200.0), (3, 10.0))
     turn = turn_of(QueueForecast(waiting, running_seconds=running, workers=workers))
     assert (turn.jobs, turn.seconds) == (3 + len(running), seconds)
+
+
+@pytest.mark.parametrize(("cluster", "gpus"), [("", 0), ("local", 0), ("local:2", 0), ("head.lan:6379", None)])
+def test_what_a_cluster_elsewhere_has_is_not_held_against_this_machine(
+    cluster: str, gpus: int | None, tmp_path: Path
+) -> None:
+    machine = machine_of(None, tmp_path, Settings(cluster=cluster), "")
+    assert machine.gpus == gpus
+    seen = look_ahead(
+        REQUEST, PLAN, Estimate(60.0, 1.0, True), Turn(), machine, datetime(2026, 1, 6).astimezone(), None
+    )
+    assert bool(seen.trouble) is (gpus == 0)

@@ -32,3 +32,11 @@ def test_importing_the_app_loads_nothing_heavy():
     code = f"import sys, skyreels_tui.app.app; print([name for name in {HEAVY + LATER!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_panel_alone_loads_nothing_heavy_with_all_that_its_threads_use():
+    rooms = ("commands.system.panel", "app.alone", "app.sensors", "app.machine", "eta.forecaster", "ui.panels.memory")
+    imports = ", ".join(f"skyreels_tui.{room}" for room in rooms)
+    code = f"import sys, {imports}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -61,7 +61,7 @@ def _look(task: TaskSpec, request: Request, plan: Plan, context: Context, now: d
         reports, status = queue.all_progress(), queue.status()
         forecast = Forecast(queue.plannable, services.rates, lambda: reports, workers=lambda: status.workers).read()
         sample = read_once(queue.owner_pid, queue.engine_memory)
-    machine = machine_of(sample, context.result_dir, settings.memory_floor_gib, services.gpu_name())
+    machine = machine_of(sample, context.result_dir, settings, services.gpu_name())
     starts = forecast.running is not None or status.pause in ("", "hours")
     takes = services.rates.estimate(task.name, plan)
     return look_ahead(
