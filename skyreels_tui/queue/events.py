@@ -107,6 +107,8 @@ class QueueStatus:
     """How many workers run jobs, of whatever process; 0 where nobody runs the queue."""
     busy: int = 0
     """How many of them work on a job."""
+    has_gpus: bool = True
+    """Whether any of them has a GPU."""
 
 
 @dataclass(frozen=True, slots=True)

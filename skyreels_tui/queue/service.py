@@ -360,6 +360,7 @@ class QueueService:
             windowless=not self.owner_has_window,
             workers=runners.muster.size,
             busy=runners.muster.busy(),
+            has_gpus=runners.muster.has_gpus(),
         )
 
     def _told_status(self) -> QueueStatus:

@@ -72,7 +72,7 @@ def test_two_workers_through_every_end_of_a_job(open_queue, request_of, undistur
     # 3. A gang takes both workers; a single job waits behind it
     gang, single = service.actions.add(request_of(gpus="2", steps=30)), service.actions.add(request_of(steps=2))
     at_step(events, gang, 2)
-    assert service.status().busy == 2
+    assert (service.status().busy, service.status().has_gpus) == (2, False)
     assert service.job(single.id).state == JobState.QUEUED
     done = service.wait(gang.id, LIMIT_S)
     assert done.state == JobState.DONE, done.error

@@ -58,13 +58,22 @@ async def test_the_queue_says_where_each_runs_with_its_own_time():
     assert "10:00" in first and "2:00" in second
 
 
-@pytest.mark.parametrize(("width", "workers", "shown"), [(80, 4, True), (120, 4, True), (80, 1, False)])
-async def test_the_header_counts_workers_where_there_are_several(width, workers, shown):
+@pytest.mark.parametrize(
+    ("width", "workers", "has_gpus", "words"),
+    [
+        (80, 4, True, "3 of 4 GPUs"),
+        (120, 4, True, "3 of 4 GPUs"),
+        (80, 4, False, "3 of 4 workers"),
+        (80, 1, True, ""),
+    ],
+)
+async def test_the_header_counts_workers_where_there_are_several(width, workers, has_gpus, words):
     app = OnePanel(StatusBar())
     async with app.run_test(size=(width, 3)) as pilot:
-        app.publish_event(QueueStatus(is_owner=True, workers=workers, busy=3))
+        app.publish_event(QueueStatus(is_owner=True, workers=workers, busy=3, has_gpus=has_gpus))
         await pilot.pause()
-        assert ("3 of 4 GPUs" in app.query_one(StatusBar).render().plain) is shown
+        shown = app.query_one(StatusBar).render().plain
+        assert words in shown and (bool(words) or " of " not in shown)
 
 
 @pytest.mark.parametrize(

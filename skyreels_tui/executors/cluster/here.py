@@ -27,7 +27,7 @@ class Here:
         """`gpus` are the identities that CUDA_VISIBLE_DEVICES takes; without one there are `cpu_workers`."""
         self._options = options
         self._devices = {Worker(f"gpu {index}", HOST): gpu for index, gpu in enumerate(gpus)} or {
-            Worker(f"cpu {index}", HOST): "" for index in range(cpu_workers)
+            Worker(f"cpu {index}", HOST, has_gpu=False): "" for index in range(cpu_workers)
         }
 
     def begin(self, changed: Callable[[], None]) -> None:

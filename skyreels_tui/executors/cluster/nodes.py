@@ -41,5 +41,5 @@ def workers_of(nodes: Sequence[Node]) -> dict[Worker, Node]:
         host = node.name if names[node.name] == 1 else f"{node.name} ({names[node.name]})"
         kind = "gpu" if node.has_gpu else "cpu"
         for index in range(node.workers):
-            found[Worker(f"{host} {kind} {index}", host)] = node
+            found[Worker(f"{host} {kind} {index}", host, node.has_gpu)] = node
     return found

@@ -55,6 +55,10 @@ class Muster:
         """How many workers are there."""
         return len(self._workers)
 
+    def has_gpus(self) -> bool:
+        """Whether any of them has a GPU."""
+        return any(worker.has_gpu for worker in list(self._workers))
+
     def busy(self) -> int:
         """How many of them work on a job, alone or in a gang."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipelines.front.errors import PipelineError
@@ -17,6 +17,8 @@ class Worker:
     name: str = ""
     host: str = ""
     """Workers of one host can work on a job together."""
+    has_gpu: bool = field(default=True, compare=False)
+    """False for one that computes on the CPU."""
 
 
 THIS_PROCESS = Worker()

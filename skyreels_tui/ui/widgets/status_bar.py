@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from pipelines.front.language import tr, trn
+from pipelines.front.language import mark, tr, trn
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.safe import safe
@@ -82,8 +82,8 @@ class StatusBar(Widget):
         )
         status = app.board.status
         if status.workers > 1:
-            gpus = tr("{busy} of {count} GPUs", busy=status.busy, count=status.workers)
-            middle = Content.assemble(middle, f"   {gpus}")
+            words = mark("{busy} of {count} GPUs") if status.has_gpus else mark("{busy} of {count} workers")
+            middle = Content.assemble(middle, "   " + tr(words, busy=status.busy, count=status.workers))
         queue_left = app.queue_left_s()
         if queue_left is not None and (running or waiting):
             end = ends_at(queue_left, now)
