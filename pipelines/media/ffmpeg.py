@@ -55,6 +55,14 @@ class Traits:
         """Output options that neither drop nor repeat a frame; the option's name changed with ffmpeg 5.1."""
         return {"fps_mode" if self.libavutil >= 58 else "vsync": "passthrough"}
 
+    def counts_in(self, ticks: int) -> dict[str, Any]:
+        """Output options of an MP4 whose chapters are counted in so many ticks a second.
+
+        From ffmpeg 5 on it is the least multiple of what all tracks count in unless told: with subtitles, which count
+        microseconds, a chapter of eleven seconds leaves 31 bits. Before it was always 1000.
+        """
+        return {"movie_timescale": ticks} if self.libavutil >= 57 else {}
+
 
 def ffmpeg_path() -> Path:
     """Return the ffmpeg that is used; MediaError when none works."""

@@ -286,6 +286,20 @@ def test_scenes_blend_over_a_cross_fade(join: Callable[..., Path], tmp_path: Pat
 # Sound of the clips, music of a scene, nothing at all
 
 
+@pytest.mark.parametrize("seconds", [3, 14, 40])
+def test_chapters_stand_at_long_scenes_too(join: Callable[..., Path], tmp_path: Path, seconds: int) -> None:
+    """A scene may be longer than a clip of our own, and hours longer than what a track's ticks can count."""
+    counts = (24, seconds * FPS, 24, 24)
+    clips = [clip(tmp_path / f"l{n}.mp4", count) for n, count in enumerate(counts)]
+    words = ("The first words", "", "Words after a long while", "")
+    film = join(FilmJoin(film="l", clips=tuple(map(str, clips)), labels=tuple("abcd"), words=words))
+    begins = [sum(counts[:n]) / FPS for n in range(4)]
+    found = chapters(film)
+    assert [title for *_, title in found] == list("abcd")
+    assert all(abs(start - begin) < 1e-3 for (start, *_), begin in zip(found, begins, strict=True))
+    assert all(abs(end - begin) < 1e-3 for (_, end, _), begin in zip(found, begins[1:], strict=False))
+
+
 def test_sound_of_a_clip_stays_with_its_picture(join: Callable[..., Path], tmp_path: Path) -> None:
     silent, voiced = clip(tmp_path / "s.mp4", 24), tmp_path / "voiced.mp4"
     voice = speech(tmp_path / "own.wav", 1.0)

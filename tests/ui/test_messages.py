@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets._toast import Toast
 
 from tests.models_hub.conftest import hub as hub
 from tests.ui.conftest import SAMPLES
@@ -27,6 +28,15 @@ async def test_a_message_stands_above_the_keys_and_covers_nothing(start, size):
         await s.until(lambda: home.query_one("#log").region.bottom == log - 1, "the rest makes room")
         bar = home.query_one("KeyBar").region
         assert not any(bar.overlaps(panel.region) for panel in home.query("Panel, StatusBar") if panel.region.area)
+
+
+async def test_a_message_is_said_once(start):
+    async with start((80, 24)) as s:
+        s.app.tell("something short to say")
+        await s.until(lambda: s.app.screen.query(Toast), "what Textual makes of it")
+        await s.pilot.pause()
+        await s.shows("something short to say")
+        assert s.text.count("something short") == 1
 
 
 async def test_a_long_message_breaks_and_a_second_one_joins_it(start):

@@ -14,7 +14,7 @@ import ffmpeg
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import MediaError
 from pipelines.front.trim import WHOLE, Trim
-from pipelines.media.ffmpeg import arguments, file_url, run
+from pipelines.media.ffmpeg import arguments, file_url, run, traits
 from pipelines.media.read.audio import heard_as
 from pipelines.media.read.probe import MEASURED_EXACTLY_S, AudioInfo
 from pipelines.media.read.tracks import heard_stream
@@ -173,6 +173,8 @@ def _output_options(bench: Path, title: str, comment: str, chapters: Sequence[Ch
         "map_chapters": -1,
         "fflags": BITEXACT["fflags"],
     }
+    if chapters:
+        options |= traits().counts_in(CHAPTER_TICKS)
     if title:
         options["metadata:g:0"] = f"title={title}"
     (bench / TAGS).unlink(missing_ok=True)
