@@ -233,6 +233,8 @@ def main() -> None:
             saved = json.loads(done.stdout)[0]["saves_bytes"]
             drop_cached(options.folder / options.home)
             cold_start(tell, "cold start, prepared", checkpoint, whole - saved, "Another cold start", rate)
+        text = sum(file.stat().st_size for file in (checkpoint / "text_encoder").glob("*.safetensors"))
+        cold_start(tell, "cold start, prompt known", checkpoint, whole - text, "A cold start", rate)
     if "two" in chosen:
         first, second = add(1, 8), add(2, 8)
         jobs = run()

@@ -8,9 +8,9 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pipelines.front.errors import DiskFull, MediaError
 from pipelines.front.language import reason_of, tr
@@ -62,31 +62,43 @@ def regular(path: str | Path) -> os.stat_result:
     return facts
 
 
-def per_file(function: Callable[[Path], T]) -> Callable[[str | Path], T]:
-    """Remember the answer, or the MediaError, for a file until its size or time of change differs."""
-    kept: OrderedDict[tuple[str, int, int, int], T | MediaError] = OrderedDict()
-    lock = threading.Lock()
+class per_file(Generic[T]):  # a decorator
+    """Remembers a function's answer, or its MediaError, for a file until its size or time of change differs."""
 
-    @wraps(function)
-    def remembered(path: str | Path) -> T:
-        facts = regular(path)
-        key = (os.fspath(path), facts.st_ino, facts.st_size, facts.st_mtime_ns)
-        with lock:
-            if key in kept:
-                kept.move_to_end(key)
-                return _answer(kept[key])
+    def __init__(self, function: Callable[[Path], T]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._kept: OrderedDict[tuple[str, int, int, int], T | MediaError] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, path: str | Path) -> T:
+        key = _key(path)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return _answer(self._kept[key])
         answer: T | MediaError
         try:
-            answer = function(Path(path))
+            answer = self._function(Path(path))
         except MediaError as error:
             answer = error
-        with lock:
-            kept[key] = answer
-            while len(kept) > _REMEMBERED:
-                kept.popitem(last=False)
+        self._keep(key, answer)
         return _answer(answer)
 
-    return remembered
+    def keep(self, path: str | Path, answer: T) -> None:
+        """Remember what is known of a file without another look, as after a rename."""
+        self._keep(_key(path), answer)
+
+    def _keep(self, key: tuple[str, int, int, int], answer: T | MediaError) -> None:
+        with self._lock:
+            self._kept[key] = answer
+            while len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+
+
+def _key(path: str | Path) -> tuple[str, int, int, int]:
+    facts = regular(path)
+    return os.fspath(path), facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _answer(answer: T | MediaError) -> T:

@@ -77,6 +77,15 @@ def test_publishing_again_gives_the_same_bytes(runtime, pieces):
     assert publish(pieces, runtime, REQUEST, **arguments).path.read_bytes() == first
 
 
+def test_what_is_known_of_the_finished_file_is_what_another_look_finds(runtime, pieces):
+    output = publish(pieces, runtime, REQUEST, task="reference_to_video", fps=24, num_frames=30)
+    known = probe_video(output.path)
+    assert known.path == output.path
+    again = output.path.with_name("another.mp4")
+    again.write_bytes(output.path.read_bytes())
+    assert probe_video(again) == dataclasses.replace(known, path=again)
+
+
 def test_a_short_recording_is_padded_and_a_long_one_cut(runtime, pieces):
     for seconds in (0.5, 4):
         sound = tone(runtime.cache_dir / "a.flac", seconds, "-ac", 2, rate=48000)

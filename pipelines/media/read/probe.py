@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -125,6 +126,11 @@ def probe_video(path: str | Path) -> VideoInfo:
     return _probe_video(path)
 
 
+def probed_as(path: str | Path, info: VideoInfo) -> None:
+    """Remember what a video holds that was probed under another name: nobody needs to look again."""
+    _probe_video.keep(path, replace(info, path=Path(path)))
+
+
 def probe_audio(path: str | Path) -> AudioInfo:
     """Decode the sound of a sound or video file to measure it; MediaError when there is none."""
     return _probe_audio(path)
@@ -184,7 +190,11 @@ def _probe_image(path: Path) -> tuple[ImageInfo, str]:
 def _probe_video(path: Path) -> VideoInfo:
     name = shown(path)
     first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", vf="showinfo", **{"frames:v": 1})
-    done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
+    # Each is a process of its own, whose start is most of its time.
+    with ThreadPoolExecutor(1, thread_name_prefix="listing") as threads:
+        listing_too = threads.submit(_packets_of, path, FIRST_FRAME_LIMIT_S)
+        done = run(first, time_limit_s=FIRST_FRAME_LIMIT_S, max_bytes=1 << 20, check=False)
+        listed = listing_too.result()
     facts, frames = listing(done.stdout)
     _refuse_protected(path)
     if not frames:
@@ -193,7 +203,7 @@ def _probe_video(path: Path) -> VideoInfo:
     stored = int(across), int(down)
     aspect = pixel_aspect(facts.get("sar", ""))
     line = next(iter(stream_lines(done.messages, "Video")), "")
-    copied, packets, timed_out = _packets_of(path)
+    copied, packets, timed_out = listed
     timing = _timing(packets, header_rate(line))
     if timed_out or not timing.num_frames:
         timing = _estimate(header_duration(done.messages), header_rate(line))
@@ -216,10 +226,10 @@ def _probe_video(path: Path) -> VideoInfo:
     )
 
 
-def _packets_of(path: Path) -> tuple[dict[str, str], list[Packet], bool]:
+def _packets_of(path: Path, limit_s: float = LISTING_LIMIT_S) -> tuple[dict[str, str], list[Packet], bool]:
     """What a copy of the video stream says of it, its packets that are shown, and whether the time ran out."""
     whole = source(path).output("pipe:1", map="0:V:0", c="copy", f="framecrc")
-    done = run(whole, time_limit_s=LISTING_LIMIT_S, max_bytes=64 << 20, check=False)
+    done = run(whole, time_limit_s=limit_s, max_bytes=64 << 20, check=False)
     facts, packets = listing(done.stdout)
     return facts, [packet for packet in packets if not packet.hidden], done.timed_out
 

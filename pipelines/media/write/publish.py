@@ -20,7 +20,7 @@ from pipelines.front.trim import WHOLE, Trim
 from pipelines.media.ffmpeg import run, source, traits
 from pipelines.media.files import need_room, plain_line, shown
 from pipelines.media.read.frames import all_pictures, frames_within, last_moment, read_frames, shown_at
-from pipelines.media.read.probe import probe_audio, probe_video
+from pipelines.media.read.probe import probe_audio, probe_video, probed_as
 from pipelines.media.read.used import Used
 from pipelines.media.write.mux import Sound, join_by_copy
 from pipelines.media.write.verify import VideoFacts, examine
@@ -86,13 +86,14 @@ def publish(
         )
         facts = examine(temporary, first_frame=before_frames)
         _verify(temporary, facts, total, fps, with_sound=track is not None)
+        info = probe_video(temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
     # 4. In place, with the sidecar beside it
     put_in_place(temporary, final)
-    probe_video(final)
+    probed_as(final, info)
     output = Output(
         final,
         facts.width,

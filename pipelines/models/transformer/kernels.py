@@ -185,16 +185,23 @@ def _num_warps(width: int) -> int:
 
 
 @triton.jit
-def _rms_silu_kernel(
-    x_ptr,
+def _sum_rms_silu_kernel(
+    total_ptr,
+    addend_ptr,
+    bias_ptr,
+    sum_ptr,
     gamma_ptr,
     out_ptr,
     num_rows,
     width,
+    out_width,
     root_width,
     frame_rows,
     frame_gap,
-    HAS_GAP: tl.constexpr,
+    HAS_TOTAL: tl.constexpr,
+    HAS_ADDEND: tl.constexpr,
+    HAS_SUM: tl.constexpr,
+    HAS_NORM: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -202,34 +209,140 @@ def _rms_silu_kernel(
     columns = tl.arange(0, BLOCK)
     inside = (rows < num_rows)[:, None] & (columns < width)[None, :]
     offsets = rows[:, None] * width + columns[None, :]
-    x = tl.load(x_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
-    norm = tl.maximum(tl.sqrt(tl.sum(x * x, axis=1)), 1e-12)
-    gamma = tl.load(gamma_ptr + columns, mask=columns < width, other=0.0)
-    y = x / norm[:, None] * (gamma * root_width)[None, :]
-    y = y * tl.sigmoid(y)
-    if HAS_GAP:
-        offsets += (rows // frame_rows * frame_gap)[:, None]
-    tl.store(out_ptr + offsets, y.to(out_ptr.dtype.element_ty), mask=inside)
+    x = tl.zeros((ROWS, BLOCK), tl.float32)
+    if HAS_TOTAL:
+        x += tl.load(total_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
+    if HAS_ADDEND:
+        x += tl.load(addend_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
+        x += tl.load(bias_ptr + columns, mask=columns < width, other=0.0).to(tl.float32)[None, :]
+    if HAS_SUM:
+        tl.store(sum_ptr + offsets, x.to(sum_ptr.dtype.element_ty), mask=inside)
+    if HAS_NORM:
+        norm = tl.maximum(tl.sqrt(tl.sum(x * x, axis=1)), 1e-12)
+        gamma = tl.load(gamma_ptr + columns, mask=columns < width, other=0.0)
+        x = x / norm[:, None] * (gamma * root_width)[None, :]
+        x = x * tl.sigmoid(x)
+    places = rows[:, None] * out_width + columns[None, :] + (rows // frame_rows * frame_gap)[:, None]
+    # Columns beyond `width` are zeros.
+    room = (rows < num_rows)[:, None] & (columns < out_width)[None, :]
+    tl.store(out_ptr + places, x.to(out_ptr.dtype.element_ty), mask=room)
 
 
-def rms_silu(x: torch.Tensor, gamma: torch.Tensor, out: torch.Tensor) -> None:
-    """Write silu(x / |x| * sqrt(C) * gamma) of rows of x [T, ..., C] to `out`; both dense within a frame."""
-    width = x.shape[-1]
-    num_rows = x.numel() // width
-    frame_rows = num_rows // x.shape[0]
-    frame_gap = out.stride(0) - frame_rows * width
-    block = triton.next_power_of_2(width)
+def sum_rms_silu(
+    total: torch.Tensor | None,
+    addend: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    gamma: torch.Tensor | None,
+    out: torch.Tensor,
+    summed: torch.Tensor | None,
+) -> None:
+    """Write silu(s / |s| * sqrt(C) * gamma) of the rows of s = total + addend + bias to `out`, and s to `summed`.
+
+    total and addend are dense [T, ..., C], and one of them may be missing; the bias is the addend's. Without gamma
+    `out` gets s. `out` is dense within a frame and may have more channels, which become 0.
+    """
+    given = total if total is not None else addend
+    assert given is not None
+    width, out_width = given.shape[-1], out.shape[-1]
+    num_rows = given.numel() // width
+    frame_rows = num_rows // given.shape[0]
+    block = triton.next_power_of_2(out_width)
     rows = max(1, 2048 // block)
-    _rms_silu_kernel[(triton.cdiv(num_rows, rows),)](
-        x,
-        gamma,
+    _sum_rms_silu_kernel[(triton.cdiv(num_rows, rows),)](
+        total if total is not None else given,
+        addend if addend is not None else given,
+        bias if bias is not None else given,
+        summed if summed is not None else given,
+        gamma if gamma is not None else given,
         out,
         num_rows,
         width,
+        out_width,
         width**0.5,
         frame_rows,
-        frame_gap,
-        HAS_GAP=frame_gap != 0,
+        out.stride(0) - frame_rows * out_width,
+        HAS_TOTAL=total is not None,
+        HAS_ADDEND=addend is not None,
+        HAS_SUM=summed is not None,
+        HAS_NORM=gamma is not None,
+        ROWS=rows,
+        BLOCK=block,
+        num_warps=4,
+    )
+
+
+@triton.jit
+def _double_pixels_kernel(
+    total_ptr,
+    addend_ptr,
+    bias_ptr,
+    out_ptr,
+    num_rows,
+    high,
+    wide,
+    width,
+    frame_stride,
+    line_stride,
+    PARTS: tl.constexpr,
+    HAS_TOTAL: tl.constexpr,
+    HAS_ADDEND: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    columns = tl.arange(0, BLOCK)
+    inside = (rows < num_rows)[:, None] & (columns < width)[None, :]
+    offsets = rows[:, None] * width + columns[None, :]
+    part, pixel = rows % PARTS, rows // PARTS
+    x = tl.zeros((ROWS, BLOCK), tl.float32)
+    if HAS_TOTAL:
+        x += tl.load(total_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
+    if HAS_ADDEND:
+        x += tl.load(addend_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
+        places = part[:, None] * width + columns[None, :]
+        x += tl.load(bias_ptr + places, mask=inside, other=0.0).to(tl.float32)
+    x = x.to(out_ptr.dtype.element_ty)
+    column, line, frame = pixel % wide, pixel // wide % high, pixel // wide // high
+    corner = (frame * PARTS + part) * frame_stride + 2 * line * line_stride + 2 * column * width
+    places = corner[:, None] + columns[None, :]
+    tl.store(out_ptr + places, x, mask=inside)
+    tl.store(out_ptr + places + width, x, mask=inside)
+    tl.store(out_ptr + places + line_stride, x, mask=inside)
+    tl.store(out_ptr + places + line_stride + width, x, mask=inside)
+
+
+def double_pixels(
+    total: torch.Tensor | None,
+    addend: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    out: torch.Tensor,
+    parts: int,
+) -> None:
+    """Write every pixel of total + addend + bias twice in both directions to `out` [parts T, 2H, 2W, C].
+
+    total and addend are dense [T, H, W, parts C], and one of them may be missing; the bias is the addend's. Each part
+    of their channels is a frame of its own. `out` is dense within a line.
+    """
+    given = total if total is not None else addend
+    assert given is not None
+    width = out.shape[-1]
+    num_rows = given.numel() // width
+    block = triton.next_power_of_2(width)
+    rows = max(1, 2048 // block)
+    _double_pixels_kernel[(triton.cdiv(num_rows, rows),)](
+        total if total is not None else given,
+        addend if addend is not None else given,
+        bias if bias is not None else given,
+        out,
+        num_rows,
+        given.shape[1],
+        given.shape[2],
+        width,
+        out.stride(0),
+        out.stride(1),
+        PARTS=parts,
+        HAS_TOTAL=total is not None,
+        HAS_ADDEND=addend is not None,
         ROWS=rows,
         BLOCK=block,
         num_warps=4,
