@@ -136,7 +136,12 @@ class CheckpointNetworks:
             if not self._kernel:
                 heads, head_dim = network.config.num_attention_heads, network.config.attention_head_dim
                 self._kernel = use_fastest(
-                    self.device, self._runtime.cache_dir, num_tokens, head_dim, heads // plan.ranks
+                    self.device,
+                    self._runtime.cache_dir,
+                    num_tokens,
+                    head_dim,
+                    heads // plan.ranks,
+                    may_round=plan.numerics == "fastest",
                 )
                 self._report(Progress(Stage.LOAD, detail=f"{self._kernel} attention"))
                 self._runtime.log(f"{self._kernel} attention for {num_tokens} tokens")
@@ -168,7 +173,8 @@ class CheckpointNetworks:
         """What the transformer depends on besides its folder: two jobs with equal sets share a warm one."""
         plan = self.plan
         # Some releases keep the transformer at the root: without its name the key would be the checkpoint's.
-        return ("transformer", plan.float8_weights, plan.offload_blocks, plan.numerics, lora_key(self._loras))
+        scaled = plan.numerics != "exact"
+        return ("transformer", plan.float8_weights, plan.offload_blocks, scaled, lora_key(self._loras))
 
     def _merge(self, folder: Path) -> LoraMerge:
         return LoraMerge(self._loras, changeable_shapes(folder), partial=self._partial)
@@ -260,7 +266,7 @@ class CheckpointNetworks:
             )
         if plan.offload_blocks:
             BlockOffload(network, self.device)
-        elif plan.numerics == "fast" and not plan.float8_weights and self.device != "cpu":
+        elif plan.numerics != "exact" and not plan.float8_weights and self.device != "cpu":
             scales = use_scaled_linears(network)
             self._runtime.log(f"float8 products with one scale a {scales}")
             # What the weights took before they shrank is no work memory of the job.

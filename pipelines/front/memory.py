@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipelines.front.gang import ranks_of
 from pipelines.front.language import mark
 from pipelines.front.request import Request
+
+Numerics = Literal["exact", "fast", "fastest"]
+"""fast multiplies in 8 bits where the GPU can, fastest attends in 8 bits too: both are approximate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
     """How a checkpoint's networks are loaded and used; the default is exact and keeps everything resident."""
 
-    numerics: Literal["exact", "fast"] = "exact"
-    """fast multiplies in 8 bits where the GPU can: approximate."""
+    numerics: Numerics = "exact"
     float8_weights: bool = False
     """Store the transformer's linear weights in 8 bits: half the memory, approximate."""
     offload_blocks: bool = False
@@ -33,13 +35,14 @@ class LoadPlan:
     @property
     def is_approximate(self) -> bool:
         """Whether the video differs by more than rounding from that of the plain plan."""
-        return self.float8_weights or self.numerics == "fast"
+        return self.float8_weights or self.numerics != "exact"
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the plan does to save memory or time: `tr` says it to people, a result's metadata keeps it so."""
         said = {
             mark("fast numerics"): self.numerics == "fast" and not self.float8_weights,
+            mark("fastest numerics"): self.numerics == "fastest",
             mark("tiled decode"): self.tiled_decode,
             mark("text encoder released"): self.release_text_encoder,
             mark("fp8 weights"): self.float8_weights,
@@ -56,7 +59,7 @@ def requested_plan(request: Request, *, discrete: bool = False, gpus: int | None
     """
     low_vram = request.low_vram
     return LoadPlan(
-        numerics="fast" if request.quality == "fast" else "exact",
+        numerics=next((word for word in get_args(Numerics) if word == request.quality), "exact"),
         float8_weights=low_vram,
         offload_blocks=low_vram and discrete,
         release_text_encoder=discrete and (low_vram or request.offload),

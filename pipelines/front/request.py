@@ -137,8 +137,12 @@ class Request:
         str,
         Choice(
             label=mark("Precision"),
-            help=mark("fast uses 8-bit matrix products where the GPU has them: approximate"),
-            options=(("exact", mark("exact")), ("fast", mark("fast (approximate)"))),
+            help=mark("fast multiplies in 8 bits where the GPU can, fastest attends so too: approximate"),
+            options=(
+                ("exact", mark("exact")),
+                ("fast", mark("fast (approximate)")),
+                ("fastest", mark("fastest (more so)")),
+            ),
             advanced=True,
         ),
     ] = "exact"

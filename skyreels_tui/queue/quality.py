@@ -16,8 +16,8 @@ from skyreels_tui.settings.limits import QualityLimits
 
 QUALITY_FILE = "quality.json"
 """Name of the file in the state folder."""
-WAYS = ("fast", "low_vram")
-"""Approximate ways: 8-bit products, and weights kept in 8 bits."""
+WAYS = ("fast", "fastest", "low_vram")
+"""Approximate ways: 8-bit products, attention in 8 bits as well, and weights kept in 8 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Figures:
 
 def way_of(request: Request) -> str:
     """Which approximate way a request asks for, '' for the exact one."""
-    return "low_vram" if request.low_vram else "fast" if request.quality == "fast" else ""
+    return "low_vram" if request.low_vram else request.quality if request.quality in WAYS else ""
 
 
 class QualityBook:
@@ -80,8 +80,9 @@ class QualityBook:
         if figures is None:
             return tr(
                 "approximate, and never compared with the exact way on this machine: "
-                "skyreels-tui quality --task_type {task} does",
+                "skyreels-tui quality --task_type {task} --way {way} does",
                 task=task,
+                way=way,
             )
         beyond = figures.beyond(limits)
         return tr("approximate beyond your limits: {what}", what=", ".join(beyond)) if beyond else ""

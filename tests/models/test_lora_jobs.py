@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.families.a2v.networks import load_transformer as load_avatar
+from pipelines.families.networks import CheckpointNetworks, Layout
 from pipelines.families.v2v.networks import load_transformer as load_extension
 from pipelines.front.errors import Cancelled, InputChanged
 from pipelines.front.lora import Lora
-from pipelines.front.progress import Progress, Stage
+from pipelines.front.progress import Progress, Stage, ignore_progress
 from pipelines.front.request import Request
 from pipelines.loading.lora import LoraMerge
 from pipelines.media.write.publish import read_metadata
@@ -189,3 +193,32 @@ def test_the_shell_takes_several_and_says_them_back(cli: Callable[..., Call], ca
     address = cli("add", *base, "--lora", "https://example.org/x.safetensors")
     assert address.code != 0
     assert len(cli("list", "--json").data) == 2
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_thread_that_reads_ahead_merges_as_any_other_does(task: object, cache: Path, tmp_path: Path) -> None:
+    name = task.name  # type: ignore[attr-defined]
+    family, folder, load = LOADS[name]
+    file = lora_for(name, cache, tmp_path / "style.safetensors")
+    request = dataclasses.replace(demo_request(name, tmp_path / "inputs"), lora=(f"{file}:0.5",))
+    runtime = dataclasses.replace(runtime_in(tmp_path, cache), checkpoint=demo_checkpoint(family, cache))
+    read_by: list[threading.Thread] = []
+
+    def heard(*words: Any, **options: Any) -> SkyReelsTransformer:
+        read_by.append(threading.current_thread())
+        return load(*words, **options)
+
+    def merged(*, ahead: bool) -> dict[str, torch.Tensor]:
+        layout = Layout("vae", "text_encoder", "tokenizer", heard)
+        models = CheckpointNetworks(layout, runtime, ModelPool(), ignore_progress, request)
+        with (
+            models.reading_ahead(folder) if ahead else nullcontext(),
+            models.transformer(folder, 64) as network,
+        ):
+            return {key: value.clone() for key, value in network.state_dict().items()}
+
+    here, beside = merged(ahead=False), merged(ahead=True)
+    assert [thread is threading.current_thread() for thread in read_by] == [True, False]
+    assert all(torch.equal(value, beside[key]) for key, value in here.items())
+    plain = load(runtime.checkpoint / folder).state_dict()
+    assert any(not torch.equal(value, plain[key]) for key, value in here.items())

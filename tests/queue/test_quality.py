@@ -70,13 +70,20 @@ def test_what_is_beyond_the_limits(changes: dict, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "way"),
-    [({}, ""), ({"quality": "fast"}, "fast"), ({"low_vram": True}, "low_vram"), ({"offload": True}, "")],
+    [
+        ({}, ""),
+        ({"quality": "fast"}, "fast"),
+        ({"quality": "fastest"}, "fastest"),
+        ({"quality": "fastest", "low_vram": True}, "low_vram"),
+        ({"low_vram": True}, "low_vram"),
+        ({"offload": True}, ""),
+    ],
 )
 def test_only_an_approximate_request_is_warned_about(tmp_path: Path, fields: dict, way: str) -> None:
     book, request = QualityBook(tmp_path / "q.json"), make_request(profile="full", resolution="540P", **fields)
     assert way_of(request) == way
     before = book.warning("GPU", "reference_to_video", request, LIMITS)
-    assert ("never compared" in before and "skyreels-tui quality" in before) == bool(way)
+    assert ("never compared" in before and f"--way {way} does" in before) == bool(way)
     if way:
         book.keep("GPU", "reference_to_video", way, replace(GOOD, ssim=0.5))
         assert "beyond your limits: SSIM 0.5" in book.warning("GPU", "reference_to_video", request, LIMITS)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.quality import QUALITY_FILE, Figures, QualityBook
 from skyreels_tui.requests.typed_paths import split_pasted
 from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.widgets import media_facts
+from skyreels_tui.ui.widgets.fact_lines import FactLines
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.files import FilesField
 from tests.ui.conftest import ASTRONAUT, COFFEE, SAMPLES, Session
@@ -330,3 +333,29 @@ async def test_the_facts_of_a_video_and_the_estimate_stay_whole_at_80_columns(st
 )
 def test_pasted_paths_are_read_as_shells_and_file_managers_write_them(pasted, paths):
     assert split_pasted(pasted) == paths
+
+
+async def test_an_approximate_job_is_warned_about_until_it_has_proved_itself(start):
+    good = Figures((0.02, 0.2), 33.0, 0.95, 80.0, 60.0)
+    async with start() as s:
+        book = QualityBook(s.app.services.folders.state / QUALITY_FILE)
+        gpu = s.app.services.gpu_name()
+        await open_form(s, demo=False)
+
+        async def said(quality: str) -> str:
+            """What the estimate says, as it stands in 80 columns; asked anew after another choice."""
+            await fill(s, prompt="a walk", ref_imgs=(str(COFFEE),), resolution="540P", quality="exact")
+            assert "approximate" not in s.app.screen.query_one(FactLines).render().plain
+            await fill(s, quality=quality)
+            lines = s.app.screen.query_one(FactLines).render().plain.splitlines()
+            assert all(len(line) < 80 for line in lines), "whole in every terminal"
+            return " ".join(lines)
+
+        for way in ("fast", "fastest"):
+            warned = await said(way)
+            assert "never compared with the exact way on this machine: skyreels-tui quality" in warned
+            assert f"--way {way} does" in warned
+            book.keep(gpu, "reference_to_video", way, replace(good, psnr_db=20.0))
+            assert "approximate beyond your limits: PSNR 20.0 dB, at least 25" in await said(way)
+            book.keep(gpu, "reference_to_video", way, good)
+            assert "approximate" not in await said(way), "a run within the limits"

@@ -1,4 +1,4 @@
-"""The one entry to attention: exact softmax kernels only; knows nothing about who asks."""
+"""The one entry to attention: exact softmax kernels unless one in 8 bits is preferred; knows nothing of who asks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from pipelines.models.transformer import eight_bit
 
 LIBRARY: Mapping[str, SDPBackend] = {
     "cudnn": SDPBackend.CUDNN_ATTENTION,
@@ -21,8 +23,12 @@ video lengths."""
 KERNELS = ("cudnn", "flash", "efficient", "flash4")
 """'flash4' is FlashAttention 4, present when the `gpu` extra is installed; it takes half precision only."""
 
+EIGHT_BIT_TOKENS = 4096
+"""Attention of at least so many tokens to one another may be in 8 bits: what costs time, and never that to a prompt."""
+
 _order = list(LIBRARY.values())
 _use_flash4 = False
+_eight_bit: eight_bit.Attention | None = None
 
 
 def installed_kernels() -> tuple[str, ...]:
@@ -34,8 +40,15 @@ def installed_kernels() -> tuple[str, ...]:
 
 
 def prefer(kernel: str) -> None:
-    """Try this kernel first from now on; PyTorch's stay as fallbacks for shapes it does not take."""
-    global _use_flash4
+    """Try this kernel first from now on; PyTorch's stay as fallbacks for shapes it does not take.
+
+    One of `eight_bit` serves long self-attention alone, beside the exact kernel preferred before it.
+    """
+    global _use_flash4, _eight_bit
+    if kernel in eight_bit.LIBRARIES:
+        _eight_bit = eight_bit.eight_bit_kernel(kernel)
+        return
+    _eight_bit = None
     _use_flash4 = kernel == "flash4"
     if not _use_flash4:
         first = LIBRARY[kernel]
@@ -48,6 +61,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     q [B, L, H, D], k and v [B, M, H, D]; returns [B, L, H, D]. On CUDA a shape that no listed kernel takes raises
     RuntimeError instead of falling back to a kernel with quadratic memory.
     """
+    if _eight_bit is not None and q.shape[1] == k.shape[1] >= EIGHT_BIT_TOKENS:
+        return _eight_bit(q, k, v)
     if _use_flash4 and q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
         return _flash4()(q, k, v)
     query, key, value = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, H, L, D]

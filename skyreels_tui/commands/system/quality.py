@@ -48,7 +48,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     other = (
         dataclasses.replace(exact, low_vram=True)
         if args.way == "low_vram"
-        else dataclasses.replace(exact, quality="fast")
+        else dataclasses.replace(exact, quality=args.way)
     )
     if problems := exact.check():
         raise CommandError([str(problem) for problem in problems])
