@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
+from typing import Any
 
 from pipelines.front.language import tr, trn
 from skyreels_tui.commands.shared import output
@@ -14,7 +16,7 @@ from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.requests.planning import used_of
-from skyreels_tui.words.times import duration
+from skyreels_tui.words.times import duration, local
 
 SHOWN_FINISHED = 20
 """Finished jobs in the table unless --all; JSON always has all."""
@@ -70,9 +72,20 @@ def show_job(job: Job, *, as_json: bool) -> None:
             for words in used_of(job):
                 output.line(f"  {words}")
         elif value not in ("", None, False):
-            output.line(f"{key}: {_plain(reason_words(value) if key == 'reason' else value)}")
+            output.line(f"{key}: {_said(key, value)}")
     for text in job.traceback.splitlines():
         output.line(f"  {text}")
+
+
+def _said(key: str, value: Any) -> str:
+    """A value for people: reasons in words, times as the clock on the wall shows them."""
+    if key == "reason":
+        return _plain(reason_words(value))
+    if key.endswith("_at"):
+        # A row that another program has damaged is shown as it is.
+        with suppress(ValueError, TypeError):
+            return f"{local(value):%Y-%m-%d %H:%M:%S}"
+    return _plain(value)
 
 
 def _row(job: Job) -> tuple[str, ...]:
