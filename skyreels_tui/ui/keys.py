@@ -191,7 +191,7 @@ REGIONS = Scope("regions", mark("Who speaks"), (
 
 TRIM = Scope("trim", mark("Part of a video or a recording"), (
     Key("left", "Left", "step(-1)", mark("Back"), mark("One frame back, or a tenth of a second")),
-    Key("right", "Left/Right", "step(1)", mark("Step"), mark("One frame on, or a tenth of a second"), 4),
+    Key("right", "Right", "step(1)", mark("Step"), mark("One frame on, or a tenth of a second"), 4),
     Key("shift+left,pageup", "PgUp", "leap(-1)", mark("Second back"), mark("A second back")),
     Key("shift+right,pagedown", "PgUp/PgDn", "leap(1)", mark("Second"), mark("A second on"), 5),
     Key("comma", ",", "fine(-1)", mark("Finer back"), mark("In a recording: a hundredth of a second back")),
