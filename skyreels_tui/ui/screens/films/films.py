@@ -26,8 +26,6 @@ from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import HubApp, hub
 from skyreels_tui.ui.keys import FILMS, bindings
 from skyreels_tui.ui.screens.dialogs.line import LineScreen
-from skyreels_tui.ui.screens.films.film import FilmScreen
-from skyreels_tui.ui.screens.films.importing import ImportScreen
 from skyreels_tui.ui.screens.films.lists import FilmList
 from skyreels_tui.ui.screens.films.sheet import ContactSheet
 from skyreels_tui.ui.screens.films.written import WrittenScreen
@@ -126,6 +124,9 @@ class FilmsScreen(Screen[None]):
 
     def action_open(self) -> None:
         """The scenes of the film."""
+        # The form and the player load with it: paid by those who open a film, not by the list of them.
+        from skyreels_tui.ui.screens.films.film import FilmScreen
+
         if self._film is not None:
             self.app.push_screen(FilmScreen(self._film, self._state))
 
@@ -175,6 +176,9 @@ class FilmsScreen(Screen[None]):
         self.app.post_message(intents.BrowseFiles("", "film", self._chosen, several=False))
 
     def _chosen(self, paths: tuple[str, ...] | None) -> None:
+        # Readers of every kind of file load with it.
+        from skyreels_tui.ui.screens.films.importing import ImportScreen
+
         if paths:
             self.app.push_screen(ImportScreen(Path(paths[0]), self._downloads), lambda _: self.reload())
 
