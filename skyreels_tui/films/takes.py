@@ -11,15 +11,13 @@ from enum import StrEnum
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
 from skyreels_tui.films.lacking import MEDIA, fillable, with_made_first
-from skyreels_tui.queue.film import Film, Scene
+from skyreels_tui.queue.film import HOLDABLE, Film, Scene, can_run
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.requests.references import field_of
 
 _SEEDS = 2**31
-HOLDABLE = frozenset({JobState.QUEUED, JobState.BLOCKED})
-_WAITING = frozenset({JobState.QUEUED, JobState.BLOCKED, JobState.RUNNING})
 
 
 class Which(StrEnum):
@@ -45,17 +43,6 @@ class RunOutcome:
 def new_seed() -> int:
     """Draw a seed."""
     return secrets.randbelow(_SEEDS)
-
-
-def can_run(scene: Scene) -> bool:
-    """Whether a scene is not done, and nothing of it waits or runs."""
-    return scene.state is not JobState.DONE and not any(take.state in _WAITING for take in scene.takes)
-
-
-def can_resume(scene: Scene) -> bool:
-    """Whether a scene has failed, or what a command was to make for it."""
-    failed = bool(scene.takes) and scene.takes[-1].state is JobState.FAILED
-    return bool(scene.facts.trouble) or (failed and can_run(scene))
 
 
 def run_film(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MADE_FIRST = (Code.WAITS_FOR_VOICE, Code.WAITS_FOR_PICTURE)
 """Reasons of a take for which something is being made."""
+HOLDABLE = frozenset({JobState.QUEUED, JobState.BLOCKED})
+_WAITING = HOLDABLE | {JobState.RUNNING}
 NOT_BEGUN = mark("not begun")
 """Where a scene stands from which no job was made."""
 
@@ -127,6 +129,17 @@ class Scene:
         if not self.request_json and self.takes:
             return self.takes[-1].request
         return Job(0, self.name, self.task, self.request_json, JobState.HELD, 0.0, "").request
+
+
+def can_run(scene: Scene) -> bool:
+    """Whether a scene is not done, and nothing of it waits or runs."""
+    return scene.state is not JobState.DONE and not any(take.state in _WAITING for take in scene.takes)
+
+
+def can_resume(scene: Scene) -> bool:
+    """Whether a scene has failed, or what a command was to make for it."""
+    failed = bool(scene.takes) and scene.takes[-1].state is JobState.FAILED
+    return bool(scene.facts.trouble) or (failed and can_run(scene))
 
 
 @dataclass(frozen=True, slots=True)

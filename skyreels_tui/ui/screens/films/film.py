@@ -16,9 +16,8 @@ from textual.widgets import Static
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr, trn
 from skyreels_tui.films.prompting import AGREED_FILE, Agreed
-from skyreels_tui.films.takes import can_resume, can_run
 from skyreels_tui.films.written import SCENE_FIELDS, scene_values
-from skyreels_tui.queue.film import Film, Scene
+from skyreels_tui.queue.film import Film, Scene, can_resume, can_run
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe

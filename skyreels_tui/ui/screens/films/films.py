@@ -15,10 +15,8 @@ from textual.widgets import Static
 
 from pipelines.front.durable import write_whole
 from pipelines.front.language import reason_of, tr, trn
-from skyreels_tui.films.exporting import film_to_json, film_to_markdown
-from skyreels_tui.films.takes import HOLDABLE, can_resume, can_run
 from skyreels_tui.films.written import FILM_FIELDS, NAME, film_values
-from skyreels_tui.queue.film import Film
+from skyreels_tui.queue.film import HOLDABLE, Film, can_resume, can_run
 from skyreels_tui.queue.model import FINISHED
 from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
@@ -197,6 +195,8 @@ class FilmsScreen(Screen[None]):
 
     @work(thread=True, group="export")
     def _export(self, app: HubApp, film: Film, text: str) -> None:
+        from skyreels_tui.films.exporting import film_to_json, film_to_markdown
+
         target = Path(expand(text))
         markdown = target.suffix.lower() in (".md", ".markdown")
         written = film_to_markdown(film) if markdown else film_to_json(film)
