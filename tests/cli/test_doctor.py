@@ -256,3 +256,16 @@ def test_another_package_of_our_name_is_named(packages: dict[str, list[str]], fo
     if found:
         state, words, why, _ = checks["packages"]
         assert state is CheckState.BAD and all(name in words for name in found) and why
+
+
+def test_each_check_is_said_as_it_ends_and_the_page_comes_last(cli: Cli) -> None:
+    call = cli("doctor")
+    said = [line.split(maxsplit=1)[1] for line in call.errors[1:] if " " in line]
+    titles = [check.title for check in run_checks(gathered(cli))]
+    assert len(said) == len(set(said)) and sorted(said) == sorted(set(titles))
+    assert call.out.splitlines()[0].split()[0] in call.errors[1]
+
+
+def gathered(cli: Cli) -> MachineFacts:
+    """The facts of this machine, as the command sees them."""
+    return from_json(json.dumps(cli("doctor", "--json").data["facts"]))

@@ -7,6 +7,7 @@ import dataclasses
 import getpass
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.doctor.bundle import make_bundle
 from skyreels_tui.doctor.checks import Check, CheckState, run_checks
-from skyreels_tui.doctor.facts import MachineFacts, facts_json, from_json
+from skyreels_tui.doctor.facts import PARTS, MachineFacts, facts_json, from_json
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job
 
@@ -109,7 +110,18 @@ def _facts(args: argparse.Namespace, context: Context) -> MachineFacts:
     from skyreels_tui.ui.drawing.pictures import choose_drawing
 
     drawing = choose_drawing("auto", os.environ, is_tty=output.is_terminal(sys.stdout))
-    return gather(context.folders, context.settings, context.result_dir, pictures=drawing)
+    told: set[str] = set()
+
+    def tell(so_far: MachineFacts, known: Sequence[str]) -> None:
+        """Say each check as it ends, for who waits; the page, in its order, comes at the end."""
+        for check in run_checks(so_far, known):
+            if check.name not in told:
+                told.add(check.name)
+                output.note(f"{_state(check.state)} {check.title}")
+
+    facts = gather(context.folders, context.settings, context.result_dir, pictures=drawing, tell=tell)
+    tell(facts, PARTS)
+    return facts
 
 
 def _jobs(context: Context) -> list[Job]:
