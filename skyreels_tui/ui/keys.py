@@ -505,8 +505,8 @@ def key_words(shown: str) -> str:
     return "+".join(tr(part) if part in _WORDS else part for part in shown.split("+"))
 
 
-_PRINTED = {"question_mark": "?", "full_stop": ".", "asterisk": "*", "slash": "/", "pagedown": "PgDn", "pageup": "PgUp",
-            "escape": "Esc", "delete": "Del", "plus": "+", "minus": "-"}  # fmt: skip
+_PRINTED = {"question_mark": "?", "full_stop": ".", "comma": ",", "asterisk": "*", "slash": "/",
+            "pagedown": "PgDn", "pageup": "PgUp", "escape": "Esc", "delete": "Del", "plus": "+", "minus": "-"}  # fmt: skip
 
 
 def printed(name: str) -> str:

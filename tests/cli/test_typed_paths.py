@@ -121,14 +121,15 @@ def test_a_batch_shows_the_whole_path_that_was_looked_for(cli: Callable[..., Cal
     assert f"{below}/uploads/q/a.png: no such file" in call.err
 
 
-def test_a_file_of_queues_is_called_what_it_is(cli: Callable[..., Call], tmp_path: Path) -> None:
+def test_a_file_of_queues_is_a_film_whose_mistakes_are_told_by_scene(cli: Callable[..., Call], tmp_path: Path) -> None:
     job = {"id": 1, "status": "queued", "task_type": "reference_to_video", "prompt": "x", "created_at": "2026-02-24"}
     (tmp_path / "queues.json").write_text(json.dumps([{"id": 1, "name": "q", "jobs": [job, job]}]))
     call = cli("import", tmp_path / "queues.json")
-    assert (call.code, len(call.errors)) == (2, 1)
-    assert "a list of queues with 2 jobs in them" in call.err
+    assert call.code == 2
+    assert [error.split(": ")[1] for error in call.errors] == ["scene 1.ref_imgs", "scene 2.ref_imgs"]
     (tmp_path / "flat.json").write_text(json.dumps([job] * 60))
     call = cli("import", tmp_path / "flat.json")
     assert (call.code, len(call.errors)) == (2, 20)
-    assert "entry 1.id, status, created_at: " in call.errors[0]
-    assert "and 4" in call.errors[-1] and call.errors[-1].endswith("problems more")
+    assert "scene 1.ref_imgs: " in call.errors[0]
+    assert call.errors[-1].endswith("and 41 problems more")
+    assert cli("list", "--json").data == []

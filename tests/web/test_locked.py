@@ -14,7 +14,7 @@ from skyreels_tui.settings.settings import Settings, SettingsError, setting_spec
 def test_every_setting_that_runs_or_reaches_something_is_locked() -> None:
     """A new setting with a command or a folder must be placed."""
     words = {name: f"{name} {spec.label} {spec.help}".lower() for name, spec in setting_specs()}
-    reaches = {name for name, text in words.items() if "command" in text or "http" in text}
+    reaches = {name for name, text in words.items() if "command" in text or "http" in text or "host:port" in text}
     # Which model is asked, and with which key, is part of where a prompt goes.
     assert reaches | {"prompt_model", "prompt_key"} == set(COMMANDS)
     assert {name for name, text in words.items() if "folder" in text} == set(FOLDERS)
