@@ -506,7 +506,8 @@ def key_words(shown: str) -> str:
 
 
 _PRINTED = {"question_mark": "?", "full_stop": ".", "comma": ",", "asterisk": "*", "slash": "/",
-            "pagedown": "PgDn", "pageup": "PgUp", "escape": "Esc", "delete": "Del", "plus": "+", "minus": "-"}  # fmt: skip
+            "pagedown": "PgDn", "pageup": "PgUp", "escape": "Esc", "delete": "Del",
+            "plus": "+", "minus": "-"}  # fmt: skip
 
 
 def printed(name: str) -> str:
