@@ -25,6 +25,7 @@ from pipelines.front.runtime import Output, Runtime
 from pipelines.running.resume import WorkDir
 from pipelines.tasks import TASKS
 from skyreels_tui import __version__
+from skyreels_tui.executors.large_imports import large_imports
 from skyreels_tui.executors.memory import MemoryKeeper, ReadMemory, ran_out
 from skyreels_tui.executors.without_model import needs_model, run_without_model
 from skyreels_tui.files.folders import Folders
@@ -69,9 +70,11 @@ class LocalExecutor:
 
     def warm_up(self) -> None:
         """Import torch and the families; seconds that the first job would otherwise wait for."""
-        for task in TASKS:
-            task.load_entry()
-        self._warm_pool()
+        if self._pool is None:
+            with large_imports():
+                for task in TASKS:
+                    task.load_entry()
+                self._warm_pool()
 
     def admit(self, job: Job) -> str:
         """'' when there is memory for the job, or when only running it can tell; else why it waits."""
