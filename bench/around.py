@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -170,7 +171,7 @@ def main() -> None:
             )  # fmt: skip
             parts: dict[str, float] = {}
             began = time.perf_counter()
-            with timed(parts, (video.VideoWriter, "close"), (WorkDir, "commit_piece")):  # type: ignore[arg-type]
+            with timed(parts, (video.VideoWriter, "close"), (WorkDir, "commit_piece")):  # type: ignore[arg-type]  # classes
                 r2v.write_clip(ahead(decode_stream(vae, latents)), num, work, shape, ignore_progress)
             parts["decode and encode"] = round(time.perf_counter() - began, 4)
             began = time.perf_counter()
@@ -191,11 +192,11 @@ def trials(tell: Any, vae: AutoencoderKLWan, latents: Tensor, shape: PixelShape,
     """Other settings."""
     raw = latents.to(vae.dtype)
     for at_once in (1, 2, 4):
-        tell(f"decode, {at_once} latent frames a call, s", seconds(lambda n=at_once: grouped(vae, raw, n)))  # type: ignore[misc]
+        tell(f"decode, {at_once} latent frames a call, s", seconds(partial(grouped, vae, raw, at_once)))
     torch.backends.cudnn.benchmark = True
     for at_once in (1, 2):
         tell(f"decode, benchmarked convolutions, {at_once} a call, s",
-             seconds(lambda n=at_once: grouped(vae, raw, n), 4))  # type: ignore[misc]  # fmt: skip
+             seconds(partial(grouped, vae, raw, at_once), 4))  # fmt: skip
     if ON_GPU:
         tell("decode, benchmarked, ms by kernel", kernels(lambda: grouped(vae, raw, 1)))
     torch.backends.cudnn.benchmark = False

@@ -19,24 +19,18 @@ _CHANNELS = {"left": 0, "right": 1}
 
 def start_field(of: str, label: str = mark("Start at")) -> Number:
     """Where the input that the field `of` names begins to be used."""
-    return Number(
-        label=label,
-        help=mark("Seconds into the file: what is before is cut"),
-        minimum=0,
-        maximum=LONGEST_S,
-        decimals=6,
-        unit="s",
-        advanced=True,
-        belongs_to=of,
-        unsaid=0,
-    )
+    return _seconds_field(of, label, mark("Seconds into the file: what is before is cut"))
 
 
 def end_field(of: str, label: str = mark("End at")) -> Number:
     """Where the input that the field `of` names ends to be used."""
+    return _seconds_field(of, label, mark("Seconds into the file: what is behind is cut; 0 uses it to its end"))
+
+
+def _seconds_field(of: str, label: str, words: str) -> Number:
     return Number(
         label=label,
-        help=mark("Seconds into the file: what is behind is cut; 0 uses it to its end"),
+        help=words,
         minimum=0,
         maximum=LONGEST_S,
         decimals=6,
