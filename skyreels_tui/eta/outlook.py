@@ -16,7 +16,7 @@ from pipelines.front.plan import Plan
 from pipelines.front.request import Request
 from skyreels_tui.eta.forecast import QueueForecast, free_at_s
 from skyreels_tui.eta.model import Estimate
-from skyreels_tui.queue.engine.space import RESERVE_BYTES, Shortage
+from skyreels_tui.queue.engine.limits.space import RESERVE_BYTES, Shortage
 from skyreels_tui.settings.hours import Hours, work_ends
 from skyreels_tui.words.sizes import count, size
 from skyreels_tui.words.times import clock, words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skyreels_tui.monitors.gpu import GpuSensor
 from skyreels_tui.monitors.health import SLOWED
-from skyreels_tui.queue.engine.heat import Heat, ReadHeat
+from skyreels_tui.queue.engine.limits.heat import Heat, ReadHeat
 from skyreels_tui.settings.settings import Settings
 
 HOT_MACHINES = ("GB10",)

@@ -10,8 +10,8 @@ from pathlib import Path
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import reason_of, tr
 from pipelines.front.request import Request
-from skyreels_tui.queue.engine import work_folder
-from skyreels_tui.queue.engine.cancel import Why
+from skyreels_tui.queue.engine.attempt import work_folder
+from skyreels_tui.queue.engine.attempt.cancel import Why
 from skyreels_tui.queue.engine.runners import Runners
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job, JobState

@@ -15,17 +15,17 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.batches.inbox import POLL_S, Inbox, ReadFilms
 from skyreels_tui.queue.batches.inbox import Queue as InboxQueue
 from skyreels_tui.queue.engine import sweep
-from skyreels_tui.queue.engine.cancel import Why
+from skyreels_tui.queue.engine.attempt.cancel import Why
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.heartbeat import Heartbeats
-from skyreels_tui.queue.engine.heat import ReadHeat, no_heat
+from skyreels_tui.queue.engine.limits.heat import ReadHeat, no_heat
+from skyreels_tui.queue.engine.limits.watchdog import AvailableBytes, Watchdog
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.muster import Muster
-from skyreels_tui.queue.engine.parts import RunnerParts
+from skyreels_tui.queue.engine.parts import BUSY_LATE_S, RETRY_S, RunnerParts
 from skyreels_tui.queue.engine.runner import Runner
 from skyreels_tui.queue.engine.runners import Runners
-from skyreels_tui.queue.engine.watchdog import AvailableBytes, Watchdog
 from skyreels_tui.queue.engine.workforce import THIS_PROCESS, Worker, Workforce
 from skyreels_tui.queue.errors import QueueError, QueueTrouble, Trouble
 from skyreels_tui.queue.store.lock import OwnerLock
@@ -68,6 +68,10 @@ class QueueOptions:
     """How long a change waits for other programs that write to the queue's file."""
     read_patience_s: float = PATIENCE_S
     """How long reading waits for the instant in which another program opens or closes the file."""
+    retry_s: float = RETRY_S
+    """Pause before a full disk or a database that cannot be written is tried again."""
+    busy_late_s: float = BUSY_LATE_S
+    """An inference thread with a job that reports nothing for longer is late."""
 
 
 class Owner:

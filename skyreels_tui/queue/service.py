@@ -492,6 +492,8 @@ class QueueService:
             heat=self.options.heat,
             rest_above_c=self.options.rest_above_c,
             wait=self.options.rest_wait,
+            retry_s=self.options.retry_s,
+            busy_late_s=self.options.busy_late_s,
             group_by_model=self.options.group_by_model,
             state_changed=self._status_changed,
         )

@@ -18,8 +18,8 @@ from pipelines.front.places import is_file, is_folder, is_taken, is_there, neare
 from skyreels_tui.doctor.gather import _disk
 from skyreels_tui.files.folders import Folders, FolderUnusable, find_folders
 from skyreels_tui.monitors.disk import DiskSensor
+from skyreels_tui.queue.engine.limits.space import Need, free_bytes, shortage
 from skyreels_tui.queue.engine.log import LogFollower
-from skyreels_tui.queue.engine.space import Need, free_bytes, shortage
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.results import gallery
 from skyreels_tui.settings.file import change_file

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.queue.engine.cancel import CancelToken, Why
-from skyreels_tui.queue.engine.watchdog import Watchdog
+from skyreels_tui.queue.engine.attempt.cancel import CancelToken, Why
+from skyreels_tui.queue.engine.limits.watchdog import Watchdog
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code, because
 from tests.queue.conftest import Events, folders, make_request, open_service  # noqa: F401

@@ -27,7 +27,7 @@ from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
 from pipelines.tasks import TASKS, task_of
-from skyreels_tui.queue.engine.work_folder import prepare
+from skyreels_tui.queue.engine.attempt.work_folder import prepare
 from tests.cli.conftest import Call, cli, home
 from tests.families.test_v2v import StopOnce, run_with_stops, runtime_in
 from tests.models.lora_files import comfy, kohya, random_factors, write_lora

@@ -19,8 +19,8 @@ from pipelines.media.write.publish import read_metadata
 from pipelines.running.resume import WorkDir
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.engine.attempt.work_folder import prepare
 from skyreels_tui.queue.engine.executor import JobContext
-from skyreels_tui.queue.engine.work_folder import prepare
 from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.queue.store.rows import NewJob
 from tests.queue.conftest import make_request

@@ -17,6 +17,7 @@ from pipelines.front.request import Request
 from pipelines.tasks import task_of
 from skyreels_tui.files.folders import Folders, find_folders
 from skyreels_tui.queue.engine.executor import Executor, JobContext
+from skyreels_tui.queue.engine.parts import RETRY_S
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from tests.queue.points import Counter, kill_me, watched_disk
@@ -130,6 +131,7 @@ def run_queue(
     kill_at: int | None = None,
     count: bool = True,
     act: Callable[[str], None] = kill_me,
+    retry_s: float = RETRY_S,
 ) -> list[str]:
     """Add what is not there yet, run it all, acknowledge each change; returns the points it passed.
 
@@ -143,7 +145,7 @@ def run_queue(
             root / "result",
             lambda _event: None,
             executor=lambda: Watched(make_executor(), passing),
-            options=QueueOptions(auto_resume=True),
+            options=QueueOptions(auto_resume=True, retry_s=retry_s),
         )
         present = {job.label for job in service.jobs()}
         for index, request in enumerate(requests):

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.queue.engine.attempt_clock import AttemptClock
+from skyreels_tui.queue.engine.attempt.clock import AttemptClock
 from tests.queue.conftest import WAIT_S, make_request
 
 

@@ -124,7 +124,12 @@ def live_through(root: Path, sql: Faults, files: Faults) -> list[str]:
             told.append,
             executor=lambda: FakeExecutor(Script(num_steps=2)),
             options=QueueOptions(
-                inbox=inbox, inbox_poll_s=0.05, memory_floor_bytes=1, patience_s=0.2, read_patience_s=0.2
+                inbox=inbox,
+                inbox_poll_s=0.05,
+                memory_floor_bytes=1,
+                patience_s=0.2,
+                read_patience_s=0.2,
+                retry_s=0.02,
             ),
         )
         changes = Changes(lambda said: said(), lambda _: None)
@@ -201,10 +206,9 @@ def wait_for(condition: Callable[[], bool], deadline: float) -> bool:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.02)
     monkeypatch.setattr("skyreels_tui.app.changes.RETRY_S", 0.02)
     monkeypatch.setattr("skyreels_tui.queue.service._LOOK_S", 0.05)
-    monkeypatch.setattr("skyreels_tui.queue.engine.watchdog.PERIOD_S", 0.05)
+    monkeypatch.setattr("skyreels_tui.queue.engine.limits.watchdog.PERIOD_S", 0.05)
 
 
 Shapes = tuple[list[str], list[str]]

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.front.errors import MediaError
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.queue.engine.failures import failure_words
+from skyreels_tui.queue.engine.attempt.failures import failure_words
 from skyreels_tui.queue.model import JobState
 from tests.queue.conftest import WAIT_S, make_request
 

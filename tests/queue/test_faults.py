@@ -14,7 +14,7 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.queue.events import Event, JobChanged
 from skyreels_tui.queue.model import FINISHED, JobState
-from skyreels_tui.queue.service import QueueService
+from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import WAIT_S, entry, make_request
 from tests.queue.points import Counter, watched_disk
@@ -41,6 +41,7 @@ def run_one_job(root: Path, watch: Callable[[str, str, str], None]) -> tuple[Job
             root / "result",
             over,
             executor=lambda: Watched(Script(num_steps=2)),
+            options=QueueOptions(retry_s=0.01),
         )
         job, other = service.actions.add_many([entry("first"), entry("second")])
         service.start()
@@ -52,8 +53,7 @@ def run_one_job(root: Path, watch: Callable[[str, str, str], None]) -> tuple[Job
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-def test_an_error_at_any_write_leaves_the_queue_whole(tmp_path, monkeypatch, code):
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
+def test_an_error_at_any_write_leaves_the_queue_whole(tmp_path, code):
     counter = Counter()
     assert run_one_job(tmp_path / "count", counter)[0] == JobState.DONE
     first_of: dict[str, int] = {}

@@ -47,10 +47,9 @@ class FaultyDisk(LocalExecutor):
             return super().run(replace(context, report=report))
 
 
-def test_a_full_disk_at_any_stage_of_a_real_job_waits_and_goes_on(open_service, folders, monkeypatch):
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
+def test_a_full_disk_at_any_stage_of_a_real_job_waits_and_goes_on(open_service, folders):
     events = Events()
-    service = open_service(FaultyDisk(folders, iter(["snapshot", "piece", "result"])), events=events)
+    service = open_service(FaultyDisk(folders, iter(["snapshot", "piece", "result"])), events=events, retry_s=0.01)
     job = service.actions.add(make_request(num_inference_steps=3), label="one")
     done = service.wait(job.id, LONG_S)
     assert (done.state, done.attempts) == (JobState.DONE, 4), done.error or done.reason
@@ -71,9 +70,8 @@ def test_a_broken_disk_fails_the_job_in_words_and_the_queue_goes_on(open_service
     assert service.wait(other.id, LONG_S).state == JobState.DONE
 
 
-def test_a_quota_is_asked_about_after_some_tries(open_service, monkeypatch):
+def test_a_quota_is_asked_about_after_some_tries(open_service):
     """The disk has room and yet refuses to write: waiting for room would wait for ever."""
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
     words = os.strerror(errno.EDQUOT)
     error = OSError(errno.EDQUOT, words)
 
@@ -86,7 +84,7 @@ def test_a_quota_is_asked_about_after_some_tries(open_service, monkeypatch):
             return super().run(context)
 
     executor = Quota(Script())
-    service = open_service(executor)
+    service = open_service(executor, retry_s=0.01)
     job, other = service.actions.add(make_request()), service.actions.add(make_request())
     held = service.wait(job.id, LONG_S)
     assert held.state == JobState.HELD and "quota" in str(held.reason) and words in str(held.reason)

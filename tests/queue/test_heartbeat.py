@@ -44,7 +44,6 @@ def wait_until(condition) -> None:
 
 
 def test_an_inference_thread_that_hangs_is_named_and_other_processes_read_it(open_service, folders, monkeypatch):
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.BUSY_LATE_S", 0.1)
     monkeypatch.setattr("skyreels_tui.queue.service._TELL_THREADS_S", 0.05)
     go_on = threading.Event()
 
@@ -54,7 +53,7 @@ def test_an_inference_thread_that_hangs_is_named_and_other_processes_read_it(ope
             return super().run(context)
 
     executor = Stuck(Script(num_steps=2))
-    service = open_service(executor)
+    service = open_service(executor, busy_late_s=0.1)
     job = service.actions.add(make_request())
     wait_until(lambda: service.beats.late() == ("inference",))
     other = LiveFiles(folders.live)

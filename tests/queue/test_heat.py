@@ -12,8 +12,8 @@ from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.monitors.heat import gpu_heat, rest_limit_c
 from skyreels_tui.monitors.sample import GpuReading
-from skyreels_tui.queue.engine import heat as module
-from skyreels_tui.queue.engine.heat import COOLER_C, Heat, HeatWatch
+from skyreels_tui.queue.engine.limits import heat as module
+from skyreels_tui.queue.engine.limits.heat import COOLER_C, Heat, HeatWatch
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.heat_words import heat_words
 from skyreels_tui.queue.model import JobState

@@ -183,14 +183,13 @@ def test_a_take_over_that_fails_lets_the_lock_go_and_comes_later(open_service, f
     assert service.is_owner and service.trouble is None
 
 
-def test_the_inbox_and_the_runner_outlive_a_lock(open_service, folders, tmp_path, monkeypatch):
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.05)
+def test_the_inbox_and_the_runner_outlive_a_lock(open_service, folders, tmp_path):
     from skyreels_tui.queue.batches.batch_file import to_json
 
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     executor = FakeExecutor(Script(num_steps=3), gated=True)
-    service = open_service(executor, inbox=inbox, patience_s=PATIENCE_S, memory_floor_bytes=1)
+    service = open_service(executor, inbox=inbox, patience_s=PATIENCE_S, retry_s=0.05, memory_floor_bytes=1)
     job = service.actions.add(make_request(), label="one")
     executor.advance(1)
     text = to_json([job])

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.front.errors import DiskFull, MediaError
 from pipelines.media.write.video import no_room
-from skyreels_tui.queue.engine.space import Need, full_disk, shortage
+from skyreels_tui.queue.engine.limits.space import Need, full_disk, shortage
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 
 NAME = "No space left on device.jpg"

@@ -414,10 +414,9 @@ def test_the_log_goes_to_a_file_and_to_the_screen(open_service, folders):
 
 def test_full_disk_before_the_start_waits_with_the_exact_need(open_service, monkeypatch):
     free = {"bytes": 5 * 2**20}
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
     monkeypatch.setattr("skyreels_tui.queue.service.free_bytes", lambda _path: free["bytes"])
     events, executor = Events(), FakeExecutor(Script(num_steps=STEPS))
-    service = open_service(executor, events=events)
+    service = open_service(executor, events=events, retry_s=0.01)
     job = service.actions.add(make_request())
     status = events.wait_for(lambda e: isinstance(e, QueueStatus) and e.pause == "disk")
     assert "needs 3" in status.message and "5 MiB free" in status.message
@@ -430,7 +429,6 @@ def test_full_disk_before_the_start_waits_with_the_exact_need(open_service, monk
 
 def test_full_disk_in_the_middle_pauses_and_goes_on_at_the_step(open_service, monkeypatch):
     free = {"bytes": 2**40}
-    monkeypatch.setattr("skyreels_tui.queue.engine.runner.RETRY_S", 0.01)
     monkeypatch.setattr("skyreels_tui.queue.service.free_bytes", lambda _path: free["bytes"])
     events = Events()
 
@@ -444,7 +442,7 @@ def test_full_disk_in_the_middle_pauses_and_goes_on_at_the_step(open_service, mo
 
     full = OSError(errno.ENOSPC, "No space left on device")
     executor = FillsUp(Script(num_steps=STEPS, failures={(Stage.DENOISE, 3): full}))
-    service = open_service(executor, events=events)
+    service = open_service(executor, events=events, retry_s=0.01)
     job = service.actions.add(make_request())
     events.wait_for(lambda e: isinstance(e, QueueStatus) and e.pause == "disk")
     waiting = service.job(job.id)

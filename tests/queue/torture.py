@@ -23,7 +23,6 @@ from pipelines.front.request import Request
 from pipelines.media.ffmpeg import ffmpeg_path
 from pipelines.tasks import TASKS
 from skyreels_tui.executors.local import LocalExecutor
-from skyreels_tui.queue.engine import runner
 from skyreels_tui.queue.engine.executor import Executor
 from tests.queue import test_crash
 from tests.queue.demo_requests import demo_request
@@ -133,8 +132,7 @@ def break_disk(
         raise OSError(code, words, name)
 
     def work(tell: Callable[[str], None]) -> list[str]:
-        runner.RETRY_S = 0.01
-        return run_queue(root, make_executor(root), [request], tell, index, act=fail)
+        return run_queue(root, make_executor(root), [request], tell, index, act=fail, retry_s=0.01)
 
     child = in_child(work)
     wrong = [f"the child failed: {child.error}"] if child.error else problems(root, child.journal, 1)

@@ -36,7 +36,7 @@ from skyreels_tui.executors.cluster.messages import (
 )
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.queue.engine.executor import JobContext
-from skyreels_tui.queue.engine.watchdog import AvailableBytes, Watchdog
+from skyreels_tui.queue.engine.limits.watchdog import AvailableBytes, Watchdog
 from skyreels_tui.queue.events import EngineMemory
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import Reason

@@ -17,7 +17,7 @@ from pipelines.front.errors import (
     Problem,
 )
 from skyreels_tui.executors.cluster.messages import JobFailed
-from skyreels_tui.queue.engine.failures import failure_words
+from skyreels_tui.queue.engine.attempt.failures import failure_words
 from skyreels_tui.queue.engine.workforce import FaultElsewhere
 
 _OF_WORDS = {kind.__name__: kind for kind in (CheckpointMissing, GangLost, MediaError, OutOfMemory)}

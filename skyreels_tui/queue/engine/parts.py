@@ -10,14 +10,19 @@ from pathlib import Path
 
 from pipelines.front.progress import Progress
 from skyreels_tui.files.folders import free_bytes
-from skyreels_tui.queue.engine.heat import ReadHeat, no_heat
+from skyreels_tui.queue.engine.limits.heat import ReadHeat, no_heat
+from skyreels_tui.queue.engine.limits.space import FreeBytes, Need
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
-from skyreels_tui.queue.engine.space import FreeBytes, Need
 from skyreels_tui.queue.events import Publish
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.pace import Pace
 from skyreels_tui.requests.planning import known_plan
+
+RETRY_S = 2.0
+"""How often a full disk or a database that cannot be written is looked at again."""
+BUSY_LATE_S = 1800.0
+"""A thread that loads a model or computes a block reports nothing meanwhile."""
 
 TimeLeftEstimate = Callable[[Job, Progress, Sequence[float], float], Pace | None]
 """(job, progress, step_seconds, elapsed_s) -> how the job goes, from which the time left follows."""
@@ -62,6 +67,10 @@ class RunnerParts:
     """Jobs rest between steps above so many degrees; 0: never."""
     wait: Callable[[float], object] = time.sleep
     """Waits so many seconds of a rest."""
+    retry_s: float = RETRY_S
+    """Pause before a full disk or a database that cannot be written is tried again."""
+    busy_late_s: float = BUSY_LATE_S
+    """A thread with a job that reports nothing for longer is late."""
     state_changed: Callable[[], None] = lambda: None
     """Called when what the runner does, or why it waits, has changed."""
     worker_free: Callable[[], None] = lambda: None

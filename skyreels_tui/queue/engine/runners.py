@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from skyreels_tui.files.boot_clock import BootTime
-from skyreels_tui.queue.engine.cancel import Why
+from skyreels_tui.queue.engine.attempt.cancel import Why
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.muster import Muster
-from skyreels_tui.queue.engine.runner import Lack, Runner
+from skyreels_tui.queue.engine.runner import Runner
+from skyreels_tui.queue.engine.stance import Lack
 from skyreels_tui.queue.engine.workforce import THIS_PROCESS, Worker, Workforce
 from skyreels_tui.queue.events import Engine, EngineMemory, JobProgress
 from skyreels_tui.queue.reasons import NONE, Reason
@@ -110,14 +111,15 @@ class Runners:
     @property
     def engine(self) -> Engine:
         """The busiest of what they do."""
-        states = {runner.engine for runner in self._now()}
+        states = {runner.stance.engine for runner in self._now()}
         return next((state for state in _BUSIEST_FIRST if state in states), "off")
 
     @property
     def since(self) -> BootTime | None:
         """When the first of those that do what `engine` says began to."""
         engine = self.engine
-        began = [runner.since for runner in self._now() if runner.engine == engine and runner.since is not None]
+        stances = [runner.stance for runner in self._now()]
+        began = [stance.since for stance in stances if stance.engine == engine and stance.since is not None]
         return min(began, key=lambda time: time.seconds, default=None)
 
     @property
@@ -138,11 +140,12 @@ class Runners:
 
     def _waits(self) -> tuple[str, Lack]:
         runners = self._now()
-        if any(runner.engine == "running" for runner in runners):
+        stances = [runner.stance for runner in runners]
+        if any(stance.engine == "running" for stance in stances):
             return "", ""
         if not runners:
             return self._workforce.trouble(), ""
-        return next(((runner.waiting_for, runner.lacks) for runner in runners if runner.waiting_for), ("", ""))
+        return next(((stance.waiting_for, stance.lacks) for stance in stances if stance.waiting_for), ("", ""))
 
 
 _BUSIEST_FIRST: Sequence[Engine] = ("running", "warming", "idle")

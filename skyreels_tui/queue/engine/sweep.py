@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.front.documents import plain_number
 from pipelines.media.remote.address import is_kept_name
 from skyreels_tui.files.folders import Folders
-from skyreels_tui.queue.engine import work_folder
+from skyreels_tui.queue.engine.attempt import work_folder
 from skyreels_tui.queue.engine.clock_trust import may_be_trusted
 from skyreels_tui.queue.errors import NoSuchJob
 from skyreels_tui.queue.model import FINISHED, JobState

@@ -1,0 +1,1 @@
+"""What the machine allows: room on disk, memory, heat."""
