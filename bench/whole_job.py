@@ -2,7 +2,8 @@
 
     python bench/whole_job.py --folder /big/disk --out whole_job.json [--gpus 2 --only gang]
 
-`warm` runs two jobs in one process for the seconds outside the steps, `cold` starts with nothing in the page cache.
+`warm` runs two jobs in one process for the seconds outside the steps. `cold` starts with nothing in the page cache;
+`prepare` prepares the weights, and `prepared` starts as `cold` does with them.
 Writes 51 GB below --folder first (the released layout and storage types), then runs two jobs in one process, one in
 fast mode, one with low VRAM, and one that is cancelled in its second step. Needs a CUDA GPU with about 100 GiB.
 `gang` runs in one process two jobs on --gpus GPUs, one on one GPU, and one on --gpus that is cancelled.
@@ -194,6 +195,10 @@ def main() -> None:
     parser.add_argument("--gpus", default="all", help="of each job of `gang` but one")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the sources to run, another commit's for comparison")
     parser.add_argument("--home", default="home", help="name of the program's folder below --folder")
+    parser.add_argument("--round", type=int, default=1, help="of the cold starts: each has prompts of its own")
+    parser.add_argument(
+        "--prepare", default="--transformer", help="more words of `models prepare`; '' for the text alone"
+    )
     parser.add_argument("--layers", type=int, default=40, help="fewer for a rehearsal")
     options = parser.parse_args()
     os.environ["SKYREELS_TUI_HOME"] = str(options.folder / options.home)
@@ -225,16 +230,21 @@ def main() -> None:
     if "cold" in chosen:
         whole = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
         rate = read_rate(checkpoint)
-        cold_start(tell, "cold start", checkpoint, whole, "A cold start", rate)
+        cold_start(tell, f"cold start {options.round}", checkpoint, whole, f"A cold start {options.round}", rate)
+    if "prepare" in chosen:
         began = time.perf_counter()
-        done = subprocess.run(shell("models", "prepare", "--json"), capture_output=True, text=True, check=False)
+        words = ("models", "prepare", "r2v", "--json", *options.prepare.split())
+        done = subprocess.run(shell(*words), capture_output=True, text=True, check=False)
         tell("models prepare", seconds=time.perf_counter() - began, said=done.stdout + done.stderr)
-        if done.returncode == 0:
-            saved = json.loads(done.stdout)[0]["saves_bytes"]
-            drop_cached(options.folder / options.home)
-            cold_start(tell, "cold start, prepared", checkpoint, whole - saved, "Another cold start", rate)
-        text = sum(file.stat().st_size for file in (checkpoint / "text_encoder").glob("*.safetensors"))
-        cold_start(tell, "cold start, prompt known", checkpoint, whole - text, "A cold start", rate)
+    if "prepared" in chosen:
+        whole = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
+        made = json.loads(subprocess.run(shell("models", "prepare", "r2v", "--json", *options.prepare.split()),
+                                         capture_output=True, text=True, check=True).stdout)  # fmt: skip
+        rate = read_rate(checkpoint)
+        drop_cached(options.folder / options.home)
+        needed = whole - sum(one["saves_bytes"] for one in made)
+        title = f"cold start, prepared {options.round}"
+        cold_start(tell, title, checkpoint, needed, f"Another cold start {options.round}", rate)
     if "two" in chosen:
         first, second = add(1, 8), add(2, 8)
         jobs = run()

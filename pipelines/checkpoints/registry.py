@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 PREPARED_FOLDER = "prepared"
-"""Below the cache: text encoders that were prepared for use; whoever only counts its bytes loads nothing."""
+"""Below the cache: weights that were prepared for use; whoever only counts its bytes loads nothing."""
 
 
 def _tasks_of(family: str) -> tuple[TaskSpec, ...]:

@@ -50,6 +50,15 @@ class Shelved:
         folder = self.folder / "text_encoder" if self.folder is not None else None
         return folder if folder is not None and is_folder(folder) else None
 
+    @property
+    def transformers(self) -> tuple[Path, ...]:
+        """The folders of its transformers."""
+        if self.folder is None:
+            return ()
+        named = (part.component for part in self.parts if part.component.name.endswith("transformer"))
+        folders = (self.folder / Path(component.patterns[0]).parent for component in named)
+        return tuple(folder for folder in folders if is_folder(folder))
+
     def ready_for(self, task: str) -> bool:
         """True when everything that one task needs is here."""
         return all(part.presence is Presence.PRESENT for part in self.parts if task in part.component.tasks)

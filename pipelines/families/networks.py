@@ -46,7 +46,7 @@ class Layout:
     text_encoder: str
     tokenizer: str
     load_transformer: Callable[..., SkyReelsTransformer]
-    """(folder, device=, dtype=, float8=, loras=, compute_device=, report=) -> network."""
+    """(folder, device=, dtype=, float8=, loras=, compute_device=, prepared=, report=) -> network."""
 
 
 class CheckpointNetworks:
@@ -247,7 +247,7 @@ class CheckpointNetworks:
         )
 
     def _prepared(self, source: Path) -> Path | None:
-        """The text encoder's file in bfloat16, where there is one and that is what is computed in."""
+        """A component's prepared file, where there is one and bfloat16 is what is computed in."""
         if self.dtype is not torch.bfloat16 or not source.is_dir():
             return None
         return prepared_file(self._runtime.cache_dir, source)
@@ -262,6 +262,7 @@ class CheckpointNetworks:
                 float8=plan.float8_weights,
                 loras=merge,
                 compute_device=self.device,
+                prepared=self._prepared(folder),
                 report=report,
             )
         if plan.offload_blocks:

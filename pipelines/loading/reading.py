@@ -15,14 +15,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipelines.checkpoints.packing import BLOCK_NUMBERS, MOST_BLOCK_BYTES, upper_bytes
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.loading.stored import StoredTensor
 
-NUM_THREADS = 4
-CHUNK_BYTES = 16 * 2**20
+NUM_THREADS = 8
+"""Enough that some read while others unpack."""
+CHUNK_BYTES = 8 * 2**20
 """Read at once by one thread."""
+BUFFER_BYTES = max(CHUNK_BYTES, MOST_BLOCK_BYTES)
 AHEAD_BYTES = 128 * 2**20
 """Read at most so far ahead of the tensor that is handed out."""
 _TOLD_BYTES = 8 * 2**20
@@ -30,20 +33,13 @@ _TOLD_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A run of elements of a tensor."""
+    """A run of elements of a tensor, or one of its packed blocks."""
 
     tensor: StoredTensor
     target: Tensor
     """Flat, where the elements go."""
-    first: int
-
-    @property
-    def offset(self) -> int:
-        return self.tensor.offset + self.first * self.tensor.dtype.itemsize
-
-    @property
-    def num_bytes(self) -> int:
-        return self.target.numel() * self.tensor.dtype.itemsize
+    offset: int
+    num_bytes: int
 
 
 def read_tensors(
@@ -86,10 +82,12 @@ def _parts(tensor: StoredTensor, target: Tensor) -> Iterator[_Part]:
     if tensor.value is not None:
         target.copy_(tensor.value)
         return
-    step = CHUNK_BYTES // tensor.dtype.itemsize
-    flat = target.view(-1)
-    for first in range(0, flat.numel(), step):
-        yield _Part(tensor, flat[first : first + step], first)
+    step = BLOCK_NUMBERS if tensor.blocks else CHUNK_BYTES // tensor.dtype.itemsize
+    offset = tensor.offset
+    for index, piece in enumerate(target.view(-1).split(step) if target.numel() else ()):
+        num_bytes = tensor.blocks[index] if tensor.blocks else piece.numel() * tensor.dtype.itemsize
+        yield _Part(tensor, piece, offset, num_bytes)
+        offset += num_bytes
 
 
 class _PartReader:
@@ -102,7 +100,11 @@ class _PartReader:
     @torch.inference_mode()
     def read(self, part: _Part) -> None:
         file, tensor = self._files[part.tensor.file], part.tensor
-        if part.target.device.type == "cpu" and part.target.dtype == tensor.dtype:
+        if tensor.blocks:
+            buffer = self._buffer(part.target.is_cuda)
+            _fill(file, part.offset, buffer[: part.num_bytes], tensor)
+            _unpack(buffer, part)
+        elif part.target.device.type == "cpu" and part.target.dtype == tensor.dtype:
             _fill(file, part.offset, part.target.view(torch.uint8), tensor)
         else:
             buffer = self._buffer(part.target.is_cuda)[: part.num_bytes]
@@ -112,9 +114,27 @@ class _PartReader:
 
     def _buffer(self, pinned: bool) -> Tensor:
         if not hasattr(self._local, "buffer"):
-            self._local.buffer = torch.empty(CHUNK_BYTES, dtype=torch.uint8, pin_memory=pinned)
+            self._local.buffer = torch.empty(BUFFER_BYTES, dtype=torch.uint8, pin_memory=pinned)
         buffer: Tensor = self._local.buffer
         return buffer
+
+
+def _unpack(buffer: Tensor, part: _Part) -> None:
+    """Put the numbers of the block at the buffer's beginning into the part's target."""
+    count, target = part.target.numel(), part.target
+    try:
+        upper = upper_bytes(memoryview(buffer.numpy().data)[count : part.num_bytes], count)
+    except ValueError as error:
+        raise CheckpointMissing(
+            tr("cannot read {file}: {error}. Download it again.", file=part.tensor.file, error=error)
+        ) from error
+    # The compressed bytes have been read: the lower bytes and these are one run for the device.
+    buffer[count : 2 * count].numpy().data[:] = upper
+    planes = buffer[: 2 * count].view(2, count).to(target.device).t()
+    if target.dtype == part.tensor.dtype:
+        target.view(torch.uint8).view(count, 2).copy_(planes)
+    else:
+        target.copy_(planes.contiguous().view(-1).view(part.tensor.dtype))
 
 
 class _Teller:

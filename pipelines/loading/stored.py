@@ -6,13 +6,14 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pipelines.checkpoints.packing import BLOCK_NUMBERS, MOST_BLOCK_BYTES, PACKED_KEY
 from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
@@ -45,13 +46,15 @@ class StoredTensor:
     shape: tuple[int, ...]
     file: Path
     offset: int = 0
+    blocks: tuple[int, ...] = ()
+    """Bytes of each block, where its numbers are packed."""
     value: Tensor | None = None
     """The tensor itself, where it lies in the file in no readable form."""
 
     @property
     def num_bytes(self) -> int:
         """Size in the file."""
-        return prod(self.shape) * self.dtype.itemsize
+        return sum(self.blocks) if self.blocks else prod(self.shape) * self.dtype.itemsize
 
 
 def stored_tensors(file: Path) -> list[StoredTensor]:
@@ -72,11 +75,17 @@ def _safetensors(file: Path) -> list[StoredTensor]:
         if length > min(size - 8, _MAX_HEADER_BYTES):
             raise ValueError(tr("its header is damaged"))
         header = read_json(stream.read(length))
-    header.pop("__metadata__", None)
+    metadata = header.pop("__metadata__", None) or {}
+    packed = read_json(metadata.get(PACKED_KEY, "{}"))
     found = []
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         tensor = StoredTensor(name, _DTYPES[entry["dtype"]], tuple(entry["shape"]), file, 8 + length + begin)
+        if name in packed:
+            blocks = tuple(packed[name]["blocks"])
+            tensor = replace(tensor, dtype=torch.bfloat16, shape=tuple(packed[name]["shape"]), blocks=blocks)
+            if len(blocks) != -(-prod(tensor.shape) // BLOCK_NUMBERS) or max(blocks) > MOST_BLOCK_BYTES:
+                raise ValueError(tr("its header is damaged"))
         if end - begin != tensor.num_bytes or 8 + length + end > size:
             raise ValueError(tr("it ends before {name}", name=name))
         found.append(tensor)

@@ -52,9 +52,9 @@ def installed_models(model_folders: Mapping[str, str]) -> dict[str, Path]:
 
 
 def prepared_models(folders: Folders) -> dict[str, Path]:
-    """The folder of prepared text encoders, where there is one."""
+    """The folder of prepared weights, where there is one."""
     folder = _folder(folders.cache / PREPARED_FOLDER)
-    return {} if folder is None else {tr("prepared text encoders"): folder}
+    return {} if folder is None else {tr("prepared weights"): folder}
 
 
 def _folder(path: Path) -> Path | None:

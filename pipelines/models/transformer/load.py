@@ -48,6 +48,7 @@ def load_transformer(
     float8: bool = False,
     loras: LoraMerge | None = None,
     compute_device: str | torch.device = "",
+    prepared: Path | None = None,
     report: Report = ignore_progress,
 ) -> SkyReelsTransformer:
     """Build from the folder's config.json and tensors; some tensors stay float32 whatever `dtype` is.
@@ -55,12 +56,13 @@ def load_transformer(
     config_of: reads a family's options, and raises CheckpointMissing when the folder holds another model.
     float8: linear weights are stored in 8 bits, rounded one by one as they are read.
     loras: merged into the tensors as they are read, on `compute_device` where that is not `device`.
+    prepared: a file with the folder's tensors, which is read instead of them.
     """
     files = tensor_files(folder)
     config = config_of(folder, stored_shapes(files))
     return load_network(
         partial(build_transformer, config, float8=float8),
-        files,
+        [prepared] if prepared else files,
         keymap=STORED_AS_IS if _is_diffusers(read_config(folder)) else WAN_TRANSFORMER,
         precision=Precision(dtype, FLOAT32_NAMES),
         device=device,

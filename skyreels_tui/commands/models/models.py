@@ -17,17 +17,18 @@ from pipelines.checkpoints.inventory import PRESENCE_WORDS
 from pipelines.checkpoints.locate import as_folder, hub_cache
 from pipelines.checkpoints.prepared import (
     Prepared,
+    gains,
     prepare_weights,
     prepared_files,
     prepared_from,
     remove_prepared,
-    saves_bytes,
+    weight_files,
 )
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
 from pipelines.front.language import tr, trn
-from pipelines.front.places import is_folder
+from pipelines.front.places import is_folder, num_bytes
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -77,7 +78,12 @@ def configure(parser: Parser, _name: str) -> None:
         "--model", choices=list(CHECKPOINTS), help=tr("which one it is; told from its files when left out")
     )
     ready = action(
-        "prepare", tr("keep text encoders once more in the form they are computed in: faster starts"), model="?"
+        "prepare", tr("keep text encoders once more in the form they are computed in, packed: faster starts"), model="?"
+    )
+    ready.add_argument(
+        "--transformer",
+        action="store_true",
+        help=tr("transformers too: a start reads a third less, and the disk holds two thirds of them once more"),
     )
     ready.add_argument("--remove", action="store_true", help=tr("remove what was prepared"))
     parser.add_json()
@@ -359,8 +365,8 @@ def _purge(args: argparse.Namespace, context: Context) -> int:
     if not folders:
         words = tr("nothing of {model} is in {cache}", model=checkpoint.family, cache=hub_cache())
         raise CommandError(words, Exit.NOT_FOUND)
-    for folder, num_bytes in folders:
-        output.note(f"{size(num_bytes)}  {folder}")
+    for folder, held_bytes in folders:
+        output.note(f"{size(held_bytes)}  {folder}")
     if not args.yes and not output.confirm(tr("Remove this for good?")):
         raise CommandError(tr("nothing was removed; --yes removes without a question"), Exit.CANCELLED)
     ready = _prepared_of(_shelved(checkpoint, context), context)
@@ -373,7 +379,7 @@ def _purge(args: argparse.Namespace, context: Context) -> int:
 
 def _prepared_rows(shelved: Shelved, context: Context) -> list[tuple[str, str, str, str]]:
     ready = _prepared_of(shelved, context)
-    return [(tr("  prepared text encoder"), "", size(sum(file.num_bytes for file in ready)), "")] if ready else []
+    return [(tr("  prepared weights"), "", size(sum(file.num_bytes for file in ready)), "")] if ready else []
 
 
 def _prepared_of(shelved: Shelved, context: Context) -> list[Prepared]:
@@ -381,7 +387,7 @@ def _prepared_of(shelved: Shelved, context: Context) -> list[Prepared]:
 
 
 def _prepare(args: argparse.Namespace, context: Context) -> int:
-    """Prepare every text encoder that gains by it, or remove what was prepared; what nothing fits any more goes."""
+    """Prepare the weights that gain by it, or remove what was prepared; what nothing fits any more goes."""
     chosen = [checkpoint_named(args.model)] if args.model else list(CHECKPOINTS.values())
     shelved = [one for one in _shelf(context) if one.checkpoint in chosen]
     cache = context.folders.cache
@@ -395,20 +401,24 @@ def _prepare(args: argparse.Namespace, context: Context) -> int:
     remove_prepared(file for file in prepared_files(cache) if not file.is_current)
     made: list[dict[str, Any]] = []
     for one in shelved:
-        folder = one.text_encoder
-        if folder is None or not (saved := saves_bytes(folder)):
-            continue
-        with Stop() as stop:
-            path = prepare_weights(cache, folder, _TellPrepared(stop))
-        family, less = one.checkpoint.family, size(saved)
-        output.note(tr("{model}: a cold start reads {size} less", model=family, size=less))
-        made.append({"model": family, "path": str(path), "saves_bytes": saved})
-        if not args.json:
-            output.path(str(path))
+        # A transformer keeps its float32 tensors: it computes with them.
+        folders = {folder: False for folder in (one.transformers if args.transformer else ())}
+        if one.text_encoder is not None:
+            folders[one.text_encoder] = True
+        for folder, rounds in folders.items():
+            if not gains(folder, rounds=rounds):
+                continue
+            with Stop() as stop:
+                path = prepare_weights(cache, folder, _TellPrepared(stop), rounds=rounds)
+            family, saved = one.checkpoint.family, sum(map(num_bytes, weight_files(folder))) - num_bytes(path)
+            output.note(tr("{model}: a cold start reads {size} less", model=family, size=size(saved)))
+            made.append({"model": family, "path": str(path), "saves_bytes": saved})
+            if not args.json:
+                output.path(str(path))
     if args.json:
         output.data(made)
     elif not made:
-        output.note(tr("nothing to prepare: no text encoder here is stored wider than it is computed"))
+        output.note(tr("nothing to prepare: a start would read no text encoder here faster"))
     return Exit.OK
 
 

@@ -219,7 +219,7 @@ class ModelsScreen(Screen[None]):
             for part in model.parts
         ]
         if ready := self._prepared.get(model.checkpoint.family, 0):
-            lines.append(plain(tr("prepared text encoder  {size}", size=size(ready)), "$text-muted"))
+            lines.append(plain(tr("prepared weights  {size}", size=size(ready)), "$text-muted"))
         licence = f"{model.checkpoint.licence}: {model.checkpoint.licence_url}"
         lines.append(plain(licence, "$text-muted"))
         lines.append(plain(self._place(model), "$text-muted"))
