@@ -2,7 +2,7 @@
 #   make run     open the application
 #   make demo    make one clip of each task with the built-in tiny models, without a terminal
 #   make check   lint, types, import contracts and the quick tests, in under a minute
-#   make test    lint, types, import contracts, tests
+#   make test    lint, types, import contracts, tests, the quick ones again as on somebody else's machine
 #   make release-check   say what keeps this commit from being released
 #   make translations   bring the catalogues up to the sentences in the code, then compile them
 PYTHON ?= python3
@@ -15,7 +15,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo check test lint types contracts tests torture screenshots recording translations release-check clean
+.PHONY: run demo check test lint types contracts tests elsewhere torture screenshots recording translations release-check clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
@@ -23,7 +23,7 @@ run: $(RUN_STAMP)
 demo: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui demo
 
-test: lint types contracts tests
+test: lint types contracts tests elsewhere
 
 # mypy and ruff keep what they know: only what has changed is read again.
 check: lint types contracts $(TEST_STAMP)
@@ -43,6 +43,10 @@ contracts: $(TEST_STAMP)
 # Half of a test's time is waiting: for a screen to settle, a program to start, a lock to be given back.
 tests: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal
+
+# What fails on another's machine and not here: the quick tests under another home, language, zone, terminal and order.
+elsewhere: $(TEST_STAMP)
+	$(BIN)/python scripts/environments.py --marks quick "somebody else's machine"
 
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.queue.torture

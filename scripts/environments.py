@@ -114,6 +114,22 @@ def python_of_all(folder: Path, before: Sequence[str]) -> str:
     return str(python)
 
 
+def somebody_elses(folder: Path) -> Changed:
+    """What does not exclude one another, together: `make test` runs the quick tests so."""
+    odd = home(folder, "José's home é " + "long " * 12 + "/ü ñ")
+    others = {
+        "TZ": "Pacific/Kiritimati",
+        "LANG": "pt_BR.UTF-8",
+        "LC_ALL": "pt_BR.UTF-8",
+        "LANGUAGE": "pt_BR",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "SKYREELS_TESTS_ORDER": "7",
+    }
+    without = path_without(folder, "tmux", "zsh", "fish", "screen")
+    return Changed(environ={**odd.environ, **without.environ, **others})
+
+
 ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
     "as it is": lambda _: Changed(),
     "short home": lambda folder: home(folder, "h"),
@@ -130,6 +146,7 @@ ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
     "not root": ordinary_user,
     "one worker": lambda _: Changed(after=("-n", "1")),
     "eight workers": lambda _: Changed(after=("-n", "8", "--dist", "worksteal")),
+    "somebody else's machine": somebody_elses,
     "another order": lambda _: Changed(environ={"SKYREELS_TESTS_ORDER": str(int(time.time()))}),
 }
 
