@@ -189,7 +189,7 @@ class SkyreelsApp(HubApp):
             self.publish_forecast,
             jobs=self._unfinished,
             progress=lambda: self.board.all_progress,
-            workers=lambda: self.board.status.workers,
+            crew=lambda: self.board.status.crew,
             beat=partial(beats.beat, "forecast"),
         )
         self.monitor = self.services.monitor(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipelines.front.request import Request
     from skyreels_tui.downloads.elsewhere import TransferFile
     from skyreels_tui.downloads.transfers import Transfer, Transfers
-    from skyreels_tui.eta.forecast import QueueForecast
+    from skyreels_tui.eta.forecast import QueueForecast, WorkerKinds
     from skyreels_tui.eta.forecaster import Forecaster
     from skyreels_tui.eta.rates import EtaBook
     from skyreels_tui.eta.time_left import TimeLeft
@@ -175,7 +175,7 @@ class Services:
             tell,
             executor=self._workforce() if runs else None,
             options=options,
-            time_left=lambda *report: self.time_left(*report),
+            time_left=lambda *report, kind="": self.time_left(*report, kind=kind),
             companion=self._scene_help if runs else None,
             films_in=self._films_in,
             has_model=self._has_model,
@@ -244,14 +244,14 @@ class Services:
         *,
         jobs: Callable[[], Sequence[Job]],
         progress: Callable[[], Sequence[JobProgress]],
-        workers: Callable[[], int] = lambda: 1,
+        crew: Callable[[], WorkerKinds] = lambda: (),
         beat: Beat = _tell_nobody,
     ) -> Forecaster:
         """Return what forecasts the queue, not started; every callable is called on its thread."""
         from skyreels_tui.eta.forecast import Forecast
         from skyreels_tui.eta.forecaster import Forecaster
 
-        return Forecaster(Forecast(jobs, self.rates, progress, workers=workers), publish, beat=beat)
+        return Forecaster(Forecast(jobs, self.rates, progress, crew=crew), publish, beat=beat)
 
     def monitor(
         self,

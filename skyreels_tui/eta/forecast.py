@@ -53,6 +53,12 @@ class QueueForecast:
     """Seconds until each running job ends."""
     workers: int = 1
     """How many jobs run at the same time."""
+    next_kind: str = ""
+    """Of the worker that would take a job that is added now; '' is this machine's own."""
+
+
+WorkerKinds = Sequence[tuple[str, str]]
+"""Name and kind of each worker."""
 
 
 def free_at_s(running: Sequence[float], waiting: Sequence[float], workers: int) -> list[float]:
@@ -75,10 +81,10 @@ class Forecast:
         book: EtaBook,
         progress: Callable[[], Sequence[JobProgress]] = lambda: (),
         clock: Callable[[], float] = time.monotonic,
-        workers: Callable[[], int] = lambda: 1,
+        crew: Callable[[], WorkerKinds] = lambda: (),
     ) -> None:
-        """`workers` says how many jobs run at the same time."""
-        self._jobs, self._book, self._progress, self._workers = jobs, book, progress, workers
+        """`crew` are the workers, each of which runs a job at a time; () is one, this machine's own."""
+        self._jobs, self._book, self._progress, self._crew = jobs, book, progress, crew
         self._times = RunningTimes(clock)
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
@@ -103,53 +109,67 @@ class Forecast:
         for job in waiting:
             plan = plans[job.id]
             needs += plan.output_bytes + plan.work_bytes if plan is not None else 0
-        seconds = self._seconds(waiting, plans)
-        lefts, now = [], None
+        crew = list(self._crew()) or [("", "")]
+        kinds = dict(crew)
+        free_at, now = dict.fromkeys(kinds, 0.0), None
+        lefts = []
         for job in running:
             one = RunningJob(job, self.plan(job))
             now = now or one
             needs += one.plan.output_bytes if one.plan else 0
-            lefts.append(self._left_s(one))
+            lefts.append(self._left_s(one, kinds.get(job.worker, "")))
+            free_at[job.worker if job.worker in free_at else _first_free(free_at)] += lefts[-1]
         self._running = now
-        workers = max(1, self._workers())
+        seconds = self._seconds(waiting, plans, kinds, free_at)
         return QueueForecast(
             job_seconds=seconds,
-            total_seconds=free_at_s(lefts, [spent for _, spent in seconds], workers)[-1],
+            total_seconds=max(free_at.values()),
             needs_bytes=needs,
             unknown=len(waiting) - len(seconds),
-            held_seconds=self._seconds(held, plans),
+            held_seconds=tuple(
+                one for job in held for one in self._seconds([job], plans, kinds, dict.fromkeys(kinds, 0.0))
+            ),
             unreadable=frozenset(job_id for job_id, plan in plans.items() if plan is None),
             running=now,
             next_plan=plans[waiting[0].id] if waiting else None,
             running_seconds=tuple(lefts),
-            workers=workers,
+            workers=len(crew),
+            next_kind=kinds[_first_free(free_at)],
         )
 
-    def _seconds(self, jobs: Sequence[Job], plans: Mapping[int, Plan | None]) -> tuple[tuple[int, float], ...]:
-        """(job id, seconds it will run) of the jobs that have a plan."""
+    def _seconds(
+        self, jobs: Sequence[Job], plans: Mapping[int, Plan | None], kinds: Mapping[str, str], free_at: dict[str, float]
+    ) -> tuple[tuple[int, float], ...]:
+        """(job id, seconds it will run) of the jobs that have a plan, each on the worker that is free first by then.
+
+        `free_at` says when each worker is free, and is brought up to after these jobs.
+        """
         found = []
         for job in jobs:
             plan = plans[job.id]
             if plan is not None:
-                total = self._book.estimate(job.task_type, plan).total_s
+                worker = _first_free(free_at)
+                total = self._book.estimate(job.task_type, plan, kinds[worker]).total_s
                 found.append((job.id, max(0.0, total * (1 - _done(job)))))
+                free_at[worker] += found[-1][1]
         return tuple(found)
 
-    def _left_s(self, running: RunningJob) -> float:
+    def _left_s(self, running: RunningJob, kind: str) -> float:
         self._times.hear(self._progress())
         left_s = self._times.left_s(running.job.id)
         if left_s is not None:
             return left_s
         if running.plan is None:
             return 0.0
-        total = self._book.estimate(running.job.task_type, running.plan).total_s
+        total = self._book.estimate(running.job.task_type, running.plan, kind).total_s
         return total * (1 - _done(running.job))
 
     def usual_step_s(self) -> float | None:
         """What a step of the running job usually takes here; None without history."""
         if self._running is None or self._running.plan is None:
             return None
-        estimate = self._book.estimate(self._running.job.task_type, self._running.plan)
+        kind = dict(self._crew()).get(self._running.job.worker, "")
+        estimate = self._book.estimate(self._running.job.task_type, self._running.plan, kind)
         return estimate.step_s if estimate.learned else None
 
     def plan(self, job: Job) -> Plan | None:
@@ -165,6 +185,11 @@ class Forecast:
         again = self._readings % RETRY_READINGS == 0
         alive = {(job.task_type, job.request_json) for job in jobs}
         self._plans = {key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)}
+
+
+def _first_free(free_at: Mapping[str, float]) -> str:
+    """The worker that is free first."""
+    return min(free_at, key=lambda worker: free_at[worker])
 
 
 def _waits(job: Job) -> bool:

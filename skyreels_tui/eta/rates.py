@@ -26,8 +26,11 @@ ALIKE = 5.0
 """Sizes that differ by more, as the demo's from real ones, say nothing about each other."""
 SIZE_DOUBT, TASK_DOUBT = 1.25, 1.5
 """How far off a guess from another size of the task, or from another task, may be."""
-_KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?"
-"""What `size_key` makes."""
+_KEY = r"\S+ \d+x\d+ [0-9]{1,18}( [2-9]| all)?( @.{1,80})?"
+"""What `size_key` makes, and behind it the kind of the workers where it is not this machine's."""
+_AT = " @"
+CPU = "cpu"
+"""The kind of a worker that has no GPU."""
 
 
 class EtaBook:
@@ -53,16 +56,20 @@ class EtaBook:
         """Name of the GPU, '' when there is none."""
         return self._gpu()
 
-    def rates(self, task: str, plan: Plan) -> Rates:
-        """The learned figures of this task and size, else those of the nearest size, else a guess."""
+    def rates(self, task: str, plan: Plan, kind: str = "") -> Rates:
+        """The learned figures of this task and size, else those of the nearest size, else a guess.
+
+        `kind` names the GPU of the worker, or says `cpu`; '' is this machine's own. No kind says anything of another.
+        """
         plan = self._counted(plan)
+        of_kind = self._of_kind(kind)
         with self._lock:
-            known = dict(self._rates)
+            known = {key.removesuffix(of_kind): rates for key, rates in self._rates.items() if _kind_of(key) == of_kind}
         exact = known.get(size_key(task, plan))
         if exact is not None:
             return exact
         several = size_key(task, plan).split()[3:]
-        guess = self._first_guess(plan)
+        guess = self._first_guess(plan, of_kind)
         alike = {key: rates for key, rates in known.items() if is_alike(int(key.split()[2]), plan.num_tokens)}
         own = {key: rates for key, rates in alike.items() if key.split()[3:] == several}
         # What other numbers of GPUs have shown says more than the name of one.
@@ -76,6 +83,11 @@ class EtaBook:
             return replace(guess, flops_per_s=near.flops_per_s, vae_flops_per_s=near.vae_flops_per_s, doubt=doubt)
         return replace(near, first_step_factor=1.0, jobs=0, doubt=doubt)
 
+    def _of_kind(self, kind: str) -> str:
+        """What stands behind the keys of a kind: nothing for this machine's own."""
+        is_own = not kind or (kind == CPU if not self.gpu else kind in self.gpu)
+        return "" if is_own else f"{_AT}{' '.join(kind.split())[:80]}"
+
     def _counted(self, plan: Plan) -> Plan:
         """The plan with a number of GPUs in place of `all`."""
         return plan if plan.gpus != ALL_GPUS else replace(plan, gpus=str(ranks_of(ALL_GPUS, self._num_gpus())))
@@ -86,34 +98,36 @@ class EtaBook:
         gain = speed_up(plan.gpus) / speed_up(shown)
         return replace(rates, flops_per_s=rates.flops_per_s * gain, vae_flops_per_s=rates.vae_flops_per_s * gain)
 
-    def _first_guess(self, plan: Plan) -> Rates:
-        """From what `bench` measured on this GPU, else from its name."""
-        guess = prior_rates(self.gpu, plan)
-        if self._speed is None or not self.gpu:
+    def _first_guess(self, plan: Plan, of_kind: str) -> Rates:
+        """From what `bench` measured on such a GPU, else from its name."""
+        gpu = of_kind.removeprefix(_AT).removesuffix(CPU) if of_kind else self.gpu
+        guess = prior_rates(gpu, plan)
+        if self._speed is None or not gpu:
             return guess
         try:
             measured = read_measured(self._speed)
         except (OSError, ValueError):
             return guess
         near = measured.nearest(plan.num_tokens)
-        if near is None or measured.gpu != self.gpu or not is_alike(near.num_tokens, plan.num_tokens):
+        is_other = gpu not in measured.gpu if of_kind else measured.gpu != gpu
+        if near is None or is_other or not is_alike(near.num_tokens, plan.num_tokens):
             return guess
         case = case_named(near.name)
-        together = guess.flops_per_s / prior_rates(self.gpu, replace(plan, gpus="1")).flops_per_s
+        together = guess.flops_per_s / prior_rates(gpu, replace(plan, gpus="1")).flops_per_s
         rate = near.tflops * 1e12 * together
         decode = case_decode_flops(case) / near.decode_s if case is not None else rate * DECODE_SHARE
         return replace(guess, flops_per_s=rate, vae_flops_per_s=decode, doubt=SIZE_DOUBT)
 
-    def estimate(self, task: str, plan: Plan) -> Estimate:
-        """Predict a job that has not begun."""
+    def estimate(self, task: str, plan: Plan, kind: str = "") -> Estimate:
+        """Predict a job that has not begun, on a worker of this kind."""
         plan = self._counted(plan)
-        return predict(plan, self.rates(task, plan))
+        return predict(plan, self.rates(task, plan, kind))
 
-    def follow(self, task: str, plan: Plan, goes_on_at: tuple[int, int] = (0, 0)) -> JobEta:
+    def follow(self, task: str, plan: Plan, goes_on_at: tuple[int, int] = (0, 0), kind: str = "") -> JobEta:
         """Start to follow an attempt that begins now, at a (segment, step) whose earlier steps are stored."""
         plan = self._counted(plan)
-        key = size_key(task, plan)
-        return JobEta(plan, self.rates(task, plan), lambda rates: self._keep(key, rates), goes_on_at)
+        key = size_key(task, plan) + self._of_kind(kind)
+        return JobEta(plan, self.rates(task, plan, kind), lambda rates: self._keep(key, rates), goes_on_at)
 
     def _keep(self, key: str, rates: Rates) -> None:
         with self._lock:
@@ -128,6 +142,11 @@ class EtaBook:
 def is_alike(tokens: int, others: int) -> bool:
     """Whether a size says something about another."""
     return 1 / ALIKE <= tokens / max(1, others) <= ALIKE
+
+
+def _kind_of(key: str) -> str:
+    """What stands behind a key."""
+    return "".join(key.partition(_AT)[1:])
 
 
 def _blend(before: Rates, latest: Rates) -> Rates:

@@ -22,15 +22,17 @@ class TimeLeft:
         self._lock = threading.Lock()
         self._etas: dict[int, tuple[int, JobEta | None]] = {}
 
-    def __call__(self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float) -> Pace | None:
-        """How the job goes, or None when the job's inputs do not say what it costs.
+    def __call__(
+        self, job: Job, progress: Progress, _steps: Sequence[float], elapsed_s: float, /, *, kind: str = ""
+    ) -> Pace | None:
+        """How the job goes on a worker of this kind, or None when the job's inputs do not say what it costs.
 
         At an attempt's first report the job's row still says where the attempt goes on.
         """
         with self._lock:
             attempt, eta = self._etas.get(job.id, (0, None))
             if attempt != job.attempts:
-                eta = self._follow(job)
+                eta = self._follow(job, kind)
                 self._etas[job.id] = job.attempts, eta
             return eta.update(progress, elapsed_s) if eta is not None else None
 
@@ -43,6 +45,6 @@ class TimeLeft:
             if eta is not None and event.job.state is JobState.DONE and attempt == event.job.attempts:
                 eta.finish(event.job.run_seconds if attempt == 1 else None)
 
-    def _follow(self, job: Job) -> JobEta | None:
-        plan = known_plan(job)
-        return None if plan is None else self.book.follow(job.task_type, plan, goes_on_at=(job.segment, job.step))
+    def _follow(self, job: Job, kind: str) -> JobEta | None:
+        plan, place = known_plan(job), (job.segment, job.step)
+        return None if plan is None else self.book.follow(job.task_type, plan, goes_on_at=place, kind=kind)

@@ -201,6 +201,14 @@ STATUS_KEYS: dict[str, tuple[str, str]] = {
     "waits_for": ("text", "waiting: memory, disk, hours, lock, or ''"),
     "windowless": ("true or false", "the process that runs the queue has no window"),
     "left_s": ("number or null", "seconds until the job ends; null while unknown"),
+    "running": (
+        "list of objects",
+        "each running job: `job`, its `worker`, and `words`, `stage`, `step`, `num_steps`, `left_s` of its own",
+    ),
+    "workers": (
+        "list of objects",
+        "each worker: `name` ('' is the process itself) and `kind` ('' is this machine's GPU)",
+    ),
     "pid": ("number or null", "the process that runs the queue"),
     "jobs": ("object", "a job's `status` -> how many; no key, no job"),
 }

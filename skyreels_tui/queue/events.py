@@ -109,6 +109,8 @@ class QueueStatus:
     """How many of them work on a job."""
     has_gpus: bool = True
     """Whether any of them has a GPU."""
+    crew: tuple[tuple[str, str], ...] = ()
+    """Name and kind of each worker: those of another kind than this machine's GPU have a speed of their own."""
 
 
 @dataclass(frozen=True, slots=True)

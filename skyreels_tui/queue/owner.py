@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -157,7 +158,8 @@ class Owner:
         def make(worker: Worker, executor: Executor, muster: Muster) -> Runner:
             # The sensor is of this process's GPU, and a rest here would not keep another process from going on.
             heat = parts.heat if worker == THIS_PROCESS else no_heat
-            own = replace(parts, live=self._live.of(worker.name), heat=heat)
+            time_left = partial(parts.time_left, kind=worker.kind)
+            own = replace(parts, live=self._live.of(worker.name), heat=heat, time_left=time_left)
             return Runner(self._store, executor, own, only=only, beats=self._beats, worker=worker, muster=muster)
 
         runners = Runners(self._workforce, make, parts.state_changed)

@@ -361,6 +361,7 @@ class QueueService:
             workers=runners.muster.size,
             busy=runners.muster.busy(),
             has_gpus=runners.muster.has_gpus(),
+            crew=runners.muster.crew(),
         )
 
     def _told_status(self) -> QueueStatus:

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
+from skyreels_tui.eta.rates import RATES_FILE, EtaBook
 from skyreels_tui.executors.fake import FakeExecutor
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.service import QueueService
 from tests.cli.conftest import Call
 from tests.cli.test_queue_commands import job, other_process  # noqa: F401 - fixtures
+from tests.live.test_eta import Script, run
+from tests.queue.test_workers import Shelf
 from tests.web.served import until
 
 Cli = Callable[..., Call]
@@ -45,6 +51,40 @@ def test_the_running_job_of_another_process_is_before_it(
     until(lambda: cli("status", "--json").data["jobs"].get("running"), "the job to run")
     found = cli("estimate", *job, "--json").data
     assert found["jobs_before"] == 1 and found["ends_in_s"] > found["seconds"]
+
+
+def test_the_time_is_that_of_the_worker_which_is_free_first(
+    cli: Cli, job: tuple[object, ...], picture: Path, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    kinds = {"spark": "GB10", "box": "H100"}
+    assert cli("estimate", *job, "--json").data["worker_kind"] == ""
+    asked = ReferenceToVideo(ref_imgs=(str(picture),) * 2, prompt="a", profile="demo", resolution="128P")
+    plan = REFERENCE_TO_VIDEO.plan(asked)
+    book = EtaBook(find_folders().state / RATES_FILE)
+    for kind, step_s in (("GB10", 30.0), ("H100", 3.0)):
+        run(Script(plan, lambda _, step_s=step_s: step_s), book.follow("reference_to_video", plan, kind=kind))  # type: ignore[misc]
+    seconds = {}
+    for names in (["spark"], ["box"], ["box", "spark"]):
+        shelf = Shelf(*(f"{name} of {kinds[name]}" for name in names), make=lambda: FakeExecutor(gated=True))
+        service = QueueService(find_folders(), tmp_path / "theirs", lambda event: None, executor=shelf)
+        service.start()
+        until(lambda names=names: len(cli("status", "--json").data["workers"]) == len(names), "the workers")
+        found = cli("estimate", *job, "--json").data
+        assert found["worker_kind"] == kinds[names[0]]
+        seconds[names[0]] = found["seconds"]
+        if len(names) == 2:
+            ids = [cli("add", *job).out.strip() for _ in names]
+            until(lambda: cli("status", "--json").data["jobs"].get("running") == 2, "both to run")
+            ran = {row["worker"] for row in cli("list", "--json").data if str(row["id"]) in ids}
+            assert ran == {"box", "spark"}
+            # Both are busy: the fast one is free first.
+            found = cli("estimate", *job, "--json").data
+            assert (found["worker_kind"], found["jobs_before"]) == ("H100", 2)
+            assert found["ends_in_s"] == pytest.approx(2 * seconds["box"], rel=0.2)
+        for executor in shelf.executors.values():
+            executor.open_gate()
+        assert service.close(timeout_s=60.0)
+    assert seconds["spark"] > 2 * seconds["box"]
 
 
 def test_a_paused_queue_has_no_end(cli: Cli, job: tuple[object, ...]) -> None:  # noqa: F811

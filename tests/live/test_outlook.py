@@ -10,10 +10,11 @@ import pytest
 
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
 from skyreels_tui.app.machine import machine_of
-from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.eta.forecast import Forecast, QueueForecast
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.eta.outlook import Machine, Turn, look_ahead, turn_of
 from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.hours import parse_hours
 from skyreels_tui.settings.settings import Settings
 from tests.live.test_eta import Script, run
@@ -56,6 +57,47 @@ def test_what_all_gpus_took_is_remembered_under_their_number(tmp_path: Path) -> 
     book = EtaBook(tmp_path / "rates.json", lambda: "NVIDIA H100", num_gpus=lambda: 2)
     learned(book, "all", 9.0)
     assert book.estimate(TASK, replace(PLAN, gpus="2")).learned
+
+
+@pytest.mark.parametrize("gpus", ["1", "2"])
+def test_each_kind_of_worker_has_figures_of_its_own(tmp_path: Path, gpus: str) -> None:
+    path, plan = tmp_path / "rates.json", replace(PLAN, gpus=gpus)
+    book = EtaBook(path, lambda: "NVIDIA H100 80GB HBM3")
+    took = {"": 24.0, "GB10": 200.0, "RTX PRO 6000": 50.0, "cpu": 9000.0}
+    for kind, step_s in took.items():
+        guess = book.estimate(TASK, plan, kind)
+        assert not guess.learned, "another kind says nothing of it"
+        run(Script(plan, lambda _, step_s=step_s: step_s), book.follow(TASK, plan, kind=kind))  # type: ignore[misc]
+    again = EtaBook(path, lambda: "NVIDIA H100 80GB HBM3")
+    for kind, step_s in took.items():
+        seen = again.estimate(TASK, plan, kind)
+        assert seen.learned and seen.step_s == pytest.approx(step_s, rel=0.01), kind
+    # Ray's name of the GPU that this machine has is no other kind; nor is the CPU of a machine that has no GPU.
+    assert again.estimate(TASK, plan, "H100") == again.estimate(TASK, plan)
+    bare = EtaBook(tmp_path / "bare.json")
+    assert bare.estimate(TASK, plan, "cpu") == bare.estimate(TASK, plan)
+    assert bare.estimate(TASK, plan, "GB10").step_s < bare.estimate(TASK, plan).step_s / 100
+
+
+def test_the_queue_ends_when_workers_of_unlike_speed_have_shared_it_out(tmp_path: Path) -> None:
+    book = EtaBook(tmp_path / "rates.json", lambda: "NVIDIA H100")
+    for kind, step_s in (("", 10.0), ("GB10", 100.0)):
+        run(Script(PLAN, lambda _, step_s=step_s: step_s), book.follow(TASK, PLAN, kind=kind))  # type: ignore[misc]
+    fast, slow = book.estimate(TASK, PLAN).total_s, book.estimate(TASK, PLAN, "GB10").total_s
+    assert slow > 4 * fast
+    jobs = [
+        Job(number, "", TASK, REQUEST.to_json(), JobState.QUEUED, float(number), "2026-01-06T21:00:00+00:00")
+        for number in range(1, 5)
+    ]
+    crew = (("box", "H100"), ("spark", "GB10"))
+    seen = Forecast(lambda: jobs, book, crew=lambda: crew).read()
+    # Each takes one; the fast one has done the other two long before the slow one is free.
+    assert [spent for _, spent in seen.job_seconds] == pytest.approx([fast, slow, fast, fast])
+    assert seen.total_seconds == pytest.approx(slow) and seen.next_kind == "H100" and seen.workers == 2
+    assert turn_of(seen).seconds == pytest.approx(3 * fast)
+    # One runs already, on the slow one: without a report its time is that of the slow one.
+    jobs[0] = replace(jobs[0], state=JobState.RUNNING, worker="spark")
+    assert Forecast(lambda: jobs[:1], book, crew=lambda: crew).read().running_seconds == pytest.approx((slow,))
 
 
 @pytest.mark.parametrize(

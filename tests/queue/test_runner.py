@@ -244,7 +244,11 @@ def test_edited_while_paused_starts_from_the_beginning(open_service):
 def test_the_estimate_of_a_second_attempt_knows_which_steps_are_stored(open_service, edited, step):
     asked = []
     events, executor = Events(), FakeExecutor(Script(num_steps=STEPS), gated=True)
-    service = open_service(executor, events=events, time_left=lambda job, *_: asked.append((job.attempts, job.step)))
+
+    def time_left(job, *_, **__):
+        asked.append((job.attempts, job.step))
+
+    service = open_service(executor, events=events, time_left=time_left)
     job = service.actions.add(make_request())
     executor.advance(2)
     events.wait_for(at_step(job.id, 2))
@@ -299,7 +303,7 @@ def test_the_time_left_is_asked_with_the_real_inputs(folders, tmp_path):
     """A job that takes another one's output can only be planned with that file."""
     asked: list[tuple[int, str]] = []
 
-    def time_left(job, _progress, _steps, _elapsed):
+    def time_left(job, _progress, _steps, _elapsed, **_kind):
         asked.append((job.id, job.request_json))
         return Pace(1.0)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerLost
+from skyreels_tui.queue.engine.parts import no_estimate
+from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerAway, WorkerLost
 from skyreels_tui.queue.errors import Superseded
 from skyreels_tui.queue.events import JobChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
@@ -18,10 +19,10 @@ pytestmark = pytest.mark.quick
 
 
 class Shelf:
-    """A workforce of fakes; workers come and go as a test says."""
+    """A workforce of fakes; workers come and go as a test says. `a of GB10` has a GPU of that kind."""
 
     def __init__(self, *names: str, make: Callable[[], FakeExecutor] = FakeExecutor, host: str = "box") -> None:
-        self.there = [Worker(name, host) for name in names]
+        self.there = [Worker(name, host, kind=kind) for name, _, kind in (name.partition(" of ") for name in names)]
         self.executors: dict[str, FakeExecutor] = {}
         self.changed: Callable[[], None] = lambda: None
         self._make = make
@@ -49,7 +50,14 @@ def open_shelf(folders):
 
     def open_one(shelf, **options):
         events = Events()
-        service = QueueService(folders, folders.results, events, executor=shelf, options=QueueOptions(**options))
+        service = QueueService(
+            folders,
+            folders.results,
+            events,
+            executor=shelf,
+            time_left=options.pop("time_left", no_estimate),
+            options=QueueOptions(**options),
+        )
         opened.append((service, shelf))
         return service, events
 
@@ -217,6 +225,60 @@ def test_a_worker_without_the_checkpoint_leaves_the_job_to_others(open_shelf):
     assert "a has no checkpoint" in str(noted.reason)
     assert made[0].began == []
     assert service.job(other.id).state == JobState.QUEUED
+
+
+@pytest.mark.parametrize("gpus", ["1", "2"])
+def test_a_job_waits_while_its_worker_cannot_be_reached(open_shelf, gpus):
+    """A single job is asked about first, a gang's workers are met when it begins; neither is held for that."""
+    tries = []
+
+    class Away(FakeExecutor):
+        def _meet(self):
+            tries.append(1)
+            if len(tries) < 6:
+                raise WorkerAway("the cluster has begun anew")
+
+        def admit(self, job):
+            if gpus == "1":
+                self._meet()
+            return ""
+
+        def run(self, context):
+            if gpus == "2":
+                self._meet()
+            return super().run(context)
+
+    service, events = open_shelf(Shelf("a", "b", make=Away), retry_s=0.02)
+    job = service.actions.add_many([entry(gpus=gpus)])[0]
+    service.start()
+    said = events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.reason.code is Code.WAITS_FOR_WORKER
+    )
+    assert "begun anew" in str(said.job.reason) and said.job.state is JobState.QUEUED
+    assert waits(events, job, JobState.DONE).error == ""
+    assert not [e for e in events.all if isinstance(e, JobChanged) and e.job.state in (JobState.HELD, JobState.FAILED)]
+
+
+def test_the_kind_of_each_worker_is_told_and_its_jobs_are_followed_by_it(open_shelf, folders):
+    asked = set()
+
+    def time_left(job, _progress, _steps, _elapsed, *, kind=""):
+        asked.add((job.worker, kind))
+
+    shelf = Shelf("a of GB10", "b of H100", make=gated)
+    service, events = open_shelf(shelf, time_left=time_left)
+    jobs = service.actions.add_many([entry("one"), entry("two")])
+    service.start()
+    for job in jobs:
+        waits(events, job, JobState.RUNNING)
+    assert service.status().crew == (("a", "GB10"), ("b", "H100"))
+    viewer = QueueService(folders, folders.results, lambda _event: None)
+    until(lambda: viewer.status().crew == service.status().crew)
+    viewer.close()
+    for executor in shelf.executors.values():
+        executor.open_gate()
+    assert service.wait_idle(WAIT_S)
+    assert asked == {("a", "GB10"), ("b", "H100")}
 
 
 def test_what_an_earlier_attempt_says_is_not_used(store):

@@ -39,9 +39,9 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     if problems:
         raise InvalidRequest(problems)
     plan, now = plan_of(Asked(task, request)), context.services.wall_clock().astimezone()
-    seen, machine = _look(task, request, plan, context, now)
+    seen, machine, kind = _look(task, request, plan, context, now)
     if args.json:
-        output.data(_data(task, seen, now))
+        output.data({**_data(task, seen, now), "worker_kind": kind})
         return Exit.OK
     output.line(" · ".join(made_facts(plan)))
     output.line(" · ".join(takes_facts(seen, machine, now)))
@@ -50,8 +50,10 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     return Exit.OK
 
 
-def _look(task: TaskSpec, request: Request, plan: Plan, context: Context, now: datetime) -> tuple[Outlook, Machine]:
-    """Reckon with the queue of this moment, whoever runs it."""
+def _look(
+    task: TaskSpec, request: Request, plan: Plan, context: Context, now: datetime
+) -> tuple[Outlook, Machine, str]:
+    """Reckon with the queue of this moment, whoever runs it; and of which kind the worker is that would take it."""
     from skyreels_tui.app.machine import machine_of, read_once
     from skyreels_tui.eta.forecast import Forecast
     from skyreels_tui.eta.outlook import look_ahead, turn_of
@@ -59,14 +61,14 @@ def _look(task: TaskSpec, request: Request, plan: Plan, context: Context, now: d
     services, settings = context.services, context.settings
     with context.queue() as queue:
         reports, status = queue.all_progress(), queue.status()
-        forecast = Forecast(queue.plannable, services.rates, lambda: reports, workers=lambda: status.workers).read()
+        forecast = Forecast(queue.plannable, services.rates, lambda: reports, crew=lambda: status.crew).read()
         sample = read_once(queue.owner_pid, queue.engine_memory)
     machine = machine_of(sample, context.result_dir, settings, services.gpu_name())
     starts = forecast.running is not None or status.pause in ("", "hours")
-    takes = services.rates.estimate(task.name, plan)
-    return look_ahead(
-        request, plan, takes, turn_of(forecast, starts=starts), machine, now, settings.running_hours
-    ), machine
+    takes = services.rates.estimate(task.name, plan, forecast.next_kind)
+    turn = turn_of(forecast, starts=starts)
+    seen = look_ahead(request, plan, takes, turn, machine, now, settings.running_hours)
+    return seen, machine, forecast.next_kind
 
 
 def _data(task: TaskSpec, seen: Outlook, now: datetime) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import Exit
 from skyreels_tui.commands.shared.parser import Parser
-from skyreels_tui.queue.condition import condition_data, condition_now, condition_words
+from skyreels_tui.queue.condition import Condition, condition_data, condition_now, condition_words
+from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.words.times import rough_duration
 
@@ -30,22 +31,50 @@ def run(name: str, args: argparse.Namespace, context: Context) -> int:
 def _show(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         jobs = queue.jobs()
-        status, report, owner = queue.status(), queue.progress(), queue.owner_pid
-    running = next((job for job in jobs if owner is not None and job.state is JobState.RUNNING), None)
-    now = condition_now(status, running, report)
-    left_s = report.left_s if now.progress is not None and report is not None else None
+        status, owner = queue.status(), queue.owner_pid
+        reports = {report.job_id: report for report in queue.all_progress()}
+    running = [job for job in jobs if owner is not None and job.state is JobState.RUNNING]
+    each = [(condition_now(status, job, reports.get(job.id)), reports.get(job.id)) for job in running]
+    first, report = next(iter(each), (condition_now(status, None, None), None))
     if args.json:
-        counts = Counter(str(job.state) for job in jobs)
-        left = None if left_s is None else round(left_s, 1)
-        output.data({**condition_data(now), "left_s": left, "pid": owner, "jobs": counts})
+        output.data(
+            {
+                **condition_data(first),
+                "left_s": _left_s(first, report),
+                "running": [_running_data(*one) for one in each],
+                "workers": [{"name": name, "kind": kind} for name, kind in status.crew],
+                "pid": owner,
+                "jobs": Counter(str(job.state) for job in jobs),
+            }
+        )
         return Exit.OK
-    words = condition_words(now)
-    if report is not None and left_s is not None:
-        spread = report.pace.spread() if report.pace is not None else 1.0
-        left_words = tr("left {time}", time=rough_duration(left_s, spread))
-        words = f"{words}  {left_words}"
-    output.line(words)
+    for now, report in each or [(first, None)]:
+        output.line(_line(now, report))
     return Exit.OK
+
+
+def _left_s(now: Condition, report: JobProgress | None) -> float | None:
+    """Seconds until the job ends; None while nobody knows."""
+    if now.progress is None or report is None or report.left_s is None:
+        return None
+    return round(report.left_s, 1)
+
+
+def _running_data(now: Condition, report: JobProgress | None) -> dict[str, object]:
+    data = condition_data(now)
+    of_job = {key: data[key] for key in ("job", "words", "stage", "step", "num_steps")}
+    return {**of_job, "worker": "" if now.job is None else now.job.worker, "left_s": _left_s(now, report)}
+
+
+def _line(now: Condition, report: JobProgress | None) -> str:
+    """What a job does, or the queue without one; with its worker where it has a name, and the time left."""
+    words, left_s = condition_words(now), _left_s(now, report)
+    if now.job is not None and now.job.worker:
+        words = f"{words}  {now.job.worker}"
+    if report is None or left_s is None:
+        return words
+    spread = report.pace.spread() if report.pace is not None else 1.0
+    return f"{words}  {tr('left {time}', time=rough_duration(left_s, spread))}"
 
 
 def _stop(args: argparse.Namespace, context: Context) -> int:

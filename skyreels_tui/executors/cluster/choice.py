@@ -26,7 +26,8 @@ def workforce_of(settings: Settings, folders: Folders) -> Workforce:
     host, _, number = settings.cluster.partition(":")
     if host == LOCAL:
         gpus = visible_gpus()
-        site = Here(gpus[: int(number)] if number else gpus, options, cpu_workers=int(number or CPU_WORKERS))
+        gpus = gpus[: int(number)] if number else gpus
+        site = Here(gpus, options, cpu_workers=int(number or CPU_WORKERS), kind_of=gpu_kind)
     else:
         environ = ray_environ(folders.config / TOKEN_FILE)
         site = RaySite(settings.cluster, options, environ)
@@ -45,3 +46,16 @@ def visible_gpus(environ: Mapping[str, str] = os.environ) -> list[str]:
         return [str(index) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError:
         return []
+
+
+def gpu_kind(gpu: str) -> str:
+    """The name of a GPU of this machine by its identity, an index or a UUID; '' where the driver does not say."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        by_index = gpu.strip().isdecimal()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(gpu)) if by_index else pynvml.nvmlDeviceGetHandleByUUID(gpu)
+        return str(pynvml.nvmlDeviceGetName(handle))
+    except pynvml.NVMLError:
+        return ""

@@ -22,6 +22,8 @@ WORKERS = "skyreels_worker"
 """The resource by which a machine without a GPU says how many workers it gives."""
 NAME = "skyreels-name"
 """The label by which a machine says its name."""
+KIND = "accelerator_type:"
+"""How the resource begins by which Ray says the name of a machine's GPUs."""
 START_S = 180.0
 """A fresh actor may import torch for the first time."""
 
@@ -62,7 +64,9 @@ class Driver:
             gpus = int(node["Resources"].get("GPU", 0))
             name = node["Labels"].get(NAME) or node["NodeManagerHostname"]
             count = gpus or int(node["Resources"].get(WORKERS, 0))
-            found.append(Node(node["NodeID"], node["NodeManagerAddress"], name, count, bool(gpus)))
+            kinds = [word.removeprefix(KIND) for word in sorted(node["Resources"]) if word.startswith(KIND)]
+            gpu = kinds[0] if kinds and gpus else ""
+            found.append(Node(node["NodeID"], node["NodeManagerAddress"], name, count, bool(gpus), gpu))
         return sorted(found, key=lambda node: (node.name, node.id))
 
     def facts(self, node: Node) -> NodeFacts:
@@ -120,7 +124,7 @@ class Driver:
     def call(self, number: int, method: str, args: tuple[Any, ...], options: dict[str, Any], timeout_s: float) -> Any:
         """Call a desk. Raises WorkerLost when its actor has died or does not answer."""
         import ray
-        from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+        from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
         actor = self._actors.get(number)
         if actor is None:
@@ -133,6 +137,9 @@ class Driver:
             raise WorkerLost(tr("{worker} has ended", worker=tr("the worker"))) from error
         except RayTaskError as error:
             raise PipelineError(" ".join(str(error.cause).split())[:300]) from error
+        except RayError as error:
+            # The cluster, not the job: its head has begun anew and knows nobody of before.
+            raise WorkerLost(" ".join(str(error).split())[:300]) from error
 
     def end(self, number: int) -> None:
         """End an actor at once; one that has ended is fine."""

@@ -23,10 +23,20 @@ START_S = 120.0
 class Here:
     """A site on this machine."""
 
-    def __init__(self, gpus: Sequence[str], options: DeskOptions, *, cpu_workers: int = 0) -> None:
-        """`gpus` are the identities that CUDA_VISIBLE_DEVICES takes; without one there are `cpu_workers`."""
+    def __init__(
+        self,
+        gpus: Sequence[str],
+        options: DeskOptions,
+        *,
+        cpu_workers: int = 0,
+        kind_of: Callable[[str], str] = lambda _gpu: "",
+    ) -> None:
+        """`gpus` are the identities that CUDA_VISIBLE_DEVICES takes; without one there are `cpu_workers`.
+
+        `kind_of` names the GPU of such an identity.
+        """
         self._options = options
-        self._devices = {Worker(f"gpu {index}", HOST): gpu for index, gpu in enumerate(gpus)} or {
+        self._devices = {Worker(f"gpu {index}", HOST, kind=kind_of(gpu)): gpu for index, gpu in enumerate(gpus)} or {
             Worker(f"cpu {index}", HOST, has_gpu=False): "" for index in range(cpu_workers)
         }
 

@@ -18,6 +18,8 @@ class Node:
     name: str
     workers: int
     has_gpu: bool
+    gpu: str = ""
+    """Name of its GPUs, such as `H100`; '' where it has none, or says none."""
 
 
 def cluster_refusal(nodes: Sequence[Node], environ: Mapping[str, str]) -> str:
@@ -41,5 +43,5 @@ def workers_of(nodes: Sequence[Node]) -> dict[Worker, Node]:
         host = node.name if names[node.name] == 1 else f"{node.name} ({names[node.name]})"
         kind = "gpu" if node.has_gpu else "cpu"
         for index in range(node.workers):
-            found[Worker(f"{host} {kind} {index}", host, node.has_gpu)] = node
+            found[Worker(f"{host} {kind} {index}", host, node.has_gpu, node.gpu if node.has_gpu else kind)] = node
     return found

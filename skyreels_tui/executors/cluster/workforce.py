@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipelines.front.errors import PipelineError
 from skyreels_tui.executors.cluster.far import FarExecutor
 from skyreels_tui.executors.cluster.line import DeskLine, WorkerSite
 from skyreels_tui.queue.engine.executor import Executor
-from skyreels_tui.queue.engine.workforce import Worker, WorkerLost
+from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerAway, WorkerLost
 
 
 class Elsewhere:
@@ -56,10 +57,19 @@ class Elsewhere:
             others = [line for workers, line in self._lines.items() if workers & key]
         for other in others:
             other.close()
-        line = _Kept(self._site.open(team), lambda: self._forget(key))
+        line = _Kept(self._open(team), lambda: self._forget(key))
         with self._lock:
             self._lines[key] = line
         return line
+
+    def _open(self, team: tuple[Worker, ...]) -> DeskLine:
+        try:
+            return self._site.open(team)
+        except CannotHere:
+            raise
+        except PipelineError as error:
+            # Whatever is wrong with the way there is no fault of the job.
+            raise WorkerAway(str(error)) from error
 
     def _forget(self, key: frozenset[Worker]) -> None:
         with self._lock:

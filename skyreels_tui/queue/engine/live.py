@@ -160,8 +160,12 @@ class LiveFiles:
         """What the owner said last; None when nobody has. Ask whether the owner lives."""
         try:
             values = read_json(self._status.read_bytes())
-            since = values.pop("since")
-            return QueueStatus(**values, since=None if since is None else boot_time_of(since))
+            since, crew = values.pop("since"), values.pop("crew")
+            return QueueStatus(
+                **values,
+                since=None if since is None else boot_time_of(since),
+                crew=tuple((str(name), str(kind)) for name, kind in crew),
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -55,6 +55,10 @@ class Muster:
         """How many workers are there."""
         return len(self._workers)
 
+    def crew(self) -> tuple[tuple[str, str], ...]:
+        """Each worker's name and kind, by name."""
+        return tuple((worker.name, worker.kind) for worker in sorted(self._workers.copy()))
+
     def has_gpus(self) -> bool:
         """Whether any of them has a GPU."""
         return any(worker.has_gpu for worker in list(self._workers))

@@ -156,6 +156,9 @@ class NextJob:
         except CannotHere as error:
             self._cannot_here(candidate, error)
             return False
+        except WorkerLost as error:
+            self._wait_for_worker(candidate, error)
+            return False
         if why:
             self._wait_for_memory(candidate, why)
         return not why
@@ -183,14 +186,20 @@ class NextJob:
     def _admit(self, job: Job) -> str:
         try:
             return self._executor.admit(job)
-        except CannotHere:
+        except (CannotHere, WorkerLost):
             raise
-        except WorkerLost as error:
-            return str(error)
         except (PipelineError, ImportError, OSError, RuntimeError) as error:
             # Asking must not end the thread: the attempt meets the same error and says so in its row.
             self._parts.log.write(tr("asking for memory: {error}", error=error), level="warning", job_id=job.id)
             return ""
+
+    def _wait_for_worker(self, job: Job, error: WorkerLost) -> None:
+        """Nothing starts here until the worker can be reached again."""
+        reason = because(Code.WAITS_FOR_WORKER, why=str(error))
+        if job.reason != reason:
+            self._parts.log.write(str(error), level="warning", job_id=job.id)
+            self._store.attempts.note(job.id, reason)
+        self._stance.idle(str(error), "gpus")
 
     def _cannot_here(self, job: Job, error: CannotHere) -> None:
         """Leave the job to other workers; when none is left that has not said so, the row says why it waits."""

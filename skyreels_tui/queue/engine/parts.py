@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from pipelines.front.progress import Progress
 from skyreels_tui.files.folders import free_bytes
@@ -24,11 +25,19 @@ RETRY_S = 2.0
 BUSY_LATE_S = 1800.0
 """A thread that loads a model or computes a block reports nothing meanwhile."""
 
-TimeLeftEstimate = Callable[[Job, Progress, Sequence[float], float], Pace | None]
-"""(job, progress, step_seconds, elapsed_s) -> how the job goes, from which the time left follows."""
+
+class TimeLeftEstimate(Protocol):
+    """Says how a job goes, from which the time left follows."""
+
+    def __call__(
+        self, job: Job, progress: Progress, steps: Sequence[float], elapsed_s: float, /, *, kind: str = ""
+    ) -> Pace | None:
+        """`steps` are the seconds of this attempt's steps, `kind` is the worker's; None while nothing is known."""
 
 
-def no_estimate(_job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float) -> Pace | None:
+def no_estimate(
+    _job: Job, _progress: Progress, _steps: Sequence[float], _elapsed: float, /, *, kind: str = ""
+) -> Pace | None:
     """The default for `time_left`: nothing is known."""
     return None
 

@@ -19,6 +19,8 @@ class Worker:
     """Workers of one host can work on a job together."""
     has_gpu: bool = field(default=True, compare=False)
     """False for one that computes on the CPU."""
+    kind: str = field(default="", compare=False)
+    """Name of its GPU, or `cpu`: those of one kind are equally fast; '' for what this machine has."""
 
 
 THIS_PROCESS = Worker()
@@ -26,6 +28,10 @@ THIS_PROCESS = Worker()
 
 class WorkerLost(PipelineError):
     """The worker that ran a job has ended or answers no more: another may go on at the stored step."""
+
+
+class WorkerAway(WorkerLost):
+    """The worker cannot be reached at this moment: the job has not begun on it."""
 
 
 class CannotHere(PipelineError):

@@ -17,7 +17,7 @@ from skyreels_tui.queue.engine.limits.full_disks import FullDisks
 from skyreels_tui.queue.engine.limits.space import full_disk
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.stance import Stance
-from skyreels_tui.queue.engine.workforce import FaultElsewhere, WorkerLost
+from skyreels_tui.queue.engine.workforce import FaultElsewhere, WorkerAway, WorkerLost
 from skyreels_tui.queue.errors import QueueError, QueueTrouble
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.reasons import Code, Reason, because
@@ -85,6 +85,11 @@ class Endings:
         elif isinstance(error, InputChanged):
             log.write(str(error), level="warning", job_id=job.id)
             self._set_aside(attempt, because(Code.INPUT_CHANGED, path=str(error.path)))
+        elif isinstance(error, WorkerAway):
+            log.write(str(error), level="warning", job_id=job.id)
+            self._requeue(attempt, because(Code.WAITS_FOR_WORKER, why=str(error)))
+            self._stance.idle(str(error), "gpus")
+            self._wait()
         elif isinstance(error, WorkerLost):
             log.write(str(error), level="error", job_id=job.id)
             reason, seconds = because(Code.WORKER_LOST, why=str(error)), attempt.run_seconds

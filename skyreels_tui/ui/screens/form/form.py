@@ -241,10 +241,11 @@ class FormScreen(Screen[None]):
         values = self.values()
         self.query_one(More).refresh_summary()
         self._keep_draft(values)
-        self._check_on_worker(values, self._profile)
+        forecast = hub(self).last_forecast
+        self._check_on_worker(values, self._profile, "" if forecast is None else forecast.next_kind)
 
     @work(thread=True, exclusive=True, group="check")
-    def _check_on_worker(self, values: dict[str, Any], profile: Any) -> None:
+    def _check_on_worker(self, values: dict[str, Any], profile: Any, kind: str) -> None:
         request = forms.build_request(self.form_task, values, profile)
         own_model = self._services.settings.now.models.get(self.form_task.family, "")
         checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
@@ -252,7 +253,7 @@ class FormScreen(Screen[None]):
         # Here first, because it may wait for a driver.
         self._services.machine()
         if checked.plan is not None:
-            takes = self._services.rates.estimate(self.form_task.name, checked.plan)
+            takes = self._services.rates.estimate(self.form_task.name, checked.plan, kind)
         warning = self._services.warning(self.form_task.name, request)
         hand_over(self, self._take_checked, values, checked, takes, warning)
 
