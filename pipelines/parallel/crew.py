@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing.connection import Connection
@@ -29,8 +29,9 @@ from pipelines.front.errors import Cancelled, GangLost
 from pipelines.front.language import tr
 from pipelines.models.transformer import attention
 from pipelines.models.transformer.attention_choice import keep_compiled
-from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.models.transformer.transformer import NetworkCall, SkyReelsTransformer
 from pipelines.models.vae.decoder import decoder_weights
+from pipelines.parallel.branches import make_calls
 from pipelines.parallel.gang import QUIET_S, Gang, Stopped, abort_gang, open_gang
 from pipelines.parallel.letters import receive, send
 from pipelines.parallel.rows import decode_rows
@@ -96,10 +97,17 @@ class Crew:
                 with self._ranks.watched():
                     return alone(*args, **options)
 
+            def branches(calls: Sequence[NetworkCall]) -> list[Tensor]:
+                self._tell(_call_each, number, calls)
+                with self._ranks.watched():
+                    return make_calls(self.gang, network, alone, calls)
+
             network.forward = together  # type: ignore[method-assign]  # for as long as the context lasts
+            network.each = branches  # type: ignore[method-assign]  # likewise
             yield
         finally:
             network.__dict__.pop("forward", None)
+            network.__dict__.pop("each", None)
             network.sharding = None
 
     def decode(self, vae: nn.Module, raw: Tensor) -> Generator[Tensor, None, None]:
@@ -284,6 +292,10 @@ def _drop(_gang: Gang, desk: Desk, number: int) -> None:
 
 def _call(_gang: Gang, desk: Desk, number: int, args: tuple[Any, ...], options: dict[str, Any]) -> None:
     desk[number](*args, **options)
+
+
+def _call_each(gang: Gang, desk: Desk, number: int, calls: Sequence[NetworkCall]) -> None:
+    make_calls(gang, desk[number], desk[number], calls)
 
 
 def _decode(gang: Gang, desk: Desk, number: int, latents: Tensor) -> None:

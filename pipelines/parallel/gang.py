@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import accumulate
 
@@ -49,6 +49,9 @@ class Gang:
     """For what lies on the devices."""
     host: dist.ProcessGroup
     """For small things in the hosts' memory."""
+    quiet_s: float = QUIET_S
+    parts: dict[int, Gang] = field(default_factory=dict, repr=False)
+    """What this rank's part is when there are so many, once asked for."""
 
     @property
     def is_leader(self) -> bool:
@@ -69,9 +72,34 @@ class Gang:
         dist.broadcast(word, 0, group=self.host)
         return bool(word.item())
 
-    def start_exchange(self, x: Tensor, sent: Sequence[int], received: Sequence[int]) -> Arriving:
-        """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...]."""
-        out = torch.empty((sum(received), *x.shape[1:]), dtype=x.dtype, device=x.device)
+    def part(self, count: int) -> Gang:
+        """This rank's part when the ranks fall into `count` equal gangs of neighbours.
+
+        The leader's word stays that of all: ranks of all parts ask for it equally often.
+        """
+        if count == 1:
+            return self
+        if count not in self.parts:
+            size = self.size // count
+            first = self.rank // size * size
+            tensors = self.tensors
+            if size > 1:
+                limit = timedelta(seconds=self.quiet_s)
+                neighbours = list(range(first, first + size))
+                # The other parts make theirs without this rank.
+                tensors = dist.new_group(neighbours, timeout=limit, use_local_synchronization=True)
+            self.parts[count] = replace(self, rank=self.rank - first, size=size, tensors=tensors, parts={})
+        return self.parts[count]
+
+    def start_exchange(
+        self, x: Tensor, sent: Sequence[int], received: Sequence[int], out: Tensor | None = None
+    ) -> Arriving:
+        """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...].
+
+        out: dense, where what is received goes.
+        """
+        if out is None:
+            out = torch.empty((sum(received), *x.shape[1:]), dtype=x.dtype, device=x.device)
         work = dist.all_to_all_single(out, x, list(received), list(sent), group=self.tensors, async_op=True)
         return Arriving(out, work)
 
@@ -127,7 +155,7 @@ def open_gang(rank: int, size: int, address: str, device: str, quiet_s: float = 
         host = dist.group.WORLD
     tensors = dist.group.WORLD
     assert tensors is not None and host is not None
-    return Gang(rank, size, place, tensors, host)
+    return Gang(rank, size, place, tensors, host, quiet_s)
 
 
 def close_gang() -> None:

@@ -57,7 +57,7 @@ class _Writer(pickle.Pickler):
         state = {
             name: OrderedDict() if "hooks" in name and isinstance(kept, dict) else kept
             for name, kept in vars(value).items()
-            if name not in ("forward", "sharding")
+            if name not in ("forward", "each", "sharding")
         }
         return object.__new__, (type(value),), state
 

@@ -7,6 +7,8 @@ ask for the order of its keys and the rotation rides with its token: the result 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +22,9 @@ from pipelines.models.transformer import ops, speakers
 from pipelines.models.transformer.block import Block
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parallel.gang import Arriving, Gang, split
+
+LEAST_HEADS = 4
+"""More turns hide more of the messages, but fewer heads at a time fill a GPU less evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,28 @@ class FrameSlices:
             raise ValueError("tokens of a batch are not sharded")
         self.gang.go_on()
         attn, heads, eps, ranks = block.attn1, block.num_heads, block.eps, self.gang.size
-        # Each message travels while the next product is computed.
-        products = linears((attn.to_v, attn.to_q, attn.to_k), z)
-        v = self._to_heads(ops.split_heads(next(products).unflatten(-1, (heads, -1)), ranks))
-        q = ops.rms_norm_rope(next(products), attn.norm_q.weight, cos, sin, eps, heads, ranks)  # [N, l, H / N, D / H]
-        all_q = self._to_heads(q)
-        k = ops.rms_norm_rope(next(products), attn.norm_k.weight, cos, sin, eps, heads, ranks)
-        all_k = self._to_heads(k)
-        y = softmax.attention(all_q.wait()[None], all_k.wait()[None], v.wait()[None])  # [1, L, H / N, D / H]
-        return attn.to_out[0](self._to_tokens(y[0].contiguous())), q, k
+        turns = head_turns(heads // ranks)
+        parts = turns * ranks
+        # Messages and matrix products are slow beside each other, messages and attention are not: so all products
+        # come first, and while the heads of one turn are attended to, those of the next ones travel.
+        q, k, v = linears((attn.to_q, attn.to_k, attn.to_v), z)
+        v = ops.split_heads(v.unflatten(-1, (heads, -1)), parts)  # [parts, l, H / parts, D / H], as q and k
+        q = ops.rms_norm_rope(q, attn.norm_q.weight, cos, sin, eps, heads, parts)
+        k = ops.rms_norm_rope(k, attn.norm_k.weight, cos, sin, eps, heads, parts)
+        arriving = [
+            [self._to_heads(each) for each in turn]
+            for turn in zip(q.split(ranks), k.split(ranks), v.split(ranks), strict=True)
+        ]
+        del v
+        y = torch.empty_like(q)
+        leaving = []
+        for turn, back in zip(arriving, y.split(ranks), strict=True):
+            all_q, all_k, all_v = (message.wait()[None] for message in turn)  # [1, L, H / parts, D / H]
+            leaving.append(self._to_tokens(softmax.attention(all_q, all_k, all_v)[0].contiguous(), back))
+            turn.clear()
+        for message in leaving:
+            message.wait()
+        return attn.to_out[0](_all_heads(y).flatten(2)), q, k
 
     def speaker_positions(self, q: Tensor, k: Tensor, masks: Tensor) -> Tensor:
         first = self.gang.gather(_all_heads(k[:, : self.tokens_per_frame]), self.slices, dim=1)
@@ -70,14 +88,39 @@ class FrameSlices:
         return [self.frames * size for size in self.slices]
 
     def _to_heads(self, parts: Tensor) -> Arriving:
-        """Send [N, l, H / N, D / H]; all tokens of this rank's heads arrive, [L, H / N, D / H], rank after rank."""
+        """Send [N, l, h, D / H]; all tokens of this rank's h heads arrive, [L, h, D / H], rank after rank."""
         return self.gang.start_exchange(parts.flatten(0, 1), [parts.shape[1]] * self.gang.size, self.tokens)
 
-    def _to_tokens(self, y: Tensor) -> Tensor:
-        """Send [L, H / N, D / H] back; returns this rank's tokens with all heads, [1, l, D]."""
-        mine = self.tokens[self.gang.rank]
-        parts = self.gang.exchange(y, self.tokens, [mine] * self.gang.size)
-        return _all_heads(parts.unflatten(0, (self.gang.size, mine))).flatten(2)
+    def _to_tokens(self, y: Tensor, parts: Tensor) -> Arriving:
+        """Send [L, h, D / H] back; this rank's tokens of all ranks' heads arrive in `parts` [N, l, h, D / H]."""
+        mine = [parts.shape[1]] * self.gang.size
+        return self.gang.start_exchange(y, self.tokens, mine, parts.flatten(0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFrames:
+    """A `Shard` of a rank that makes a call by itself, while others make theirs: it hears the leader's word."""
+
+    gang: Gang
+    tokens_per_frame: int
+
+    def take(self, x: Tensor, _dim: int) -> Tensor:
+        return x
+
+    def self_attention(self, block: Block, z: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.gang.go_on()
+        return block.self_attention(z, cos, sin)
+
+    def speaker_positions(self, q: Tensor, k: Tensor, masks: Tensor) -> Tensor:
+        return speakers.query_positions(speakers.speaker_map(q, k[:, : self.tokens_per_frame], masks))
+
+    def join(self, x: Tensor) -> Tensor:
+        return x
+
+
+def head_turns(heads: int) -> int:
+    """In how many equal turns a rank attends to its heads."""
+    return max((turns for turns in range(2, heads // LEAST_HEADS + 1) if heads % turns == 0), default=1)
 
 
 def _all_heads(parts: Tensor) -> Tensor:
@@ -92,4 +135,18 @@ def shard_sequence(network: SkyReelsTransformer, gang: Gang) -> None:
     """
     if problem := gang_problem(gang.size, network.config.num_attention_heads):
         raise InvalidRequest([Problem("gpus", problem)])
-    network.sharding = lambda frames, tokens: FrameSlices(gang, frames, split(tokens, gang.size))
+    if gang.size == 1:
+        network.sharding = lambda _frames, tokens: WholeFrames(gang, tokens)
+    else:
+        network.sharding = lambda frames, tokens: FrameSlices(gang, frames, split(tokens, gang.size))
+
+
+@contextmanager
+def sharded(network: SkyReelsTransformer, gang: Gang) -> Iterator[None]:
+    """`shard_sequence` for as long as the context lasts."""
+    before = network.sharding
+    shard_sequence(network, gang)
+    try:
+        yield
+    finally:
+        network.sharding = before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from diffusers import AutoencoderKLWan
 from torch import Tensor
@@ -61,11 +62,13 @@ def is_led(network: SkyReelsTransformer) -> bool:
 @contextmanager
 def alone(network: SkyReelsTransformer) -> Iterator[None]:
     """Let calls be this rank's, so that the stages inside are whole: of a led call every rank has only its slice."""
-    forward, sharding = network.__dict__.pop("forward", None), network.sharding
-    network.sharding = None
+    led: dict[str, Any] = {}
+    for name in ("forward", "each"):
+        if name in network.__dict__:
+            led[name] = network.__dict__.pop(name)
+    sharding, network.sharding = network.sharding, None
     try:
         yield
     finally:
         network.sharding = sharding
-        if forward is not None:
-            network.__dict__["forward"] = forward
+        network.__dict__.update(led)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipelines.families.a2v.conditions import condition_pixels, speech_windows, with_mask
 from pipelines.families.a2v.windows import WindowPlan
 from pipelines.models.encoders.image import ImageEncoder
-from pipelines.models.transformer.transformer import AudioContext, SkyReelsTransformer, TextContext
+from pipelines.models.transformer.transformer import AudioContext, NetworkCall, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_mean, normalise
 from pipelines.sampling.schedulers import NoiseSchedule
 
@@ -169,30 +169,29 @@ class AvatarPass:
 
     def velocity(self, latents: Tensor, timestep: float) -> Tensor:
         """Velocity of latents [1, 16, T, h, w] with the guidance asked for: one to three calls."""
-        full = self._call(latents, timestep, self._context, self._voice)
+        negative, silence = self._negative_context, self._silence
+        heard = [(self._context, self._voice)]
+        if negative is not None:
+            heard.append((negative, self._voice))
+        if silence is not None:
+            heard.append((negative or self._context, silence))
+        full, *others = self._avatar.networks.transformer.each([self._call(latents, timestep, *each) for each in heard])
         self._tell(f"velocity{self._calls}", full)
         self._calls += 1
         guidance = self._avatar.guidance
         text_scale, audio_scale = guidance.guidance_scale, guidance.audio_guidance_scale
-        if self._negative_context is not None and self._silence is not None:
-            no_text = self._call(latents, timestep, self._negative_context, self._voice)
-            nothing = self._call(latents, timestep, self._negative_context, self._silence)
+        if len(others) == 2:
+            no_text, nothing = others
             return nothing + text_scale * (full - no_text) + audio_scale * (no_text - nothing)
-        if self._negative_context is not None:
-            no_text = self._call(latents, timestep, self._negative_context, self._voice)
-            return no_text + text_scale * (full - no_text)
-        if self._silence is not None:
-            no_voice = self._call(latents, timestep, self._context, self._silence)
-            return no_voice + audio_scale * (full - no_voice)
+        if others:
+            return others[0] + (audio_scale if negative is None else text_scale) * (full - others[0])
         return full
 
-    def _call(self, latents: Tensor, timestep: float, context: TextContext, audio: AudioContext) -> Tensor:
-        return self._avatar.networks.transformer(
-            torch.cat([latents.to(self._condition.dtype), self._condition], dim=1),
-            torch.tensor(timestep, device=latents.device),
-            context,
-            audio=audio,
-            speaker_masks=self._avatar.speaker_masks,
+    def _call(self, latents: Tensor, timestep: float, context: TextContext, audio: AudioContext) -> NetworkCall:
+        moment = torch.tensor(timestep, device=latents.device)
+        options = {"audio": audio, "speaker_masks": self._avatar.speaker_masks}
+        return NetworkCall(
+            (torch.cat([latents.to(self._condition.dtype), self._condition], dim=1), moment, context), options
         )
 
     def _tell(self, name: str, value: Tensor) -> None:

@@ -25,7 +25,7 @@ from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
 from pipelines.models.transformer.load import load_transformer
-from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
+from pipelines.models.transformer.transformer import NetworkCall, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_sample, normalise, to_frames, to_pixels
 from pipelines.running.pool import ModelPool
 from pipelines.running.resume import WorkDir
@@ -71,21 +71,20 @@ class Predictor:
         text_scale, image_scale = self.guidance.guidance_scale, self.guidance.guidance_scale_img
         return nothing + image_scale * (no_text - nothing) + text_scale * (full - no_text)
 
-    def branches(self, latents: Tensor, timestep: float) -> tuple[Tensor, ...]:
+    def branches(self, latents: Tensor, timestep: float) -> list[Tensor]:
         """Prediction with everything; with guidance also without prompt, and without prompt and references."""
-        full = self._call(latents, timestep, self.condition, self.context)
-        if self.negative_context is None:
-            return (full,)
-        no_text = self._call(latents, timestep, self.condition, self.negative_context)
-        nothing = self._call(latents, timestep, torch.zeros_like(self.condition), self.negative_context)
-        return full, no_text, nothing
+        calls = [self._call(latents, timestep, self.condition, self.context)]
+        if self.negative_context is not None:
+            calls += [
+                self._call(latents, timestep, self.condition, self.negative_context),
+                self._call(latents, timestep, torch.zeros_like(self.condition), self.negative_context),
+            ]
+        return self.transformer.each(calls)
 
-    def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: TextContext) -> Tensor:
-        return self.transformer(
-            torch.cat((latents, condition), dim=2),
-            torch.tensor(timestep, device=latents.device),
-            context,
-            num_output_frames=latents.shape[2],
+    def _call(self, latents: Tensor, timestep: float, condition: Tensor, context: TextContext) -> NetworkCall:
+        moment = torch.tensor(timestep, device=latents.device)
+        return NetworkCall(
+            (torch.cat((latents, condition), dim=2), moment, context), {"num_output_frames": latents.shape[2]}
         )
 
 

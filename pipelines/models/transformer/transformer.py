@@ -6,8 +6,8 @@ Names and arithmetic follow Wan 2.1. Options: picture attention, audio attention
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -42,6 +42,14 @@ class AudioContext:
 
     layers: tuple[KeyValue, ...]
     num_speakers: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCall:
+    """The arguments of one call of the network."""
+
+    args: tuple[Any, ...]
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -233,6 +241,10 @@ class SkyReelsTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         if shard is not None:
             out = shard.join(out)
         return self.unpatchify(out, shown, rows, columns)
+
+    def each(self, calls: Sequence[NetworkCall]) -> list[Tensor]:
+        """Velocities of calls that do not depend on each other; several devices may make them side by side."""
+        return [self(*call.args, **call.options) for call in calls]
 
     def head(self, tokens: Tensor, temb: Tensor, frame_index: Tensor | None = None) -> Tensor:
         """Last norm, modulation and projection of tokens [B, F * S, D]: [B, F * S, 4 * out_channels]."""
