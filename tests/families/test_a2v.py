@@ -23,6 +23,7 @@ from pipelines.running.pool import ModelPool
 from pipelines.tasks.talking_avatar import TalkingAvatar
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
+pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +34,6 @@ def pool():
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def small_pictures(monkeypatch):
-    """The demo's smallest size takes the tiny autoencoder half a minute for three passes."""
-    monkeypatch.setitem(AVATAR_BUCKETS, "128P", {"1.00": (32, 32)})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pipelines.running.pool import ModelPool
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
+pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_a_clip_of_the_promised_size(runtime, request_, pool):
     stages = []
     output = generate(request_, runtime, pool, lambda progress: stages.append(progress.stage))
     info = probe_video(output.path)
-    assert (info.width, info.height, info.num_frames, info.fps) == (128, 96, 25, 24)
+    assert (info.width, info.height, info.num_frames, info.fps) == (64, 48, 25, 24)
     assert output.path == runtime.result_dir / "reference_to_video" / "clip.mp4"
     order = list(dict.fromkeys(stage for stage in stages if stage is not Stage.LOAD))
     assert order == [Stage.TEXT, Stage.CONDITION, Stage.DENOISE, Stage.DECODE, Stage.WRITE]
@@ -106,7 +107,7 @@ def test_preview_is_computed_only_when_someone_looks(runtime, request_, pool):
     generate(request_, replace(runtime, wants_preview=lambda: True), pool, seen.append)
     strips = [progress.preview for progress in seen if progress.preview]
     assert len(strips) == 8
-    assert (strips[0].width, strips[0].height) == (128, 96)
+    assert (strips[0].width, strips[0].height) == (64, 48)
 
 
 def test_prompt_features_come_from_disk_the_second_time(tmp_path):

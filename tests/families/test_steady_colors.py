@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +14,15 @@ from PIL import Image
 from pipelines.families.v2v.generate import generate_single_shot
 from pipelines.families.v2v.steps import to_signed, truncate_to_bytes
 from pipelines.front.progress import Stage, ignore_progress
-from pipelines.front.shapes import WAN_BUCKETS
 from pipelines.media.read.video import read_tail
 from pipelines.running.pool import ModelPool
 from pipelines.sampling.colors import give_colors, match_colors, shared_statistics
 from pipelines.tasks.single_shot_extension import SingleShotExtension
-from tests.families.test_v2v import CODECS, SOUND, StopOnce, run_with_stops, runtime_in
+from tests.families.test_v2v import CODECS, SOUND, StopOnce, run_with_stops, runtime_in, short_pieces
 from tests.media.films import film, moving
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
+pytestmark = pytest.mark.usefixtures("small_pictures")
 WARMER = np.array([1.03, 1.0, 0.97])
 """Red, green and blue of each piece beside the piece before."""
 
@@ -67,19 +66,25 @@ def test_frames_of_one_colour_have_no_spread_and_stay_finite() -> None:
     assert torch.isfinite(kept).all() and torch.allclose(kept, grey, atol=2e-3)
 
 
-@pytest.fixture(autouse=True)
-def small_pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(WAN_BUCKETS, "128P", {"0.50": (48, 96), "0.75": (48, 64)})
-    yield
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return film(tmp_path_factory.mktemp("clip") / "clip.mp4", moving(36, 48, 64), 24, *SOUND, *CODECS)
 
 
-def test_a_job_keeps_the_colours_of_its_input_and_goes_on_after_stops_with_the_same_bytes(tmp_path: Path) -> None:
-    clip = film(tmp_path / "clip.mp4", moving(36, 48, 64), 24, *SOUND, *CODECS)
-    request = SingleShotExtension(
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def asked(clip: Path) -> SingleShotExtension:
+    return SingleShotExtension(
         prompt="A boat goes on", input_video=(str(clip),), resolution="128P", profile="demo", duration=6,
         num_inference_steps=4, output="new", steady_colors=True,
     )  # fmt: skip
-    cache, pool = tmp_path / "cache", ModelPool()
+
+
+def test_a_job_keeps_the_colours_of_its_input(tmp_path: Path, clip: Path, cache: Path) -> None:
+    request, pool = asked(clip), ModelPool()
     steady = generate_single_shot(request, runtime_in(tmp_path / "steady", cache), pool, ignore_progress)
     plain = generate_single_shot(
         replace(request, steady_colors=False), runtime_in(tmp_path / "plain", cache), pool, ignore_progress
@@ -89,7 +94,11 @@ def test_a_job_keeps_the_colours_of_its_input_and_goes_on_after_stops_with_the_s
     assert np.abs(means(read_tail(plain.path, 25, fps=None)) - wanted).max() > 10
     assert json.loads(steady.path.with_suffix(".json").read_text())["request"]["steady_colors"] is True
 
+
+def test_a_steady_job_goes_on_after_stops_with_the_same_bytes(tmp_path: Path, clip: Path, cache: Path) -> None:
+    request = asked(clip)
+    steady = short_pieces(request, runtime_in(tmp_path / "steady", cache), ModelPool(), ignore_progress)
     stops = StopOnce(lambda p: p.stage in (Stage.DENOISE, Stage.CONDITION) and p.step in (0, 2))
-    again = run_with_stops(generate_single_shot, request, runtime_in(tmp_path / "again", cache), stops)
+    again = run_with_stops(short_pieces, request, runtime_in(tmp_path / "again", cache), stops)
     assert len(stops.stopped_at) >= 4
     assert again.read_bytes() == steady.path.read_bytes()

@@ -17,7 +17,6 @@ from pipelines.families.v2v.generate import generate_shot_switching, source_fram
 from pipelines.front.errors import Cancelled, InvalidRequest
 from pipelines.front.progress import Stage, ignore_progress
 from pipelines.front.runtime import Runtime
-from pipelines.front.shapes import AVATAR_BUCKETS
 from pipelines.media.read.audio import decode_mono
 from pipelines.media.read.frames import frame_times
 from pipelines.media.read.video import read_tail
@@ -29,6 +28,7 @@ from pipelines.tasks.talking_avatar import TalkingAvatar, plan
 from tests.media.films import film, moving
 
 LOSSLESS = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-qp", 0, "-bf", 2)
+pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,7 @@ def speech(seconds: float, rate: int, seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def portrait(tmp_path, monkeypatch) -> str:
-    """The demo's smallest size takes the tiny autoencoder half a minute for three passes."""
-    monkeypatch.setitem(AVATAR_BUCKETS, "128P", {"1.00": (32, 32)})
+def portrait(tmp_path) -> str:
     Image.new("RGB", (64, 64), (120, 90, 60)).save(tmp_path / "portrait.png")
     return str(tmp_path / "portrait.png")
 

@@ -25,12 +25,7 @@ from pipelines.tasks.talking_avatar import plan
 from tests.families.test_a2v import both, cache, pool, request_, runtime, speech, stop_at  # noqa: F401 - fixtures
 
 HALVES = "0,0,50,100 50,0,50,100"
-
-
-@pytest.fixture(autouse=True)
-def small_pictures(monkeypatch):
-    """Four tokens by four: enough for two regions, and quick."""
-    monkeypatch.setitem(AVATAR_BUCKETS, "128P", {"1.00": (64, 64)})
+pytestmark = pytest.mark.usefixtures("small_pictures")
 
 
 @pytest.fixture

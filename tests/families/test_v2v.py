@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,8 @@ from pipelines.families.v2v.generate import (
     source_frames,
 )
 from pipelines.front.errors import Cancelled, InputChanged, InvalidRequest
-from pipelines.front.progress import Progress, Stage, ignore_progress
+from pipelines.front.progress import Progress, Report, Stage, ignore_progress
 from pipelines.front.runtime import Output, Runtime
-from pipelines.front.shapes import WAN_BUCKETS
 from pipelines.media.read.probe import probe_video
 from pipelines.media.read.video import read_tail
 from pipelines.running.pool import ModelPool
@@ -37,15 +36,8 @@ SEGMENTS = json.loads((Path(__file__).parents[1] / "goldens" / "v2v" / "segments
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1.5")
 CODECS = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", 10, "-c:a", "aac")
 INPUT_FRAMES = 36
+pytestmark = pytest.mark.usefixtures("small_pictures")
 Finished = tuple[Output, list[Progress]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_pictures() -> Iterator[None]:
-    """A bucket of a quarter of the demo's pixels: these tests are about frames, not about size."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(WAN_BUCKETS, "128P", {"0.50": (48, 96), "0.75": (48, 64)})
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(small_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip [1].mp4"
     return film(path, moving(INPUT_FRAMES, 48, 64), 24, *SOUND, *CODECS)
 
@@ -120,6 +112,11 @@ def test_every_piece_is_reported_and_the_prompt_is_read_once(finished: Finished)
     assert [p.num_steps for p in decoded] == [40, 16]
 
 
+def short_pieces(request: SingleShotExtension, runtime: Runtime, pool: ModelPool, report: Report) -> Output:
+    """A single shot in two pieces of 12 and 8 frames: what goes on from piece to piece needs no long ones."""
+    return extend(SINGLE_SHOT, request, (request.prompt,) * 2, [3, 2], runtime, pool, report)
+
+
 def test_every_piece_shows_its_own_prompt(clip: Path, cache: Path, pool: ModelPool, tmp_path: Path) -> None:
     shown = []
     for number, prompts in enumerate((("A boat", "A boat"), ("A boat", "A storm"))):
@@ -173,19 +170,17 @@ def run_with_stops(generate: Callable[..., Output], request: object, runtime: Ru
 
 
 def test_a_job_stopped_at_every_step_of_every_piece_gives_the_same_bytes(
-    finished: Finished,
-    clip: Path,
-    cache: Path,
-    tmp_path: Path,
+    clip: Path, cache: Path, pool: ModelPool, tmp_path: Path
 ) -> None:
     def wanted(progress: Progress) -> bool:
-        middle_of_decoding = progress.stage is Stage.DECODE and progress.step == 9
+        middle_of_decoding = progress.stage is Stage.DECODE and progress.step == 5
         return middle_of_decoding or progress.stage in (Stage.DENOISE, Stage.CONDITION, Stage.WRITE)
 
     stops = StopOnce(wanted)
-    path = run_with_stops(generate_single_shot, single_shot(clip), runtime_in(tmp_path, cache), stops)
+    whole = short_pieces(single_shot(clip), runtime_in(tmp_path / "whole", cache), pool, ignore_progress)
+    path = run_with_stops(short_pieces, single_shot(clip), runtime_in(tmp_path, cache), stops)
     assert len(stops.stopped_at) == 2 * (1 + 5 + 1) + 1
-    assert path.read_bytes() == finished[0].path.read_bytes()
+    assert path.read_bytes() == whole.path.read_bytes()
 
 
 def test_a_new_shot_alone_and_the_same_after_stops(clip: Path, cache: Path, pool: ModelPool, tmp_path: Path) -> None:
