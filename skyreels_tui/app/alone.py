@@ -52,7 +52,10 @@ class AloneApp(HubApp):
         self._panel: Panel = panel_named(name).load()()
         self.look_like(services.settings, ascii_only=ascii_only)
         self._forecaster = services.forecaster(
-            self.publish_forecast, jobs=lambda: self.follower.jobs, progress=lambda: self.follower.all_progress
+            self.publish_forecast,
+            jobs=lambda: self.follower.jobs,
+            progress=lambda: self.follower.all_progress,
+            crew=lambda: self.follower.crew,
         )
         self._monitor = monitor(self) if monitor is not None else self._own_monitor()
 

@@ -299,7 +299,9 @@ class Controller:
     def _change_jobs(self, intent: intents.ChangeJobs) -> None:
         """Do it to every job that it applies to; cancelling asks first where time would be lost."""
         jobs = [job for job_id in intent.job_ids if (job := self._app.board.get(job_id)) is not None]
-        begun = [job for job in jobs if job.state not in FINISHED and (job.run_seconds or job is self._running)]
+        begun = [
+            job for job in jobs if job.state not in FINISHED and (job.run_seconds or job.state is JobState.RUNNING)
+        ]
         if intent.act is not intents.JobAct.CANCEL or not begun:
             self._do_to(intent.act, jobs)
             return
@@ -313,10 +315,6 @@ class Controller:
                 self._do_to(intent.act, jobs)
 
         self._app.push_screen(ConfirmScreen(question, lost, yes=tr("Cancel the jobs")), answered)
-
-    @property
-    def _running(self) -> Job | None:
-        return self._app.board.running
 
     def _do_to(self, act: intents.JobAct, jobs: Sequence[Job]) -> None:
         done: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pipelines.front.language import tr, trn
@@ -49,8 +50,8 @@ class Quitting:
         if early := self._controller.early:
             self._ask_about_early(early)
             return
-        service, running = self._controller.service, self._app.board.running
-        if service is None or running is None or not service.is_owner:
+        service, running = self._controller.service, self._app.board.all_running
+        if service is None or not running or not service.is_owner:
             self._app.exit()
             return
         self._ask_what_becomes_of(running)
@@ -65,7 +66,7 @@ class Quitting:
         )
         self._app.push_screen(question, lambda sure: self._app.exit() if sure else None)
 
-    def _ask_what_becomes_of(self, running: Job) -> None:
+    def _ask_what_becomes_of(self, running: Sequence[Job]) -> None:
         from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen
 
         def answered(choice: str | None) -> None:
@@ -76,7 +77,7 @@ class Quitting:
                 self._app.exit()
 
         whole_queue = self._services.settings.now.hang_up != "finish_job"
-        self._app.push_screen(LeaveScreen(running, whole_queue=whole_queue), answered)
+        self._app.push_screen(LeaveScreen(*running, whole_queue=whole_queue), answered)
 
     def stop_and_leave(self) -> None:
         """Stop at the step edge with the screen still alive, so that a person sees what is waited for; then exit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 
 from skyreels_tui.queue.model import Job, JobState
@@ -13,22 +14,29 @@ _STANDS_STILL = (Code.JOB_FAILED, Code.JOB_CANCELLED, Code.JOB_DELETED)
 
 
 def film_ends(
-    jobs: Sequence[Job], estimate_s: Callable[[Job], float | None], running_s: float | None
+    jobs: Sequence[Job],
+    estimate_s: Callable[[Job], float | None],
+    running_s: Callable[[Job], float | None],
+    workers: int = 1,
 ) -> dict[str, float]:
-    """Film -> seconds of work until the last of its jobs that will run by themselves has run.
+    """Film -> seconds until the last of its jobs that will run by themselves has run on the first free of the workers.
 
-    Others stand before them in the queue. A film behind a job of which nothing is known has no end that can be told.
+    Others stand before them in the queue, the running ones first. A film behind a job of which nothing is known has no
+    end that can be told.
     """
     ends: dict[str, float] = {}
     unknown: set[str] = set()
-    total: float | None = 0.0
+    is_known, free_at = True, [0.0] * max(1, workers)
     for job in jobs:
         if job.state not in _BY_ITSELF or job.reason.code in _STANDS_STILL:
             continue
-        seconds = running_s if job.state is JobState.RUNNING else estimate_s(job)
-        total = None if total is None or seconds is None else total + seconds
-        if job.batch and total is not None:
-            ends[job.batch] = total
+        seconds = running_s(job) if job.state is JobState.RUNNING else estimate_s(job)
+        is_known = is_known and seconds is not None
+        if is_known and seconds is not None:
+            end = heapq.heappop(free_at) + seconds
+            heapq.heappush(free_at, end)
+            if job.batch:
+                ends[job.batch] = max(end, ends.get(job.batch, 0.0))
         elif job.batch:
             unknown.add(job.batch)
     return {name: seconds for name, seconds in ends.items() if name not in unknown}

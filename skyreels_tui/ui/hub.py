@@ -456,10 +456,9 @@ class HubApp(App[None]):
         # Loaded with the first film: the first paint of a queue without one needs none.
         from skyreels_tui.eta.film_ends import film_ends
 
-        running = self.board.running
-        left_s = self.running_times.left_s(running.id) if running is not None else None
-        now = self.wall_clock()
-        ends = film_ends(self.board.jobs, self.estimate_s, left_s)
+        times, forecast, now = self.running_times, self.last_forecast, self.wall_clock()
+        workers = 1 if forecast is None else forecast.workers
+        ends = film_ends(self.board.jobs, self.estimate_s, lambda job: times.left_s(job.id), workers)
         return {name: tr("ends {time}", time=ends_at(self.with_rest(one), now)) for name, one in ends.items()}
 
     def publish_event(self, event: Event) -> None:

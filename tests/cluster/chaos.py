@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -69,6 +69,23 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+class Machine(Protocol):
+    """One machine of the cluster as the chaos sees it."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it belongs to the cluster, or is about to."""
+
+    def start(self) -> None:
+        """Begin, or begin again after the end of all that was left."""
+
+    def stop(self) -> None:
+        """End every process of it at once."""
+
+    def processes(self) -> list[psutil.Process]:
+        """Those that belong to it."""
 
 
 class Node:
@@ -123,20 +140,45 @@ class Node:
             return psutil.Process(self._process.pid).children(recursive=True)
         return []
 
-    def raylet(self) -> int | None:
-        """Ray's own process of the machine, whose death is the machine's."""
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                if process.name() == "raylet":
-                    return process.pid
-        return None
+
+def two_nodes(place: Path) -> tuple[str, list[Machine]]:
+    """The address of a cluster that is not started yet, its head with a worker and a machine with two."""
+    address = f"127.0.0.1:{free_port()}"
+    write_whole(place / TOKEN_FILE, secrets.token_hex(32).encode())
+    return address, [
+        Node("spark-01", 1, address, place, is_head=True),
+        Node("spark-02", 2, address, place, is_head=False),
+    ]
+
+
+def raylet(machine: Machine) -> int | None:
+    """Ray's own process of a machine, whose death is the machine's."""
+    for process in machine.processes():
+        with suppress(psutil.NoSuchProcess):
+            if process.name() == "raylet":
+                return process.pid
+    return None
 
 
 class Chaos:
     """One cluster, one queue and what is done to them."""
 
-    def __init__(self, place: Path, draw: random.Random, *, films: Sequence[tuple[Request, str]] = ()) -> None:
-        """`films` are requests of demo models, each with the frames of its undisturbed film."""
+    def __init__(
+        self,
+        place: Path,
+        draw: random.Random,
+        address: str,
+        nodes: Sequence[Machine],
+        *,
+        films: Sequence[tuple[Request, str]] = (),
+        ahead: int = AHEAD,
+        keeps_nodes: bool = False,
+    ) -> None:
+        """`place` holds the cluster's token; the first of `nodes` is the head; `keeps_nodes` leaves them at the end.
+
+        `films` are requests of demo models, each with the frames of its undisturbed film.
+        """
+        self.address, self.nodes, self._ahead, self._keeps_nodes = address, nodes, ahead, keeps_nodes
         self._place, self._draw, self._films = place, draw, list(films)
         self.points = Points(place)
         self.kills: Counter[str] = Counter()
@@ -146,7 +188,6 @@ class Chaos:
         self._checked: set[int] = set()
         self._seed = 1000
         self._head: subprocess.Popen[bytes] | None = None
-        write_whole(place / TOKEN_FILE, secrets.token_hex(32).encode())
         shutil.copyfile(CLIP, place / "clip.mp4")
         self._environ = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | {
             "SKYREELS_TUI_HOME": str(place / "head"),
@@ -157,14 +198,9 @@ class Chaos:
         self.folders = find_folders(self._environ)
         self.folders.create()
         shutil.copyfile(place / TOKEN_FILE, self.folders.config / TOKEN_FILE)
-        self.address = f"127.0.0.1:{free_port()}"
         words = {"cluster": self.address, "result_dir": str(place / "result")}
         text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in words.items())
         write_whole(self.folders.settings_file, text.encode())
-        self.nodes = [
-            Node("spark-01", 1, self.address, place, is_head=True),
-            Node("spark-02", 2, self.address, place, is_head=False),
-        ]
         self._queue = QueueService(self.folders, place / "result", lambda _event: None)
 
     # What runs
@@ -193,7 +229,7 @@ class Chaos:
         if self._head is not None:
             self._head.kill()
             self._head.wait()
-        for node in reversed(self.nodes):
+        for node in () if self._keeps_nodes else reversed(self.nodes):
             node.stop()
         self._queue.close()
 
@@ -212,7 +248,7 @@ class Chaos:
         """Keep the workers busy, and release what asks whether it should go on after two deaths at one step."""
         self._answer()
         (waiting,) = self.rows("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running', 'held')")[0]
-        for number in range(max(0, AHEAD - int(waiting))):
+        for number in range(max(0, self._ahead - int(waiting))):
             self._seed += 1
             request = replace(demo_request("reference_to_video", self._place / "inputs"), seed=self._seed)
             if number % 3 == 1:
@@ -238,7 +274,7 @@ class Chaos:
     def actors(self) -> list[tuple[int, int]]:
         """The workers' processes that live, each with its parent."""
         found = []
-        for note in (self._place / "actors").glob("*"):
+        for note in (self._place / "actors").glob("[0-9]*"):
             try:
                 process = psutil.Process(int(note.name))
                 if process.status() != psutil.STATUS_ZOMBIE and "ray::Seat" in " ".join(process.cmdline()):
@@ -298,7 +334,7 @@ class Chaos:
     def _kill_machine(self, at: str) -> bool:
         if at in WORKER_POINTS:
             return self._order(at, [-1])
-        pid = self._until(self.nodes[1].raylet)
+        pid = self._until(lambda: raylet(self.nodes[1]))
         return self._order(at, [pid]) if at else _kill(pid)
 
     def _kill_program(self, at: str) -> bool:
@@ -308,7 +344,7 @@ class Chaos:
         return self._order(at, [self._head.pid]) if at else _kill(self._head.pid)
 
     def _kill_cluster(self, at: str) -> bool:
-        pid = self._until(self.nodes[0].raylet)
+        pid = self._until(lambda: raylet(self.nodes[0]))
         return self._order(at, [pid]) if at else _kill(pid)
 
     def _cut(self, pids: list[int], seconds: float) -> bool:
@@ -462,7 +498,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: sys.exit(1))
     chaos, wrong = None, []
     try:
-        chaos = Chaos(place, draw, films=undisturbed_films(place, options.films))
+        address, nodes = two_nodes(place)
+        chaos = Chaos(place, draw, address, nodes, films=undisturbed_films(place, options.films))
         number = 0
         while sum(chaos.kills.values()) < options.kills and time.monotonic() - began < options.minutes * 60:
             number += 1

@@ -90,3 +90,20 @@ async def test_a_job_that_goes_on_later_does_not_start_with_what_was_left_before
 def _text(app: OnePanel) -> str:
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def test_whoever_leaves_while_two_jobs_run_is_asked_about_both() -> None:
+    one, two = running(), replace(running(), id=13, label="corridor", worker="spark-02 gpu 0")
+    answers: list[str | None] = []
+    app = OnePanel(QueuePanel(), (one, two))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for job in (one, two):
+            app.publish_event(JobChanged(job))
+        await app.push_screen(LeaveScreen(one, two), answers.append)
+        await pilot.pause()
+        assert "2 jobs are running" in _text(app) and "corridor" in _text(app)
+        for ended in (one, two):
+            assert not answers, "the other one still runs"
+            app.publish_event(JobChanged(replace(ended, state=JobState.DONE)))
+            await pilot.pause()
+        assert answers == ["ended"]

@@ -226,8 +226,12 @@ def test_a_film_ends_when_all_before_it_and_its_own_jobs_have_run() -> None:
         job(8, "ep", JobState.DONE),
     ]
     times = {2: 100.0, 3: 1000.0, 4: 10.0, 5: 1.0, 6: 7.0, 7: 0.5}
-    ends = film_ends(jobs, lambda one: times[one.id], 5.0)
+    ends = film_ends(jobs, lambda one: times[one.id], lambda _: 5.0)
     assert ends == {"ep": 116.0, "last": 116.5}, "held jobs and those behind a failure do not run by themselves"
-    known = film_ends(jobs, lambda one: None if one.id == 5 else times[one.id], 5.0)
+    known = film_ends(jobs, lambda one: None if one.id == 5 else times[one.id], lambda _: 5.0)
     assert known == {}, "nobody knows when a film ends of which a job is not known, nor one behind it"
-    assert film_ends(jobs, lambda one: times[one.id], None) == {}
+    assert film_ends(jobs, lambda one: times[one.id], lambda _: None) == {}
+    # Two workers: one is free at 5, the other takes what is before.
+    jobs[3] = job(4, "", JobState.RUNNING)
+    both = film_ends([jobs[0], jobs[3], *jobs[1:3], *jobs[4:]], lambda one: times[one.id], lambda one: 5.0 * one.id, 2)
+    assert both == {"ep": 105.0, "last": 21.5}, "each takes the next job as soon as it is free"

@@ -74,7 +74,8 @@ def _line(now: Condition, report: JobProgress | None) -> str:
     if report is None or left_s is None:
         return words
     spread = report.pace.spread() if report.pace is not None else 1.0
-    return f"{words}  {tr('left {time}', time=rough_duration(left_s, spread))}"
+    left_words = tr("left {time}", time=rough_duration(left_s, spread))
+    return f"{words}  {left_words}"
 
 
 def _stop(args: argparse.Namespace, context: Context) -> int:

@@ -60,6 +60,11 @@ class Follower:
         running = (job.id for job in self._jobs if job.state is JobState.RUNNING)
         return tuple(self._progress[job_id] for job_id in running if job_id in self._progress)
 
+    @property
+    def crew(self) -> tuple[tuple[str, str], ...]:
+        """Name and kind of each worker of the process that runs jobs, as of the last poll."""
+        return () if self._status is None else self._status.crew
+
     def owner_pid(self) -> int | None:
         """Process that runs jobs; None when there is none alive."""
         return self._lock.living_owner_pid()

@@ -53,6 +53,8 @@ class QueueLine(Widget):
             name = f"{running.id} {cut(running.label, 24)}"
             parts.append(f"{state_mark(running, app.glyphs)}  {name}")
             parts += [tr("{time} left", time=left)] if left != UNKNOWN else []
+        others = len(app.board.all_running) - 1
+        parts += [trn("{count} more runs", "{count} more run", others)] if others > 0 else []
         parts.append(trn("{count} queued", "{count} queued", waiting))
         seconds = app.queue_left_s()
         if seconds is not None and (running is not None or waiting):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from pipelines.front.language import tr
+from pipelines.front.language import tr, trn
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.ui import intents
@@ -19,28 +19,33 @@ class LeaveScreen(Dialog[str]):
 
     BINDINGS = bindings(LEAVE)
 
-    def __init__(self, job: Job, *, whole_queue: bool = False) -> None:
-        """`whole_queue`: in the background not this job alone is finished."""
+    def __init__(self, *jobs: Job, whole_queue: bool = False) -> None:
+        """`jobs` run at this moment, at least one; `whole_queue`: in the background not they alone are finished."""
         self._whole_queue = whole_queue
-        self._name_shown = cut(job.label or job.request.prompt, 40)
-        super().__init__(plain(tr("Job {id} is running", id=job.id)), plain(self._name_shown))
-        self._job_id = job.id
+        names = [cut(job.label or job.request.prompt, 40) for job in jobs]
+        self._name_shown = cut(", ".join(names), 60)
+        title = trn("{count} job is running", "{count} jobs are running", len(jobs))
+        super().__init__(
+            plain(tr("Job {id} is running", id=jobs[0].id) if len(jobs) == 1 else title), plain(self._name_shown)
+        )
+        self._job_ids = [job.id for job in jobs]
         self._stopping = False
 
     def on_mount(self) -> None:
-        """Say how much is left; a job that ends meanwhile answers the question."""
+        """Say how much is left; jobs that have all ended meanwhile answer the question."""
         app = hub(self)
         app.job_changed.subscribe(self, self._on_changed)
         app.queue_changed.subscribe(self, self._on_changed)
         app.queue_status.subscribe(self, self._on_condition)
         times = hub(self).running_times
-        if times.left_s(self._job_id) is not None:
-            left = times.left_words(self._job_id)
-            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=left)))
+        known = {job_id: left for job_id in self._job_ids if (left := times.left_s(job_id)) is not None}
+        if len(known) == len(self._job_ids):
+            last = max(known, key=lambda job_id: known[job_id])
+            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=times.left_words(last))))
 
     def _on_changed(self, _: object) -> None:
-        job = hub(self).board.get(self._job_id)
-        if (job is None or job.state is not JobState.RUNNING) and not self._stopping:
+        jobs = [hub(self).board.get(job_id) for job_id in self._job_ids]
+        if not self._stopping and not any(job is not None and job.state is JobState.RUNNING for job in jobs):
             self.dismiss("ended")
 
     def _on_condition(self, _: object) -> None:

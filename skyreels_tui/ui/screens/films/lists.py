@@ -63,8 +63,8 @@ class FilmList(RowList):
         """Name and project, bar, counts, time left."""
         film, app = self.films[index], hub(self)
         done = film.counts[JobState.DONE] / max(1, len(film.scenes))
-        running = app.running_times.left_s(app.board.running.id) if app.board.running else None
-        seconds = left_s(film, app.estimate_s, running)
+        times, workers = app.running_times, 1 if app.last_forecast is None else app.last_forecast.workers
+        seconds = left_s(film, app.estimate_s, lambda job: times.left_s(job.id), workers)
         words = film_words(film) + (f"  {duration(seconds)}" if seconds is not None else "")
         end = self.ends.get(film.name, "")
         words += f"  {end}" if end and width - BAR_WIDTH - 5 - cells(f"{words}  {end}") >= NAME_WIDTH else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from pipelines.front.language import tr
+from skyreels_tui.eta.forecast import free_at_s
 from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
@@ -25,14 +26,17 @@ def film_words(film: Film) -> str:
     return ", ".join(parts)
 
 
-def left_s(film: Film, estimate: Callable[[Job], float | None], running: float | None) -> float | None:
-    """Seconds until the film's queued takes are made; None while nothing is known of one, or nothing waits."""
-    waiting = [take for scene in film.scenes for take in scene.takes if take.state in _LEFT]
-    seconds: list[float | None] = [estimate(job) for job in waiting]
-    if any(_runs(scene) for scene in film.scenes):
-        seconds.append(running)
-    known = [one for one in seconds if one is not None]
-    return sum(known) if known and len(known) == len(seconds) else None
+def left_s(
+    film: Film, estimate: Callable[[Job], float | None], running: Callable[[Job], float | None], workers: int = 1
+) -> float | None:
+    """Seconds until the film's takes are made by so many workers; None while nothing is known of one, or none waits."""
+    takes = [take for scene in film.scenes for take in scene.takes]
+    now = [running(take) for take in takes if take.state is JobState.RUNNING]
+    then = [estimate(take) for take in takes if take.state in _LEFT]
+    known, later = ([one for one in seconds if one is not None] for seconds in (now, then))
+    if not takes or len(known) + len(later) < len(now) + len(then) or not now + then:
+        return None
+    return free_at_s(known, later, workers)[-1]
 
 
 def scene_state(scene: Scene) -> str:
