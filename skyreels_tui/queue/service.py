@@ -137,6 +137,7 @@ class QueueService:
             folders.database,
             changed=self._rows_changed,
             stem=self._stem,
+            clock=clock,
             patience_s=options.patience_s,
             read_patience_s=options.read_patience_s,
             memory=folders.queue_memory,
@@ -144,7 +145,7 @@ class QueueService:
             or_read=executor is None,
         )
         self._live = LiveFiles(folders.live)
-        self._log = EngineLog(folders.logs, self._publish)
+        self._log = EngineLog(folders.logs, self._publish, clock)
         self._owner = Owner(
             folders,
             self._store,

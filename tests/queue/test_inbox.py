@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -266,7 +266,7 @@ def test_a_crash_half_way_queues_a_file_once(tmp_path: Path, queue: QueueService
 @pytest.mark.parametrize("off_s", [0.0, 400 * 86400.0, -400 * 86400.0], ids=["right", "ahead", "behind"])
 @pytest.mark.parametrize("added", [True, False])
 def test_a_crash_queues_once_whatever_the_clock_says(
-    tmp_path: Path, queue: QueueService, monkeypatch: pytest.MonkeyPatch, added: bool, off_s: float
+    tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch, added: bool, off_s: float
 ) -> None:
     """The same file was dropped before; the clock is set between the claim and the crash."""
 
@@ -278,14 +278,15 @@ def test_a_crash_queues_once_whatever_the_clock_says(
             add_many(entries, checked=checked)
         raise Died
 
-    at = (datetime.now(UTC) + timedelta(seconds=off_s)).isoformat(timespec="milliseconds")
+    now = datetime.now()
+    queue = QueueService(folders, tmp_path / "result", lambda event: None, clock=lambda: now)
     folder = tmp_path / "box"
     (folder / ".taking").mkdir(parents=True)
     add_many = queue.actions.add_many
     drop(folder, "n.json", entries(folder, "a", "b"))
     Box(folder, queue, quiet_s=0).look()
     drop(folder, "n.json", entries(folder, "a", "b"))
-    monkeypatch.setattr("skyreels_tui.queue.store.adding.utc_now", lambda: at)
+    now += timedelta(seconds=off_s)
     with monkeypatch.context() as crash:
         crash.setattr(queue.actions, "add_many", die)
         with pytest.raises(Died):
@@ -294,6 +295,7 @@ def test_a_crash_queues_once_whatever_the_clock_says(
     assert sorted(job.id for job in queue.jobs()) == [1, 2, 3, 4]
     assert lines(folder / "done" / "n-2.json.txt")[1:] == ["job 3 a", "job 4 b"]
     assert list((folder / ".taking").iterdir()) == []
+    queue.close()
 
 
 def test_a_queue_that_cannot_be_written_keeps_the_file(tmp_path: Path, queue: QueueService) -> None:

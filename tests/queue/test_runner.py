@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -275,12 +276,11 @@ def test_dependents_run_with_the_output_of_the_first(open_service, tmp_path):
     assert done.output in Path(second.output).read_text()
 
 
-def test_results_of_another_queue_are_not_overwritten(open_service, tmp_path, monkeypatch):
+def test_results_of_another_queue_are_not_overwritten(open_service, tmp_path):
     """A new queue counts from 1 again, in the folder where an older one left its results."""
-    monkeypatch.setattr("skyreels_tui.queue.store.attempts.utc_now", lambda: "2026-11-23T12:00:00.000+00:00")
-    service = open_service()
+    service = open_service(clock=lambda: datetime(2026, 11, 23, 12))
     name = service.wait(service.actions.add(make_request(), label="clip").id, WAIT_S).output_stem
-    assert re.fullmatch(r"2026112\d-\d\d0000-1-clip-seed42", name), "local time, number, label and seed"
+    assert re.fullmatch(r"20261123-120000-1-clip-seed42", name), "local time, number, label and seed"
     precious = tmp_path / "result" / "reference_to_video" / f"{name.replace('-1-', '-2-')}.mp4"
     precious.write_text("precious")
     job = service.wait(service.actions.add(make_request(), label="clip").id, WAIT_S)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,15 +24,15 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 class EngineLog:
     """Writes lines to `engine.log` (1 MiB, three old ones kept) and publishes them."""
 
-    def __init__(self, folder: Path, publish: Publish) -> None:
+    def __init__(self, folder: Path, publish: Publish, clock: Callable[[], datetime] = datetime.now) -> None:
         self.path = folder / LOG_NAME
-        self._publish = publish
+        self._publish, self._clock = publish, clock
         self._handler = QuietFile(self.path, maxBytes=2**20, backupCount=3, encoding="utf-8", delay=True)
 
     def write(self, text: str, *, level: Level = "info", job_id: int | None = None) -> None:
         """Write one line; line breaks in `text` are kept as spaces."""
         line = " ".join(text.split())
-        at = utc_now()
+        at = utc_now(self._clock)
         shown = f"{at} {level} {'-' if job_id is None else job_id} {line}"
         self._handler.handle(logging.makeLogRecord({"msg": shown, "levelno": _LEVELS[level], "levelname": level}))
         self._publish(LogLine(at, level, line, job_id))

@@ -14,12 +14,12 @@ from skyreels_tui.queue.reasons import NONE, Code, Reason, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.ordering import GAP, next_position
-from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, utc_now, where_allowed
+from skyreels_tui.queue.store.rows import COLUMNS, NewJob, job_from_row, where_allowed
 from skyreels_tui.requests.references import kinds_made_first, made_first, references, token_name
 
 _INSERT = (
     "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, batch, result_dir,"
-    " retry_of) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    " retry_of) VALUES (?, ?, ?, ?, ?, utc_now(), ?, ?, ?) RETURNING id"
 )
 
 
@@ -55,7 +55,7 @@ def insert_row(connection: sqlite3.Connection, entry: NewJob, position: float, r
     """Insert one row without references; returns its id."""
     task = task_of(entry.request).name
     state = JobState.HELD if entry.held else JobState.QUEUED
-    about = (entry.label, task, entry.request.to_json(), state, position, utc_now(), entry.batch, entry.result_dir)
+    about = (entry.label, task, entry.request.to_json(), state, position, entry.batch, entry.result_dir)
     job_id = int(connection.execute(_INSERT, (*about, retry_of)).fetchall()[0][0])
     if not entry.label:
         label = f"{task_named(task).short}-{job_id}"

@@ -65,12 +65,12 @@ class Attempts:
             rows = connection.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1, cancel_requested = 0,"
                 " worker = ?, reason = '', error = '', traceback = '', boot = ?,"
-                " started_at = CASE started_at WHEN '' THEN ? ELSE started_at END"
+                " started_at = CASE started_at WHEN '' THEN utc_now() ELSE started_at END"
                 " WHERE id = (SELECT id FROM jobs"
                 f" WHERE {where_allowed(Action.CLAIM)} AND deleted = 0 {condition} ORDER BY position, id LIMIT 1)"
                 " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND worker = ?)"
                 f" RETURNING {COLUMNS}",
-                (worker, boot_time().boot if boot is None else boot, utc_now(), worker),
+                (worker, boot_time().boot if boot is None else boot, worker),
             ).fetchall()
             if not rows:
                 return None
@@ -99,20 +99,20 @@ class Attempts:
 
     def finish(self, job_id: int, *, output: str, suspect: str, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> done, and unblock what waited for it; the output must already be durable."""
-        assignments = "state = 'done', output = ?, suspect = ?, run_seconds = ?, finished_at = ?, reason = ''"
-        return self._end(job_id, assignments, Action.FINISH, (output, suspect, run_seconds, utc_now()), attempt)
+        assignments = "state = 'done', output = ?, suspect = ?, run_seconds = ?, finished_at = utc_now(), reason = ''"
+        return self._end(job_id, assignments, Action.FINISH, (output, suspect, run_seconds), attempt)
 
     def fail(
         self, job_id: int, *, error: str, traceback: str = "", run_seconds: float, attempt: int | None = None
     ) -> Job:
         """running -> failed; jobs that refer to it stay blocked and say so."""
-        assignments = "state = 'failed', error = ?, traceback = ?, run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, Action.FAIL, (error, traceback, run_seconds, utc_now()), attempt)
+        assignments = "state = 'failed', error = ?, traceback = ?, run_seconds = ?, finished_at = utc_now()"
+        return self._end(job_id, assignments, Action.FAIL, (error, traceback, run_seconds), attempt)
 
     def cancelled(self, job_id: int, *, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> cancelled, at the step edge where it stopped."""
-        assignments = "state = 'cancelled', run_seconds = ?, finished_at = ?"
-        return self._end(job_id, assignments, Action.STOP, (run_seconds, utc_now()), attempt)
+        assignments = "state = 'cancelled', run_seconds = ?, finished_at = utc_now()"
+        return self._end(job_id, assignments, Action.STOP, (run_seconds,), attempt)
 
     def interrupt(self, job_id: int, *, reason: Reason, run_seconds: float, attempt: int | None = None) -> Job:
         """running -> interrupted: stopped in order, its steps are kept."""
@@ -204,8 +204,8 @@ class Attempts:
             (place, place, job.id),
         )
         if job.cancel_requested:
-            values = (utc_now(), job.id)
-            connection.execute("UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", values)
+            cancelled = "UPDATE jobs SET state = 'cancelled', finished_at = utc_now() WHERE id = ?"
+            connection.execute(cancelled, (job.id,))
             settle_dependents(connection, job.id)
             return read_job(connection, job.id)
         place_of = place_values(job)

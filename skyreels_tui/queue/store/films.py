@@ -29,7 +29,7 @@ from skyreels_tui.queue.store.attempts import JobsListener
 from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.guarded import read_job, settle_all, settle_dependents
 from skyreels_tui.queue.store.ordering import next_position
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, where_allowed
 from skyreels_tui.requests.references import kinds_made_first
 
 _FILM = "films.id, films.name, films.created_at, films.project, films.facts, films.kept"
@@ -114,9 +114,10 @@ class Films:
             jobs: builtins.list[Job] = []
             for job_id in job_ids:
                 rows = connection.execute(
-                    "UPDATE jobs SET state = 'failed', error = ?, reason = '', finished_at = ?, attempts = attempts + 1"
-                    f" WHERE id = ? AND deleted = 0 AND {where_allowed(Action.REFUSE)} RETURNING id",
-                    (error, utc_now(), job_id),
+                    "UPDATE jobs SET state = 'failed', error = ?, reason = '', finished_at = utc_now(),"
+                    " attempts = attempts + 1 WHERE id = ? AND deleted = 0"
+                    f" AND {where_allowed(Action.REFUSE)} RETURNING id",
+                    (error, job_id),
                 ).fetchall()
                 for row in rows:
                     jobs += [read_job(connection, int(row[0])), *settle_dependents(connection, int(row[0]))]
@@ -292,7 +293,7 @@ def _insert(
             (film_id, scenes.next_place(connection, film_id), scene.label, task, text, written_facts(scene.facts)),
         ).fetchall()[0][0]
         if scene.output:
-            now = utc_now()
+            (now,) = connection.execute("SELECT utc_now()").fetchone()
             job_id = connection.execute(
                 "INSERT INTO jobs (label, task_type, request_json, state, position, created_at, finished_at, output,"
                 " batch, result_dir) VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?) RETURNING id",

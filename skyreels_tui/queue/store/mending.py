@@ -7,7 +7,7 @@ import sqlite3
 from pipelines.front.documents import read_json
 from pipelines.front.language import tr
 from skyreels_tui.queue.model import FINISHED, JobState
-from skyreels_tui.queue.store.rows import quoted, utc_now
+from skyreels_tui.queue.store.rows import quoted
 
 
 def mend_rows(connection: sqlite3.Connection) -> list[int]:
@@ -23,8 +23,8 @@ def mend_rows(connection: sqlite3.Connection) -> list[int]:
         for job_id, error in odd.items():
             connection.execute(
                 "UPDATE jobs SET state = 'failed', error = ?, cancel_requested = 0,"
-                " finished_at = CASE finished_at WHEN '' THEN ? ELSE finished_at END WHERE id = ?",
-                (error, utc_now(), job_id),
+                " finished_at = CASE finished_at WHEN '' THEN utc_now() ELSE finished_at END WHERE id = ?",
+                (error, job_id),
             )
         connection.execute("COMMIT")
     except BaseException:

@@ -24,6 +24,7 @@ from skyreels_tui.queue.store.attempts import JobsListener, default_stem, ignore
 from skyreels_tui.queue.store.connection import Connection, our_errors, reading_address
 from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from skyreels_tui.queue.store.rows import utc_now
 from skyreels_tui.queue.store.store import Store
 
 PATIENCE_S = 10.0
@@ -61,6 +62,7 @@ def open_store(
     memory: Path | None = None,
     results: Path | None = None,
     today: Callable[[], date] = utc_today,
+    clock: Callable[[], datetime] = datetime.now,
     patience_s: float = PATIENCE_S,
     read_patience_s: float = PATIENCE_S,
     or_read: bool = False,
@@ -72,12 +74,12 @@ def open_store(
     A newer schema is opened read-only; an older one is migrated after a copy; one copy a day is made.
     Raises DatabaseUnusable for a damaged or foreign file, and for a missing one where a queue has been: all stays
     as it is; and QueueTrouble for one that cannot be opened this time.
-    `memory` and `results` are those of `Whereabouts`.
+    `memory` and `results` are those of `Whereabouts`; rows are stamped by `clock`.
     """
     where = Whereabouts(path, memory, results)
     try:
         with our_errors(path):
-            connection = _opened(where, today, patience_s, read_patience_s)
+            connection = _opened(where, today, clock, patience_s, read_patience_s)
     except OSError as error:
         trouble = Trouble.FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Trouble.READ_ONLY
         raise QueueTrouble(trouble, path, reason_of(error)) from error
@@ -88,12 +90,19 @@ def open_store(
     return Store(connection, changed=changed, stem=stem)
 
 
-def _opened(where: Whereabouts, today: Callable[[], date], patience_s: float, read_patience_s: float) -> Connection:
+def _opened(
+    where: Whereabouts,
+    today: Callable[[], date],
+    clock: Callable[[], datetime],
+    patience_s: float,
+    read_patience_s: float,
+) -> Connection:
     path = where.path
     fresh = _is_beginning(where)
     if not fresh:
         _check_writable(path)
     connection = _connect(path, read_only=False, busy_s=patience_s)
+    connection.create_function("utc_now", 0, lambda: utc_now(clock))
     try:
         version = 0 if fresh else _verified_version(connection, where)
         # A kill while it was made leaves a file with a header and no tables: nothing to copy.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -77,9 +77,9 @@ def _as_written(kind: type, value: object) -> object:
     return kind(value) if isinstance(value, int | float) and abs(value) < 2**53 else kind(0)
 
 
-def utc_now() -> str:
-    """The wall clock as UTC ISO text, for people to read; durations never come from it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def utc_now(clock: Callable[[], datetime] = datetime.now) -> str:
+    """A wall clock as UTC ISO text, for people to read; durations never come from it."""
+    return clock().astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def quoted(states: Iterable[JobState]) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 
 from skyreels_tui.queue.film import FilmFacts, facts_from
 from skyreels_tui.queue.model import PENDING, JobState
-from skyreels_tui.queue.store.rows import quoted, utc_now
+from skyreels_tui.queue.store.rows import quoted
 
 _HAS_TAKE = (
     "EXISTS (SELECT 1 FROM takes JOIN jobs ON jobs.id = takes.job_id"
@@ -18,7 +18,7 @@ VISIBLE = f"scenes.deleted = 0 AND (scenes.request_json != '' OR {_HAS_TAKE})"
 
 def film_id_of(connection: sqlite3.Connection, name: str) -> int:
     """The film of this name, begun when there is none."""
-    connection.execute("INSERT OR IGNORE INTO films (name, created_at) VALUES (?, ?)", (name, utc_now()))
+    connection.execute("INSERT OR IGNORE INTO films (name, created_at) VALUES (?, utc_now())", (name,))
     return int(connection.execute("SELECT id FROM films WHERE name = ?", (name,)).fetchone()[0])
 
 

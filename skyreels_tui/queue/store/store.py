@@ -18,7 +18,7 @@ from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.films import Films
 from skyreels_tui.queue.store.guarded import SELECT, change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.listing import list_jobs
-from skyreels_tui.queue.store.rows import NewJob, job_from_row, quoted, utc_now
+from skyreels_tui.queue.store.rows import NewJob, job_from_row, quoted
 from skyreels_tui.requests.references import substitute
 
 _FORGET_STEPS = (
@@ -249,8 +249,8 @@ class Store:
                 job = change_job(connection, job_id, "cancel_requested = 1", Action.CANCEL)
                 touched = [job]
             else:
-                assignments = "state = 'cancelled', finished_at = ?, reason = ''"
-                job = change_job(connection, job_id, assignments, Action.CANCEL, (utc_now(),))
+                assignments = "state = 'cancelled', finished_at = utc_now(), reason = ''"
+                job = change_job(connection, job_id, assignments, Action.CANCEL)
                 touched = [job, *settle_dependents(connection, job_id)]
         self.changed(touched)
         return job
