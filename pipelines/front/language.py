@@ -31,6 +31,11 @@ def choose(language: str, environ: Mapping[str, str] = os.environ) -> str:
     return _chosen
 
 
+def spoken() -> str:
+    """The language that is spoken."""
+    return _chosen
+
+
 def use(catalogue: gettext.NullTranslations) -> None:
     """Speak through another catalogue, such as one that marks every sentence it was asked for."""
     global _catalogue

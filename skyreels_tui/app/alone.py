@@ -56,6 +56,7 @@ class AloneApp(HubApp):
             jobs=lambda: self.follower.jobs,
             progress=lambda: self.follower.all_progress,
             crew=lambda: self.follower.crew,
+            apart=True,
         )
         self._monitor = monitor(self) if monitor is not None else self._own_monitor()
 
@@ -76,7 +77,7 @@ class AloneApp(HubApp):
         """Start to follow once the panel listens."""
         use_keys(self, Settings(), self.settings)
         self._panel.focus()
-        self.call_after_refresh(self._follow)
+        self.after_paint(self._follow)
 
     def _follow(self) -> None:
         self.follower.start()

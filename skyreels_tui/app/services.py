@@ -246,12 +246,18 @@ class Services:
         progress: Callable[[], Sequence[JobProgress]],
         crew: Callable[[], WorkerKinds] = lambda: (),
         beat: Beat = _tell_nobody,
+        apart: bool = False,
     ) -> Forecaster:
-        """Return what forecasts the queue, not started; every callable is called on its thread."""
-        from skyreels_tui.eta.forecast import Forecast
-        from skyreels_tui.eta.forecaster import Forecaster
+        """Return what forecasts the queue, not started; every callable is called on its thread.
 
-        return Forecaster(Forecast(jobs, self.rates, progress, crew=crew), publish, beat=beat)
+        `apart`: jobs are planned in a process that ends, so that the libraries that read their inputs load nowhere.
+        """
+        from skyreels_tui.eta.forecast import Forecast, plans_here
+        from skyreels_tui.eta.forecaster import Forecaster
+        from skyreels_tui.requests.planning_apart import plans_apart
+
+        plans = plans_apart if apart else plans_here
+        return Forecaster(Forecast(jobs, self.rates, progress, crew=crew, plans=plans), publish, beat=beat)
 
     def monitor(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.front.plan import Plan
@@ -19,6 +19,14 @@ STANDING = frozenset({JobState.HELD, JobState.INTERRUPTED})
 """States whose jobs run only when a person says so; a blocked job is one of them when its reason does not pass."""
 
 RETRY_READINGS = 60
+
+MakePlans = Callable[[Sequence[Job]], Iterable[Plan | None]]
+"""Makes the plan of each job, None for one whose inputs cannot be read; may end early."""
+
+
+def plans_here(jobs: Sequence[Job]) -> Iterable[Plan | None]:
+    """The plans, made in this process."""
+    return map(known_plan, jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,14 @@ class Forecast:
         progress: Callable[[], Sequence[JobProgress]] = lambda: (),
         clock: Callable[[], float] = time.monotonic,
         crew: Callable[[], WorkerKinds] = lambda: (),
+        plans: MakePlans = plans_here,
     ) -> None:
-        """`crew` are the workers, each of which runs a job at a time; () is one, this machine's own."""
+        """`crew` are the workers, each of which runs a job at a time; () is one, this machine's own.
+
+        `plans` is asked once a request.
+        """
         self._jobs, self._book, self._progress, self._crew = jobs, book, progress, crew
+        self._make_plans = plans
         self._times = RunningTimes(clock)
         self._plans: dict[tuple[str, str], Plan | None] = {}
         self._running: RunningJob | None = None
@@ -101,10 +114,8 @@ class Forecast:
         held = [job for job in jobs if job.state in STANDING or (job.state is JobState.BLOCKED and not _waits(job))]
         running = [job for job in jobs if job.state is JobState.RUNNING]
         self._forget(waiting + held + running)
-        plans: dict[int, Plan | None] = {}
-        for job in waiting + held:
-            plans[job.id] = self.plan(job)
-            planned()
+        self._plan(waiting + held + running, planned)
+        plans = {job.id: self._plans.get(_key(job)) for job in waiting + held}
         needs = 0
         for job in waiting:
             plan = plans[job.id]
@@ -114,7 +125,7 @@ class Forecast:
         free_at, now = dict.fromkeys(kinds, 0.0), None
         lefts = []
         for job in running:
-            one = RunningJob(job, self.plan(job))
+            one = RunningJob(job, self._plans.get(_key(job)))
             now = now or one
             needs += one.plan.output_bytes if one.plan else 0
             lefts.append(self._left_s(one, kinds.get(job.worker, "")))
@@ -172,24 +183,29 @@ class Forecast:
         estimate = self._book.estimate(self._running.job.task_type, self._running.plan, kind)
         return estimate.step_s if estimate.learned else None
 
-    def plan(self, job: Job) -> Plan | None:
-        """Return the plan of a job; None when its inputs cannot be read."""
-        key = (job.task_type, job.request_json)
-        if key not in self._plans:
-            self._plans[key] = known_plan(job)
-        return self._plans[key]
+    def _plan(self, jobs: Sequence[Job], planned: Callable[[], object]) -> None:
+        """Plan the jobs whose requests are new; those that get no answer are asked about again."""
+        new = {_key(job): job for job in jobs if _key(job) not in self._plans}
+        if new:
+            for key, plan in zip(new, self._make_plans(tuple(new.values())), strict=False):
+                self._plans[key] = plan
+                planned()
 
     def _forget(self, jobs: Sequence[Job]) -> None:
         """Drop plans of jobs that have gone; now and then also the unreadable: a file may be put back."""
         self._readings += 1
         again = self._readings % RETRY_READINGS == 0
-        alive = {(job.task_type, job.request_json) for job in jobs}
+        alive = set(map(_key, jobs))
         self._plans = {key: plan for key, plan in self._plans.items() if key in alive and not (plan is None and again)}
 
 
 def _first_free(free_at: Mapping[str, float]) -> str:
     """The worker that is free first."""
     return min(free_at, key=lambda worker: free_at[worker])
+
+
+def _key(job: Job) -> tuple[str, str]:
+    return job.task_type, job.request_json
 
 
 def _waits(job: Job) -> bool:

@@ -49,6 +49,7 @@ class EtaBook:
         """
         self._path, self._gpu, self._speed, self._num_gpus = path, gpu, speed, num_gpus
         self._lock = threading.Lock()
+        self._stamp = _stamp_of(path)
         self._rates = _read(path)
 
     @property
@@ -64,6 +65,7 @@ class EtaBook:
         plan = self._counted(plan)
         of_kind = self._of_kind(kind)
         with self._lock:
+            self._look()
             known = {key.removesuffix(of_kind): rates for key, rates in self._rates.items() if _kind_of(key) == of_kind}
         exact = known.get(size_key(task, plan))
         if exact is not None:
@@ -87,6 +89,12 @@ class EtaBook:
         """What stands behind the keys of a kind: nothing for this machine's own."""
         is_own = not kind or (kind == CPU if not self.gpu else kind in self.gpu)
         return "" if is_own else f"{_AT}{' '.join(kind.split())[:80]}"
+
+    def _look(self) -> None:
+        """Take over what the process that runs jobs has learned since."""
+        stamp = _stamp_of(self._path)
+        if stamp != self._stamp:
+            self._stamp, self._rates = stamp, _read(self._path) or self._rates
 
     def _counted(self, plan: Plan) -> Plan:
         """The plan with a number of GPUs in place of `all`."""
@@ -137,6 +145,16 @@ class EtaBook:
         # Without a file the figures still serve until the program ends.
         with suppress(OSError, DiskFull):
             write_whole(self._path, text.encode(), durable=False)
+            self._stamp = _stamp_of(self._path)
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int]:
+    """Another one after every writing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def is_alike(tokens: int, others: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.monitors.sample import GpuReading, HealthReading, MemoryReading, Read, Sample
@@ -108,5 +107,12 @@ def slow_words(step_seconds: Sequence[float], usual_step_s: float | None) -> str
     if usual_step_s is None or usual_step_s <= 0 or len(step_seconds) < 2:
         return ""
     # The first step also pays for warming up.
-    factor = median(step_seconds[1:][-3:]) / usual_step_s
+    factor = _middle(step_seconds[1:][-3:]) / usual_step_s
     return tr("steps {factor:.1f}x slower than usual here", factor=factor) if factor >= SLOW_FACTOR else ""
+
+
+def _middle(seconds: Sequence[float]) -> float:
+    """The median of at least one."""
+    # The library's module of statistics loads decimals and fractions, which a lone panel has no room for.
+    ranked = sorted(seconds)
+    return (ranked[(len(ranked) - 1) // 2] + ranked[len(ranked) // 2]) / 2

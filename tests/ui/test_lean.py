@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.front import language
+from pipelines.front.request import Request
+from pipelines.tasks import task_of
+from pipelines.tasks.reference_to_video import ReferenceToVideo
+from pipelines.tasks.shot_switching_extension import ShotSwitchingExtension
+from pipelines.tasks.single_shot_extension import SingleShotExtension
+from pipelines.tasks.talking_avatar import TalkingAvatar
+from skyreels_tui.eta.forecast import Forecast, plans_here
+from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.files.folders import Folders, find_folders
+from skyreels_tui.queue.model import Job
+from skyreels_tui.queue.store.opening import open_store
+from skyreels_tui.queue.store.rows import NewJob
+from skyreels_tui.requests.planning_apart import plans_apart
 
 HEAVY = (
     "torch",
@@ -26,6 +47,90 @@ LATER = (
     "skyreels_tui.queue.service",
 )
 """Rooms of our own that nothing on the first screen needs."""
+
+
+SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
+
+ALL_PANELS = """
+import json, sys
+from skyreels_tui.commands.system import panel
+panel.load_event_loop()
+import asyncio
+from pathlib import Path
+from skyreels_tui.app.alone import AloneApp
+from skyreels_tui.app.services import Services
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.ui.panels import PANELS
+
+async def show():
+    folders = find_folders()
+    app = AloneApp("queue", Services(folders, Settings(), folders.results))
+    async with app.run_test(size=(100, 60)) as pilot:
+        await app.screen.mount(*(one.load()() for one in PANELS if one.name != "queue"))
+        while app.last_forecast is None or app.last_sample is None:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        return [app.last_forecast.job_seconds, app.last_forecast.needs_bytes, app.last_forecast.unknown]
+
+told = asyncio.run(show())
+print(json.dumps([told, [name for name in sys.argv[1:] if name in sys.modules]]))
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return find_folders({"SKYREELS_TUI_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def portuguese() -> Iterator[None]:
+    before = language.spoken()
+    language.choose("pt_BR")
+    yield
+    language.choose(before)
+
+
+def jobs_of_every_task(folders: Folders) -> list[Job]:
+    """Queue one job of each, and one whose video has gone."""
+    picture, video, voice = (str(SAMPLES / name) for name in ("astronaut.jpg", "clip.mp4", "voice.mp3"))
+    requests: list[Request] = [
+        ReferenceToVideo(prompt="a", ref_imgs=(picture,), profile="demo"),
+        SingleShotExtension(prompt="a", input_video=(video,), profile="demo"),
+        ShotSwitchingExtension(prompt="a", input_video=(video,), profile="demo"),
+        TalkingAvatar(prompt="a", input_image=(picture,), input_audio=(voice,), profile="demo"),
+        SingleShotExtension(prompt="a", input_video=("/gone.mp4",), profile="demo"),
+    ]
+    folders.create()
+    store = open_store(folders.database)
+    for number, request in enumerate(requests):
+        store.add(NewJob(request, label=task_of(request).short, batch="ep01" if number % 2 else ""))
+    jobs = store.list()
+    store.close()
+    return jobs
+
+
+def test_every_panel_alone_plans_all_tasks_and_loads_no_media_library(folders: Folders, tmp_path: Path):
+    jobs = jobs_of_every_task(folders)
+    here = Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json")).read()
+    environ = {**os.environ, "SKYREELS_TUI_HOME": str(folders.state.parent)}
+    heavy = [*HEAVY, "_ssl"]
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_PANELS, *heavy], capture_output=True, text=True, check=True, env=environ
+    )
+    told, loaded = json.loads(done.stdout)
+    expected = json.loads(json.dumps([here.job_seconds, here.needs_bytes, here.unknown]))
+    assert here.unknown == 1
+    assert told == expected
+    assert loaded == []
+
+
+@pytest.mark.usefixtures("portuguese")
+def test_plans_made_apart_are_the_same_to_the_last_word(folders: Folders):
+    jobs = jobs_of_every_task(folders)
+    apart = list(plans_apart(jobs))
+    assert apart == list(plans_here(jobs))
+    assert [plan is None for plan in apart] == [False] * 4 + [True]
 
 
 def test_importing_the_app_loads_nothing_heavy():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -34,7 +33,7 @@ class LiveFiles:
     def __init__(self, folder: Path, now: Callable[[], BootTime] = boot_time, worker: str = "") -> None:
         self._folder, self._now = folder, now
         # A worker's name is no file name.
-        mark = f"-{hashlib.sha256(worker.encode()).hexdigest()[:12]}" if worker else ""
+        mark = f"-{_digest(worker)}" if worker else ""
         self._progress, self._preview = folder / f"progress{mark}.json", folder / f"preview{mark}.bin"
         self._want, self._memory = folder / "preview.want", folder / "memory.json"
         self._window, self._threads = folder / "window", folder / "threads.json"
@@ -225,6 +224,13 @@ def _unpack(data: bytes) -> PreviewStrip:
     head, _, rgb = data.partition(b"\n")
     values = read_json(head)
     return PreviewStrip(values["width"], values["height"], tuple(values["frames"]), rgb)
+
+
+def _digest(worker: str) -> str:
+    # Without workers nobody needs a library of ciphers.
+    import hashlib
+
+    return hashlib.sha256(worker.encode()).hexdigest()[:12]
 
 
 def _mtime(path: Path) -> int:
