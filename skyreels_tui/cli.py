@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 import sys
@@ -12,11 +11,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipelines.checkpoints.locate import as_folder
 from pipelines.front import language
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, PipelineError
 from pipelines.front.language import tr, trn
-from pipelines.front.places import is_folder, nearest_existing
+from pipelines.front.places import as_folder, is_folder, nearest_existing
 from skyreels_tui.app.services import Services
 from skyreels_tui.commands import COMMANDS, Command, command_named
 from skyreels_tui.commands.shared import output
@@ -81,6 +79,9 @@ def _dispatch(words: list[str], executor: ExecutorFactory | None) -> int:
         return _open_app(words, executor)
     command = command_named(first)
     if command is None:
+        # Only a slip needs it.
+        import difflib
+
         near = difflib.get_close_matches(first, [known.name for known in COMMANDS], n=1)
         raise CommandError(
             tr("no command {name!r}: did you mean {near}?", name=first, near=near[0])

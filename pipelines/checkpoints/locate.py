@@ -11,7 +11,7 @@ from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
-from pipelines.front.places import is_folder, matching
+from pipelines.front.places import as_folder, is_folder, matching
 from pipelines.front.request import Profile
 from pipelines.front.sizes import size
 
@@ -72,14 +72,6 @@ def neither(model_id: str) -> str:
         "{model_id} is no folder on this machine and no repository id (owner/name): see skyreels-tui models list",
         model_id=model_id if len(model_id) <= 100 else f"{model_id[:100]}…",
     )
-
-
-def as_folder(text: str) -> Path:
-    """Read a path as typed, `~` expanded; the `~name` of nobody stays as it is."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
 
 
 def hub_cache(environ: Mapping[str, str] | None = None) -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pipelines.checkpoints.download.hub import PART
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
-from pipelines.checkpoints.locate import as_folder, hub_cache, repo_folder, snapshots
+from pipelines.checkpoints.locate import hub_cache, repo_folder, snapshots
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
-from pipelines.front.places import is_file, is_folder, matching, num_bytes, real
+from pipelines.front.places import as_folder, is_file, is_folder, matching, num_bytes, real
 
 
 @dataclass(frozen=True, slots=True)

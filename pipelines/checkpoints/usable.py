@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.checkpoints.inventory import Part, inspect
-from pipelines.checkpoints.locate import as_folder, hub_cache, is_repo_id, lacks, neither, snapshots
+from pipelines.checkpoints.locate import hub_cache, is_repo_id, lacks, neither, snapshots
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import families_in
 from pipelines.checkpoints.verify import content_problem
 from pipelines.front.language import tr
-from pipelines.front.places import is_folder, is_there, matching
+from pipelines.front.places import as_folder, is_folder, is_there, matching
 
 
 def why_unusable(family: str, model: str, task: str) -> str:

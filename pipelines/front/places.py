@@ -12,6 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def as_folder(text: str) -> Path:
+    """Read a path as typed, `~` expanded; the `~name` of nobody stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def is_there(path: Path) -> bool:
     """Whether something lies at `path`; a link counts as what it leads to."""
     return _says(path.exists)

@@ -105,8 +105,6 @@ def plan(request: FilmJoin) -> Plan:
 
 FILM = TaskSpec(
     name="films",
-    title=mark("Film"),
-    short="film",
     hint=mark("The clips of a film become one video with sound"),
     family="film",
     components=(),

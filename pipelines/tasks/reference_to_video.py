@@ -97,8 +97,6 @@ def plan(request: ReferenceToVideo) -> Plan:
 
 REFERENCE_TO_VIDEO = TaskSpec(
     name="reference_to_video",
-    title=mark("Reference to video"),
-    short="r2v",
     hint=mark("One to four pictures and a prompt become a clip"),
     family="r2v",
     components=("transformer", "text_encoder", "tokenizer", "vae"),

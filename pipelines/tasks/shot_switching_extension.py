@@ -95,8 +95,6 @@ def _cut_in_words(request: ShotSwitchingExtension) -> str:
 
 SHOT_SWITCHING_EXTENSION = TaskSpec(
     name="shot_switching_extension",
-    title=mark("Shot switching"),
-    short="shot",
     hint=mark("A new shot of 2 to 5 seconds follows the video after a cut"),
     family="v2v",
     components=("shot_transformer", "text_encoder", "tokenizer", "vae"),

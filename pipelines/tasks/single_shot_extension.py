@@ -102,8 +102,6 @@ def plan(request: SingleShotExtension) -> Plan:
 
 SINGLE_SHOT_EXTENSION = TaskSpec(
     name="single_shot_extension",
-    title=mark("Single-shot extension"),
-    short="single",
     hint=mark("A video goes on without a cut for 5 to 30 seconds"),
     family="v2v",
     components=("transformer", "text_encoder", "tokenizer", "vae"),

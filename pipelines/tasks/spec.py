@@ -12,6 +12,7 @@ from pipelines.front.crop import Crop
 from pipelines.front.language import mark
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
+from pipelines.front.task_names import SHORT, TITLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ class TaskSpec:
     """One task; every word in it is marked for translation and looked up where it is shown."""
 
     name: str
-    title: str
-    short: str
-    """At most six letters, for the queue table."""
+    """Key of `pipelines.front.task_names`."""
     hint: str
     """One sentence for a person choosing a task."""
     family: str
@@ -71,6 +70,16 @@ class TaskSpec:
     """Fields of its demo job; file names are looked up among the shipped samples."""
     bench: tuple[BenchCase, ...] = ()
     """The calls that `bench` measures; none where another task of the family makes the same ones."""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return TITLES[self.name]
+
+    @property
+    def short(self) -> str:
+        """At most six letters, for the queue table."""
+        return SHORT[self.name]
 
     def load_entry(self) -> Callable[..., Any]:
         """Import the family (torch and all) and return its generate function."""

@@ -320,8 +320,6 @@ def speakers_words(request: TalkingAvatar) -> str:
 
 TALKING_AVATAR = TaskSpec(
     name="talking_avatar",
-    title=mark("Talking avatar"),
-    short="avatar",
     hint=mark("A portrait speaks a recording of up to 200 seconds"),
     family="a2v",
     components=("transformer", "text_encoder", "tokenizer", "image_encoder", "audio_encoder", "vae"),

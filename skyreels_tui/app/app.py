@@ -22,7 +22,6 @@ from skyreels_tui.app.quitting import Quitting
 from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
 from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
-from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.settings.settings import Settings
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from skyreels_tui.notify.notifier import Notifier
     from skyreels_tui.notify.others import OthersNews
     from skyreels_tui.queue.errors import DatabaseUnusable
+    from skyreels_tui.queue.film import Film
     from skyreels_tui.queue.service import QueueService
 
 FIRST_PAGE = 200
@@ -99,7 +99,7 @@ class SkyreelsApp(HubApp):
         use_keys(self, Settings(), self.settings)
         self.board.refresh()
         self.push_screen(HomeScreen(queue_only=self._queue_only))
-        self.call_after_refresh(self._open_queue)
+        self.after_paint(self._open_queue)
 
     def _list_jobs(self) -> list[Job]:
         if self.service is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import mark, tr
+from pipelines.front.task_names import SHORT, TITLES
 from skyreels_tui.queue.reasons import NONE, Reason
 from skyreels_tui.words.safe_text import safe
 
@@ -92,14 +93,12 @@ class Job:
     @property
     def short(self) -> str:
         """The task as lists print it; the stored name where this program has no such task."""
-        return next((task.short for task in _tasks() if task.name == self.task_type), safe(self.task_type, 6) or "?")
+        return SHORT.get(self.task_type) or safe(self.task_type, 6) or "?"
 
     @property
     def title(self) -> str:
         """The task in words, or its stored name."""
-        return next(
-            (tr(task.title) for task in _tasks() if task.name == self.task_type), safe(self.task_type, 40) or "?"
-        )
+        return tr(TITLES.get(self.task_type, "")) or safe(self.task_type, 40) or "?"
 
     @property
     def task(self) -> TaskSpec:

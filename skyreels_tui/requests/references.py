@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.checkpoints.locate import as_folder
 from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
-from pipelines.front.places import is_folder
+from pipelines.front.places import as_folder, is_folder
 from pipelines.front.request import Files, Request, check_fields, field_specs
 from pipelines.tasks import task_named, task_of
 

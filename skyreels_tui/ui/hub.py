@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -26,7 +27,6 @@ from pipelines.front.language import tr
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.condition import Condition, condition_now
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
-from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import Job
 from skyreels_tui.settings.hours import work_ends
 from skyreels_tui.settings.live import LiveSettings
@@ -37,7 +37,7 @@ from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
 from skyreels_tui.ui.intents import ShowText
-from skyreels_tui.ui.internals import keep_clipboard, swap_filters, take_back, write_sequence
+from skyreels_tui.ui.internals import is_held_back, keep_clipboard, swap_filters, take_back, write_sequence
 from skyreels_tui.ui.keys import key_of
 from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.palette import SIXTEEN, load_theme
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from skyreels_tui.eta.running import RunningTimes
     from skyreels_tui.monitors.sample import Sample
     from skyreels_tui.notify.clipboard import Reached
+    from skyreels_tui.queue.film import Film
     from skyreels_tui.ui.drawing.pictures import Drawing
 
 
@@ -183,6 +184,7 @@ class HubApp(App[None]):
         """The queue as it is shown, kept current before the signals are published."""
         self._notes: list[tuple[Screen[Any], Notification]] = []
         """Messages with the screen that each was said on."""
+        self._after_paint: list[Callable[[], object]] = [collect_again]
         self._copied = ""
         """What was copied last; '' once it has been shown."""
         self.glyphs = UNICODE
@@ -324,9 +326,24 @@ class HubApp(App[None]):
             bar.say(text)  # type: ignore[attr-defined]  # found by the name of its class
 
     def post_display_hook(self) -> None:
-        """Let a screen that writes to the terminal itself have the last word."""
+        """Let a screen that writes to the terminal itself have the last word; then goes on what waited for a frame."""
         if self.screen_stack and isinstance(self.screen, Overwritten):
             self.screen.drawn()
+        if self._after_paint and not is_held_back(self):
+            waiting, self._after_paint = self._after_paint, []
+            for call in waiting:
+                self.call_later(call)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before the first screen nothing is drawn: the variables are enough, and no rule is read a second time."""
+        if self.screen_stack and self.screen.is_mounted:
+            super().refresh_css(animate=animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
+    def after_paint(self, call: Callable[[], object]) -> None:
+        """Call back once the next frame has been written: what it does not show must not delay it."""
+        self._after_paint.append(call)
 
     # What is copied
 
@@ -532,6 +549,13 @@ def hub(node: DOMNode) -> HubApp:
     if not isinstance(app, HubApp):
         raise TypeError(f"{type(app).__name__} publishes nothing that {type(node).__name__} could follow")
     return app
+
+
+def collect_again() -> None:
+    """Look for garbage again, but not in what a start without it has loaded."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def run_on_terminal(app: HubApp) -> None:

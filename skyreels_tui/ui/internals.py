@@ -26,6 +26,11 @@ def swap_filters(
     app._filters[:] = [*first, *stay, *last]
 
 
+def is_held_back(app: App[Any]) -> bool:
+    """Whether what is drawn now goes nowhere: Textual draws a screen while it mounts it, and throws that away."""
+    return bool(app._batch_count)
+
+
 def call_soon(app: App[Any], call: Callable[[], object]) -> bool:
     """Have the app call a function on its thread; False when it does not run.
 

@@ -49,7 +49,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / path).write_text(text, encoding="utf-8")
     assert {Path(path).name for path, _ in files} == {"still_life.py", "weather.py", "copying.py"}
     entries = NEW_ENTRY.findall(page())
-    assert [name for name, _, _ in entries] == ["TASKS", "PANELS", "SENSORS"]
+    assert [name for name, _, _ in entries] == ["TASKS", "NAMES", "PANELS", "SENSORS"]
     for name, path, block in entries:
         add_entry(root / path, name, block)
     return root

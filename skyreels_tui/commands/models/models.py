@@ -14,7 +14,7 @@ from pipelines.checkpoints.download.fetch import TELL_S
 from pipelines.checkpoints.download.hub import DownloadPlan, check_room, needed_components, plan_download
 from pipelines.checkpoints.download.meter import Moved
 from pipelines.checkpoints.inventory import PRESENCE_WORDS
-from pipelines.checkpoints.locate import as_folder, hub_cache
+from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.prepared import (
     Prepared,
     gains,
@@ -28,7 +28,7 @@ from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
 from pipelines.front.language import tr, trn
-from pipelines.front.places import is_folder, num_bytes
+from pipelines.front.places import as_folder, is_folder, num_bytes
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 
@@ -40,6 +41,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
     # and costs nothing while nothing changes. A slow line keeps the usual rate.
     os.environ.setdefault("TEXTUAL_FPS", "60" if os.environ.get("SSH_CONNECTION") else "120")
     use_colours(context.services.settings.now.colours, os.environ)
+    # What is loaded stays, so that nobody has to look it through for garbage until the first frame stands.
+    gc.disable()
     # Textual is loaded only by commands that draw.
     from skyreels_tui.app.session import run_app
 

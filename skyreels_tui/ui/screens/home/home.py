@@ -69,7 +69,7 @@ class HomeScreen(Screen[None]):
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
         self.query_one(QueuePanel).focus()
-        self.call_after_refresh(self._mount_side)
+        hub(self).after_paint(self._mount_side)
 
     async def _mount_side(self) -> None:
         # Panels, requests and sensors' types take a tenth of a second to load: the queue is on the screen by then.
