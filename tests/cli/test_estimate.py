@@ -77,6 +77,10 @@ def test_the_time_is_that_of_the_worker_which_is_free_first(
             until(lambda: cli("status", "--json").data["jobs"].get("running") == 2, "both to run")
             ran = {row["worker"] for row in cli("list", "--json").data if str(row["id"]) in ids}
             assert ran == {"box", "spark"}
+            told = cli("status", "--json").data
+            assert {one["worker"] for one in told["running"]} == {"box", "spark"} and told["job"] in (1, 2)
+            lines = cli("status").out.splitlines()
+            assert len(lines) == 2 and all(any(name in line for line in lines) for name in names)
             # Both are busy: the fast one is free first.
             found = cli("estimate", *job, "--json").data
             assert (found["worker_kind"], found["jobs_before"]) == ("H100", 2)

@@ -5,13 +5,22 @@ from dataclasses import replace
 import pytest
 
 from pipelines.front.progress import Progress, Stage
+from skyreels_tui.app.alone import AloneApp
+from skyreels_tui.app.services import Services
 from skyreels_tui.eta.forecast import free_at_s
+from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.events import JobChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.service import QueueService
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.panels.progress import ProgressPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.widgets.queue_line import QueueLine
 from skyreels_tui.ui.widgets.status_bar import StatusBar
+from tests.live.test_alone import NoMonitor, until
 from tests.live.test_panels import OnePanel, progress, running
+from tests.queue.conftest import entry
+from tests.queue.test_workers import Shelf
 
 
 def both():
@@ -74,6 +83,42 @@ async def test_the_header_counts_workers_where_there_are_several(width, workers,
         await pilot.pause()
         shown = app.query_one(StatusBar).render().plain
         assert words in shown and (bool(words) or " of " not in shown)
+
+
+async def test_the_line_of_the_queue_counts_the_others():
+    app = OnePanel(QueueLine(), both())
+    async with app.run_test(size=(80, 3)) as pilot:
+        for job in both():
+            app.publish_event(JobChanged(job))
+        await pilot.pause()
+        assert "1 more runs" in app.query_one(QueueLine).render().plain
+
+
+@pytest.mark.parametrize(("name", "size"), [("progress", (80, 24)), ("queue", (80, 24))])
+async def test_a_lone_panel_follows_every_job_of_another_process(folders, tmp_path, name, size):
+    """Its forecast too reckons with both workers: it said that all would come one after the other."""
+    shelf = Shelf("here of GB10", "there of H100", make=lambda: FakeExecutor(Script(num_steps=4), gated=True))
+    service = QueueService(folders, tmp_path / "result", lambda _event: None, executor=shelf)
+    service.actions.add_many([entry("one"), entry("two"), entry("three")])
+    service.start()
+    app = AloneApp(name, Services(folders, Settings(), tmp_path), monitor=lambda _: NoMonitor())
+    try:
+        async with app.run_test(size=size) as pilot:
+            for executor in shelf.executors.values():
+                executor.advance()
+            await until(pilot, lambda: len(app.board.all_progress) == 2)
+            await until(pilot, lambda: app.last_forecast is not None and app.last_forecast.workers == 2)
+            assert len(app.last_forecast.running_seconds) == 2
+
+            def drawn():
+                strips = app.screen._compositor.render_strips()
+                return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+            await until(pilot, lambda: all(where in drawn() for where in ("here", "there")))
+    finally:
+        for executor in shelf.executors.values():
+            executor.open_gate()
+        service.close(timeout_s=60.0)
 
 
 @pytest.mark.parametrize(
