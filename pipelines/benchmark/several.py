@@ -110,7 +110,7 @@ def cases_for(gang: Gang, name: str) -> list[BenchCase]:
     cases = [case for case in CASES if name.lower() in case.name.lower()]
     if gang.device.type == "cuda":
         return cases
-    return [replace(case, height=80, width=112, latent_frames=9) for case in cases]
+    return [replace(case, height=48, width=80, latent_frames=5) for case in cases]
 
 
 def share(network: SkyReelsTransformer, gang: Gang) -> None:
@@ -182,8 +182,8 @@ def decoder_for(gang: Gang) -> tuple[DecoderWeights, Tensor]:
 
     torch.manual_seed(0)
     is_tiny = gang.device.type == "cpu"
-    vae = AutoencoderKLWan(**({"base_dim": 8} if is_tiny else {})).to(gang.device).eval()
-    shape = (3, 16, 9, 6) if is_tiny else (31, 16, 68, 120)
+    vae = AutoencoderKLWan(**({"base_dim": 4, "num_res_blocks": 1} if is_tiny else {})).to(gang.device).eval()
+    shape = (2, 16, 9, 4) if is_tiny else (31, 16, 68, 120)
     latents = torch.randn(*shape, generator=torch.Generator().manual_seed(1)).to(gang.device)
     return DecoderWeights(vae, torch.float32 if is_tiny else torch.float16), latents
 

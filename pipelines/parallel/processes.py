@@ -23,7 +23,7 @@ def run_ranks(size: int, work: Callable[..., object], *args: object, device: str
     Raises torch's ProcessRaisedException or ProcessExitedException when a rank fails or dies, after all are ended.
     """
     # A fork server imports once what every rank needs; no fork of it can use a GPU.
-    mp.set_forkserver_preload(["pipelines.parallel.sequence", "pipelines.parallel.rows"])
+    mp.set_forkserver_preload(["pipelines.parallel.sequence", "pipelines.parallel.rows", work.__module__])
     method = "forkserver" if device == "cpu" else "spawn"
     with tempfile.TemporaryDirectory(prefix="skyreels-gang-") as folder:
         address = f"file://{Path(folder) / 'meeting'}"

@@ -105,6 +105,7 @@ REFUSALS: dict[str, tuple[object, ...]] = {
     "port": ("serve", "--port", "99999"),
     "demo": ("demo", "XYZ"),
     "bench": ("bench", "--layers", "99"),
+    "bench of gpus": ("bench", "--gpus", "3", "--profile", "demo"),
     "facts": ("doctor", "--facts", "/XYZ"),
     "no terminal": (),
 }

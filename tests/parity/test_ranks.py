@@ -9,7 +9,10 @@ from pipelines.parity.run import run_goldens
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
-@pytest.mark.parametrize(("family", "only"), [("a2v", "dit_two_speakers"), ("v2v", "transformer"), ("r2v", "vae")])
+@pytest.mark.parametrize(
+    ("family", "only"),
+    [("a2v", "dit_two_speakers"), ("v2v", "transformer"), ("r2v", "vae"), ("r2v", "pipeline_ref2_guided")],
+)
 def test_two_ranks_pass_the_goldens_of_one(family, only):
     lines = []
     tally = run_goldens(family, GOLDENS / family, lines.append, only=only, ranks=2)

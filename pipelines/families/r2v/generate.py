@@ -64,7 +64,10 @@ class Predictor:
 
     def __call__(self, latents: Tensor, timestep: float) -> Tensor:
         """Guided velocity [1, 16, T, h, w]."""
-        branches = self.branches(latents, timestep)
+        return self.combine(self.branches(latents, timestep))
+
+    def combine(self, branches: Sequence[Tensor]) -> Tensor:
+        """What the guidance makes of the predictions that `branches` gives."""
         if len(branches) == 1:
             return branches[0]
         full, no_text, nothing = branches

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.commands.system import bench_gpus
 from skyreels_tui.eta.speeds import (
     GB10,
     SPEED_FILE,
@@ -36,6 +38,10 @@ def configure(parser: Parser, _name: str) -> None:
     parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     words = tr("also write the JSON object, with this machine's facts, to this file")
     parser.add_argument("--output", type=Path, help=words)
+    words = tr("instead one call by 1, 2, .. of this machine's GPUs together, up to so many, or all")
+    parser.add_argument("--gpus", default="", metavar="N", help=words)
+    words = tr("demo: with --gpus, tiny networks on processes of the CPU, which show the way and not a speed")
+    parser.add_argument("--profile", choices=("full", "demo"), default="full", help=words)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--predict", action="store_true", help=tr("write what is predicted for a GB10 instead"))
     instead.add_argument(
@@ -56,29 +62,40 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
     if args.use:
         return _use(args.use, context)
     if args.predict:
-        _give(predicted_report(tr("NVIDIA GB10, predicted"), GB10), args)
+        _give(predicted_report(tr("NVIDIA GB10, predicted"), GB10), args, show)
         return Exit.OK
+    if args.profile == "demo" and not args.gpus:
+        raise CommandError(tr("bench: --profile demo goes with --gpus"))
     # Torch is loaded only by commands that compute.
     import torch
 
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and args.profile != "demo":
         output.note(tr("bench: PyTorch sees no CUDA GPU here; `skyreels-tui doctor` says why and what mends it"))
         return Exit.FAILED
-    report = measure(args, context.folders.cache)
-    if args.output:
-        from skyreels_tui.doctor.gather import gather
-
-        facts = gather(context.folders, context.settings, context.result_dir)
-        report |= {"facts": dataclasses.asdict(facts)}
+    if args.gpus:
+        report = bench_gpus.measure_gpus(args, context.folders.cache)
+        _give(_with_facts(report, args, context), args, bench_gpus.show_gpus)
+        return Exit.OK
+    report = _with_facts(measure(args, context.folders.cache), args, context)
     context.folders.create()
     if report["cases"]:
         # The first guess of this machine's times from now on.
         write_whole(context.folders.state / SPEED_FILE, json.dumps(report).encode(), durable=False)
-    _give(report, args)
+    _give(report, args, show)
     return Exit.OK
 
 
-def _give(report: dict[str, Any], args: argparse.Namespace) -> None:
+def _with_facts(report: dict[str, Any], args: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Add this machine's facts to what a file will hold."""
+    if not args.output:
+        return report
+    from skyreels_tui.doctor.gather import gather
+
+    facts = gather(context.folders, context.settings, context.result_dir)
+    return report | {"facts": dataclasses.asdict(facts)}
+
+
+def _give(report: dict[str, Any], args: argparse.Namespace, show: Callable[[dict[str, Any]], None]) -> None:
     """Write a report to the file and to stdout, as was asked."""
     if args.output:
         try:
