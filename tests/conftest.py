@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pace import QUICK, SLOW, modules
+from tests.pace import CLUSTER, QUICK, SLOW, modules
 
 os.environ["LC_ALL"] = "C.UTF-8"
 # Neither the language nor the size and the abilities of the terminal they are started from.
@@ -20,7 +20,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 TESTS = Path(__file__).parent
-MARKS = {"quick": modules(QUICK), "slow": modules(SLOW)}
+MARKS = {"quick": modules(QUICK), "slow": modules(SLOW), "cluster": modules(CLUSTER)}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,4 +1,4 @@
-"""How long the modules of the tests take: `make check` runs the quick ones, `-m 'not slow'` leaves slow ones out."""
+"""What marks the modules of the tests: `make check` runs the quick ones, `-m 'not slow'` leaves slow ones out."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ results/test_bounds
 ui/test_broken_media ui/test_hostile
 """
 """Modules with a test of more than ten seconds: whole programs that are killed, watched for long or fed with much."""
+
+CLUSTER = """
+cluster/test_ray
+"""
+"""Modules that start nodes of Ray on this machine; `-m cluster` runs them alone, `-m 'not cluster'` no Ray at all.
+
+There is no such list for a GPU: every test runs on the processor, what needs a GPU is measured by `bench/`.
+"""
 
 
 def modules(names: str) -> frozenset[str]:

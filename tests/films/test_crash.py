@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from tests.films.conftest import SAMPLES
 from tests.films.test_helpers import program
+from tests.media.films import h264, moving, tone
 from tests.queue.harness import LIMIT_S, Watched, home_of, import_early, in_child, problems, run_queue
 from tests.queue.points import Counter, kill_me, watched_disk
 
@@ -26,12 +26,10 @@ POINTS = 5
 
 def request(root: Path) -> FilmJoin:
     root.mkdir(parents=True, exist_ok=True)
-    for name in ("a", "b"):
-        shutil.copy(SAMPLES / "clip.mp4", root / f"{name}.mp4")
-    shutil.copy(SAMPLES / "voice.mp3", root / "voice.mp3")
-    clips = (str(root / "a.mp4"), str(root / "b.mp4"))
+    clips = tuple(str(h264(root / f"{name}.mp4", moving(24, 48, 64), 24)) for name in ("a", "b"))
+    tone(root / "voice.wav", 0.5)
     return FilmJoin(
-        film="ep", clips=clips, labels=("a", "b"), narrations=(str(root / "voice.mp3"), ""), words=("x", "")
+        film="ep", clips=clips, labels=("a", "b"), narrations=(str(root / "voice.wav"), ""), words=("x", "")
     )
 
 

@@ -15,6 +15,9 @@ import pytest
 from pipelines.front.errors import MediaError
 from pipelines.media.read.likeness import likeness
 from pipelines.media.write.video import VideoWriter
+from skyreels_tui.cli import main
+from skyreels_tui.executors.local import LocalExecutor
+from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.quality import Figures, QualityBook, way_of
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.settings.limits import QualityLimits
@@ -109,7 +112,19 @@ def real(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_the_command_makes_both_keeps_them_and_tells_the_figures(tmp_path: Path) -> None:
+@pytest.fixture
+def here(cli: Cli, capfd: pytest.CaptureFixture[str]) -> Cli:  # noqa: F811
+    """The same models by the command line of this process, which need not import torch anew."""
+
+    def call(*words: str) -> Call:
+        capfd.readouterr()
+        code = main(list(words), executor=lambda: LocalExecutor(find_folders(), device="cpu"))
+        return Call(code, *capfd.readouterr())
+
+    return call
+
+
+def test_the_command_makes_both_keeps_them_and_tells_the_figures(tmp_path: Path, here: Cli) -> None:
     call = real(tmp_path, "quality", *JOB, "--way", "low_vram", "--json")
     assert call.returncode == 0, call.stderr
     data = json.loads(call.stdout)
@@ -124,21 +139,19 @@ def test_the_command_makes_both_keeps_them_and_tells_the_figures(tmp_path: Path)
     assert [request["low_vram"] for request in asked] == [False, True]
     assert asked[0]["seed"] == asked[1]["seed"]
     assert not list((tmp_path / "home/state").glob("quality-*")), "the velocities are gone"
-    real(tmp_path, "settings", "set", "fast_ssim", "1")
+    here("settings", "set", "fast_ssim", "1")
     # On a CPU the fast way is the exact one.
-    same = real(tmp_path, "quality", *JOB)
-    assert same.returncode == 0
-    assert "0.0000 0.0000" in same.stdout
-    beyond = real(tmp_path, "quality", *JOB, "--way", "low_vram")
-    assert beyond.returncode == 1
-    assert "SSIM" in beyond.stderr.splitlines()[-1]
-    assert len([line for line in beyond.stdout.splitlines() if line.endswith(".mp4")]) == 2
+    same = here("quality", *JOB)
+    assert same.code == 0
+    assert "0.0000 0.0000" in same.out
+    beyond = here("quality", *JOB, "--way", "low_vram")
+    assert beyond.code == 1
+    assert "SSIM" in beyond.errors[-1]
+    assert len([line for line in beyond.out.splitlines() if line.endswith(".mp4")]) == 2
 
 
 def test_nothing_is_computed_beside_a_queue_that_runs_or_for_a_bad_request(cli: Cli, home) -> None:  # noqa: F811
     assert cli("quality", *JOB, "--duration", "900").code == 2
-    from skyreels_tui.files.folders import find_folders
-
     folders = find_folders()
     folders.create()
     lock = OwnerLock(folders.lock)
