@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, members in MARKS.items():
             if name in members:
                 item.add_marker(mark)
+
+
+@pytest.fixture(scope="module")
+def small_pictures() -> Iterator[None]:
+    """Buckets of a quarter of the demo's pixels, in this process: for tests of a job's course, not of its size."""
+    from pipelines.front.shapes import AVATAR_BUCKETS, WAN_BUCKETS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(WAN_BUCKETS, "128P", {"0.50": (48, 96), "0.75": (48, 64), "1.33": (64, 48)})
+        patch.setitem(AVATAR_BUCKETS, "128P", {"1.00": (32, 32)})
+        yield

@@ -27,6 +27,7 @@ from skyreels_tui.queue.service import QueueService
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import entry, make_request
 
+pytestmark = pytest.mark.usefixtures("small_pictures")
 ROOMY = Memory(100 * GIB, 119 * GIB)
 
 
@@ -181,7 +182,7 @@ def test_a_job_larger_than_the_machine_is_refused_in_words(home, context):
     tiny = LocalExecutor(home, device="cpu", read_memory=lambda pool: Memory(2**20, 2**21))
     attempt = context()
     assert tiny.admit(attempt.job) == ""
-    with pytest.raises(OutOfMemory, match=r"needs 30 MiB, 1 MiB available, more than this machine"):
+    with pytest.raises(OutOfMemory, match=r"needs 9.65 MiB, 1 MiB available, more than this machine"):
         tiny.run(attempt)
 
 

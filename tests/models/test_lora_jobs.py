@@ -34,6 +34,8 @@ from tests.models.lora_files import comfy, kohya, random_factors, write_lora
 from tests.parallel.test_jobs import assert_same_steps, attempt, executor, until_decode
 from tests.queue.demo_requests import SAMPLES, demo_request
 
+pytestmark = pytest.mark.usefixtures("small_pictures")
+
 __all__ = ["attempt", "cli", "executor", "home"]
 LOADS = {
     "reference_to_video": ("r2v", "transformer", load_transformer),

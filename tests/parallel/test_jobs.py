@@ -26,6 +26,7 @@ from skyreels_tui.queue.store.rows import NewJob
 from tests.queue.conftest import make_request
 from tests.queue.demo_requests import demo_request, voice
 
+pytestmark = pytest.mark.usefixtures("small_pictures")
 ROUNDING = 2e-5
 """Most that float32 may differ by, relative to the largest value."""
 LEVELS = 0.5
