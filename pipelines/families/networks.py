@@ -63,7 +63,7 @@ class CheckpointNetworks:
         self.plan = runtime.load_plan or (requested_plan(request) if request else LoadPlan())
         self._loras = tuple(map(parse_lora, request.lora)) if request else ()
         self._partial = request.lora_partial if request else False
-        if self.plan.ranks > 1 and runtime.device != "cpu":
+        if self.plan.ranks > 1 and runtime.device != "cpu" and runtime.followers is None:
             ranks_of(str(self.plan.ranks), torch.cuda.device_count())
         self._kernel = ""
         self._coming: dict[Path, Beside[SkyReelsTransformer]] = {}
@@ -202,7 +202,9 @@ class CheckpointNetworks:
 
     def _crew(self) -> AbstractContextManager[Crew | None]:
         """The ranks that work with this process; None when it works alone."""
-        return warm_crew(self._pool, self.plan.ranks, self.device) if self.plan.ranks > 1 else nullcontext()
+        if self.plan.ranks == 1:
+            return nullcontext()
+        return warm_crew(self._pool, self.plan.ranks, self.device, self._runtime.followers)
 
     def embed_prompt(self, prompt: str) -> Tensor:
         """Text features [1, 512, D] on the device, from the cache when this prompt was encoded before."""

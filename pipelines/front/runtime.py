@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.front.followers import StartFollowers
 from pipelines.front.memory import LoadPlan
 
 
@@ -53,6 +54,8 @@ class Runtime:
     """How networks are loaded; None is what the request's own fields ask for."""
     warnings: tuple[str, ...] = ()
     """What is to be said with the result besides the family's own warnings."""
+    followers: StartFollowers | None = None
+    """Starts the ranks that work with this process; None takes processes of this host."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,16 @@
 """The ranks that follow a job of this process: they make its transformer calls and its decode together with it.
 
 The job's process is rank 0 and holds everything else: files, random numbers, text encoder, encode, reports. The others
-are processes of this host; they know no job, hold what was sent to them and end with their leader.
+know no job, hold what was sent to them and end with their leader.
 """
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import multiprocessing.connection as mpc
-import os
-import signal
-import tempfile
 import threading
 import weakref
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from pipelines.front.errors import Cancelled, GangLost
+from pipelines.front.followers import Followers, StartFollowers
 from pipelines.front.language import tr
 from pipelines.models.transformer import attention
 from pipelines.models.transformer.attention_choice import keep_compiled
 from pipelines.models.transformer.transformer import NetworkCall, SkyReelsTransformer
 from pipelines.models.vae.decoder import decoder_weights
 from pipelines.parallel.branches import make_calls
-from pipelines.parallel.gang import QUIET_S, Gang, Stopped, abort_gang, open_gang
-from pipelines.parallel.letters import receive, send
+from pipelines.parallel.children import Children
+from pipelines.parallel.gang import QUIET_S, Gang, abort_gang, open_gang
+from pipelines.parallel.letters import send
 from pipelines.parallel.rows import decode_rows
 from pipelines.parallel.sequence import shard_sequence
 
@@ -47,10 +41,13 @@ Desk = dict[int, Any]
 class Crew:
     """The leader's side of a gang of `size`; used from one thread. Close it, or let it go with its last reference."""
 
-    def __init__(self, size: int, device: str, quiet_s: float = QUIET_S) -> None:
-        """Start the followers. device: 'cpu' or 'cuda'. Raises GangLost when one does not come."""
+    def __init__(self, size: int, device: str, quiet_s: float = QUIET_S, start: StartFollowers | None = None) -> None:
+        """Start the followers, processes of this host without `start`. device: 'cpu' or 'cuda'.
+
+        Raises GangLost when one does not come.
+        """
         self.size = size
-        self._ranks = _Ranks(size, device, quiet_s)
+        self._ranks = _Ranks(size, device, quiet_s, start or Children)
         self._end = weakref.finalize(self, self._ranks.end)
         self._numbers = count()
         self._sent: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -66,12 +63,12 @@ class Crew:
     @property
     def is_over(self) -> bool:
         """Whether it was closed, or has lost a rank: then it makes no more calls."""
-        return self._ranks.is_over or not all(process.is_alive() for process in self.processes)
+        return self._ranks.is_over or not self.followers.is_whole
 
     @property
-    def processes(self) -> list[BaseProcess]:
-        """The followers, rank 1 first."""
-        return self._ranks.processes
+    def followers(self) -> Followers:
+        """The other ranks."""
+        return self._ranks.followers
 
     def close(self) -> None:
         """End the followers."""
@@ -143,42 +140,27 @@ class Crew:
 
 
 class _Ranks:
-    """The followers' processes and the group with them; holds no reference to what is computed."""
+    """The followers and the group with them; holds no reference to what is computed."""
 
-    def __init__(self, size: int, device: str, quiet_s: float) -> None:
-        # A name that only this user can reach; the processes are of this host.
-        self._folder = tempfile.TemporaryDirectory(prefix="skyreels-gang-")
-        self._meeting = (size, f"file://{Path(self._folder.name) / 'meeting'}", device, quiet_s)
+    def __init__(self, size: int, device: str, quiet_s: float, start: StartFollowers) -> None:
+        self._size, self._device, self._quiet_s = size, device, quiet_s
         self.gang: Gang
         self.is_over = False
         self._lock = threading.Lock()
-        # A fork server imports once what every rank needs; but what it imports asks the driver for its GPUs, and no
-        # fork of a process that has asked can use one.
-        context: ForkServerContext | SpawnContext = mp.get_context("spawn")
-        if device == "cpu":
-            context = mp.get_context("forkserver")
-            context.set_forkserver_preload([__name__])
-        self.processes: list[BaseProcess] = []
-        self.pipes: list[Connection] = []
-        for rank in range(1, size):
-            here, there = context.Pipe()
-            process = context.Process(target=_follow, args=(rank, *self._meeting, there), daemon=True)
-            process.start()
-            there.close()
-            self.processes.append(process)
-            self.pipes.append(here)
+        self.followers = start(size, device, quiet_s)
         threading.Thread(target=self._watch, name="gang watch", daemon=True).start()
 
     def join(self) -> None:
-        """Meet the followers, once all have begun: reading the libraries may take longer than any message."""
-        for pipe in self.pipes:
-            pipe.recv_bytes()
-        size, address, device, quiet_s = self._meeting
-        self.gang = open_gang(0, size, address, f"{device}:0" if device == "cuda" else device, quiet_s)
+        """Meet the followers, once all have begun."""
+        meeting = self.followers.begin()
+        device = f"{self._device}:0" if self._device == "cuda" else self._device
+        self.gang = open_gang(
+            0, self._size, meeting.address, device, self._quiet_s, link=meeting.link, listening=meeting.listening
+        )
 
     def tell(self, work: Any, *args: object) -> None:
         """Send a letter."""
-        send(self.gang, self.pipes, work, args)
+        send(self.gang, self.followers.post, work, args)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -206,72 +188,28 @@ class _Ranks:
             if self.is_over:
                 return
             self.is_over = True
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.join()
-        for pipe in self.pipes:
-            pipe.close()
+        self.followers.end()
         if hasattr(self, "gang"):
             abort_gang(self.gang)
-        self._folder.cleanup()
 
     def _watch(self) -> None:
         """A dead rank leaves the others waiting inside a call: then end those waits."""
-        mpc.wait([process.sentinel for process in self.processes])
-        if not self.is_over:
-            for process in self.processes:
-                process.kill()
-            if hasattr(self, "gang") and self.gang.device.type == "cuda":
-                abort_gang(self.gang)
+        self.followers.wait()
+        if not self.is_over and hasattr(self, "gang") and self.gang.device.type == "cuda":
+            abort_gang(self.gang)
 
-    def _lost(self, timeout: float) -> str:
-        """Why a follower ended, in words, or ''."""
-        ended = mpc.wait([process.sentinel for process in self.processes], timeout)
-        for number, (process, pipe) in enumerate(zip(self.processes, self.pipes, strict=True), start=2):
-            if process.sentinel in ended:
-                reason = tr("its process ended")
-                with suppress(EOFError, OSError):
-                    if pipe.poll():
-                        reason = pipe.recv_bytes().decode()
-                return tr(
-                    "GPU {number} of the {size} that work on this job has failed: {reason}",
-                    number=number,
-                    size=len(self.processes) + 1,
-                    reason=reason,
-                )
-        return ""
-
-
-def _follow(rank: int, size: int, address: str, device: str, quiet_s: float, pipe: Connection) -> None:
-    """A follower's whole life."""
-    # The leader decides when a job stops, not the terminal that both were started from; nor does a rank write there.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    try:
-        if device == "cpu":
-            torch.set_num_threads(1)
-        pipe.send_bytes(b"here")
-        gang = open_gang(rank, size, address, f"{device}:{rank}" if device == "cuda" else device, quiet_s)
-        desk: Desk = {}
-        with torch.inference_mode():
-            while True:
-                try:
-                    work, args = receive(gang, pipe)
-                except EOFError:
-                    return
-                with suppress(Stopped):
-                    work(gang, desk, *args)
-                del work, args
-    except Exception as error:
-        with suppress(OSError):
-            pipe.send_bytes(f"{type(error).__name__}: {error}"[:500].encode())
-        raise
-    finally:
-        # Nothing is worth waiting for: a message that nobody answers must not hold the process.
-        os._exit(1)
+    def _lost(self, timeout_s: float) -> str:
+        """Which follower ended and why, in words, or ''."""
+        lost = self.followers.lost(timeout_s)
+        if lost is None:
+            return ""
+        rank, reason = lost
+        return tr(
+            "GPU {number} of the {size} that work on this job has failed: {reason}",
+            number=rank + 1,
+            size=self._size,
+            reason=reason,
+        )
 
 
 def _use_kernel(_gang: Gang, _desk: Desk, kernel: str, cache_dir: str) -> None:

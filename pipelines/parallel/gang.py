@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import accumulate
+from urllib.parse import urlsplit
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import FileStore, Store, TCPStore
+
+from pipelines.front.interfaces import interface_of
 
 QUIET_S = 60.0
 """A rank that is waited for longer than this inside a call counts as dead."""
@@ -142,20 +147,57 @@ def offsets(sizes: Sequence[int]) -> list[int]:
     return [0, *accumulate(sizes)][:-1]
 
 
-def open_gang(rank: int, size: int, address: str, device: str, quiet_s: float = QUIET_S) -> Gang:
-    """Join the others at `address` ('tcp://HOST:PORT' of rank 0, or 'file:///...'); device is 'cuda:N' or 'cpu'."""
+def open_gang(
+    rank: int,
+    size: int,
+    address: str,
+    device: str,
+    quiet_s: float = QUIET_S,
+    *,
+    link: str = "",
+    listening: int | None = None,
+) -> Gang:
+    """Join the others at `address` ('tcp://HOST:PORT' of rank 0, or 'file:///...'); device is 'cuda:N' or 'cpu'.
+
+    Messages between hosts take the network of `link`, this rank's own address. Rank 0 gives its open socket.
+    """
+    # A lost rank ends the job, not this process.
+    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2")
+    # This one writes to the terminal when a group has ended; the leader watches its ranks itself.
+    os.environ.setdefault("TORCH_NCCL_ENABLE_MONITORING", "0")
     place = torch.device(device)
     limit = timedelta(seconds=quiet_s)
+    if link:
+        for library in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{library}_SOCKET_IFNAME", interface_of(link))
+    store = _store(rank, size, address, limit, listening)
     if place.type == "cuda":
         torch.cuda.set_device(place)
-        dist.init_process_group("nccl", init_method=address, rank=rank, world_size=size, timeout=limit)
+        dist.init_process_group("nccl", store=store, rank=rank, world_size=size, timeout=limit)
         host = dist.new_group(backend="gloo", timeout=limit)
     else:
-        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size, timeout=limit)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=limit)
         host = dist.group.WORLD
     tensors = dist.group.WORLD
     assert tensors is not None and host is not None
     return Gang(rank, size, place, tensors, host, quiet_s)
+
+
+def _store(rank: int, size: int, address: str, limit: timedelta, listening: int | None) -> Store:
+    where = urlsplit(address)
+    if where.scheme == "file":
+        return FileStore(where.path, size)
+    assert where.hostname is not None and where.port is not None
+    # Given a socket, the store listens on that one network; else it would on all of them.
+    return TCPStore(
+        where.hostname,
+        where.port,
+        size,
+        is_master=rank == 0,
+        timeout=limit,
+        wait_for_workers=False,
+        master_listen_fd=listening,
+    )
 
 
 def close_gang() -> None:

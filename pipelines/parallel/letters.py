@@ -1,6 +1,7 @@
-"""A value sent from the leader to every follower of one host: its plain parts as bytes, its tensors between devices.
+"""A value sent from the leader to every follower: its plain parts as bytes, its tensors between devices.
 
-Letters travel between a process and its own children alone: nothing from a file or from another machine is unpickled.
+Bytes come from the process that has started the follower, over a way that nobody else has: nothing from a file, and
+nothing that anybody on the network could send, is unpickled.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -82,13 +82,12 @@ class _Reader(pickle.Unpickler):
         return nn.Parameter(value, requires_grad=False) if enclosed.is_parameter else value
 
 
-def send(gang: Gang, pipes: Iterable[Connection], work: Callable[..., object], args: tuple[object, ...]) -> None:
+def send(gang: Gang, post: Callable[[bytes], None], work: Callable[..., object], args: tuple[object, ...]) -> None:
     """Have every follower call `work(gang, desk, *args)`; both must be picklable. On the leader alone."""
     file = io.BytesIO()
     writer = _Writer(file)
     writer.dump((work, args))
-    for pipe in pipes:
-        pipe.send_bytes(file.getvalue())
+    post(file.getvalue())
     for tensor in writer.tensors:
         there = tensor.detach().to(gang.device)
         stride = torch.empty_like(there, device="meta").stride()
@@ -97,9 +96,9 @@ def send(gang: Gang, pipes: Iterable[Connection], work: Callable[..., object], a
         _broadcast(gang, there)
 
 
-def receive(gang: Gang, pipe: Connection) -> tuple[Callable[..., object], tuple[object, ...]]:
-    """The next letter, however long it takes to come. Raises EOFError when the leader is gone."""
-    work, args = _Reader(pipe.recv_bytes(), gang).load()
+def receive(gang: Gang, letter: bytes) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """What a letter says, with its tensors, which arrive meanwhile."""
+    work, args = _Reader(letter, gang).load()
     return work, args
 
 

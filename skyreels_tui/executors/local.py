@@ -17,6 +17,7 @@ from pipelines.front.admission import Decision, added, next_leaner
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemory, PipelineError
+from pipelines.front.followers import StartFollowers
 from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan
 from pipelines.front.progress import Progress, Stage
@@ -53,16 +54,18 @@ class LocalExecutor:
         keep_warm: bool = True,
         memory_floor_bytes: int = 0,
         read_memory: ReadMemory | None = None,
+        followers: StartFollowers | None = None,
     ) -> None:
         """`device` is 'cuda' or 'cpu'; '' takes the GPU when there is one.
 
         `own_models` gives, for a family, a checkpoint folder that is used instead of the shared cache. Without
         `keep_warm` every job's networks are released at its end. Admission keeps `memory_floor_bytes` available;
-        `read_memory` replaces its sensor.
+        `read_memory` replaces its sensor. `followers` starts ranks of other hosts for jobs of several GPUs.
         """
         self._cache_dir, self._device = folders.cache, device
         self._own_models, self._keep_warm = own_models, keep_warm
         self._floor_bytes, self._read_memory = memory_floor_bytes, read_memory
+        self._followers = followers
         self._pool: ModelPool | None = None
         self._keeper: MemoryKeeper | None = None
         self._budget_bytes = 0
@@ -162,6 +165,7 @@ class LocalExecutor:
             original_path=context.original_path,
             load_plan=load,
             warnings=(*self._memory().said_with(request), *said),
+            followers=self._followers,
         )
         output: Output = task.load_entry()(request, runtime, self._warm_pool(), context.report)
         return output
@@ -202,7 +206,9 @@ class LocalExecutor:
         """What watches memory; made once the device is known."""
         if self._keeper is None:
             book = self._cache_dir / "memory.json"
-            self._keeper = MemoryKeeper(self._device, book, self._floor_bytes, self._read_memory)
+            self._keeper = MemoryKeeper(
+                self._device, book, self._floor_bytes, self._read_memory, is_alone=self._followers is None
+            )
         return self._keeper
 
     def _decide(self, job: Job, request: Request) -> Decision:

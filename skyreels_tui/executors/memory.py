@@ -40,9 +40,14 @@ ReadMemory = Callable[["ModelPool | None"], Memory | None]
 class MemoryKeeper:
     """Decides for each job how it is loaded, and learns from what the jobs took."""
 
-    def __init__(self, device: str, book: Path, floor_bytes: int, read: ReadMemory | None = None) -> None:
-        """`floor_bytes` is what must stay available; `read` replaces the sensor, for tests."""
-        self.device = device
+    def __init__(
+        self, device: str, book: Path, floor_bytes: int, read: ReadMemory | None = None, *, is_alone: bool = True
+    ) -> None:
+        """`floor_bytes` is what must stay available; `read` replaces the sensor, for tests.
+
+        Without `is_alone` GPUs of other hosts are there too, as many as a job asks for.
+        """
+        self.device, self._is_alone = device, is_alone
         self.compute = ComputeDevice(on_cpu=device == "cpu", discrete=device == "cuda" and not _is_unified())
         self._read = read or self._sensor
         self._floor_bytes = floor_bytes
@@ -59,7 +64,7 @@ class MemoryKeeper:
         return admit(plan, load, memory, floor, self.compute, correction=self._correction(request))
 
     def _num_gpus(self) -> int | None:
-        if self.device != "cuda":
+        if self.device != "cuda" or not self._is_alone:
             return None
         import torch
 

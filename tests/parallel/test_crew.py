@@ -110,7 +110,7 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
         def kill():
             poll()
             if not poll.left:
-                os.kill(crew.processes[0].pid, signal.SIGKILL)
+                os.kill(crew.followers.processes[0].pid, signal.SIGKILL)
 
         with (
             pytest.raises(GangLost, match=r"GPU 2 of the 2 that work on this job has failed"),
@@ -133,4 +133,4 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
             made(*args, **options)
     # What breaks on the leader ends the followers too.
     assert another.is_over
-    assert not any(process.is_alive() for process in (*crew.processes, *another.processes))
+    assert not any(process.is_alive() for process in (*crew.followers.processes, *another.followers.processes))

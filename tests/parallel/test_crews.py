@@ -10,8 +10,8 @@ def test_a_crew_is_kept_warm_replaced_when_lost_and_alone_in_its_process():
         pass
     with warm_crew(pool, 2, "cpu") as again:
         assert again is first
-    first.processes[0].kill()
-    first.processes[0].join()
+    first.followers.processes[0].kill()
+    first.followers.processes[0].join()
     with warm_crew(pool, 2, "cpu") as second:
         assert second is not first
     with warm_crew(pool, 3, "cpu") as larger:

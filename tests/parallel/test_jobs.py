@@ -152,7 +152,7 @@ def test_a_job_goes_on_with_other_ranks_after_a_pause_a_death_and_a_cancel_insid
     with pytest.raises(Cancelled):
         executor.run(attempt(request, report=begun_alone.report, poll=begun_alone.poll))
 
-    killed = At(2, lambda: os.kill(crew_of(executor).processes[0].pid, signal.SIGKILL))
+    killed = At(2, lambda: os.kill(crew_of(executor).followers.processes[0].pid, signal.SIGKILL))
     with pytest.raises(GangLost, match="GPU 2 of the 2 that work on this job has failed"):
         executor.run(attempt(two, report=killed.report, poll=killed.poll))
     assert killed.steps == [1, 2]

@@ -335,3 +335,78 @@ def test_group_by_model_prefers_the_worker_that_is_warm(open_shelf):
         until(lambda: service.status().busy == 0)
         job = service.actions.add_many([entry(f"job {number}")])[0]
         assert waits(events, job, JobState.DONE).worker == warm
+
+
+class Machines(Shelf):
+    """A shelf over several hosts: names such as `one 0` say theirs."""
+
+    def __init__(self, *names: str, make: Callable[[], FakeExecutor] = FakeExecutor) -> None:
+        super().__init__(make=make)
+        self.there = [Worker(name, name.split()[0], has_gpu="cpu" not in name) for name in names]
+
+
+TEAMS = (
+    # One host has as many: the gang is of that host. None has: it is of several. A GPU never works with a CPU.
+    (("one 0", "two 0"), "2", {"one 0", "two 0"}),
+    (("one 0", "two 0", "two 1"), "2", {"two 0", "two 1"}),
+    (("one 0", "one 1", "two 0", "two 1"), "4", {"one 0", "one 1", "two 0", "two 1"}),
+    (("one 0", "two 0", "three 0", "four 0", "five 0"), "5", {"one 0", "two 0", "three 0", "four 0", "five 0"}),
+    (("one 0", "two 0"), "all", {"one 0", "two 0"}),
+    (("one 0", "two 0", "three 0"), "all", None),
+    (("one 0", "cpu 0", "cpu 1"), "2", {"cpu 0", "cpu 1"}),
+)
+
+
+@pytest.mark.parametrize(("names", "gpus", "team"), TEAMS)
+def test_a_gang_is_of_one_host_where_one_has_so_many_and_else_of_several(open_shelf, names, gpus, team):
+    shelf = Machines(*names)
+    teams = []
+
+    class Tells(FakeExecutor):
+        def run(self, context):
+            teams.append(context.team)
+            return super().run(context)
+
+    shelf._make = Tells
+    service, _ = open_shelf(shelf)
+    job = service.actions.add_many([entry("gang", gpus=gpus)])[0]
+    service.start()
+    assert service.wait(job.id, WAIT_S).state == JobState.DONE
+    assert len(teams) == 1
+    assert team is None or set(teams[0]) == team
+    assert len(set(teams[0])) == (2 if gpus == "all" else int(gpus))
+    until(lambda: service.status().busy == 0)
+
+
+@pytest.mark.parametrize("sizes", [("2", "5"), ("5", "2"), ("2", "4", "5", "2", "1", "4")])
+def test_gangs_that_want_each_other_s_workers_all_get_theirs(open_shelf, sizes):
+    shelf = Machines("one 0", "two 0", "two 1", "three 0", "four 0")
+    service, _ = open_shelf(shelf)
+    jobs = service.actions.add_many([entry(f"job {n}", gpus=size) for n, size in enumerate(sizes)])
+    service.start()
+    assert service.wait_idle(WAIT_S)
+    assert [service.job(job.id).state for job in jobs] == [JobState.DONE] * len(jobs)
+
+
+def test_more_workers_than_there_ever_were_are_refused_and_those_that_have_gone_are_waited_for(open_shelf):
+    shelf = Machines("one 0", "two 0")
+    service, events = open_shelf(shelf)
+    service.start()
+    until(lambda: service.status().workers == 2)
+    refused = service.actions.add_many([entry("four", gpus="4")])[0]
+    failed = service.wait(refused.id, WAIT_S)
+    assert failed.state == JobState.FAILED
+    assert "4 GPUs are asked for, 2 can be seen here" in failed.error
+    away = shelf.there.pop()
+    shelf.changed()
+    until(lambda: service.status().workers == 1)
+    job = service.actions.add_many([entry("two", gpus="2")])[0]
+    waiting = events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.reason.code is Code.WAITS_FOR_WORKER
+    ).job
+    assert waiting.id == job.id
+    assert service.status().busy == 0
+    assert "2 workers are asked for, 1 there now" in str(waiting.reason)
+    shelf.there.append(away)
+    shelf.changed()
+    assert service.wait(job.id, WAIT_S).state == JobState.DONE

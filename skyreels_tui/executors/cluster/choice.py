@@ -34,6 +34,11 @@ def workforce_of(settings: Settings, folders: Folders) -> Workforce:
     return Elsewhere(site)
 
 
+def head_in(settings: Settings) -> str:
+    """The head of the cluster that the settings name, as HOST:PORT; '' when they name none."""
+    return "" if settings.cluster.partition(":")[0] in ("", LOCAL) else settings.cluster
+
+
 def visible_gpus(environ: Mapping[str, str] = os.environ) -> list[str]:
     """The GPUs of this machine as CUDA_VISIBLE_DEVICES names them."""
     chosen = environ.get("CUDA_VISIBLE_DEVICES")

@@ -11,21 +11,21 @@ from typing import Any
 
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import choose, tr
+from skyreels_tui import __version__
+from skyreels_tui.executors.cluster.actors import START_S, WORKERS, actor_options, at, words_of
 from skyreels_tui.executors.cluster.calls import answer_calls
 from skyreels_tui.executors.cluster.facts import NodeFacts, gather_facts
+from skyreels_tui.executors.cluster.judgement import Link
 from skyreels_tui.executors.cluster.line import DeskOptions
+from skyreels_tui.executors.cluster.link import LinkProbe
 from skyreels_tui.executors.cluster.nodes import Node
 from skyreels_tui.executors.cluster.seat import Seat
 from skyreels_tui.queue.engine.workforce import CannotHere, WorkerLost
 
-WORKERS = "skyreels_worker"
-"""The resource by which a machine without a GPU says how many workers it gives."""
 NAME = "skyreels-name"
 """The label by which a machine says its name."""
 KIND = "accelerator_type:"
 """How the resource begins by which Ray says the name of a machine's GPUs."""
-START_S = 180.0
-"""A fresh actor may import torch for the first time."""
 
 
 class Driver:
@@ -72,54 +72,78 @@ class Driver:
     def facts(self, node: Node) -> NodeFacts:
         """What a machine has. Raises PipelineError in words."""
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        place = NodeAffinitySchedulingStrategy(node.id, soft=False)
-        asked = ray.remote(gather_facts).options(num_cpus=0, max_retries=0, scheduling_strategy=place).remote()
+        asked = ray.remote(gather_facts).options(num_cpus=0, max_retries=0, scheduling_strategy=at(node)).remote()
         try:
             facts: NodeFacts = ray.get(asked, timeout=START_S)
         except ray.exceptions.RayError as error:
-            raise PipelineError(" ".join(str(getattr(error, "cause", error)).split())[:300]) from error
+            raise PipelineError(words_of(error)) from error
         return facts
 
-    def open(self, node: Node, count: int, options: DeskOptions, version: str) -> int:
-        """Start an actor with `count` accelerators of a node and return its number.
+    def measure(self, first: Node, second: Node) -> Link:
+        """What is set on two machines and how fast the link between them is; seconds. Raises PipelineError."""
+        import ray
+
+        nodes = first, second
+        probes = [ray.remote(LinkProbe).options(**actor_options(node, 0)).remote() for node in nodes]
+        try:
+            known = [probe.end.remote(node.name, node.address) for probe, node in zip(probes, nodes, strict=True)]
+            ends = tuple(ray.get(known, timeout=START_S))
+            over_gpus = all(end.gpu for end in ends)
+            try:
+                copies = [probes[0].fetch.remote(probes[1]), probes[1].fetch.remote(probes[0])]
+                copy = min(ray.get(copies, timeout=START_S))
+                meeting = ray.get(probes[0].listen.remote(first.address), timeout=START_S)
+                device = "cuda:0" if over_gpus else "cpu"
+                rates = [
+                    probe.exchange.remote(rank, meeting, device, node.address)
+                    for rank, (probe, node) in enumerate(zip(probes, nodes, strict=True))
+                ]
+                return Link(ends, min(ray.get(rates, timeout=START_S)), copy, over_gpus)
+            except ray.exceptions.RayError as error:
+                return Link(ends, problem=words_of(error), over_gpus=over_gpus)
+        except ray.exceptions.RayError as error:
+            raise PipelineError(words_of(error)) from error
+        finally:
+            for probe in probes:
+                ray.kill(probe)
+
+    def open(self, team: Sequence[Node], options: DeskOptions, version: str) -> int:
+        """Start an actor with an accelerator of each of these machines, the leader's first; return its number.
 
         Raises CannotHere where the program there has another version, WorkerLost where it does not start.
         """
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        share: dict[str, Any] = {"num_gpus": count} if node.has_gpu else {"resources": {WORKERS: count}}
-        actor = (
-            ray.remote(Seat)
-            .options(
-                num_cpus=0,
-                max_restarts=0,
-                max_task_retries=0,
-                max_concurrency=8,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
-                **share,
-            )
-            .remote(options)
-        )
+        leader = team[0]
+        is_one_machine = len({node.id for node in team}) == 1
+        # On one machine the actor has all GPUs; over several it leads ranks that have one each.
+        ranks = () if is_one_machine else tuple(team[1:])
+        for node in dict.fromkeys(ranks):
+            self._check_version(node, version)
+        actor = ray.remote(Seat).options(**actor_options(leader, 1 if ranks else len(team))).remote(options, ranks)
         try:
             theirs = ray.get(actor.version.remote(), timeout=START_S)
         except ray.exceptions.RayError as error:
             ray.kill(actor)
-            why = " ".join(str(getattr(error, "cause", error)).split())[:300]
-            raise WorkerLost(tr("a worker on {name} does not start: {why}", name=node.name, why=why)) from error
+            raise _does_not_start(leader, error) from error
         if theirs != version:
             ray.kill(actor)
-            raise CannotHere(
-                tr(
-                    "{name} has version {theirs} of this program and this machine {ours}: install the same on both",
-                    name=node.name, theirs=theirs, ours=version,
-                )
-            )  # fmt: skip
+            raise _other_version(leader, theirs, version)
         number = next(self._numbers)
         self._actors[number] = actor
         return number
+
+    def _check_version(self, node: Node, version: str) -> None:
+        import ray
+
+        asked = ray.remote(program_version).options(num_cpus=0, max_retries=0, scheduling_strategy=at(node)).remote()
+        try:
+            theirs = str(ray.get(asked, timeout=START_S))
+        except ray.exceptions.RayError as error:
+            raise _does_not_start(node, error) from error
+        if theirs != version:
+            raise _other_version(node, theirs, version)
 
     def call(self, number: int, method: str, args: tuple[Any, ...], options: dict[str, Any], timeout_s: float) -> Any:
         """Call a desk. Raises WorkerLost when its actor has died or does not answer."""
@@ -148,6 +172,26 @@ class Driver:
         actor = self._actors.pop(number, None)
         if actor is not None:
             ray.kill(actor)
+
+
+def program_version() -> str:
+    """Of the program on a machine."""
+    return __version__
+
+
+def _does_not_start(node: Node, error: Exception) -> WorkerLost:
+    return WorkerLost(tr("a worker on {name} does not start: {why}", name=node.name, why=words_of(error)))
+
+
+def _other_version(node: Node, theirs: str, ours: str) -> CannotHere:
+    return CannotHere(
+        tr(
+            "{name} has version {theirs} of this program and this machine {ours}: install the same on both",
+            name=node.name,
+            theirs=theirs,
+            ours=ours,
+        )
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

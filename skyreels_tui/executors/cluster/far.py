@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, put_in_place, write_whole
-from pipelines.front.errors import Cancelled, PipelineError
+from pipelines.front.errors import Cancelled, CheckpointMissing, GangLost, PipelineError
 from pipelines.front.language import tr
 from pipelines.front.runtime import Output, Runtime
 from pipelines.media.read.probe import probe_video
@@ -82,7 +82,7 @@ class FarExecutor:
         request = context.job.request
         if not needs_model(context.job):
             return run_without_model(context, request)
-        team = tuple(Worker(name, self._worker.host) for name in context.team) or (self._worker,)
+        team = tuple(Worker(name) for name in context.team) or (self._worker,)
         line = self._line_of(team)
         assignment = self._send(line, context)
         line.call("begin", assignment)
@@ -140,7 +140,7 @@ class FarExecutor:
                             raise WorkerLost(tr("{worker} has let its job go", worker=self._worker.name))
                         raise Cancelled
                     case JobFailed():
-                        raise raised(message)
+                        raise self._failure(message, context)
                     case Stopping(reason, urgent):
                         is_asked = is_asked or urgent
                         context.stop(reason, urgent)
@@ -166,6 +166,15 @@ class FarExecutor:
             elif stopping_since is None and context.wants_preview() != wants_preview:
                 wants_preview = not wants_preview
                 line.call("tell", assignment.key, wants_preview=wants_preview)
+
+    def _failure(self, failed: JobFailed, context: JobContext) -> Exception:
+        error = raised(failed)
+        if isinstance(error, GangLost):
+            # The others of the team live: with whoever takes the lost one's place they go on at the stored step.
+            return WorkerLost(str(error))
+        if context.team and isinstance(error, CheckpointMissing):
+            return CheckpointMissing(f"{self._worker.name}: {error}")
+        return error
 
     def _end(self, line: DeskLine, assignment: Assignment) -> None:
         try:

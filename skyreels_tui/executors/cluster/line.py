@@ -41,7 +41,7 @@ class WorkerSite(Protocol):
         """Why there are none, in words."""
 
     def open(self, team: Sequence[Worker]) -> DeskLine:
-        """Open a desk with all accelerators of the team, which are of one host. Raises WorkerLost or CannotHere."""
+        """Open a desk with all accelerators of the team, on the first one's host. Raises WorkerLost or CannotHere."""
 
     def close(self) -> None:
         """Let everything go."""

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from pipelines.front.durable import make_folder
+from pipelines.front.followers import StartFollowers
 from pipelines.front.host_memory import available_bytes
 from pipelines.front.language import choose
 from skyreels_tui.executors.cluster.desk import WorkerDesk
@@ -15,8 +16,8 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.settings.settings import load
 
 
-def open_desk(options: DeskOptions) -> WorkerDesk:
-    """Make a desk for the accelerators that this process sees."""
+def open_desk(options: DeskOptions, followers: StartFollowers | None = None) -> WorkerDesk:
+    """Make a desk for the accelerators that this process sees, and for those of `followers`."""
     folders = find_folders()
     settings = load(folders.settings_file).settings
     choose(options.language or settings.language)
@@ -28,5 +29,6 @@ def open_desk(options: DeskOptions) -> WorkerDesk:
         own_models=lambda: load(folders.settings_file).settings.models,
         keep_warm=options.keep_warm,
         memory_floor_bytes=floor_bytes,
+        followers=followers,
     )
     return WorkerDesk(own, executor, lease_s=options.lease_s, floor_bytes=floor_bytes, available=available_bytes)

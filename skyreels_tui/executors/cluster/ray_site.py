@@ -12,8 +12,8 @@ from typing import Any
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
 from skyreels_tui import __version__
+from skyreels_tui.executors.cluster.actors import START_S
 from skyreels_tui.executors.cluster.calls import Helper
-from skyreels_tui.executors.cluster.driver import START_S
 from skyreels_tui.executors.cluster.line import DeskLine, DeskOptions
 from skyreels_tui.executors.cluster.nodes import Node, cluster_refusal, workers_of
 from skyreels_tui.queue.engine.workforce import Worker, WorkerLost
@@ -86,12 +86,13 @@ class RaySite:
         return self._trouble
 
     def open(self, team: Sequence[Worker]) -> DeskLine:
-        """Start an actor on the team's machine."""
-        node, driver = self._nodes.get(team[0]), self._driver
+        """Start an actor on the machine of the team's first."""
+        places, driver = self._nodes, self._driver
         name = " + ".join(worker.name for worker in team)
-        if node is None or driver is None:
+        if driver is None or not all(worker in places for worker in team):
             raise WorkerLost(tr("{worker} has gone", worker=name))
-        number = int(driver.call("open", node, len(team), self._options, self._version, timeout_s=START_S))
+        nodes = [places[worker] for worker in team]
+        number = int(driver.call("open", nodes, self._options, self._version, timeout_s=2 * START_S))
         return _ActorLine(driver, number, name, self._options.lease_s)
 
     def close(self) -> None:

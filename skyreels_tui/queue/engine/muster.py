@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.front.errors import InvalidRequest, PipelineError, Problem
-from pipelines.front.gang import gang_problem, ranks_of
+from pipelines.front.gang import ALL_GPUS, gang_problem, ranks_of
 from pipelines.front.language import tr
 from skyreels_tui.queue.engine.workforce import Worker
 from skyreels_tui.queue.model import Job
@@ -15,15 +15,23 @@ from skyreels_tui.queue.model import Job
 
 @dataclass(slots=True)
 class _Gang:
-    """Workers of one host that are kept for one job."""
+    """Workers that are kept for one job."""
 
     size: int
+    over_hosts: bool
+    """No host has so many: they come from several."""
     members: list[Worker] = field(default_factory=list)
     """In the order in which they came; the last one leads."""
 
     @property
     def is_whole(self) -> bool:
         return len(self.members) == self.size
+
+    def takes(self, worker: Worker) -> bool:
+        """Whether this worker could be one of them."""
+        if self.is_whole or worker in self.members:
+            return False
+        return not self.members or _near(self.members[0], worker, over_hosts=self.over_hosts)
 
 
 class Muster:
@@ -32,6 +40,8 @@ class Muster:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._workers: set[Worker] = set()
+        self._most = 1
+        """How many could ever work on a job together: some of them may come back."""
         self._taken: dict[Worker, int] = {}
         self._gangs: dict[int, _Gang] = {}
         self._warm: dict[Worker, str] = {}
@@ -42,6 +52,7 @@ class Muster:
         """A worker has begun to take jobs."""
         with self._lock:
             self._workers.add(worker)
+            self._most = max(self._most, self._together())
 
     def leave(self, worker: Worker) -> None:
         """A worker takes no more jobs."""
@@ -76,9 +87,7 @@ class Muster:
         with self._lock:
             taken = {job_id for other, job_id in self._taken.items() if other != worker}
             full = {
-                job_id
-                for job_id, gang in self._gangs.items()
-                if worker not in gang.members and (gang.is_whole or gang.members[0].host != worker.host)
+                job_id for job_id, gang in self._gangs.items() if worker not in gang.members and not gang.takes(worker)
             }
             return taken | full | set(but)
 
@@ -110,31 +119,50 @@ class Muster:
 
     # Gangs
 
-    def size_of(self, job: Job) -> int:
-        """How many workers the job asks for. Raises InvalidRequest in words when they can never come together."""
+    def size_of(self, job: Job, *, has_run: bool) -> int:
+        """How many workers the job asks for. Raises InvalidRequest in words when so many were never there.
+
+        A job that `has_run` had them once, before this process perhaps: it waits for them.
+        """
         try:
             asked = str(getattr(job.request, "gpus", "1"))
         except PipelineError:
             # The attempt says what is wrong with the row.
             return 1
         with self._lock:
-            hosts = [worker.host for worker in self._workers]
-        most = max((hosts.count(host) for host in hosts), default=1)
-        size = ranks_of(asked, most)
+            most = self._together() if asked == ALL_GPUS else self._most
+        size = ranks_of(asked, None if has_run and asked != ALL_GPUS else most)
         if problem := gang_problem(size):
             raise InvalidRequest([Problem("gpus", problem)])
         return size
 
-    def fits(self, worker: Worker, size: int) -> bool:
-        """Whether this worker's host has so many workers."""
+    def short_of(self, worker: Worker, size: int) -> int:
+        """How many workers such as this one are missing for so many to come together, on one host or over several."""
         with self._lock:
-            return sum(other.host == worker.host for other in self._workers) >= size
+            return max(0, size - sum(_near(worker, other, over_hosts=True) for other in self._workers))
+
+    def fits(self, worker: Worker, size: int) -> bool:
+        """Whether so many can come together with this worker: those of one host where any has so many."""
+        with self._lock:
+            return self._has(worker, size) or self._is_over_hosts(worker, size)
+
+    def _has(self, worker: Worker, size: int) -> bool:
+        return sum(_near(worker, other, over_hosts=False) for other in self._workers) >= size
+
+    def _is_over_hosts(self, worker: Worker, size: int) -> bool:
+        together = [other for other in self._workers if _near(worker, other, over_hosts=True)]
+        return len(together) >= size and not any(self._has(other, size) for other in together)
+
+    def _together(self) -> int:
+        """The most that can come together now."""
+        kinds = [worker.has_gpu for worker in self._workers]
+        return max((kinds.count(kind) for kind in kinds), default=1)
 
     def gathering(self, worker: Worker) -> int | None:
-        """The job of a gang that gathers on this worker's host and misses members; it comes before others."""
+        """The job of the oldest gang that gathers and needs this worker; it comes before others."""
         with self._lock:
             for job_id, gang in self._gangs.items():
-                if not gang.is_whole and gang.members[0].host == worker.host:
+                if gang.takes(worker) or (worker in gang.members and not gang.is_whole):
                     return job_id
         return None
 
@@ -152,11 +180,14 @@ class Muster:
         """
         with self._lock:
             gang = self._gangs.get(job_id)
-            if gang is None or gang.size != size:
-                gang = self._gangs[job_id] = _Gang(size)
-            if gang.is_whole or (gang.members and gang.members[0].host != worker.host):
+            over_hosts = self._is_over_hosts(worker, size)
+            if gang is None or (gang.size, gang.over_hosts) != (size, over_hosts):
+                gang = self._gangs[job_id] = _Gang(size, over_hosts)
+            if gang.is_whole:
                 return ()
             if worker not in gang.members:
+                if not gang.takes(worker):
+                    return ()
                 self._part(worker)
                 self._gangs[job_id] = gang
                 gang.members.append(worker)
@@ -197,6 +228,18 @@ class Muster:
                     self._gangs.pop(job_id)
 
 
+def _near(one: Worker, other: Worker, *, over_hosts: bool) -> bool:
+    """Whether two can work on a job together; a GPU would wait for a CPU."""
+    return one.has_gpu == other.has_gpu and (over_hosts or one.host == other.host)
+
+
 def missing_words(missing: int) -> str:
     """Say that a worker is kept for a job that needs others too."""
     return tr("kept for a job of several GPUs: {missing} missing", missing=missing)
+
+
+def gone_words(size: int, there: int) -> str:
+    """Say why a job waits that asks for more workers than are there now."""
+    return tr(
+        "{size} workers are asked for, {there} there now: it goes on when the others are back", size=size, there=there
+    )

@@ -11,7 +11,7 @@ from pipelines.front.language import tr
 from skyreels_tui.queue.engine.executor import Executor
 from skyreels_tui.queue.engine.limits.full_disks import FullDisks
 from skyreels_tui.queue.engine.limits.space import Need, Shortage, shortage
-from skyreels_tui.queue.engine.muster import Muster, missing_words
+from skyreels_tui.queue.engine.muster import Muster, gone_words, missing_words
 from skyreels_tui.queue.engine.parts import RunnerParts
 from skyreels_tui.queue.engine.stance import Stance
 from skyreels_tui.queue.engine.workforce import THIS_PROCESS, CannotHere, Worker, WorkerLost
@@ -122,14 +122,17 @@ class NextJob:
         """Who works on the job together, () for this worker alone; None while it is not this worker's turn."""
         number = 1
         if self._worker != THIS_PROCESS:
-            # What is refused here is refused in words by the attempt, which asks again.
+            # What is refused here is refused by the attempt, which asks again: its row says the words.
             with suppress(PipelineError):
-                number = self._muster.size_of(candidate)
+                number = self._muster.size_of(candidate, has_run=candidate.attempts > 0)
         if number == 1:
             if not self._muster.take(self._worker, candidate.id):
                 self._look_again()
                 return None
             return ()
+        if short := self._muster.short_of(self._worker, number):
+            self._cannot_here(candidate, CannotHere(gone_words(number, number - short)))
+            return None
         if not self._muster.fits(self._worker, number):
             self._not_here[candidate.id] = self._parts.now() + _ELSEWHERE_S
             self._look_again()

@@ -251,6 +251,8 @@ class Runner:
             job_id=job.id,
         )
         try:
+            if self.worker != THIS_PROCESS:
+                self._muster.size_of(job, has_run=job.attempts > 1)
             with _quick_switching():
                 output = attempt.run(self._executor)
             self._endings.done(attempt, output)

@@ -54,6 +54,9 @@ class Runners:
                    for worker in sorted(there - set(self._all))]  # fmt: skip
             self._all.update({runner.worker: runner for runner in new})
         for runner in new:
+            # Before any of them looks at a job: it may ask for all.
+            self.muster.enter(runner.worker)
+        for runner in new:
             runner.start()
         if gone or new:
             self._changed()

@@ -12,11 +12,14 @@ from skyreels_tui.queue.engine.executor import Executor
 
 @dataclass(frozen=True, slots=True, order=True)
 class Worker:
-    """One accelerator that runs a job at a time; without a name it is this process with all that it has."""
+    """One accelerator that runs a job at a time; without a name it is this process with all that it has.
+
+    The name says which one: no two of a workforce have the same.
+    """
 
     name: str = ""
-    host: str = ""
-    """Workers of one host can work on a job together."""
+    host: str = field(default="", compare=False)
+    """Workers of one host are nearer to each other than to others."""
     has_gpu: bool = field(default=True, compare=False)
     """False for one that computes on the CPU."""
     kind: str = field(default="", compare=False)

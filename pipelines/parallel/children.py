@@ -1,0 +1,102 @@
+"""Followers that are processes of this host, and end with the one that has started them."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import multiprocessing.connection as mpc
+import os
+import signal
+import tempfile
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from pipelines.front.followers import Meeting
+from pipelines.front.language import tr
+from pipelines.parallel.following import follow
+
+
+class Children:
+    """`Followers` on this host."""
+
+    def __init__(self, size: int, device: str, quiet_s: float) -> None:
+        """Start them, each on a device of its own."""
+        # A name that only this user can reach.
+        self._folder = tempfile.TemporaryDirectory(prefix="skyreels-gang-")
+        self._meeting = Meeting(f"file://{Path(self._folder.name) / 'meeting'}")
+        # A fork server imports once what every rank needs; but what it imports asks the driver for its GPUs, and no
+        # fork of a process that has asked can use one.
+        context: ForkServerContext | SpawnContext = mp.get_context("spawn")
+        if device == "cpu":
+            context = mp.get_context("forkserver")
+            context.set_forkserver_preload(["pipelines.parallel.crew"])
+        self.processes: list[BaseProcess] = []
+        self._pipes: list[Connection] = []
+        for rank in range(1, size):
+            here, there = context.Pipe()
+            told = rank, size, self._meeting.address, f"{device}:{rank}" if device == "cuda" else device, quiet_s
+            process = context.Process(target=_follow, args=(*told, there), daemon=True)
+            process.start()
+            there.close()
+            self.processes.append(process)
+            self._pipes.append(here)
+
+    def begin(self) -> Meeting:
+        """Reading the libraries may take longer than any message."""
+        for pipe in self._pipes:
+            pipe.recv_bytes()
+        return self._meeting
+
+    def post(self, letter: bytes) -> None:
+        for pipe in self._pipes:
+            pipe.send_bytes(letter)
+
+    def wait(self) -> None:
+        mpc.wait([process.sentinel for process in self.processes])
+        for process in self.processes:
+            process.kill()
+
+    def lost(self, timeout_s: float) -> tuple[int, str] | None:
+        ended = mpc.wait([process.sentinel for process in self.processes], timeout_s)
+        for rank, (process, pipe) in enumerate(zip(self.processes, self._pipes, strict=True), start=1):
+            if process.sentinel in ended:
+                reason = tr("its process ended")
+                with suppress(EOFError, OSError):
+                    if pipe.poll():
+                        reason = pipe.recv_bytes().decode()
+                return rank, reason
+        return None
+
+    @property
+    def is_whole(self) -> bool:
+        return all(process.is_alive() for process in self.processes)
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.join()
+        for pipe in self._pipes:
+            pipe.close()
+        self._folder.cleanup()
+
+
+def _follow(rank: int, size: int, address: str, device: str, quiet_s: float, pipe: Connection) -> None:
+    """A child's whole life."""
+    # The leader decides when a job stops, not the terminal that both were started from; nor does a rank write there.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    try:
+        pipe.send_bytes(b"here")
+        follow(rank, size, address, device, quiet_s, pipe.recv_bytes)
+    except Exception as error:
+        with suppress(OSError):
+            pipe.send_bytes(f"{type(error).__name__}: {error}"[:500].encode())
+        raise
+    finally:
+        # Nothing is worth waiting for: a message that nobody answers must not hold the process.
+        os._exit(1)
