@@ -7,15 +7,17 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipelines.front.language import mark, tr
-from skyreels_tui.doctor.facts import PARTS, DiskFacts, MachineFacts, TerminalFacts
+from pipelines.front.language import mark, tr, trn
+from pipelines.tasks import TASKS
+from skyreels_tui.doctor.facts import PARTS, ClusterMachine, DiskFacts, MachineFacts, TerminalFacts
+from skyreels_tui.executors.cluster.judgement import judge_link
 from skyreels_tui.monitors.health import FAULT_CLOCK_MHZ, FAULT_LOAD_PERCENT, clock_event_words
 from skyreels_tui.words.sizes import GIB, size
 
 TITLES = (
     mark("python"), mark("packages"), mark("torch"), mark("gpu"), mark("cudnn"), mark("attention"), mark("triton"),
     mark("ffmpeg"), mark("memory"), mark("terminal"), mark("letters"), mark("colours"), mark("pictures"), mark("tmux"),
-    mark("clipboard"), mark("settings"),
+    mark("clipboard"), mark("settings"), mark("cluster"),
     mark("results"), mark("queue and unfinished jobs"), mark("cache"), mark("models"),
 )  # fmt: skip
 """Names of checks, and of what disks are for."""
@@ -27,6 +29,7 @@ SPARE = 1.1
 REAL_MODELS = 64 * GIB
 """Memory below which the released models fit only with fp8 weights and offload."""
 ROOM_TO_RUN = 8 * GIB
+MEASURE = "skyreels-tui cluster link"
 
 
 class CheckState(StrEnum):
@@ -60,6 +63,10 @@ class Check:
                 return tr("disk: {purpose}", purpose=tr(rest))
             case "model":
                 return tr("model {name}", name=rest)
+            case "machine":
+                return tr("machine {name}", name=rest)
+            case "link":
+                return tr("link {name}", name=rest) if rest else tr("link")
         return tr(self.name)
 
 
@@ -453,6 +460,44 @@ def check_settings(facts: MachineFacts) -> Iterator[Check]:
         )
 
 
+def check_cluster(facts: MachineFacts) -> Iterator[Check]:
+    """The machines that work for this one, and the links between them."""
+    cluster = facts.cluster
+    if not cluster.head:
+        return
+    if cluster.problem:
+        yield Check("cluster", CheckState.BAD, cluster.head, cluster.problem, "skyreels-tui cluster")
+    else:
+        count = len(cluster.machines)
+        machines = trn("{count} machine", "{count} machines", count)
+        token = tr("with a token") if cluster.has_token else tr("without a token")
+        yield Check("cluster", CheckState.OK, f"{cluster.head}, {machines}, {token}")
+    for machine in cluster.machines:
+        yield _machine(machine)
+    for link in cluster.links:
+        judged = judge_link(link)
+        name = " - ".join(end.name for end in link.ends)
+        why = tr("on both machines: {advice}", advice="; ".join(judged.advice)) if judged.advice else ""
+        yield Check(f"link {name}", CheckState[judged.state.upper()], judged.words, why)
+    if len(cluster.machines) > 1 and not cluster.links:
+        yield Check("link", CheckState.NOTE, tr("not measured yet"), tr("a slow link shows nowhere else"), MEASURE)
+
+
+def _machine(machine: ClusterMachine) -> Check:
+    name = f"machine {machine.name}"
+    found = f"{machine.address}, " + trn("{count} worker", "{count} workers", machine.workers)
+    if machine.problem:
+        return Check(name, CheckState.BAD, found, machine.problem)
+    absent = [task.short for task in TASKS if task.components and task.name not in machine.tasks]
+    if machine.differences:
+        why = tr("{differences}: install the same on both", differences="; ".join(machine.differences))
+        return Check(name, CheckState.WARN, found, why)
+    if absent:
+        why = tr("no checkpoint for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
+        return Check(name, CheckState.NOTE, found, why)
+    return Check(name, CheckState.OK, found)
+
+
 def check_threads(facts: MachineFacts) -> Iterator[Check]:
     """Whether every thread of the process that runs the queue still does its rounds."""
     late = [thread for thread in facts.threads if thread.late]
@@ -476,6 +521,7 @@ CHECKS: tuple[Callable[[MachineFacts], Iterator[Check]], ...] = (
     check_models,
     check_terminal,
     check_settings,
+    check_cluster,
     check_threads,
 )
 
@@ -484,6 +530,7 @@ NEEDS: dict[Callable[[MachineFacts], Iterator[Check]], str] = {
     check_gpu: "torch",
     check_kernels: "torch",
     check_ffmpeg: "ffmpeg",
+    check_cluster: "cluster",
     check_disks: "torch",
     check_models: "torch",
 }

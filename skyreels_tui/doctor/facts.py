@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.front.documents import read_json
+from skyreels_tui.executors.cluster.judgement import Link, read_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,36 @@ class TerminalFacts:
     no_color: bool = False
 
 
-PARTS = ("machine", "models", "ffmpeg", "torch")
+@dataclass(frozen=True, slots=True)
+class ClusterMachine:
+    """One machine of the cluster."""
+
+    name: str
+    address: str
+    workers: int
+    tasks: tuple[str, ...] = ()
+    """Tasks whose checkpoint is there."""
+    differences: tuple[str, ...] = ()
+    """What differs from this machine, a sentence each."""
+    problem: str = ""
+    """Why it could not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """The cluster that this machine uses."""
+
+    head: str = ""
+    """HOST:PORT; '' where the settings name none."""
+    has_token: bool = False
+    problem: str = ""
+    """Why it cannot be used."""
+    machines: tuple[ClusterMachine, ...] = ()
+    links: tuple[Link, ...] = ()
+    """As they were measured last."""
+
+
+PARTS = ("machine", "models", "ffmpeg", "cluster", "torch")
 """Parts of the facts in the order in which they become known: the last imports torch in a process of its own."""
 
 
@@ -157,6 +187,7 @@ class MachineFacts:
     disks: tuple[DiskFacts, ...] = ()
     models: tuple[ModelFacts, ...] = ()
     terminal: TerminalFacts = field(default_factory=TerminalFacts)
+    cluster: ClusterFacts = field(default_factory=ClusterFacts)
     threads: tuple[ThreadFacts, ...] = ()
     """Of the process that runs the queue; empty while none does."""
     namesakes: tuple[str, ...] = ()
@@ -186,6 +217,14 @@ def from_json(text: str) -> MachineFacts:
     values = values.get("facts", values)
     nested = {"torch": TorchFacts, "gpu": GpuFacts, "ffmpeg": FfmpegFacts, "terminal": TerminalFacts}
     listed = {"disks": DiskFacts, "models": ModelFacts, "threads": ThreadFacts}
+    cluster = values.get("cluster", {})
+    values["cluster"] = ClusterFacts(
+        **{
+            **cluster,
+            "machines": tuple(ClusterMachine(**one) for one in cluster.get("machines", ())),
+            "links": tuple(map(read_link, cluster.get("links", ()))),
+        }
+    )
     for key, kind in nested.items():
         values[key] = kind(**values[key])
     for key, entry in listed.items():

@@ -19,7 +19,7 @@ from pipelines.checkpoints.locate import hub_cache
 from pipelines.checkpoints.prepared import prepared_file, saves_bytes
 from pipelines.checkpoints.shelf import Shelved, shelf
 from pipelines.front.documents import read_json
-from pipelines.front.errors import MediaError
+from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.host_memory import meminfo
 from pipelines.front.language import reason_of, tr
 from pipelines.front.places import is_folder, nearest_existing, real
@@ -27,6 +27,8 @@ from pipelines.media.ffmpeg import ffmpeg_path, trouble_in
 from skyreels_tui import __version__
 from skyreels_tui.doctor.facts import (
     PARTS,
+    ClusterFacts,
+    ClusterMachine,
     DiskFacts,
     FfmpegFacts,
     GpuFacts,
@@ -37,6 +39,7 @@ from skyreels_tui.doctor.facts import (
     TorchFacts,
     frozen,
 )
+from skyreels_tui.executors.cluster.choice import head_in
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.files.installed import NAME
 from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
@@ -101,7 +104,46 @@ def gather(
     tell(facts, PARTS[:2])
     facts = replace(facts, ffmpeg=_ffmpeg((folders.state, result_dir)))
     tell(facts, PARTS[:3])
+    facts = replace(facts, cluster=gather_cluster(folders, settings, environ))
+    tell(facts, PARTS[:4])
     return replace(facts, torch=_torch())
+
+
+def gather_cluster(folders: Folders, settings: Settings, environ: Mapping[str, str]) -> ClusterFacts:
+    """The cluster that the settings name; seconds, and a minute where it does not answer."""
+    head = head_in(settings)
+    if not head:
+        return ClusterFacts()
+    # Its helper's pipes and Ray's questions are for who has a cluster.
+    from skyreels_tui.executors.cluster.examine import examine, joined, last_measured
+    from skyreels_tui.executors.cluster.nodes import cluster_refusal
+    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ, ray_is_missing
+
+    within = ray_environ(folders.config / TOKEN_FILE, environ)
+    facts = ClusterFacts(head, within.get("RAY_AUTH_MODE") == "token", ray_is_missing())
+    if facts.problem:
+        return facts
+    try:
+        with joined(head, within, settings.language) as helper:
+            found = examine(helper)
+    except PipelineError as error:
+        return replace(facts, problem=str(error))
+    return replace(
+        facts,
+        problem=cluster_refusal([machine.node for machine in found], within),
+        machines=tuple(
+            ClusterMachine(
+                machine.node.name,
+                machine.node.address,
+                machine.node.workers,
+                machine.facts.tasks,
+                machine.differences,
+                machine.problem,
+            )
+            for machine in found
+        ),
+        links=last_measured(folders.state).links,
+    )
 
 
 def namesakes(packages: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

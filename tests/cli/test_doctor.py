@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.tasks import TASKS
 from skyreels_tui.commands.system.doctor import page
 from skyreels_tui.doctor.bundle import make_bundle, traceback_frames
 from skyreels_tui.doctor.checks import CheckState, covers, run_checks
 from skyreels_tui.doctor.facts import (
     PARTS,
+    ClusterFacts,
+    ClusterMachine,
     DiskFacts,
     GpuFacts,
     MachineFacts,
@@ -24,6 +27,7 @@ from skyreels_tui.doctor.facts import (
     from_json,
 )
 from skyreels_tui.doctor.gather import gather, namesakes
+from skyreels_tui.executors.cluster.judgement import Half, Link, LinkEnd
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.settings import Settings
@@ -32,6 +36,7 @@ from tests.cli.conftest import Call
 Cli = Callable[..., Call]
 MACHINES = Path(__file__).parent / "machines"
 NAMES = ("spark", "spark_cpu_torch", "desktop")
+ALL_TASKS = tuple(task.name for task in TASKS if task.components)
 
 
 def machine(name: str) -> MachineFacts:
@@ -269,3 +274,63 @@ def test_each_check_is_said_as_it_ends_and_the_page_comes_last(cli: Cli) -> None
 def gathered(cli: Cli) -> MachineFacts:
     """The facts of this machine, as the command sees them."""
     return from_json(json.dumps(cli("doctor", "--json").data["facts"]))
+
+
+PAIR = ClusterFacts(
+    "192.168.10.1:6379",
+    True,
+    machines=(
+        ClusterMachine("spark-01", "192.168.10.1", 1, ALL_TASKS),
+        ClusterMachine("spark-02", "192.168.10.2", 1, ALL_TASKS),
+    ),
+)
+SLOW = Link((LinkEnd("spark-01", (Half("a", gbits=200.0),)), LinkEnd("spark-02", (Half("b", gbits=200.0),))), 13e9 / 8)
+
+
+def test_the_doctor_says_nothing_of_a_cluster_that_there_is_not() -> None:
+    assert "cluster" not in judged(machine("spark"))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "name", "state", "words"),
+    [
+        (PAIR, "cluster", CheckState.OK, "192.168.10.1:6379, 2 machines, with a token"),
+        (PAIR, "machine spark-02", CheckState.OK, "192.168.10.2, 1 worker"),
+        (PAIR, "link", CheckState.NOTE, "skyreels-tui cluster link"),
+        (dataclasses.replace(PAIR, problem="no token"), "cluster", CheckState.BAD, "no token"),
+        (dataclasses.replace(PAIR, links=(SLOW,)), "link spark-01 - spark-02", CheckState.WARN, "a fifteenth of"),
+        (dataclasses.replace(PAIR, links=(SLOW,)), "link spark-01 - spark-02", CheckState.WARN, "MTU 9000 on both"),
+        (
+            dataclasses.replace(PAIR, links=(dataclasses.replace(SLOW, problem="cut"),)),
+            "link spark-01 - spark-02",
+            CheckState.BAD,
+            "cut",
+        ),
+        (
+            dataclasses.replace(
+                PAIR, machines=(ClusterMachine("b", "10.0.0.2", 1, ALL_TASKS, ("torch is 2.9 there",)),)
+            ),
+            "machine b",
+            CheckState.WARN,
+            "torch is 2.9: install the same on both",
+        ),
+        (
+            dataclasses.replace(PAIR, machines=(ClusterMachine("b", "10.0.0.2", 1, ALL_TASKS[1:]),)),
+            "machine b",
+            CheckState.NOTE,
+            "skyreels-tui models download, there",
+        ),
+        (
+            dataclasses.replace(PAIR, machines=(ClusterMachine("b", "10.0.0.2", 1, problem="it is gone"),)),
+            "machine b",
+            CheckState.BAD,
+            "it is gone",
+        ),
+    ],
+)
+def test_a_cluster_is_judged(cluster: ClusterFacts, name: str, state: CheckState, words: str) -> None:
+    facts = dataclasses.replace(machine("spark"), cluster=cluster)
+    check = judged(facts)[name]
+    assert check[0] is state
+    assert words in " ".join(check)
+    assert from_json(facts_json(facts)) == facts

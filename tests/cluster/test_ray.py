@@ -8,21 +8,39 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from pipelines.front.admission import Memory
+from pipelines.front.errors import Cancelled
+from pipelines.front.progress import Stage
+from pipelines.front.sizes import GIB
+from pipelines.media.write.publish import read_metadata
+from pipelines.running.resume import WorkDir
 from skyreels_tui import __version__
 from skyreels_tui.commands.system.cluster import running_pid
+from skyreels_tui.doctor.checks import check_cluster
+from skyreels_tui.doctor.gather import gather_cluster
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
 from skyreels_tui.executors.cluster.workforce import Elsewhere
+from skyreels_tui.executors.local import LocalExecutor
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
+from skyreels_tui.settings.settings import Settings
+from tests.cli.test_doctor import machine as recorded_machine
 from tests.cluster.conftest import LIMIT_S, at_step, film_of, in_state, until
+from tests.queue.demo_requests import SAMPLES
 
 pytestmark = pytest.mark.slow
+FACE = SAMPLES / "astronaut.jpg"
 PAGE = (Path(__file__).parents[2] / "doc" / "cluster.md").read_text(encoding="utf-8")
 
 
@@ -80,8 +98,25 @@ def machines(tmp_path_factory):
                     (two.home / "config" / TOKEN_FILE).write_bytes(token.read_bytes())
                 case ["cluster", "join"]:
                     two(*here, "--workers", "1")
+                case ["cluster", "link"]:
+                    said["link"] = one(*here)
+                case ["add", *_]:
+                    # The page's job on the tiny models, and shorter.
+                    less = [
+                        "--profile",
+                        "demo",
+                        "--resolution",
+                        "128P",
+                        "--duration",
+                        "1",
+                        "--num_inference_steps",
+                        "2",
+                    ]
+                    said["job"] = int(one(*(str(FACE) if word == "face.png" else word for word in here), *less))
+                case ["run"]:
+                    said["run"] = one(*here)
                 case ["cluster"]:
-                    said["words"], said["json"] = one(*here), json.loads(one(*here, "--json"))
+                    said["words"] = one(*here)
                 case ["cluster", "stop"]:
                     # At the end of this module.
                     pass
@@ -94,10 +129,10 @@ def machines(tmp_path_factory):
                 machine("cluster", "stop")
 
 
-def actor_of(name):
-    """The process in which a machine's worker runs."""
+def actor_of(name, kind="Seat"):
+    """The process in which a machine's worker runs, or its rank of a gang over machines."""
     for process in psutil.process_iter(["cmdline"]):
-        if "ray::Seat" in " ".join(process.info["cmdline"] or ()):
+        if f"ray::{kind}" in " ".join(process.info["cmdline"] or ()):
             above = [" ".join(parent.cmdline()) for parent in process.parents()]
             if any(f"skyreels-name={name}" in line or f'"skyreels-name": "{name}"' in line for line in above):
                 return process.pid
@@ -119,13 +154,37 @@ def site(machines):
 
 def test_the_commands_of_the_page_join_two_machines(machines):
     one, _two, head, said = machines
-    assert said["json"]["has_token"] is True and said["json"]["problem"] == ""
-    assert [machine["name"] for machine in said["json"]["machines"]] == ["spark-01", "spark-02"]
     assert head in said["words"] and "spark-02" in said["words"] and "with a token" in said["words"]
     assert oct((one.home / "config" / TOKEN_FILE).stat().st_mode)[-3:] == "600"
-    assert all(machine["versions"]["ray"] and not machine["differences"] for machine in said["json"]["machines"])
     assert "no checkpoint for" in said["words"]
     one("cluster", "start", code=5)
+
+
+def test_the_page_s_job_was_made_on_both_machines_together(machines):
+    _one, _two, _head, said = machines
+    told = read_metadata(said["run"].strip())
+    assert (told["job_id"], told["gpus_together"]) == (said["job"], 2)
+
+
+def test_the_link_is_measured_and_said_again_by_the_status_and_the_doctor(machines):
+    one, _two, head, said = machines
+    assert re.search(r"spark-01 - spark-02  .* between processors, which says nothing of GPUs", said["link"])
+    status = json.loads(one("cluster", "--json"))
+    (link,) = status["links"]
+    assert link["all_to_all"] > 1e6
+    assert link["copy"] > 1e6
+    assert (link["state"], link["advice"]) == ("note", [])
+    assert status["has_token"] is True
+    assert status["problem"] == ""
+    assert [machine["name"] for machine in status["machines"]] == ["spark-01", "spark-02"]
+    assert all(machine["versions"]["ray"] and not machine["differences"] for machine in status["machines"])
+    folders = find_folders({"SKYREELS_TUI_HOME": str(one.home)})
+    facts = gather_cluster(folders, Settings(cluster=head), os.environ)
+    checks = list(check_cluster(replace(recorded_machine("spark"), cluster=facts)))
+    assert [check.name for check in checks] == [
+        "cluster", "machine spark-01", "machine spark-02", "link spark-01 - spark-02",
+    ]  # fmt: skip
+    assert checks[0].found == f"{head}, 2 machines, with a token"
 
 
 def test_a_stranger_without_the_token_is_kept_out(machines, tmp_path):
@@ -177,6 +236,71 @@ def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site,
     assert done.state == JobState.DONE, done.error
     assert film_of(done.output) == undisturbed(request)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def steps_alone(job, tmp_path):
+    """What one rank, in this process, has stored after as many steps."""
+    work = tmp_path / "alone"
+    work.mkdir()
+
+    def until(progress):
+        if progress.stage is Stage.DENOISE and progress.step >= job.step:
+            raise Cancelled
+
+    home = find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "head")})
+    executor = LocalExecutor(home, device="cpu", read_memory=lambda pool: Memory(100 * GIB, 119 * GIB))
+    context = JobContext(job, until, work, tmp_path / "result", "alone", lambda: False, lambda line: None)
+    with pytest.raises(Cancelled):
+        executor.run(context)
+    executor.close()
+    return WorkDir(work).latest()
+
+
+def test_one_job_over_two_machines_through_every_end(machines, site, open_queue, request_of, undisturbed, tmp_path):
+    service, events = open_queue(Elsewhere(site))
+    request = request_of(steps=40, gpus="2")
+    # Cancel meets all ranks inside a step; the next job goes on with the same ones.
+    first = service.actions.add(request)
+    at_step(events, first, 2)
+    assert service.status().busy == 2
+    service.actions.cancel(first.id)
+    in_state(events, first, JobState.CANCELLED)
+    job = service.actions.add(request)
+    at_step(events, job, 2)
+    rank = actor_of("spark-02" if service.job(job.id).worker == "spark-01 cpu 0" else "spark-01", "Rank")
+    service.actions.pause(now=True)
+    paused = in_state(events, job, JobState.QUEUED, attempts=1)
+    assert 2 <= paused.step < 40
+    # What two ranks have made is what one makes, within rounding.
+    together = WorkDir(tmp_path / "head" / "state" / "jobs" / str(job.id)).latest()
+    one = steps_alone(replace(paused, request_json=replace(request, gpus="1").to_json(), step=together.step), tmp_path)
+    assert together.tensors
+    assert (together.step, together.tensors.keys()) == (one.step, one.tensors.keys())
+    for name, expected in one.tensors.items():
+        off = (expected.double() - together.tensors[name].double()).abs().max()
+        assert off <= (2e-5 * expected.abs().max() if expected.is_floating_point() else 1), name
+    # A rank that dies ends the attempt soon and in words; the job goes on at its stored step, with a new rank.
+    service.actions.unpause()
+    at_step(events, job, paused.step + 2)
+    began = time.monotonic()
+    os.kill(rank, signal.SIGKILL)
+    lost = events.wait_for(lambda event: reason_code(event) is Code.WORKER_LOST, LIMIT_S).job
+    assert time.monotonic() - began < 30
+    assert re.search(r"GPU 2 of the 2 that work on this job has failed: spark-0\d: its process ended", str(lost.reason))
+    at_step(events, job, lost.step + 1)
+    service.actions.pause(now=True)
+    paused = in_state(events, job, JobState.QUEUED, attempts=3)
+    # It may go on with another number, and the log says so.
+    service.actions.edit(job.id, replace(request, gpus="1"))
+    service.actions.unpause()
+    done = service.wait(job.id, LIMIT_S)
+    assert done.state == JobState.DONE, done.error
+    assert "began on 2 and goes on with 1" in Path(done.output).with_suffix(".json").read_text(encoding="utf-8")
+    films = [
+        np.frombuffer(film, np.uint8).astype(float)
+        for film in (film_of(done.output), undisturbed(replace(request, gpus="1")))
+    ]
+    assert abs(films[0] - films[1]).mean() < 0.5
 
 
 def test_the_head_s_death_is_said_and_its_jobs_wait(machines, site, open_queue, request_of):

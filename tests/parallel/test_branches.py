@@ -104,7 +104,7 @@ def test_a_rank_killed_in_any_round_ends_the_gang_soon(crew, block):
 
     def kill():
         if not poll.left:
-            os.kill(crew.processes[0].pid, signal.SIGKILL)
+            os.kill(crew.followers.processes[0].pid, signal.SIGKILL)
             poll.left = -1
         elif poll.left > 0:
             poll()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,10 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
+from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
+    from skyreels_tui.executors.cluster.examine import Measured
     from skyreels_tui.executors.cluster.nodes import Node
 
 STATE_FILE = "cluster.json"
@@ -40,12 +43,13 @@ PORT = 6379
 
 def configure(parser: Parser, _name: str) -> None:
     """Declare the actions of `cluster`."""
-    add = parser.add_actions("status | start | join | stop | token")
+    add = parser.add_actions("status | start | join | stop | token | link")
     status = add("status", tr("machines, GPUs, token and what is wrong (the default action)"))
     start = add("start", tr("make this machine the head of a cluster, and a worker of it"))
     join = add("join", tr("make this machine a worker of a cluster"))
     stop = add("stop", tr("take this machine out of its cluster; as the head, end the cluster"))
     token = add("token", tr("print the path of the file that every machine of the cluster must have"))
+    link = add("link", tr("measure the links between the machines, and say what each is worth"))
     join.add_argument("head", metavar="HOST:PORT", help=tr("the head, as its start said"))
     start.add_argument("--port", type=int, default=PORT, help=tr("port of the head"))
     for one in (start, join):
@@ -55,7 +59,7 @@ def configure(parser: Parser, _name: str) -> None:
         )  # fmt: skip
         one.add_argument("--name", default="", help=tr("name of this machine in lists; its host name when left out"))
         one.add_argument("--workers", type=int, default=0, help=tr("without a GPU: so many workers on the CPU"))
-    for one in (status, start, join, stop, token):
+    for one in (status, start, join, stop, token, link):
         one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("write JSON to stdout"))
     parser.add_json()
 
@@ -71,6 +75,8 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
             return _stop(args, context)
         case "token":
             return _token(args, context)
+        case "link":
+            return _link(args, context)
         case _:
             return _status(args, context)
 
@@ -187,6 +193,8 @@ def _joined(
     Raises CommandError, after Ray has been ended.
     """
     state, log = context.folders.state / STATE_FILE, context.folders.logs / "cluster.log"
+    from skyreels_tui.executors.cluster.examine import joined, machines_of
+
     deadline = time.monotonic() + START_S
     why = tr("the cluster at {head} does not answer: is it started there?", head=head)
     while time.monotonic() < deadline:
@@ -200,7 +208,8 @@ def _joined(
             while process.poll() is None and time.monotonic() < deadline:
                 if _answers(head):
                     try:
-                        nodes = look(head, environ, context.settings.language)
+                        with joined(head, environ, context.settings.language) as helper:
+                            nodes = machines_of(helper)
                     except PipelineError as error:
                         why = str(error)
                     else:
@@ -220,46 +229,6 @@ def _answers(head: str) -> bool:
     with suppress(OSError), socket.create_connection((host, int(port)), timeout=2.0):
         return True
     return False
-
-
-def look(head: str, environ: dict[str, str], language: str) -> list[Node]:
-    """The machines of a cluster. Raises PipelineError in words."""
-    from skyreels_tui.executors.cluster.calls import Helper
-
-    helper = Helper("skyreels_tui.executors.cluster.driver", [], environ, tr("the cluster"))
-    try:
-        helper.call("join", head, language, timeout_s=60.0)
-        nodes: list[Node] = helper.call("nodes", timeout_s=60.0)
-        return nodes
-    finally:
-        helper.kill()
-
-
-def examine_machines(head: str, environ: dict[str, str], language: str) -> tuple[list[Node], list[dict[str, Any]]]:
-    """The machines of a cluster and what each has, as `--json` says it. Raises PipelineError in words."""
-    from skyreels_tui.executors.cluster.calls import Helper
-    from skyreels_tui.executors.cluster.driver import START_S as EACH_S
-    from skyreels_tui.executors.cluster.facts import gather_facts, machine_differences
-
-    mine = gather_facts()
-    helper = Helper("skyreels_tui.executors.cluster.driver", [], environ, tr("the cluster"))
-    try:
-        helper.call("join", head, language, timeout_s=60.0)
-        nodes: list[Node] = helper.call("nodes", timeout_s=60.0)
-        machines = []
-        for node in nodes:
-            machine = {**dataclasses.asdict(node), "versions": {}, "tasks": [], "differences": [], "problem": ""}
-            try:
-                facts = helper.call("facts", node, timeout_s=EACH_S)
-            except PipelineError as error:
-                machine["problem"] = str(error)
-            else:
-                machine |= {"versions": dict(facts.versions), "tasks": list(facts.tasks)}
-                machine["differences"] = machine_differences(mine, facts)
-            machines.append(machine)
-        return nodes, machines
-    finally:
-        helper.kill()
 
 
 def running_pid(path: Path) -> int | None:
@@ -321,33 +290,109 @@ def _token(args: argparse.Namespace, context: Context) -> int:
     return Exit.OK
 
 
+def head_of(context: Context) -> str:
+    """The head of the cluster that this machine uses or is a part of; '' without one."""
+    from skyreels_tui.executors.cluster.choice import head_in
+
+    head = head_in(context.settings)
+    state = context.folders.state / STATE_FILE
+    if not head and running_pid(state) is not None:
+        return str(read_json(state.read_bytes())["head"])
+    return head
+
+
 def _status(args: argparse.Namespace, context: Context) -> int:
-    from skyreels_tui.executors.cluster.choice import LOCAL
+    from skyreels_tui.executors.cluster.examine import examine, joined, last_measured
     from skyreels_tui.executors.cluster.nodes import cluster_refusal
     from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
 
-    setting = context.settings.cluster
-    state = context.folders.state / STATE_FILE
-    head = setting if setting and setting.partition(":")[0] != LOCAL else ""
-    if not head and running_pid(state) is not None:
-        head = str(read_json(state.read_bytes())["head"])
-    report: dict[str, Any] = {"setting": setting, "head": head, "machines": [], "problem": ""}
+    head = head_of(context)
+    report: dict[str, Any] = {
+        "setting": context.settings.cluster, "head": head, "machines": [], "problem": "", "links": [],
+    }  # fmt: skip
     if head:
         _need_ray()
         environ = ray_environ(context.folders.config / TOKEN_FILE)
         report["has_token"] = environ.get("RAY_AUTH_MODE") == "token"
         try:
-            nodes, machines = examine_machines(head, environ, context.settings.language)
+            with joined(head, environ, context.settings.language) as helper:
+                machines = examine(helper)
         except PipelineError as error:
             report["problem"] = str(error)
         else:
-            report["machines"] = machines
-            report["problem"] = cluster_refusal(nodes, environ)
+            report["machines"] = [
+                {
+                    **dataclasses.asdict(machine.node),
+                    "versions": dict(machine.facts.versions),
+                    "tasks": list(machine.facts.tasks),
+                    "differences": list(machine.differences),
+                    "problem": machine.problem,
+                }
+                for machine in machines
+            ]
+            report["problem"] = cluster_refusal([machine.node for machine in machines], environ)
+        report |= _measured_json(last_measured(context.folders.state))
     if args.json:
         output.data(report)
     else:
         _say(report)
     return Exit.FAILED if report["problem"] else Exit.OK
+
+
+def _measured_json(measured: Measured) -> dict[str, Any]:
+    from skyreels_tui.executors.cluster.judgement import judge_link
+
+    links = []
+    for link in measured.links:
+        judged = judge_link(link)
+        links.append(
+            {
+                **dataclasses.asdict(link),
+                "state": judged.state,
+                "words": judged.words,
+                "advice": list(judged.advice),
+            }
+        )
+    return {"measured_at": measured.at, "links": links}
+
+
+def _link(args: argparse.Namespace, context: Context) -> int:
+    """Measure on request alone: it takes a minute and the link from whoever works."""
+    from skyreels_tui.executors.cluster.examine import joined, keep, measure
+    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
+
+    head = head_of(context)
+    if not head:
+        raise CommandError(tr("no cluster is set: skyreels-tui settings set cluster HOST:PORT"), Exit.NOT_FOUND)
+    _need_ray()
+    output.note(tr("measuring each link, which takes some seconds; jobs that run meanwhile make it slower ..."))
+    environ = ray_environ(context.folders.config / TOKEN_FILE)
+    try:
+        with joined(head, environ, context.settings.language) as helper:
+            measured = measure(helper, datetime.now(UTC))
+    except PipelineError as error:
+        raise CommandError(str(error), Exit.FAILED) from error
+    if not measured.links:
+        raise CommandError(tr("the cluster has one machine: there is no link to measure"), Exit.NOT_FOUND)
+    keep(measured, context.folders.state)
+    report = _measured_json(measured)
+    if args.json:
+        output.data(report)
+    else:
+        _say_links(report)
+    return Exit.FAILED if any(link["state"] == "bad" for link in report["links"]) else Exit.OK
+
+
+def _say_links(report: dict[str, Any]) -> None:
+    for link in report["links"]:
+        first, second = (end["name"] for end in link["ends"])
+        output.line(f"{first} - {second}  {link['words']}")
+        if link["copy"]:
+            output.line("    " + tr("files: {rate} a second", rate=size(int(link["copy"]))))
+        if link["advice"]:
+            output.line("    " + tr("on both machines:"))
+        for advice in link["advice"]:
+            output.line(f"    - {advice}")
 
 
 def _say(report: dict[str, Any]) -> None:
@@ -371,5 +416,8 @@ def _say(report: dict[str, Any]) -> None:
             output.line(
                 "    " + tr("no checkpoint for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
             )
+    _say_links(report)
+    if len(report["machines"]) > 1 and not report["links"]:
+        output.line(tr("links: not measured yet (skyreels-tui cluster link)"))
     if report["problem"]:
         output.note(report["problem"])

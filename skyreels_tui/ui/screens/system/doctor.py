@@ -30,6 +30,7 @@ _PART_WORDS = {
     "machine": mark("this machine"),
     "models": mark("models"),
     "ffmpeg": mark("ffmpeg"),
+    "cluster": mark("cluster"),
     "torch": mark("torch and the GPU"),
 }
 _STYLES = {
