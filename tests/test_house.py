@@ -185,7 +185,7 @@ def test_a_shared_function_is_found(first, second, found):
 
 BOUNDARIES = {
     "skyreels_tui/queue/engine/runner.py": "a job: whatever it meets is its own end",
-    "pipelines/parallel/crew.py": "a job's share on another GPU: what ends it is told to the leader",
+    "pipelines/parallel/children.py": "a job's share on another GPU: what ends it is told to the leader",
     "skyreels_tui/executors/cluster/desk.py": "a job on a worker: its end is told to the queue's process",
     "pipelines/front/boundary.py": "a sensor, and whatever else of the outside a thread must outlive",
 }

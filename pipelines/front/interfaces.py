@@ -26,7 +26,7 @@ def interface_of(address: str) -> str:
     raise ValueError(f"{address} is no address of this machine")
 
 
-def network_of(interface: str) -> str:
+def subnet_of(interface: str) -> str:
     """Its network, as in '192.168.10.0/24'; '' without an address."""
     address, mask = _ask(interface, _SIOCGIFADDR), _ask(interface, _SIOCGIFNETMASK)
     return str(ipaddress.ip_network(f"{address}/{mask}", strict=False)) if address and mask else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipelines.front.followers import Meeting
 from pipelines.front.language import tr
-from pipelines.parallel.following import follow
+from pipelines.parallel.following import follow_leader
 
 
 class Children:
@@ -92,7 +92,7 @@ def _follow(rank: int, size: int, address: str, device: str, quiet_s: float, pip
         os.dup2(nowhere, stream)
     try:
         pipe.send_bytes(b"here")
-        follow(rank, size, address, device, quiet_s, pipe.recv_bytes)
+        follow_leader(rank, size, address, device, quiet_s, pipe.recv_bytes)
     except Exception as error:
         with suppress(OSError):
             pipe.send_bytes(f"{type(error).__name__}: {error}"[:500].encode())

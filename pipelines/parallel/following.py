@@ -12,7 +12,7 @@ from pipelines.parallel.gang import Stopped, open_gang
 from pipelines.parallel.letters import receive
 
 
-def follow(
+def follow_leader(
     rank: int,
     size: int,
     address: str,

@@ -115,7 +115,7 @@ def gather_cluster(folders: Folders, settings: Settings, environ: Mapping[str, s
     if not head:
         return ClusterFacts()
     # Its helper's pipes and Ray's questions are for who has a cluster.
-    from skyreels_tui.executors.cluster.examine import examine, joined, last_measured
+    from skyreels_tui.executors.cluster.examine import examine_machines, joined, last_measured
     from skyreels_tui.executors.cluster.nodes import cluster_refusal
     from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ, ray_is_missing
 
@@ -125,7 +125,7 @@ def gather_cluster(folders: Folders, settings: Settings, environ: Mapping[str, s
         return facts
     try:
         with joined(head, within, settings.language) as helper:
-            found = examine(helper)
+            found = examine_machines(helper)
     except PipelineError as error:
         return replace(facts, problem=str(error))
     return replace(

@@ -312,7 +312,7 @@ def test_the_doctor_says_nothing_of_a_cluster_that_there_is_not() -> None:
             ),
             "machine b",
             CheckState.WARN,
-            "torch is 2.9: install the same on both",
+            "torch is 2.9 there: install the same on both",
         ),
         (
             dataclasses.replace(PAIR, machines=(ClusterMachine("b", "10.0.0.2", 1, ALL_TASKS[1:]),)),

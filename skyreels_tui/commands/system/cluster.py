@@ -29,7 +29,7 @@ from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
-    from skyreels_tui.executors.cluster.examine import Measured
+    from skyreels_tui.executors.cluster.examine import MeasuredLinks
     from skyreels_tui.executors.cluster.nodes import Node
 
 STATE_FILE = "cluster.json"
@@ -302,7 +302,7 @@ def head_of(context: Context) -> str:
 
 
 def _status(args: argparse.Namespace, context: Context) -> int:
-    from skyreels_tui.executors.cluster.examine import examine, joined, last_measured
+    from skyreels_tui.executors.cluster.examine import examine_machines, joined, last_measured
     from skyreels_tui.executors.cluster.nodes import cluster_refusal
     from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
 
@@ -316,7 +316,7 @@ def _status(args: argparse.Namespace, context: Context) -> int:
         report["has_token"] = environ.get("RAY_AUTH_MODE") == "token"
         try:
             with joined(head, environ, context.settings.language) as helper:
-                machines = examine(helper)
+                machines = examine_machines(helper)
         except PipelineError as error:
             report["problem"] = str(error)
         else:
@@ -339,7 +339,7 @@ def _status(args: argparse.Namespace, context: Context) -> int:
     return Exit.FAILED if report["problem"] else Exit.OK
 
 
-def _measured_json(measured: Measured) -> dict[str, Any]:
+def _measured_json(measured: MeasuredLinks) -> dict[str, Any]:
     from skyreels_tui.executors.cluster.judgement import judge_link
 
     links = []
@@ -358,7 +358,7 @@ def _measured_json(measured: Measured) -> dict[str, Any]:
 
 def _link(args: argparse.Namespace, context: Context) -> int:
     """Measure on request alone: it takes a minute and the link from whoever works."""
-    from skyreels_tui.executors.cluster.examine import joined, keep, measure
+    from skyreels_tui.executors.cluster.examine import joined, keep, measure_links
     from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
 
     head = head_of(context)
@@ -369,7 +369,7 @@ def _link(args: argparse.Namespace, context: Context) -> int:
     environ = ray_environ(context.folders.config / TOKEN_FILE)
     try:
         with joined(head, environ, context.settings.language) as helper:
-            measured = measure(helper, datetime.now(UTC))
+            measured = measure_links(helper, datetime.now(UTC))
     except PipelineError as error:
         raise CommandError(str(error), Exit.FAILED) from error
     if not measured.links:

@@ -27,7 +27,7 @@ LINKS_FILE = "links.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ExaminedMachine:
     """One machine of a cluster."""
 
     node: Node
@@ -39,7 +39,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredLinks:
     """The links of a cluster at one moment."""
 
     at: str = ""
@@ -64,7 +64,7 @@ def machines_of(helper: Helper) -> list[Node]:
     return nodes
 
 
-def examine(helper: Helper) -> list[Machine]:
+def examine_machines(helper: Helper) -> list[ExaminedMachine]:
     """The machines and what each has; one that cannot be asked says why."""
     mine = gather_facts()
     machines = []
@@ -72,28 +72,28 @@ def examine(helper: Helper) -> list[Machine]:
         try:
             facts: NodeFacts = helper.call("facts", node, timeout_s=START_S)
         except PipelineError as error:
-            machines.append(Machine(node, NodeFacts({}, ()), problem=str(error)))
+            machines.append(ExaminedMachine(node, NodeFacts({}, ()), problem=str(error)))
         else:
-            machines.append(Machine(node, facts, tuple(machine_differences(mine, facts))))
+            machines.append(ExaminedMachine(node, facts, tuple(machine_differences(mine, facts))))
     return machines
 
 
-def measure(helper: Helper, now: datetime) -> Measured:
+def measure_links(helper: Helper, now: datetime) -> MeasuredLinks:
     """Measure the link between every two machines; seconds each."""
     pairs = combinations(machines_of(helper), 2)
     links: list[Link] = [helper.call("measure", first, second, timeout_s=4 * START_S) for first, second in pairs]
-    return Measured(now.isoformat(timespec="seconds"), tuple(links))
+    return MeasuredLinks(now.isoformat(timespec="seconds"), tuple(links))
 
 
-def keep(measured: Measured, state: Path) -> None:
+def keep(measured: MeasuredLinks, state: Path) -> None:
     """Keep what was measured, for who asks later."""
     write_whole(state / LINKS_FILE, json.dumps(dataclasses.asdict(measured)).encode())
 
 
-def last_measured(state: Path) -> Measured:
+def last_measured(state: Path) -> MeasuredLinks:
     """What was measured last."""
     try:
         stored = read_json((state / LINKS_FILE).read_bytes())
-        return Measured(str(stored["at"]), tuple(map(read_link, stored["links"])))
+        return MeasuredLinks(str(stored["at"]), tuple(map(read_link, stored["links"])))
     except (OSError, ValueError, KeyError, TypeError):
-        return Measured()
+        return MeasuredLinks()

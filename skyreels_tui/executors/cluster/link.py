@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipelines.front.interfaces import interfaces_with, network_of
+from pipelines.front.interfaces import interfaces_with, subnet_of
 from skyreels_tui.executors.cluster.judgement import Half, LinkEnd
 
 REPEATS = 5
@@ -96,7 +96,7 @@ def halves_of(system: Path, address: str) -> tuple[Half, ...]:
     return tuple(
         Half(
             name,
-            network_of(name),
+            subnet_of(name),
             int(_text(net / name / "mtu") or 0),
             max(0.0, int(_text(net / name / "speed") or 0) / 1000),
             devices.get(name, ""),

@@ -31,13 +31,13 @@ class Rank:
     def begin(self, rank: int, size: int, address: str, device: str, quiet_s: float, link: str) -> None:
         """Read the libraries, then follow on a thread of its own."""
         from pipelines.parallel import crew
-        from pipelines.parallel.following import follow
+        from pipelines.parallel.following import follow_leader
 
         del crew  # letters name what it holds
 
         def live() -> None:
             with boundary() as tried:
-                follow(rank, size, address, device, quiet_s, self._letters.get, link)
+                follow_leader(rank, size, address, device, quiet_s, self._letters.get, link)
             self._why = tried.words
             self._over.set()
 
