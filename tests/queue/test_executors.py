@@ -14,6 +14,8 @@ from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.model import Job, JobState
 from tests.queue.conftest import PICTURE, make_request
 
+pytestmark = pytest.mark.usefixtures("small_pictures")
+
 
 class ExecutorContract:
     """Subclasses say how to make one."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.executors.local import LocalExecutor
@@ -16,6 +18,7 @@ from skyreels_tui.queue.model import JobState
 from tests.queue.conftest import Events, make_request
 from tests.queue.points import watched_os
 
+pytestmark = pytest.mark.usefixtures("small_pictures")
 LONG_S = 120.0
 
 
