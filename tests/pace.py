@@ -17,7 +17,8 @@ models/test_attention_choice models/test_transformer
 models_hub/test_locate models_hub/test_transfers models_hub/test_usable
 parity/test_keymap
 queue/test_attempt_clock queue/test_batch queue/test_board queue/test_clock_trust queue/test_failures queue/test_films
-queue/test_hours queue/test_listing queue/test_odd_rows queue/test_room queue/test_store queue/test_sweep
+queue/test_hours queue/test_listing queue/test_odd_rows queue/test_read_only queue/test_room
+queue/test_store queue/test_sweep
 ui/test_shellwords
 test_house
 """

@@ -12,7 +12,7 @@ import pytest
 
 from skyreels_tui.cli import main
 from skyreels_tui.executors.fake import FakeExecutor
-from skyreels_tui.files.folders import Folders
+from skyreels_tui.files.folders import Folders, find_folders
 from skyreels_tui.queue.errors import QueueTrouble, Trouble
 from skyreels_tui.queue.store.listing import first_page
 from skyreels_tui.queue.store.migrations import SCHEMA_VERSION
@@ -53,22 +53,28 @@ def written_by_another(database: Path, *, goes_on: bool) -> Iterator[None]:
             other.kill()
 
 
-@pytest.fixture(params=["closed", "killed", "open elsewhere"])
-def shut(request: pytest.FixtureRequest, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
-    """A home with two jobs in which nothing can be written."""
+@pytest.fixture(scope="module", params=["closed", "killed", "open elsewhere"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
+    """A home with two jobs, which no test can change."""
+    folders = find_folders({"SKYREELS_TUI_HOME": str(tmp_path_factory.mktemp("written") / "home")})
     folders.create()
-    monkeypatch.setenv("SKYREELS_TUI_HOME", str(folders.state.parent))
     if request.param == "closed":
         with closing(open_store(folders.database)) as store:
             store.add_many([entry("a", held=True), entry("b", held=True)])
         assert not folders.database.with_name("queue.db-wal").exists()
-        with read_only(folders.state.parent):
-            yield folders
+        yield folders
         return
     with written_by_another(folders.database, goes_on=request.param == "open elsewhere"):
         assert folders.database.with_name("queue.db-wal").stat().st_size
-        with read_only(folders.state.parent):
-            yield folders
+        yield folders
+
+
+@pytest.fixture
+def shut(written: Folders, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folders]:
+    """That home, in which nothing can be written."""
+    monkeypatch.setenv("SKYREELS_TUI_HOME", str(written.state.parent))
+    with read_only(written.state.parent):
+        yield written
 
 
 CHANGES: dict[str, Callable[[Store], object]] = {
