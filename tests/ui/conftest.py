@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,8 @@ class Session:
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited in vain for {what or condition}\n{self.text}")
-            await self.pilot.pause(0.01)
+            # The pilot's own pause asks every widget of the screen whether it is done: once, at the end, is enough.
+            await asyncio.sleep(0.01)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:

@@ -5,6 +5,7 @@ The app is the real one without an engine: the board lists fixed jobs, and the s
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -359,11 +360,12 @@ async def quiet(session: Session) -> None:
         waiting = [task for timer in timers if timer and (task := timer._task) is not None and not task.done()]
         return not busy and not waiting
 
-    calm = 0
+    calm, deadline = 0, time.monotonic() + 60
     while calm < 5:
-        await session.until(rests, "the workers to rest", timeout_s=60)
-        await session.pilot.pause(0.02)
+        assert time.monotonic() < deadline, f"waited in vain for the workers to rest\n{session.text}"
+        await asyncio.sleep(0.02)
         calm = calm + 1 if rests() else 0
+    await session.pilot.pause()
 
 
 # The scenes

@@ -25,12 +25,15 @@ from tests.ui.test_hostile import STEERING
 
 async def open_form(s: Session, *, demo: bool = True) -> FormScreen:
     """The form of reference to video, on the demo models."""
+    if demo:
+        s.app.services.drafts.profile = "demo"
+    return await opened(s)
+
+
+async def opened(s: Session) -> FormScreen:
+    """The form that the key for a new job opens, checked."""
     await s.press("n")
     await s.until(lambda: isinstance(s.app.screen, FormScreen))
-    if demo:
-        first = s.app.screen
-        await s.press("ctrl+o")
-        await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen is not first)
     screen = s.app.screen
     await s.until(lambda: screen._checked is not None, "the first check")
     return screen

@@ -10,6 +10,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
@@ -84,6 +85,7 @@ class FormScreen(Screen[None]):
         self._takes: Estimate | None = None
         self._warning = ""
         """What to know before this request is queued."""
+        self._fields: dict[str, Field] = {}
         self._timer: Timer | None = None
         self._submitting = False
         self._asked = False
@@ -110,6 +112,8 @@ class FormScreen(Screen[None]):
         values = forms.initial_values(self.form_task, defaults, draft.values)
         if "resolution" not in (self._given or {}):
             values = forms.fit_to_profile(self.form_task, values, self._profile)
+        # Before the fields are there, so that they take their styles once.
+        self.update_classes(_room(self.app.size), update=False)
         yield Static(self._title(), id="form-title")
         with Horizontal(id="form-body"), VerticalScroll(id="form-fields", can_focus=False):
             yield MissingModel()
@@ -132,6 +136,7 @@ class FormScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Start in the first field, with what is known about the draft."""
+        self._fields = {field.field_name: field for field in self.query(Field)}
         self._services.drafts.task = self.form_task.name
         self.query_one("#form-body").mount(FilePicture())
         hub(self).transfers_changed.subscribe(self, self._on_transfers)
@@ -141,8 +146,7 @@ class FormScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Where there is room the prompt is higher, and the selected file is shown large beside the fields."""
-        self.set_class(event.size.width >= WIDE, "-wide")
-        self.set_class(event.size.height >= TALL, "-tall")
+        self.update_classes(_room(event.size))
 
     def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
         """A model that has come is looked for again."""
@@ -208,10 +212,6 @@ class FormScreen(Screen[None]):
         return Content.assemble(*parts, ("   " + " · ".join(others), "$text-muted"))
 
     # Values
-
-    @property
-    def _fields(self) -> dict[str, Field]:
-        return {field.field_name: field for field in self.query(Field)}
 
     def values(self) -> dict[str, Any]:
         """What stands in the fields, the label left out."""
@@ -579,6 +579,11 @@ class FormScreen(Screen[None]):
         if drafts.forms.get(self.form_task.name) != kept:
             drafts.forms[self.form_task.name] = kept
             drafts.save()
+
+
+def _room(size: Size) -> dict[str, bool]:
+    """The classes that say what there is room for."""
+    return {"-wide": size.width >= WIDE, "-tall": size.height >= TALL}
 
 
 def _seconds(value: object) -> float:

@@ -91,10 +91,10 @@ class HomeScreen(Screen[None]):
         notice = self.query_one("#small", Static)
         notice.display = width < SMALL[0] or height < SMALL[1]
         notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
-        self.set_class(_fits(event.size, ROOMY), "-roomy")
-        self.set_class(_fits(event.size, OPEN), "-open")
-        self.set_class(_fits(event.size, BROAD), "-broad")
-        self.set_class(width >= DETAIL, "-detail")
+        room = {"-roomy": ROOMY, "-open": OPEN, "-broad": BROAD}
+        self.update_classes(
+            {**{name: _fits(event.size, size) for name, size in room.items()}, "-detail": width >= DETAIL}
+        )
         self._fold()
         self._show_selected()
 

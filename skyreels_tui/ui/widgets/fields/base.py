@@ -49,6 +49,7 @@ class Field(Widget):
         self.field_name, self.spec, self.initial = name, spec, value
         self.touched = False
         """A person has been here: from then on its problems are shown."""
+        self._problem = ""
 
     def compose(self) -> ComposeResult:
         """Label, then the controls above the line for the problem."""
@@ -77,6 +78,10 @@ class Field(Widget):
 
     def show_problem(self, message: str) -> None:
         """Show what is wrong under the control, or nothing."""
+        if message == self._problem:
+            # Words that are written again lay the whole form out again.
+            return
+        self._problem = message
         mark = getattr(self.app, "glyphs", None)
         cross = mark.cross if mark is not None else "!"
         self.query_one(".problem", Static).update(Content(f"{cross} {safe(message, 300)}" if message else ""))
