@@ -50,7 +50,8 @@ elsewhere: $(TEST_STAMP)
 
 torture: $(TEST_STAMP)
 	$(BIN)/python -m tests.queue.torture
-	SKYREELS_TORTURE=1 $(BIN)/pytest -n 0 -s tests/queue/test_every_fault.py tests/ui/test_sizes.py
+	SKYREELS_TORTURE=1 $(BIN)/pytest -n 0 -s tests/queue/test_every_fault.py tests/ui/test_sizes.py \
+		tests/ui/test_broken_media.py tests/cli/test_lost_output.py
 
 screenshots: $(TEST_STAMP)
 	$(BIN)/python scripts/screenshots.py

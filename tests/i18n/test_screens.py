@@ -176,7 +176,8 @@ async def test_the_form_of_each_task(begin, task, picture):
                 await s.press("ctrl+s")
                 await seen(s, lambda: s.app.screen.query(".-wrong") or s.app._notifications)
                 assert untranslated(s) == []
-            for field in s.app.screen.query(Field):
+            # What is said of a field is the same whatever stands in it.
+            for field in s.app.screen.query(Field) if not values else ():
                 field.post_message(Field.Focused(field))
                 await seen(s, lambda: True)
                 assert untranslated(s) == [], field.field_name

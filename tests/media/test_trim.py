@@ -56,14 +56,19 @@ FILMS = {
 }
 
 
-@pytest.fixture(params=FILMS)
-def numbered(request, tmp_path) -> Path:
+@pytest.fixture(scope="module", params=FILMS)
+def numbered(request, tmp_path_factory) -> Path:
     fps, options = FILMS[request.param]
-    return film(tmp_path / request.param, coded(COUNT), fps, *options)
+    return film(tmp_path_factory.mktemp("numbered") / request.param, coded(COUNT), fps, *options)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Path:
+    return film(tmp_path_factory.mktemp("plain") / "clip.mp4", coded(COUNT), 24, *X264)
 
 
 @pytest.mark.parametrize(("first", "stop"), [(0, 70), (33, 95), (41, 120), (60, 61)])
-def test_pictures_are_cut_at_the_very_frame(numbered, first, stop):
+def test_pictures_are_cut_at_the_very_frame(tmp_path, numbered, first, stop):
     times = np.asarray(picture_times(numbered)) - picture_times(numbered)[0]
     assert len(times) == COUNT
     end = round(float(times[stop]), 6) if stop < COUNT else 0.0
@@ -76,8 +81,8 @@ def test_pictures_are_cut_at_the_very_frame(numbered, first, stop):
     if used.ends_s - used.starts_s > 9 / 24:
         shown = numbers(read_tail(numbered, 9, trim=trim))
         assert shown == sorted(shown) and shown[-1] == stop - 1 and shown[0] >= first
-    frames, _ = write_opening(numbered, numbered.parent / "opening.mp4", 96, 48, 24, trim)
-    opening = numbers(read_tail(numbered.parent / "opening.mp4", frames, fps=None))
+    frames, _ = write_opening(numbered, tmp_path / "opening.mp4", 96, 48, 24, trim)
+    opening = numbers(read_tail(tmp_path / "opening.mp4", frames, fps=None))
     fps = probe_video(numbered).fps
     # The opening is whole frames of the model's rate and ends with the stretch.
     assert opening[-1] == stop - 1 and first <= opening[0] <= first + (0 if fps == 24 else 2 * fps / 24)
@@ -85,9 +90,8 @@ def test_pictures_are_cut_at_the_very_frame(numbered, first, stop):
     assert frames == max(1, int((used.ends_s - used.starts_s) * 24 + 0.25))
 
 
-def test_a_start_between_two_pictures_begins_with_the_next_and_an_end_ends_with_the_one_before(tmp_path):
-    path = film(tmp_path / "a.mp4", coded(COUNT), 24, *X264)
-    used = used_of_video(path, Trim(1.01, 3.01))
+def test_a_start_between_two_pictures_begins_with_the_next_and_an_end_ends_with_the_one_before(plain):
+    used = used_of_video(plain, Trim(1.01, 3.01))
     assert (used.first, used.last) == (26, 73)
     assert used.starts_s == pytest.approx(25 / 24, abs=1e-6) and used.ends_s == pytest.approx(3.01, abs=1e-6)
 
@@ -129,12 +133,11 @@ def test_a_long_video_is_sought_and_still_cut_at_the_frame(tmp_path):
         (Trim(1.01, 1.02), "trim_end", "25 frames at 24 fps are needed, start to end holds 0"),
     ],
 )
-def test_a_stretch_that_cannot_go_on_is_refused_in_words(tmp_path, trim, field, words):
-    path = film(tmp_path / "clip.mp4", coded(COUNT), 24, *X264)
-    [problem] = video_trim_problems([str(path)], trim, 25)
+def test_a_stretch_that_cannot_go_on_is_refused_in_words(plain, trim, field, words):
+    [problem] = video_trim_problems([str(plain)], trim, 25)
     assert problem.field == field and words in problem.message
     request = SingleShotExtension(
-        prompt="x", input_video=(str(path),), trim_start=trim.start_s, trim_end=trim.end_s, resolution="128P",
+        prompt="x", input_video=(str(plain),), trim_start=trim.start_s, trim_end=trim.end_s, resolution="128P",
         profile="demo",
     )  # fmt: skip
     assert [(found.field, found.message) for found in request.check()] == [(field, problem.message)]
@@ -262,14 +265,13 @@ def test_the_sound_of_a_result_begins_and_ends_with_the_stretch(tmp_path, runtim
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
 @pytest.mark.parametrize("offset", [0.0, 2.5])
-def test_the_sound_of_a_trimmed_video_stays_with_its_pictures(tmp_path, runtime, rate, offset):
+def test_the_sound_of_a_trimmed_video_stays_with_its_pictures(tmp_path, plain, runtime, rate, offset):
     from tests.media.films import ffmpeg
 
     samples = pattern(5 * rate, rate)
     wav = recording(tmp_path / "sound.wav", [samples], rate)
-    silent = film(tmp_path / "silent.mp4", coded(COUNT), 24, *X264)
     clip = tmp_path / "clip.mkv"
-    ffmpeg("-i", silent, "-i", wav, "-c:v", "copy", "-c:a", "pcm_s16le", "-output_ts_offset", offset, clip)
+    ffmpeg("-i", plain, "-i", wav, "-c:v", "copy", "-c:a", "pcm_s16le", "-output_ts_offset", offset, clip)
     trim = Trim(36 / 24, 84 / 24)
     new = piece(runtime.work_dir / "piece.mp4", 24, 24)
     used = {"input_video": used_of_video(clip, trim)}

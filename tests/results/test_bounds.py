@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ GOOD = {"recipe": 1, "task": "reference_to_video", "label": "a label", "request"
 def film(path: Path, comment: str) -> Path:
     """A small mp4 with a comment of any size."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    escaped = "".join(f"\\{char}" if char in "=;#\\\n" else char for char in comment)
+    escaped = re.sub(r"[=;#\\\n]", r"\\\g<0>", comment)
     tags = path.with_suffix(".tags")
     tags.write_text(f";FFMETADATA1\ntitle=one\ncomment={escaped}\n")
     command = [ffmpeg_path(), "-v", "error", "-y", "-i", SAMPLES / "clip.mp4", "-i", tags, "-map", "0", "-map_metadata"]

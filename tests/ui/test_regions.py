@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from textual.content import Content
 
-from pipelines.front.regions import Box, parse_boxes
+from pipelines.front.regions import WHOLE, Box, parse_boxes
 from pipelines.tasks import task_named
 from skyreels_tui.requests.forms import default_fields
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
@@ -20,10 +20,8 @@ VOICE = str(next(SAMPLES.glob("voice.*")))
 
 
 async def open_avatar(s: Session) -> None:
-    first = await open_form(s)
-    await s.press("f5")
-    await s.until(lambda: isinstance(s.app.screen, FormScreen) and s.app.screen is not first)
-    await s.until(lambda: s.app.screen._checked is not None, "the first check")
+    s.app.services.drafts.task = "talking_avatar"
+    await open_form(s)
     await fill(s, input_image=(str(ASTRONAUT),), input_audio=(VOICE,), prompt="They talk")
 
 
@@ -88,16 +86,23 @@ async def test_regions_that_overlap_are_said_and_stay_until_they_do_not(start):
         assert field(s, "regions").value == ""
 
 
-@pytest.mark.parametrize("ways", ["left", "right", "up", "down"])
-async def test_a_region_stays_in_the_portrait_however_far_it_is_moved_or_stretched(start, ways):
-    letters = {"left": "H", "right": "L", "up": "K", "down": "J"}
+async def test_a_region_stays_in_the_portrait_however_far_it_is_moved_or_stretched(start):
+    near = Box(6, 6, 8, 8)
+    far = Box(WHOLE - 14, WHOLE - 14, 8, 8)
     async with start((80, 24), gated=True) as s:
         await open_avatar(s)
         screen = await draw(s)
-        await s.press(*[ways] * 60, *[letters[ways]] * 60)
-        (box,) = screen._boxes
-        assert parse_boxes(str(box)) == (box,)
-        assert min(box.width, box.height) >= LEAST
+        for begins, way, letter in ((near, "left", "H"), (far, "right", "L"), (near, "up", "K"), (far, "down", "J")):
+            screen._boxes[:] = [begins]
+            await s.press(*[way] * 5, *[letter] * 5)
+            (box,) = screen._boxes
+            assert parse_boxes(str(box)) == (box,)
+            assert min(box.width, box.height) >= LEAST
+            across = way in ("left", "right")
+            edge = (box.left if across else box.top) if begins is near else (box.right if across else box.bottom)
+            assert edge == (0 if begins is near else WHOLE), way
+            if begins is near:
+                assert (box.width if across else box.height) == LEAST
 
 
 async def test_typed_boxes_are_checked_as_they_stand(start):
@@ -124,8 +129,9 @@ async def test_without_a_portrait_the_key_says_what_is_missing(start):
         assert isinstance(s.app.screen, FormScreen)
 
 
-@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
-@pytest.mark.parametrize("shape", [(40, 1200), (1200, 40)])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((60, 20), (40, 1200)), ((60, 20), (1200, 40)), ((200, 60), (40, 1200)), ((80, 24), (1200, 40))]
+)
 async def test_every_shape_of_portrait_has_its_frames_within(start, tmp_path, size, shape):
     Image.new("RGB", shape, "navy").save(tmp_path / "odd.png")
     async with start(size, gated=True) as s:

@@ -17,14 +17,14 @@ from tests.ui.conftest import Session
 from tests.ui.scenes import PROGRESS, SCENES, Scene, fill_hub, make_files, open_app, reading, still
 
 EVERY_SIZE = bool(os.environ.get("SKYREELS_TORTURE"))
-WORST = ((500, 100), (6, 24), (1, 1), (80, 1), (4, 24), (2, 2), (3, 200))
+WORST = ((6, 24), (1, 1), (80, 1), (4, 24), (3, 200))
 """Columns and lines, so ordered that the screen shrinks both ways, and one way while it grows the other.
 
 Four and six columns are all gone when padding, border and scroll bar have theirs: nothing is left for the words.
 """
 GRID = tuple(product((*range(1, 13), 20, 40, 80, 120, 500), (100, 24, 5, 3, 2, 1)))
 SIZES = (*GRID, *WORST) if EVERY_SIZE else WORST
-STARTS = SIZES if EVERY_SIZE else ((1, 1), (3, 200))
+STARTS = SIZES if EVERY_SIZE else ((1, 1), (3, 200), (500, 100))
 FIRST = {(scene.shows, scene.empty): scene for scene in reversed(SCENES)}
 WALKED = SCENES if EVERY_SIZE else tuple(reversed(FIRST.values()))
 
