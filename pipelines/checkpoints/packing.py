@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 PACKED_KEY = "packed"
 """In a safetensors file's metadata: JSON, name -> {"shape": [...], "blocks": [bytes of each block]}."""
-BLOCK_NUMBERS = 4 << 20
+BLOCK_NUMBERS = 8 << 20
 """In a block; the last one of a tensor may have fewer."""
 FEWEST_NUMBERS = 4096
 """Of a tensor that is packed."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,9 +22,10 @@ from pipelines.front.language import tr
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.loading.stored import StoredTensor
 
-NUM_THREADS = 8
-"""Enough that some read while others unpack."""
-CHUNK_BYTES = 8 * 2**20
+NUM_THREADS = 4
+PACKED_THREADS = 8
+"""Where numbers are packed: some read while others unpack."""
+CHUNK_BYTES = 16 * 2**20
 """Read at once by one thread."""
 BUFFER_BYTES = max(CHUNK_BYTES, MOST_BLOCK_BYTES)
 AHEAD_BYTES = 128 * 2**20
@@ -54,7 +56,8 @@ def read_tensors(
     pending: deque[tuple[StoredTensor, Tensor, list[tuple[int, Future[None]]]]] = deque()
     with ExitStack() as stack:
         files = {file: _open(file, stack) for file in dict.fromkeys(tensor.file for tensor in tensors)}
-        threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="weights")
+        num_threads = PACKED_THREADS if any(tensor.blocks for tensor in tensors) else NUM_THREADS
+        threads = ThreadPoolExecutor(num_threads, thread_name_prefix="weights")
         stack.callback(threads.shutdown, wait=True, cancel_futures=True)
         reader = _PartReader(files)
 
@@ -129,7 +132,7 @@ def _unpack(buffer: Tensor, part: _Part) -> None:
             tr("cannot read {file}: {error}. Download it again.", file=part.tensor.file, error=error)
         ) from error
     # The compressed bytes have been read: the lower bytes and these are one run for the device.
-    buffer[count : 2 * count].numpy().data[:] = upper
+    buffer[count : 2 * count].numpy()[:] = np.frombuffer(upper, np.uint8)
     planes = buffer[: 2 * count].view(2, count).to(target.device).t()
     if target.dtype == part.tensor.dtype:
         target.view(torch.uint8).view(count, 2).copy_(planes)
