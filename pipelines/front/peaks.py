@@ -8,10 +8,13 @@ from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, write_whole
+from pipelines.front.request import Request
 
 KEPT = 20
 """Newest measurements that count, for each kind of job."""
 
+PEAKS_FILE = "memory.json"
+"""Name of the file in the cache folder."""
 LIMITS = (0.7, 1.5)
 """A correction beyond these is a sign of something else, such as another program on the same GPU."""
 
@@ -34,6 +37,10 @@ class PeakBook:
         ratios = [measured / predicted for predicted, measured in self._read().get(kind, []) if predicted > 0]
         return min(max(statistics.median(ratios), LIMITS[0]), LIMITS[1]) if ratios else 1.0
 
+    def correction_of(self, request: Request, device: str) -> float:
+        """The same for a request on `cuda` or `cpu`; the demo's small networks teach nothing and learn nothing."""
+        return self.correction(kind_of(request, device)) if request.profile == "full" else 1.0
+
     def _read(self) -> dict[str, list[list[int]]]:
         try:
             stored = read_json(self.path.read_text("utf-8"))
@@ -42,6 +49,11 @@ class PeakBook:
         if not isinstance(stored, dict):
             return {}
         return {kind: entries for kind, entries in stored.items() if _is_figures(entries)}
+
+
+def kind_of(request: Request, device: str) -> str:
+    """Jobs of one kind have alike errors of prediction."""
+    return f"{type(request).__name__} {request.resolution} {device}"
 
 
 def _is_figures(entries: object) -> bool:

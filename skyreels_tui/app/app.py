@@ -418,7 +418,7 @@ class SkyreelsApp(HubApp):
         from skyreels_tui.app.machine import machine_of
 
         mine = self.services
-        return machine_of(self.last_sample, mine.result_dir, mine.settings.now, mine.gpu_name())
+        return machine_of(self.last_sample, mine.result_dir, mine.settings.now, mine.gpu_name(), mine.peaks)
 
     def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.front.admission import Memory, floor_bytes
+from pipelines.front.peaks import PeakBook
 from skyreels_tui.eta.outlook import Machine
 from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.monitors.gpu import GpuSensor
@@ -17,8 +18,11 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.words.sizes import GIB
 
 
-def machine_of(sample: Sample | None, result_dir: Path, settings: Settings, gpu_name: str) -> Machine:
-    """Return what is known; `gpu_name` is the driver's answer at the start, '' when it sees no GPU.
+def machine_of(
+    sample: Sample | None, result_dir: Path, settings: Settings, gpu_name: str, peaks: PeakBook | None = None
+) -> Machine:
+    """Return what is known; `gpu_name` is the driver's answer at the start, '' when it sees no GPU; `peaks` what
+    jobs took here.
 
     Of the machines that a cluster has elsewhere neither GPUs nor memory are known here.
     """
@@ -36,6 +40,7 @@ def machine_of(sample: Sample | None, result_dir: Path, settings: Settings, gpu_
         memory=pool,
         discrete=memory is not None and memory.pool is Pool.GPU,
         floor_bytes=floor_bytes(int(settings.memory_floor_gib * GIB), pool.total_bytes) if pool is not None else 0,
+        peaks=peaks,
         result_dir=result_dir,
         free_disk_bytes=free,
     )

@@ -15,6 +15,7 @@ from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import Settings, load
 
 if TYPE_CHECKING:
+    from pipelines.front.peaks import PeakBook
     from pipelines.front.request import Request
     from skyreels_tui.downloads.elsewhere import TransferFile
     from skyreels_tui.downloads.transfers import Transfer, Transfers
@@ -91,6 +92,13 @@ class Services:
 
         state = self.folders.state
         return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE, _gpu_count)
+
+    @cached_property
+    def peaks(self) -> PeakBook:
+        """What jobs took here beside what was predicted, as the executor learns it."""
+        from pipelines.front.peaks import PEAKS_FILE, PeakBook
+
+        return PeakBook(self.folders.cache / PEAKS_FILE)
 
     @cached_property
     def time_left(self) -> TimeLeft:

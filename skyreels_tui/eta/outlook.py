@@ -12,6 +12,7 @@ from pipelines.front.errors import InvalidRequest
 from pipelines.front.gang import ranks_of
 from pipelines.front.language import tr, trn
 from pipelines.front.memory import requested_plan
+from pipelines.front.peaks import PeakBook
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
 from skyreels_tui.eta.forecast import QueueForecast, free_at_s
@@ -33,6 +34,8 @@ class Machine:
     """That pool is a GPU's own."""
     floor_bytes: int = 0
     """Memory that must stay available."""
+    peaks: PeakBook | None = None
+    """What jobs took here beside what was predicted."""
     result_dir: Path = Path()
     free_disk_bytes: int | None = None
     """Where results go."""
@@ -126,7 +129,8 @@ def _admitted(request: Request, plan: Plan, machine: Machine) -> Decision | None
     gpus = machine.gpus or None
     device = ComputeDevice(on_cpu=gpus is None, discrete=machine.discrete)
     load = requested_plan(request, discrete=machine.discrete, gpus=gpus)
-    return admit(plan, load, machine.memory, machine.floor_bytes, device)
+    correction = machine.peaks.correction_of(request, "cuda" if gpus else "cpu") if machine.peaks is not None else 1.0
+    return admit(plan, load, machine.memory, machine.floor_bytes, device, correction=correction)
 
 
 def _memory_trouble(decision: Decision | None, turn: Turn) -> str:

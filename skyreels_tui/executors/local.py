@@ -20,6 +20,7 @@ from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemor
 from pipelines.front.followers import StartFollowers
 from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan
+from pipelines.front.peaks import PEAKS_FILE
 from pipelines.front.progress import Progress, Stage
 from pipelines.front.request import Files, Request, field_specs
 from pipelines.front.runtime import Output, Runtime
@@ -205,7 +206,7 @@ class LocalExecutor:
     def _memory(self) -> MemoryKeeper:
         """What watches memory; made once the device is known."""
         if self._keeper is None:
-            book = self._cache_dir / "memory.json"
+            book = self._cache_dir / PEAKS_FILE
             self._keeper = MemoryKeeper(
                 self._device, book, self._floor_bytes, self._read_memory, is_alone=self._followers is None
             )

@@ -21,7 +21,7 @@ from pipelines.front.errors import OutOfMemory, PipelineError
 from pipelines.front.host_memory import host_memory, resident_bytes
 from pipelines.front.language import tr
 from pipelines.front.memory import LoadPlan, requested_plan
-from pipelines.front.peaks import PeakBook
+from pipelines.front.peaks import PeakBook, kind_of
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
 from skyreels_tui.queue.events import EngineMemory
@@ -61,7 +61,7 @@ class MemoryKeeper:
         if memory is None:
             return Decision(load, 0)
         floor = floor_bytes(self._floor_bytes, memory.total_bytes)
-        return admit(plan, load, memory, floor, self.compute, correction=self._correction(request))
+        return admit(plan, load, memory, floor, self.compute, correction=self._book.correction_of(request, self.device))
 
     def _num_gpus(self) -> int | None:
         if self.device != "cuda" or not self._is_alone:
@@ -104,7 +104,7 @@ class MemoryKeeper:
         measured = networks_bytes(plan, load, self.compute) + work
         predicted = peak_bytes(plan, load, self.compute)
         if request.profile == "full":
-            self._book.note(self._kind(request), predicted, measured)
+            self._book.note(kind_of(request, self.device), predicted, measured)
         return tr(
             "peak memory {measured}, predicted {predicted}",
             measured=size(measured),
@@ -125,12 +125,6 @@ class MemoryKeeper:
             why = tr("there is no GPU") if self.compute.on_cpu else tr("CPU and GPU share one memory")
             return (tr("offload changed nothing: {why}", why=why),)
         return ()
-
-    def _correction(self, request: Request) -> float:
-        return self._book.correction(self._kind(request)) if request.profile == "full" else 1.0
-
-    def _kind(self, request: Request) -> str:
-        return f"{type(request).__name__} {request.resolution} {self.device}"
 
     def _sensor(self, pool: ModelPool | None) -> Memory | None:
         held = 0 if pool is None else pool.num_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from pipelines.demo import checkpoints
 from pipelines.front.errors import MediaError
 from pipelines.front.progress import Stage
 from skyreels_tui.commands.shared.describe import FILM_KEYS, JOB_KEYS, SCENE_KEYS
-from skyreels_tui.executors.fake import Script
+from skyreels_tui.executors.fake import FakeExecutor, Script
 from tests.cli.conftest import Call
+from tests.cli.test_queue_commands import other_process  # noqa: F401 - a fixture
 
 Cli = Callable[..., Call]
 SAMPLES = Path(checkpoints.__file__).parent / "samples"
@@ -191,3 +193,17 @@ def test_what_makes_no_sense_is_refused(cli: Cli, picture: Path, words: Sequence
     call = cli("film", *words)
     assert (call.code, call.out) == (code, "") and call.err
     assert cli("film", "show", "ep", "--json").data == before
+
+
+def test_a_film_says_when_it_ends_while_somebody_runs_its_jobs(
+    cli: Cli,
+    picture: Path,
+    other_process: FakeExecutor,  # noqa: F811
+) -> None:
+    cli("film", "new", "ep")
+    for label in "ab":
+        cli("film", "add", "ep", *words_for(picture, label), "--label", label)
+    assert "ends" not in cli("film", "status", "ep").out
+    cli("film", "run", "ep")
+    assert re.search(r"2 queued|1 queued, 1 running", cli("film", "status", "ep").out)
+    assert re.search(r"  ends .*\d\d:\d\d\n$", cli("film", "status", "ep").out)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.front.admission import ComputeDevice, Memory, admit
+from pipelines.front.memory import requested_plan
+from pipelines.front.peaks import PeakBook, kind_of
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
 from skyreels_tui.app.machine import machine_of
 from skyreels_tui.eta.forecast import Forecast, QueueForecast
@@ -132,3 +135,20 @@ def test_what_a_cluster_elsewhere_has_is_not_held_against_this_machine(
         REQUEST, PLAN, Estimate(60.0, 1.0, True), Turn(), machine, datetime(2026, 1, 6).astimezone(), None
     )
     assert bool(seen.trouble) is (gpus == 0)
+
+
+def test_what_jobs_took_here_corrects_what_a_form_says_as_it_does_for_the_queue(tmp_path: Path) -> None:
+    memory, peaks = Memory(200 << 30, 200 << 30, 0), PeakBook(tmp_path / "memory.json")
+    machine = Machine(gpus=1, memory=memory, discrete=True, peaks=peaks)
+
+    def needed() -> int:
+        return look_ahead(
+            REQUEST, PLAN, Estimate(9.0, 1.0, True), Turn(), machine, datetime(2026, 1, 1), None
+        ).needs_bytes
+
+    before = needed()
+    peaks.note(kind_of(REQUEST, "cuda"), 100, 125)
+    peaks.note(kind_of(REQUEST, "cpu"), 100, 150)
+    load = requested_plan(REQUEST, discrete=True, gpus=1)
+    queued = admit(PLAN, load, memory, 0, ComputeDevice(on_cpu=False, discrete=True), correction=1.25)
+    assert needed() == queued.needed_bytes == int(before * 1.25)

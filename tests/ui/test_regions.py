@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 from textual.content import Content
+from textual.widgets import Input, TextArea
 
 from pipelines.front.regions import WHOLE, Box, parse_boxes
 from pipelines.tasks import task_named
@@ -175,3 +176,33 @@ def test_regions_are_no_default_of_new_forms():
     task = task_named("talking_avatar")
     kept = default_fields(task, {"regions": "0,0,50,100", "speaking": "together", "second_audio": (VOICE,)})
     assert kept == {"speaking": "together"}
+
+
+async def test_regions_are_dropped_with_words_when_another_portrait_is_chosen(start):
+    async with start((80, 24)) as s:
+        await open_avatar(s)
+        await fill(s, regions="4,12,38,72")
+        await fill(s, input_audio=(VOICE,), prompt="They sing")
+        assert field(s, "regions").value == "4,12,38,72"
+        field(s, "input_image").query_one("LineInput").focus()
+        await s.type(str(SAMPLES / "coffee.jpg"))
+        await s.press("enter")
+        await s.shows("The regions were drawn over another picture")
+        assert field(s, "regions").value == ""
+
+
+def said_in(entered: Input | TextArea) -> str:
+    return entered.value if isinstance(entered, Input) else entered.text
+
+
+@pytest.mark.parametrize("name", ["prompt", "regions", "input_image"])
+async def test_alt_with_a_letter_types_nothing_anywhere(start, name):
+    async with start((80, 24)) as s:
+        await open_avatar(s)
+        s.app.screen.query_one("More").open = True
+        await s.pilot.pause()
+        entered = field(s, name).query("LineInput, PromptArea").first()
+        entered.focus()
+        before = said_in(entered)
+        await s.press("alt+x", "alt+z")
+        assert said_in(entered) == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pipelines.front.language import tr
 from skyreels_tui.commands.shared import output
@@ -13,6 +15,11 @@ from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.settings.hours import work_ends
+from skyreels_tui.words.times import clock
+
+if TYPE_CHECKING:
+    from skyreels_tui.queue.service import QueueService
 
 Add = Callable[[str, str], Parser]
 
@@ -77,10 +84,13 @@ def _list(args: argparse.Namespace, context: Context) -> int:
 def _status(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         film = queue.film(args.film)
+        ends = None if args.json else _ends(film, queue, context)
     if args.json:
         output.data(film_data(film))
-    else:
-        output.line(f"{film.name}  {standing(film)}")
+        return Exit.OK
+    now = context.services.wall_clock().astimezone()
+    when = "" if ends is None else "  " + tr("ends {time}", time=clock(ends, now))
+    output.line(f"{film.name}  {standing(film)}{when}")
     return Exit.OK
 
 
@@ -101,6 +111,24 @@ def _show(args: argparse.Namespace, context: Context) -> int:
             rows.append((first, f"{take.id}{mark}", take.label, take.task_type, job_state_words(take), rest))
     output.table(rows, (tr("scene"), tr("take"), tr("label"), tr("task"), tr("state"), ""))
     return Exit.OK
+
+
+def _ends(film: Film, queue: QueueService, context: Context) -> datetime | None:
+    """When the last of its jobs ends that run by themselves; None where nobody can say."""
+    from skyreels_tui.eta.film_ends import film_ends
+    from skyreels_tui.eta.forecast import Forecast
+
+    jobs, status, reports = queue.plannable(), queue.status(), queue.all_progress()
+    if queue.owner_pid is None or not any(job.batch == film.name for job in jobs):
+        return None
+    told = Forecast(lambda: jobs, context.services.rates, lambda: reports, crew=lambda: status.crew).read()
+    if told.running is None and status.pause not in ("", "hours"):
+        return None
+    running = [job.id for job in jobs if job.state is JobState.RUNNING]
+    takes = {**dict(told.job_seconds), **dict(zip(running, told.running_seconds, strict=True))}
+    ends = film_ends(jobs, lambda job: takes.get(job.id), lambda job: takes.get(job.id), told.workers)
+    now = context.services.wall_clock().astimezone()
+    return work_ends(now, ends[film.name], context.settings.running_hours) if film.name in ends else None
 
 
 ACTIONS: Mapping[str, Callable[[argparse.Namespace, Context], int]] = {

@@ -171,6 +171,10 @@ class FormScreen(Screen[None]):
             field.set_value(getattr(field.spec, "unsaid", ""))
         if trimmed:
             hub(self).tell(tr("Another file is used whole"))
+        for drawn in self._fields.values():
+            if isinstance(drawn, RegionsField) and drawn.spec.of == event.field.field_name and drawn.value:
+                drawn.set_value("")
+                hub(self).tell(tr("The regions were drawn over another picture: draw them anew"), "warning")
 
     @on(FilesField.Trimming)
     def _on_trimming(self, event: FilesField.Trimming) -> None:

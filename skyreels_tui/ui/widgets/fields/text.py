@@ -42,6 +42,12 @@ def refused(widget: Widget, event: events.Paste) -> bool:
     return True
 
 
+def leave_alt(event: events.Key) -> None:
+    """Alt with a letter is a key of the form, where it has one, and types nothing."""
+    if event.key.startswith("alt+"):
+        event.prevent_default()
+
+
 class LineInput(Input):
     """An input of one line in which arrows up and down leave the field."""
 
@@ -54,6 +60,9 @@ class LineInput(Input):
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(without_controls(value), placeholder, compact=True, id=id, select_on_focus=False)
+
+    async def _on_key(self, event: events.Key) -> None:
+        leave_alt(event)
 
     def _on_paste(self, event: events.Paste) -> None:
         if refused(self, event):
@@ -103,6 +112,9 @@ class PromptArea(TextArea):
 
     def __init__(self, text: str) -> None:
         super().__init__(without_controls(text), compact=True, highlight_cursor_line=False)
+
+    async def _on_key(self, event: events.Key) -> None:
+        leave_alt(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         if refused(self, event):
