@@ -30,7 +30,6 @@ kinds/test_extending
 live/test_soak
 media/test_page
 queue/test_crash queue/test_crash_real queue/test_windows
-results/test_bounds
 ui/test_broken_media ui/test_hostile
 """
 """Modules with a test of more than ten seconds: whole programs that are killed, watched for long or fed with much."""
