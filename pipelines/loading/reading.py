@@ -23,8 +23,6 @@ from pipelines.front.progress import Progress, Report, Stage
 from pipelines.loading.stored import StoredTensor
 
 NUM_THREADS = 4
-PACKED_THREADS = 8
-"""Where numbers are packed: some read while others unpack."""
 CHUNK_BYTES = 16 * 2**20
 """Read at once by one thread."""
 BUFFER_BYTES = max(CHUNK_BYTES, MOST_BLOCK_BYTES)
@@ -56,8 +54,7 @@ def read_tensors(
     pending: deque[tuple[StoredTensor, Tensor, list[tuple[int, Future[None]]]]] = deque()
     with ExitStack() as stack:
         files = {file: _open(file, stack) for file in dict.fromkeys(tensor.file for tensor in tensors)}
-        num_threads = PACKED_THREADS if any(tensor.blocks for tensor in tensors) else NUM_THREADS
-        threads = ThreadPoolExecutor(num_threads, thread_name_prefix="weights")
+        threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="weights")
         stack.callback(threads.shutdown, wait=True, cancel_futures=True)
         reader = _PartReader(files)
 
