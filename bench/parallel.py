@@ -1,11 +1,11 @@
 """One call over several GPUs of this host: seconds, memory and distance from one GPU, beside the library's own way.
 
     python bench/parallel.py --output DIR [--ranks 1,2,4]
-        [--cases a2a,decode,turns,r2v,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
+        [--cases a2a,decode,r2v,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
 
 Full-size networks of random weights, no download. Every number of ranks runs in processes of its own, the smallest
 first: its outputs are what the others are held against. Writes DIR/parallel.json after every case and DIR/parallel.md
-at the end. `--dry-run` takes tiny networks, a CPU and gloo. `guided`, `turns`, `profile`, `yardstick` and `library`
+at the end. `--dry-run` takes tiny networks, a CPU and gloo. `guided`, `profile`, `yardstick` and `library`
 have fewer layers; their times are scaled.
 """
 
@@ -34,7 +34,7 @@ from pipelines.models.transformer.attention_choice import keep_compiled
 from pipelines.parallel.gang import Gang
 from pipelines.parallel.processes import run_ranks
 
-CASES = ("a2a", "decode", "turns", "r2v", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick", "library", "a2v",
+CASES = ("a2a", "decode", "r2v", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick", "library", "a2v",
          "led")  # fmt: skip
 """In this order; `r2v720` is part of `r2v`."""
 
@@ -52,7 +52,6 @@ def measure(gang: Gang, options: Options) -> None:
     work = {
         "a2a": lambda: exchange(bench),
         "decode": lambda: decode(bench),
-        "turns": steps.turns,
         "r2v": lambda: steps.calls("r2v"),
         "r2v720": lambda: steps.calls("r2v 720P"),
         "v2v": lambda: steps.calls("v2v"),

@@ -1,4 +1,4 @@
-"""Cases of our own network: a call, a step with guidance, turns of heads, and where the time goes."""
+"""Cases of our own network: a call, a step with guidance, and where the time goes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pipelines.benchmark import several
 from pipelines.benchmark.speed import forward, random_inputs
 from pipelines.models.transformer import attention
 from pipelines.models.transformer.transformer import SkyReelsTransformer
-from pipelines.parallel import sequence
 from several.bench import Bench, figures
 from several.kernels import kernel_times
 
@@ -56,7 +55,7 @@ class Steps:
             timed, out = several.time_call(self.gang, self.network, case, self.bench.options.repeats)
         finally:
             attention.prefer(self.bench.options.kernel)
-        found = figures(timed, least_heads_a_turn=sequence.LEAST_HEADS)
+        found = figures(timed)
         if self.gang.size == 1:
             self.bench.kept(title, out)
         elif (alone := self.bench.kept(title)) is not None:
@@ -83,25 +82,6 @@ class Steps:
         self.bench.case(f"{title}, shared", lambda: work(False))
         if self.gang.size > 1:
             self.bench.case(f"{title}, side by side", lambda: work(True))
-
-    def turns(self) -> None:
-        """R2V 540P with few layers by each number of heads a turn; the fastest is taken for what follows."""
-        case = several.cases_for(self.gang, "r2v 540P")[0]
-        if self.gang.size == 1:
-            return
-        heads = self.network.config.num_attention_heads // self.gang.size
-        found: dict[int, float] = {}
-        for least in (each for each in (20, 10, 5, 4, 2) if heads % each == 0):
-
-            def work(least=least) -> dict[str, Any]:
-                sequence.LEAST_HEADS = least
-                with self.few_layers() as scale:
-                    timed, _ = several.time_call(self.gang, self.network, case, self.bench.options.repeats + 1)
-                found[least] = timed.median_s
-                return figures(timed, scale)
-
-            self.bench.case(f"{case.name}, {least} heads a turn", work)
-        sequence.LEAST_HEADS = min(found, key=found.get, default=sequence.LEAST_HEADS)
 
     def profile(self) -> None:
         """Where the time of R2V 540P goes; few layers, scaled."""

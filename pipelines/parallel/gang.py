@@ -96,15 +96,9 @@ class Gang:
             self.parts[count] = replace(self, rank=self.rank - first, size=size, tensors=tensors, parts={})
         return self.parts[count]
 
-    def start_exchange(
-        self, x: Tensor, sent: Sequence[int], received: Sequence[int], out: Tensor | None = None
-    ) -> Arriving:
-        """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...].
-
-        out: dense, where what is received goes.
-        """
-        if out is None:
-            out = torch.empty((sum(received), *x.shape[1:]), dtype=x.dtype, device=x.device)
+    def start_exchange(self, x: Tensor, sent: Sequence[int], received: Sequence[int]) -> Arriving:
+        """Send the first `sent[0]` rows of dense x to rank 0, the next to rank 1 and so on; [sum(received), ...]."""
+        out = torch.empty((sum(received), *x.shape[1:]), dtype=x.dtype, device=x.device)
         work = dist.all_to_all_single(out, x, list(received), list(sent), group=self.tensors, async_op=True)
         return Arriving(out, work)
 

@@ -23,9 +23,6 @@ from pipelines.models.transformer.block import Block
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.parallel.gang import Arriving, Gang, split
 
-LEAST_HEADS = 4
-"""More turns hide more of the messages, but fewer heads at a time fill a GPU less evenly."""
-
 
 @dataclass(frozen=True, slots=True)
 class FrameSlices:
@@ -49,28 +46,15 @@ class FrameSlices:
             raise ValueError("tokens of a batch are not sharded")
         self.gang.go_on()
         attn, heads, eps, ranks = block.attn1, block.num_heads, block.eps, self.gang.size
-        turns = head_turns(heads // ranks)
-        parts = turns * ranks
-        # Messages and matrix products are slow beside each other, messages and attention are not: so all products
-        # come first, and while the heads of one turn are attended to, those of the next ones travel.
-        q, k, v = linears((attn.to_q, attn.to_k, attn.to_v), z)
-        v = ops.split_heads(v.unflatten(-1, (heads, -1)), parts)  # [parts, l, H / parts, D / H], as q and k
-        q = ops.rms_norm_rope(q, attn.norm_q.weight, cos, sin, eps, heads, parts)
-        k = ops.rms_norm_rope(k, attn.norm_k.weight, cos, sin, eps, heads, parts)
-        arriving = [
-            [self._to_heads(each) for each in turn]
-            for turn in zip(q.split(ranks), k.split(ranks), v.split(ranks), strict=True)
-        ]
-        del v
-        y = torch.empty_like(q)
-        leaving = []
-        for turn, back in zip(arriving, y.split(ranks), strict=True):
-            all_q, all_k, all_v = (message.wait()[None] for message in turn)  # [1, L, H / parts, D / H]
-            leaving.append(self._to_tokens(softmax.attention(all_q, all_k, all_v)[0].contiguous(), back))
-            turn.clear()
-        for message in leaving:
-            message.wait()
-        return attn.to_out[0](_all_heads(y).flatten(2)), q, k
+        # Each message travels while the next product is computed.
+        products = linears((attn.to_v, attn.to_q, attn.to_k), z)
+        v = self._to_heads(ops.split_heads(next(products).unflatten(-1, (heads, -1)), ranks))
+        q = ops.rms_norm_rope(next(products), attn.norm_q.weight, cos, sin, eps, heads, ranks)  # [N, l, H / N, D / H]
+        all_q = self._to_heads(q)
+        k = ops.rms_norm_rope(next(products), attn.norm_k.weight, cos, sin, eps, heads, ranks)
+        all_k = self._to_heads(k)
+        y = softmax.attention(all_q.wait()[None], all_k.wait()[None], v.wait()[None])  # [1, L, H / N, D / H]
+        return attn.to_out[0](self._to_tokens(y[0].contiguous())), q, k
 
     def speaker_positions(self, q: Tensor, k: Tensor, masks: Tensor) -> Tensor:
         first = self.gang.gather(_all_heads(k[:, : self.tokens_per_frame]), self.slices, dim=1)
@@ -88,13 +72,14 @@ class FrameSlices:
         return [self.frames * size for size in self.slices]
 
     def _to_heads(self, parts: Tensor) -> Arriving:
-        """Send [N, l, h, D / H]; all tokens of this rank's h heads arrive, [L, h, D / H], rank after rank."""
+        """Send [N, l, H / N, D / H]; all tokens of this rank's heads arrive, [L, H / N, D / H], rank after rank."""
         return self.gang.start_exchange(parts.flatten(0, 1), [parts.shape[1]] * self.gang.size, self.tokens)
 
-    def _to_tokens(self, y: Tensor, parts: Tensor) -> Arriving:
-        """Send [L, h, D / H] back; this rank's tokens of all ranks' heads arrive in `parts` [N, l, h, D / H]."""
-        mine = [parts.shape[1]] * self.gang.size
-        return self.gang.start_exchange(y, self.tokens, mine, parts.flatten(0, 1))
+    def _to_tokens(self, y: Tensor) -> Tensor:
+        """Send [L, H / N, D / H] back; returns this rank's tokens with all heads, [1, l, D]."""
+        mine = self.tokens[self.gang.rank]
+        parts = self.gang.exchange(y, self.tokens, [mine] * self.gang.size)
+        return _all_heads(parts.unflatten(0, (self.gang.size, mine))).flatten(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +101,6 @@ class WholeFrames:
 
     def join(self, x: Tensor) -> Tensor:
         return x
-
-
-def head_turns(heads: int) -> int:
-    """In how many equal turns a rank attends to its heads."""
-    return max((turns for turns in range(2, heads // LEAST_HEADS + 1) if heads % turns == 0), default=1)
 
 
 def _all_heads(parts: Tensor) -> Tensor:
