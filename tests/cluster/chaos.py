@@ -155,7 +155,8 @@ def raylet(machine: Machine) -> int | None:
     """Ray's own process of a machine, whose death is the machine's."""
     for process in machine.processes():
         with suppress(psutil.NoSuchProcess):
-            if process.name() == "raylet":
+            # One that is dead and not yet buried is none.
+            if process.name() == "raylet" and process.status() != psutil.STATUS_ZOMBIE:
                 return process.pid
     return None
 
@@ -248,10 +249,10 @@ class Chaos:
         """Keep the workers busy, and release what asks whether it should go on after two deaths at one step."""
         self._answer()
         (waiting,) = self.rows("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running', 'held')")[0]
-        for number in range(max(0, self._ahead - int(waiting))):
+        for _ in range(max(0, self._ahead - int(waiting))):
             self._seed += 1
             request = replace(demo_request("reference_to_video", self._place / "inputs"), seed=self._seed)
-            if number % 3 == 1:
+            if self._seed % 3 == 1:
                 request = replace(request, gpus="2")
             self._add(request, f"{CHEAP} {self._seed}", "")
         if film and self._films:
@@ -288,8 +289,13 @@ class Chaos:
         return [row["worker"] for row in self.rows("SELECT worker FROM jobs WHERE state = 'running'")]
 
     def until_busy(self) -> None:
-        """Wait until a job runs."""
-        self._until(self.busy)
+        """Wait until a job runs; whatever has ended meanwhile is followed by others."""
+
+        def look() -> list[str]:
+            self.feed()
+            return self.busy()
+
+        self._until(look)
 
     # One disturbance
 

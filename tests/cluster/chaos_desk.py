@@ -160,10 +160,10 @@ class ChaosExecutor(LocalExecutor):
         return Output(path, 128, 128, 24, 24.0)
 
 
-def _opened(options: DeskOptions) -> desk.WorkerDesk:
+def _opened(options: DeskOptions, *ranks: Any) -> desk.WorkerDesk:
     if isinstance(options, ChaosOptions):
         ChaosExecutor.place, ChaosExecutor.step_s = Path(options.place), options.step_s
-    return _open_desk(options)
+    return _open_desk(options, *ranks)
 
 
 def _parts(path: Path, *args: Any, **options: Any) -> Any:

@@ -2,13 +2,16 @@
 
 import json
 import os
+import random
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +39,7 @@ from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.settings.settings import Settings
 from tests.cli.test_doctor import machine as recorded_machine
+from tests.cluster.chaos import Chaos, raylet
 from tests.cluster.conftest import LIMIT_S, at_step, film_of, in_state, until
 from tests.queue.demo_requests import SAMPLES
 
@@ -50,6 +54,10 @@ def free_port():
         return one.getsockname()[1]
 
 
+SOON_DEAD = {"RAY_health_check_initial_delay_ms": "2000", "RAY_health_check_period_ms": "1000"}
+"""A machine that has gone is noticed within seconds."""
+
+
 class Machine:
     """A home that plays a machine."""
 
@@ -60,7 +68,9 @@ class Machine:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         done = subprocess.run(
             [sys.executable, "-m", "skyreels_tui", *words],
-            env={**environ, "SKYREELS_TUI_HOME": str(self.home), "LANGUAGE": "en", "OMP_NUM_THREADS": "1"},
+            env={
+                **environ, **SOON_DEAD, "SKYREELS_TUI_HOME": str(self.home), "LANGUAGE": "en", "OMP_NUM_THREADS": "1",
+            },
             capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
         assert done.returncode == code, (words, done.stdout, done.stderr)
@@ -301,6 +311,69 @@ def test_one_job_over_two_machines_through_every_end(machines, site, open_queue,
         for film in (film_of(done.output), undisturbed(replace(request, gpus="1")))
     ]
     assert abs(films[0] - films[1]).mean() < 0.5
+
+
+class OfThePage:
+    """A machine of the page as the chaos sees it: begun again by the page's own command."""
+
+    def __init__(self, machine, *words):
+        self._machine, self._words = machine, words
+
+    @property
+    def is_up(self):
+        return raylet(self) is not None
+
+    def start(self):
+        self.stop()
+        self._machine(*self._words)
+
+    def stop(self):
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if (pid := self._machine.pid) is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            until(lambda: self._machine.pid is None)
+
+    def processes(self):
+        with suppress(psutil.NoSuchProcess):
+            if (pid := self._machine.pid) is not None:
+                return psutil.Process(pid).children(recursive=True)
+        return []
+
+
+KINDS = (
+    ("worker", ""),
+    ("worker", "a step is written on the worker"),
+    ("program", "the film is published but not recorded"),
+    ("worker cut off", ""),
+    ("machine", "a claim is written"),
+    ("cluster head", ""),
+)
+
+
+def test_a_kill_of_each_kind_loses_doubles_and_spoils_nothing(machines, tmp_path):
+    """The long run in small: `python -m tests.cluster.chaos`."""
+    one, two, head, _ = machines
+    port = head.rpartition(":")[2]
+    nodes = [
+        OfThePage(one, "cluster", "start", "--name", "spark-01", "--port", port, "--workers", "1"),
+        OfThePage(two, "cluster", "join", head, "--address", "127.0.0.1", "--name", "spark-02", "--workers", "1"),
+    ]
+    shutil.copyfile(one.home / "config" / TOKEN_FILE, tmp_path / TOKEN_FILE)
+    chaos = Chaos(tmp_path, random.Random(1), head, nodes, ahead=3, keeps_nodes=True)
+    try:
+        for kind, at in KINDS:
+            chaos.start()
+            chaos.feed()
+            chaos.until_busy()
+            assert chaos.disturb(kind, at), (kind, at)
+            assert chaos.check() == [], (kind, at)
+        assert chaos.settle() == []
+        assert chaos.kills.total() >= len(KINDS) and chaos.jobs > 2
+    finally:
+        chaos.close()
 
 
 def test_the_head_s_death_is_said_and_its_jobs_wait(machines, site, open_queue, request_of):
