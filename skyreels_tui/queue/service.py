@@ -422,7 +422,11 @@ class QueueService:
             return False
         if self._companion is not None and not self._companion.idle:
             return False
-        return not self._store.running() and self._store.next_queued() is None
+        # A job that is claimed between the two looks is seen by neither: then something has changed meanwhile.
+        revision = self._store.revision()
+        if self._store.running() or self._store.next_queued() is not None:
+            return False
+        return self._store.revision() == revision
 
     def _wait_until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s

@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import sys
+import time
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -466,3 +467,27 @@ def test_an_input_error_of_the_executor_holds_the_job(open_service):
 def test_cancelled_without_anybody_asking_counts_as_a_stop(open_service):
     service = open_service(FakeExecutor(Script(failures={(Stage.TEXT, 0): Cancelled()})))
     assert service.wait(service.actions.add(make_request()).id, WAIT_S).state == JobState.INTERRUPTED
+
+
+def test_a_job_that_is_claimed_while_the_queue_is_looked_at_is_waited_for(open_service, monkeypatch):
+    """Between the look at running jobs and the one at queued ones the last job goes from one to the other."""
+    executor = FakeExecutor(Script(num_steps=2), gated=True)
+    service = open_service(executor)
+    service.actions.pause()
+    job = service.actions.add(make_request())
+    look = service._store.running
+
+    def look_and_let_it_be_claimed():
+        found = look()
+        if service._store.control("pause"):
+            service.actions.unpause()
+            deadline = time.monotonic() + WAIT_S
+            while not look():
+                assert time.monotonic() < deadline
+        else:
+            executor.open_gate()
+        return found
+
+    monkeypatch.setattr(service._store, "running", look_and_let_it_be_claimed)
+    assert service.wait_idle(WAIT_S)
+    assert service.job(job.id).state is JobState.DONE
