@@ -101,7 +101,7 @@ def network_for(gang: Gang, family: str, layers: int) -> SkyReelsTransformer:
     """A full-size network of random weights, the same on every rank; on a CPU a tiny one in float32."""
     if gang.device.type == "cuda":
         return random_transformer(family, layers, device=str(gang.device))
-    sizes = TINY | (TINY_AVATAR if family == "a2v" else {})
+    sizes = TINY | (TINY_AVATAR if "audio_feature_dim" in network_options(family) else {})
     return random_transformer(family, min(layers, TINY_LAYERS), device="cpu", sizes=sizes).float()
 
 

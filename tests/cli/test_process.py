@@ -90,6 +90,7 @@ def test_run_that_stays_takes_over_when_the_other_one_ends(cli: Cli, picture: Pa
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=30)
     wait_for(second, "write")
+    assert cli("wait", "1").code == 0
     second.send_signal(signal.SIGTERM)
     out, _ = second.communicate(timeout=30)
     assert Path(out.strip()).is_file()

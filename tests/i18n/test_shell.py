@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("pseudo")
 
 COMMAND_WORDS = (
     "status choose resume remove restore join voice picture prompt prepare install get set path download verify purge "
-    "use start stop token lines none markdown json bash zsh fish"
+    "use start stop token link lines none markdown json bash zsh fish"
 )
 VALUES = "turns together full exact fast fastest all joined new up down first last next out text mix left right"
 UNITS_AND_PRODUCTS = "GB MB kB GiB MiB kHz ms fps TiB ffmpeg torch cudnn triton tmux Ctrl skyreels-tui"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pipelines.front.errors import DiskFull, PipelineError
+from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.app.alone import AloneApp
 from skyreels_tui.app.changes import Changes
 from skyreels_tui.app.sensors import installed_models
@@ -256,7 +257,8 @@ def test_the_first_reading_of_many_jobs_is_not_late(tmp_path: Path, photo: str) 
         now[0] += 20.0
 
     came = threading.Event()
-    jobs = [job_of(photo, id=number) for number in range(10, 30)]
+    requests = [ReferenceToVideo(prompt="a walk", ref_imgs=(photo,), seed=number).to_json() for number in range(10, 30)]
+    jobs = [job_of(photo, id=number, request_json=asked) for number, asked in enumerate(requests, 10)]
     forecaster = Forecaster(Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json")), lambda _: came.set(), beat=slow)
     forecaster.start()
     assert came.wait(WAIT_S)

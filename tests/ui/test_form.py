@@ -73,7 +73,7 @@ async def test_a_job_is_typed_checked_and_queued_with_keys_alone(start):
         request = s.job(1).request
         assert request.ref_imgs == (str(ASTRONAUT), str(COFFEE))
         assert request.prompt == "a cat [ZOOM_IN_CUT] walks" and request.profile == "demo"
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ async def test_cancel_of_a_running_job_asks_first(start):
 async def test_hold_move_delete_and_undo(start):
     async with start(gated=True) as s:
         s.add("first")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         second, third = s.add("second"), s.add("third")
         await s.shows("third")
         await s.press("G", "K")
@@ -66,7 +66,7 @@ async def test_hold_move_delete_and_undo(start):
 async def test_pause_keeps_the_next_job_waiting(start):
     async with start(gated=True) as s:
         s.add("first")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         await s.press("p")
         await s.shows("paused")
         second = s.add("second")
@@ -150,7 +150,7 @@ async def test_a_small_terminal_says_so_and_still_works(start):
 async def test_a_waiting_job_is_changed_in_place_through_the_form(start):
     async with start(gated=True) as s:
         s.add("first")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         job = s.add("close-up", prompt="a walk", seed=7)
         s.add("third")
         s.app.service.actions.hold(job.id)
@@ -177,7 +177,7 @@ async def test_a_waiting_job_is_changed_in_place_through_the_form(start):
 async def test_editing_survives_the_switch_of_models_and_an_emptied_form(start):
     async with start(gated=True) as s:
         s.add("first")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         job = s.add("second", prompt="keep me")
         await s.shows("second")
         await s.press("j", "e")
@@ -213,7 +213,7 @@ async def test_a_job_that_has_begun_meanwhile_is_not_changed(start):
 async def test_one_key_puts_a_job_before_all_that_wait(start):
     async with start(gated=True) as s:
         s.add("first")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         for label in ("second", "third"):
             s.add(label)
         last = s.add("fourth")

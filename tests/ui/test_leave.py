@@ -98,7 +98,7 @@ async def test_the_first_line_says_that_the_engine_loads_and_for_how_long(start,
 async def test_finishing_without_a_screen_leaves_the_job_running(start):
     async with start(gated=True) as s:
         s.add("long one")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         await s.press("ctrl+q")
         await s.shows("finish the job in this terminal")
         await s.press("f")
@@ -110,7 +110,7 @@ async def test_finishing_without_a_screen_leaves_the_job_running(start):
 async def test_a_job_that_ends_while_the_question_stands_answers_it(start):
     async with start(gated=True) as s:
         s.add("short one")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         await s.press("ctrl+q")
         await s.shows("Job 1 is running")
         s.executor.open_gate()

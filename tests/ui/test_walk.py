@@ -85,7 +85,7 @@ async def seen(s, condition, timeout_s: float = 20.0) -> None:
 async def go(s, name: str, before_last: Callable[[], object] = lambda: None) -> None:
     """Press the keys that lead to a screen, each on the screen that the one before has opened."""
     job = s.add("runs")
-    await s.shows("● ")
+    await s.until(lambda: s.app.board.running is not None)
     if name in ("FilmsScreen", "FilmScreen", "WrittenScreen", "LineScreen"):
         s.app.service.actions.films.create(NewFilm("ep01", scenes=(NewScene(job.request, "opening"),)))
     if name == "BrowseScreen":
@@ -189,7 +189,7 @@ def _inherited(node, binding) -> bool:
 async def test_tab_goes_round_at_home(begin):
     async with begin((80, 24), gated=True) as s:
         s.add("runs")
-        await s.shows("● ")
+        await s.until(lambda: s.app.board.running is not None)
         await s.until(lambda: len(s.app.screen.focus_chain) > 5, "the panels")
         await tab_through(s)
 

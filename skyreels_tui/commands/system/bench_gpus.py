@@ -77,7 +77,7 @@ def show_gpus(report: dict[str, Any]) -> None:
         rates = [each.get("exchange_gb_per_s", {}).get(mib) for each in found]
         rows.append(
             (
-                tr("all-to-all of {mib} MiB, a GPU sends", mib=mib),
+                tr("all-to-all of {size}, a GPU sends", size=size(int(mib) * 2**20)),
                 *("" if rate is None else f"{rate:.1f} GB/s" for rate in rates),
             )
         )

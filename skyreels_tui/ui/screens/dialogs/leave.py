@@ -29,7 +29,7 @@ class LeaveScreen(Dialog[str]):
             plain(tr("Job {id} is running", id=jobs[0].id) if len(jobs) == 1 else title), plain(self._name_shown)
         )
         self._job_ids = [job.id for job in jobs]
-        self._stopping = False
+        self._stopping = self._answered = False
 
     def on_mount(self) -> None:
         """Say how much is left; jobs that have all ended meanwhile answer the question."""
@@ -45,7 +45,10 @@ class LeaveScreen(Dialog[str]):
 
     def _on_changed(self, _: object) -> None:
         jobs = [hub(self).board.get(job_id) for job_id in self._job_ids]
-        if not self._stopping and not any(job is not None and job.state is JobState.RUNNING for job in jobs):
+        over = not any(job is not None and job.state is JobState.RUNNING for job in jobs)
+        if over and not self._stopping and not self._answered:
+            # The app may be closing by the time the next change is told.
+            self._answered = True
             self.dismiss("ended")
 
     def _on_condition(self, _: object) -> None:
