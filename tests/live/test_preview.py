@@ -196,6 +196,28 @@ async def test_the_last_picture_stays_until_the_finished_frame_stands_there(tmp_
         assert panel._strip is None, "the next job begins without a picture"
 
 
+@pytest.mark.parametrize(
+    ("stage", "segment", "words"),
+    [
+        (Stage.LOAD, 0, "after the next step"),
+        (Stage.DENOISE, 1, "after the next step"),
+        (Stage.DECODE, 0, "after the next step"),
+        (Stage.DECODE, 1, "with the finished video"),
+        (Stage.WRITE, 1, "with the finished video"),
+    ],
+)
+async def test_who_looks_too_late_for_the_last_step_is_told_when_a_picture_comes(
+    stage: Stage, segment: int, words: str
+) -> None:
+    app = Panel()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.query_one(PreviewPanel).styles.height = "100%"
+        app.publish_event(JobChanged(job(JobState.RUNNING)))
+        app.publish_event(JobProgress(12, Progress(stage, 1, 9, segment=segment, num_segments=2), 60.0))
+        await pilot.pause()
+        assert words in str(app.query_one(PreviewPanel).body(60, 5))
+
+
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED])
 async def test_what_has_made_no_video_keeps_its_last_picture(state: JobState) -> None:
     app = Panel()

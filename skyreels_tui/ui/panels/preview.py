@@ -11,7 +11,7 @@ from textual.content import Content, Span
 from textual.message import Message
 
 from pipelines.front.language import mark, tr
-from pipelines.front.progress import PreviewStrip
+from pipelines.front.progress import PreviewStrip, Stage
 from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.events import JobChanged, JobProgress
@@ -60,6 +60,7 @@ class PreviewPanel(LivePanel):
         self._job_id: int | None = None
         self._step = 0
         self._job_runs = False
+        self._steps_are_over = False
         self._finished: Job | None = None
         """The job whose video is shown."""
         self._mode = 0
@@ -183,6 +184,9 @@ class PreviewPanel(LivePanel):
             # A report that was on its way when the job ended.
             return
         self._job_runs = True
+        progress = event.progress
+        last = progress.segment + 1 >= progress.num_segments
+        self._steps_are_over = last and progress.stage in (Stage.DECODE, Stage.WRITE)
         strip = event.progress.preview
         if strip is not None:
             self._strip, self._step = strip, event.progress.step
@@ -218,6 +222,8 @@ class PreviewPanel(LivePanel):
         if count == 0:
             return self.words(tr("preview is off: v shows it"))
         if self._strip is None:
+            if self._job_runs and self._steps_are_over:
+                return self.words(tr("the steps are over: a picture comes with the finished video"))
             if self._job_runs:
                 return self.words(tr("a picture comes after the next step"))
             return self.words(safe(condition_words(hub(self).condition), 200))
