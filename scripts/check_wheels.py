@@ -13,8 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
-PLATFORMS = ("manylinux_2_39_aarch64", "manylinux_2_34_aarch64", "manylinux_2_28_aarch64", "manylinux_2_17_aarch64")
-"""What the C library of DGX OS runs, the newest first."""
+PLATFORMS = (
+    "manylinux_2_39_aarch64",
+    "manylinux_2_34_aarch64",
+    "manylinux_2_28_aarch64",
+    "manylinux_2_17_aarch64",
+    "manylinux2014_aarch64",
+)
+"""What the C library of DGX OS runs, the newest first; pip takes the older name of 2.17 for a platform of its own."""
 
 
 def pins(text: str) -> list[str]:
