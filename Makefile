@@ -2,7 +2,8 @@
 #   make run     open the application
 #   make demo    make one clip of each task with the built-in tiny models, without a terminal
 #   make check   lint, types, import contracts and the quick tests, in under a minute
-#   make test    lint, types, import contracts, tests, the quick ones again as on somebody else's machine
+#   make test    lint, types, import contracts, every test but the slow ones, in under ten minutes
+#   make test-long   the slow tests: grids, stress, kills; and the quick ones again as on somebody else's machine
 #   make release-check   say what keeps this commit from being released
 #   make translations   bring the catalogues up to the sentences in the code, then compile them
 PYTHON ?= python3
@@ -15,7 +16,7 @@ TEST_STAMP := $(VENV)/.ready-test
 EXTRAS := $(if $(wildcard /proc/driver/nvidia/version),[gpu],)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo check test lint types contracts tests elsewhere torture screenshots recording translations release-check clean
+.PHONY: run demo check test test-long lint types contracts tests slow-tests elsewhere torture screenshots recording translations release-check clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui
@@ -23,7 +24,9 @@ run: $(RUN_STAMP)
 demo: $(RUN_STAMP)
 	@$(BIN)/skyreels-tui demo
 
-test: lint types contracts tests elsewhere
+test: lint types contracts tests
+
+test-long: slow-tests elsewhere
 
 # mypy and ruff keep what they know: only what has changed is read again.
 check: lint types contracts $(TEST_STAMP)
@@ -42,7 +45,10 @@ contracts: $(TEST_STAMP)
 
 # Half of a test's time is waiting: for a screen to settle, a program to start, a lock to be given back.
 tests: $(TEST_STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal -m 'not slow'
+
+slow-tests: $(TEST_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal -m slow
 
 # What fails on another's machine and not here: the quick tests under another home, language, zone, terminal and order.
 elsewhere: $(TEST_STAMP)
@@ -77,7 +83,7 @@ $(TEST_STAMP): $(RUN_STAMP)
 release-check: $(TEST_STAMP)
 	$(BIN)/python scripts/check_release.py
 	$(BIN)/python scripts/check_wheels.py
-	$(MAKE) test
+	$(MAKE) test test-long
 	out=$$(mktemp -d) && $(BIN)/pip wheel --quiet --no-deps --wheel-dir "$$out" . && \
 		$(BIN)/python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$$out" && \
 		ls "$$out"

@@ -25,11 +25,13 @@ MARKS = {"quick": modules(QUICK), "slow": modules(SLOW), "cluster": modules(CLUS
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m quick` the other modules are not even imported."""
+    """With `-m quick` the other modules are not even imported, with `-m "not slow"` not those in `SLOW`."""
     inside = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
-    if config.option.markexpr != "quick" or not inside or not collection_path.is_relative_to(TESTS):
+    if not inside or not collection_path.is_relative_to(TESTS):
         return None
-    return str(collection_path.relative_to(TESTS)) not in MARKS["quick"] or None
+    name = str(collection_path.relative_to(TESTS))
+    left_out = {"quick": name not in MARKS["quick"], "not slow": name in MARKS["slow"]}
+    return left_out.get(config.option.markexpr) or None
 
 
 def pytest_collection_finish() -> None:

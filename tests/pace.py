@@ -1,6 +1,16 @@
-"""What marks the modules of the tests: `make check` runs the quick ones, `-m 'not slow'` leaves slow ones out."""
+"""Three paces: `make check` runs the quick modules, `make test` all that is not slow, `make test-long` the slow tests.
+
+A slow test is a grid, a stress or a kill run: it repeats, over many sizes, faults, moments, files or languages, what a
+test of `make test` shows for real in one or a few. A whole module stands in `SLOW`; a single test has
+`@pytest.mark.slow`; a parametrised one is given its values by `sweep`, which says those that stand for all.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import pytest
 
 QUICK = """
 cli/test_addresses cli/test_docs cli/test_manual cli/test_refusals cli/test_release cli/test_result_folder
@@ -25,14 +35,14 @@ test_house
 """Modules of which each takes about a second of one core, all tests of it together."""
 
 SLOW = """
-cli/test_broken_media cli/test_install cli/test_terminal
+cli/test_broken_media
 kinds/test_extending
 live/test_soak
 media/test_page
 queue/test_crash queue/test_crash_real queue/test_windows
-ui/test_broken_media ui/test_hostile
+ui/test_broken_media
 """
-"""Modules with a test of more than ten seconds: whole programs that are killed, watched for long or fed with much."""
+"""Modules that `make test` leaves out whole."""
 
 CLUSTER = """
 cluster/test_ray
@@ -46,3 +56,22 @@ There is no such list for a GPU: every test runs on the processor, what needs a 
 def modules(names: str) -> frozenset[str]:
     """Paths below `tests/`."""
     return frozenset(f"{name}.py" for name in names.split())
+
+
+def sweep(
+    values: Iterable[Any],
+    stand_for_all: Collection[Any] | Callable[[Any], bool],
+    ids: Callable[[Any], str] | None = None,
+) -> list[Any]:
+    """Values of a parametrised test: those that do not stand for all are slow. A tuple is several arguments."""
+    stands = stand_for_all if callable(stand_for_all) else stand_for_all.__contains__
+    every = [(value, stands(value)) for value in values]
+    assert any(always for _, always in every), "nothing stands for all"
+    return [
+        pytest.param(
+            *(value if isinstance(value, tuple) else (value,)),
+            marks=() if always else pytest.mark.slow,
+            id=ids(value) if ids else None,
+        )
+        for value, always in every
+    ]

@@ -371,3 +371,12 @@ def test_every_module_with_a_pace_is_there():
     tests = Path(__file__).parent
     assert [name for name in sorted(named) if not (tests / name).is_file()] == []
     assert modules(QUICK).isdisjoint(modules(SLOW))
+
+
+def test_what_one_target_leaves_out_another_runs_and_both_are_told_and_run():
+    root = Path(__file__).parents[1]
+    recipes = (root / "Makefile").read_text("utf-8")
+    assert "-m 'not slow'\n" in recipes and "-m slow\n" in recipes
+    for name in ("README.md", "README.pt-BR.md", "CONTRIBUTING.md", ".ci/run"):
+        text = (root / name).read_text("utf-8")
+        assert re.search(r"make test(?!-)", text) and re.search(r"test-long\b", text), name
