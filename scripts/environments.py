@@ -3,6 +3,7 @@
 .venv/bin/python scripts/environments.py                 every environment, all tests
 .venv/bin/python scripts/environments.py --marks quick   the quick tests alone
 .venv/bin/python scripts/environments.py "no tmux"       chosen ones
+.venv/bin/python scripts/environments.py --tests tests/cli "not root"   chosen tests; again for others
 """
 
 from __future__ import annotations
@@ -151,11 +152,12 @@ ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
 }
 
 
-def run(name: str, marks: str) -> tuple[int, float]:
+def run(name: str, marks: str, tests: Sequence[str]) -> tuple[int, float]:
     """Run the tests in one environment; returns pytest's exit code and the seconds."""
     with tempfile.TemporaryDirectory(prefix="env-") as folder:
         changed = ENVIRONMENTS[name](Path(folder))
-        words = [*changed.before, changed.python, "-m", "pytest", *changed.after, *(["-m", marks] if marks else [])]
+        words = [*changed.before, changed.python, "-m", "pytest", *changed.after]
+        words += [*(["-m", marks] if marks else []), *tests]
         began = time.monotonic()
         done = subprocess.run(
             words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **changed.environ}, check=False
@@ -168,11 +170,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("names", nargs="*", metavar="ENVIRONMENT", help=", ".join(ENVIRONMENTS))
     parser.add_argument("--marks", default="", help="as pytest's -m")
+    parser.add_argument("--tests", action="append", default=[], metavar="PATH", help="a file or folder of tests")
     args = parser.parse_args()
     unknown = [name for name in args.names if name not in ENVIRONMENTS]
     if unknown:
         parser.error(f"no environment {unknown[0]!r}: choose of {', '.join(ENVIRONMENTS)}")
-    results = {name: run(name, args.marks) for name in args.names or ENVIRONMENTS}
+    results = {name: run(name, args.marks, args.tests) for name in args.names or ENVIRONMENTS}
     for name, (code, seconds) in results.items():
         sys.stdout.write(f"{'passed' if code == 0 else f'FAILED {code}':10} {seconds:7.1f} s  {name}\n")
     return 0 if all(code == 0 for code, _ in results.values()) else 1

@@ -13,7 +13,6 @@ import shutil
 import site
 import subprocess
 import sys
-import tarfile
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
@@ -121,9 +120,7 @@ def test_every_asset_has_a_licence() -> None:
 
 
 def test_the_archive_gives_the_same_wheel(checkout: Path, wheel: Path, tmp_path: Path) -> None:
-    archive = build("sdist", checkout, tmp_path)
-    with tarfile.open(archive) as packed:
-        packed.extractall(tmp_path / "source", filter="data")
+    shutil.unpack_archive(build("sdist", checkout, tmp_path), tmp_path / "source")
     again = build("wheel", next((tmp_path / "source").iterdir()), tmp_path)
     assert members(again) == members(wheel)
     mark = "skyreels_tui/commit.txt"
