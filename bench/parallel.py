@@ -1,7 +1,7 @@
 """One call over several GPUs of this host: seconds, memory and distance from one GPU, beside the library's own way.
 
     python bench/parallel.py --output DIR [--ranks 1,2,4]
-        [--cases a2a,decode,r2v,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
+        [--cases a2a,decode,r2v,r2v540,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
 
 Full-size networks of random weights, no download. Every number of ranks runs in processes of its own, the smallest
 first: its outputs are what the others are held against. Writes DIR/parallel.json after every case and DIR/parallel.md
@@ -34,9 +34,9 @@ from pipelines.models.transformer.attention_choice import keep_compiled
 from pipelines.parallel.gang import Gang
 from pipelines.parallel.processes import run_ranks
 
-CASES = ("a2a", "decode", "r2v", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick", "library", "a2v",
+CASES = ("a2a", "decode", "r2v", "r2v540", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick", "library", "a2v",
          "led")  # fmt: skip
-"""In this order; `r2v720` is part of `r2v`."""
+"""In this order; `r2v` is `r2v540` and `r2v720`."""
 
 LEAST_S = 45
 """Another number of ranks is not begun when so little time is left."""
@@ -53,6 +53,7 @@ def measure(gang: Gang, options: Options) -> None:
         "a2a": lambda: exchange(bench),
         "decode": lambda: decode(bench),
         "r2v": lambda: steps.calls("r2v"),
+        "r2v540": lambda: steps.calls("r2v 540P"),
         "r2v720": lambda: steps.calls("r2v 720P"),
         "v2v": lambda: steps.calls("v2v"),
         "guided": steps.guided,
@@ -63,7 +64,7 @@ def measure(gang: Gang, options: Options) -> None:
         "a2v": lambda: (steps.close(), avatar.calls("a2v")),
     }
     for case in CASES:
-        if case in options.cases and case in work and not (case == "r2v720" and "r2v" in options.cases):
+        if case in options.cases and case in work and not (case in ("r2v540", "r2v720") and "r2v" in options.cases):
             work[case]()
 
 
