@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pace import CLUSTER, QUICK, SLOW, modules
+from tests.pace import CLUSTER, QUICK, SLOW, SLOW_TESTS, is_slow, modules
 
 os.environ["LC_ALL"] = "C.UTF-8"
 # Neither the language nor the size and the abilities of the terminal they are started from.
@@ -21,6 +21,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 TESTS = Path(__file__).parent
+SINGLE = frozenset(SLOW_TESTS.split())
 MARKS = {"quick": modules(QUICK), "slow": modules(SLOW), "cluster": modules(CLUSTER)}
 
 
@@ -41,15 +42,24 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of a module by its pace; SKYREELS_TESTS_ORDER is the seed of another order."""
     if seed := os.environ.get("SKYREELS_TESTS_ORDER"):
         random.Random(seed).shuffle(items)
+    kept, left_out = set(), set()
     for item in items:
         name = str(item.path.relative_to(TESTS)) if item.path.is_relative_to(TESTS) else ""
         for mark, members in MARKS.items():
             if name in members:
                 item.add_marker(mark)
+        if isinstance(item, pytest.Function):
+            test = f"{name.removesuffix('.py')}::{item.originalname}"
+            slow = is_slow(test, item.callspec.id if hasattr(item, "callspec") else "")
+            (left_out if slow else kept).add(test)
+            if slow:
+                item.add_marker("slow")
+    if (forgotten := left_out - kept - SINGLE) and not any("::" in argument for argument in config.args):
+        raise pytest.UsageError(f"tests/pace.py: no case stands for all of {', '.join(sorted(forgotten))}")
 
 
 @pytest.fixture(scope="module")

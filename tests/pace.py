@@ -1,13 +1,14 @@
 """Three paces: `make check` runs the quick modules, `make test` all that is not slow, `make test-long` the slow tests.
 
 A slow test is a grid, a stress or a kill run: it repeats, over many sizes, faults, moments, files or languages, what a
-test of `make test` shows for real in one or a few. A whole module stands in `SLOW`; a single test has
-`@pytest.mark.slow`; a parametrised one is given its values by `sweep`, which says those that stand for all.
+test of `make test` shows for real in one or a few. A whole module stands in `SLOW`, as does a single test of one; of a
+parametrised test `STAND_FOR_ALL` names the cases that `make test` keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -35,14 +36,100 @@ test_house
 """Modules of which each takes about a second of one core, all tests of it together."""
 
 SLOW = """
-cli/test_broken_media
 kinds/test_extending
-live/test_soak
 media/test_page
 queue/test_crash queue/test_crash_real queue/test_windows
-ui/test_broken_media
 """
 """Modules that `make test` leaves out whole."""
+
+SLOW_TESTS = """
+cli/test_install::test_a_bare_environment_runs_the_wheel
+results/test_bounds::test_thousands_of_long_sidecars_are_read_up_to_a_sum
+ui/test_snapshots::test_another_state_size_or_language_of_a_screen_looks_as_stored
+"""
+"""Single tests that `make test` leaves out."""
+
+STAND_FOR_ALL = {
+    "cli/test_broken_media::test_broken_files_are_refused_quickly_cheaply_and_in_words": "few",
+    "cli/test_lost_output::test_a_file_becomes_jobs_and_they_run_once_whoever_listens": "broken-broken",
+    "cli/test_lost_output::test_a_model_is_fetched_once_whoever_listens": "-closed",
+    "cli/test_lost_output::test_a_refusal_keeps_its_exit_code_when_nobody_listens": "broken",
+    "cli/test_lost_output::test_a_stderr_that_takes_nothing_changes_nothing": "full",
+    "cli/test_lost_output::test_a_video_that_was_made_is_made": "full-",
+    "cli/test_lost_output::test_nothing_takes_anything": "closed",
+    "cli/test_lost_output::test_the_demo_makes_each_video_once_whoever_listens": "-broken",
+    "cli/test_lost_output::test_what_was_done_is_done_and_said": "closed",
+    "cli/test_lost_output::test_where_the_text_is_the_result_only_a_reader_that_left_is_no_failure": "broken full",
+    "cli/test_lost_terminal::test_a_job_goes_on_as_after_a_hang_up": "stop-*",
+    "cli/test_surface::test_zsh_completion_works_in_zsh": "fpath*",
+    "files/test_durable::test_everything_that_the_program_keeps_is_private_after_real_use": "000",
+    "files/test_free_names::test_what_is_there_stays_and_the_file_gets_a_number": (
+        "*write* *bundle* links-join-a_link no?links-join-a_text"
+    ),
+    "i18n/test_screens::test_each_panel_alone": "queue progress",
+    "i18n/test_screens::test_questions_and_answers": "keys0 keys1",
+    "i18n/test_screens::test_the_form_of_each_task": "reference_to_video",
+    "i18n/test_screens::test_the_screens_beside_home": "R S",
+    "i18n/test_screens::test_what_a_fetch_asks_and_the_files_of_a_model": "r2v",
+    "i18n/test_screens::test_what_the_form_opens": "f7",
+    "live/test_alone::test_a_lone_panel_wears_the_theme_of_the_settings_and_takes_over_a_new_one": "queue memory",
+    "live/test_soak::test_memory_stands_still_while_jobs_pass": "log-5",
+    "media/test_colours::test_a_frame_shows_one_moment": "True-disc.mpg-tff True-camera.mp4-bff False-broadcast.ts-bff",
+    "media/test_colours::test_pictures_that_are_stored_as_two_fields": "camera.mp4-tff",
+    "media/test_names::test_a_video_of_any_name_is_read_and_joined": "steering quotes",
+    "media/test_publish::test_any_input_video_is_shown_upright_ahead_of_the_new_part": "odd?size 60?fps",
+    "media/test_tracks::test_every_layout_is_heard": "mono-wav left?only-flac opposite-wav 5.1,?centre-flac",
+    "media/test_tracks::test_the_result_sounds_as_what_drove_the_mouth": "hole.webm second.mkv",
+    "media/test_trim::test_nothing_cut_reads_as_ever": "plain.mp4 variable.mp4",
+    "media/test_trim::test_pictures_are_cut_at_the_very_frame": "plain.mp4-33-95 variable.mp4-33-95 late.mkv-41-120",
+    "media/test_trim::test_the_sound_of_a_result_begins_and_ends_with_the_stretch": "44100",
+    "media/test_trim::test_the_sound_of_a_trimmed_video_stays_with_its_pictures": "2.5-44100",
+    "results/test_bounds::test_a_long_recipe_within_the_limit_keeps_what_tells_the_film_from_others": "escapes",
+    "results/test_bounds::test_a_recipe_of_any_size_inside_a_film_takes_no_memory": "deep",
+    "ui/test_broken_media::test_the_form_refuses_broken_files_in_words_and_in_time": "few",
+    "ui/test_copying::test_where_nothing_takes_it_it_is_shown_at_once": "environ0",
+    "ui/test_empty::test_the_words_of_an_empty_list_are_read_whole": "en-* pt_BR-FileList*",
+    "ui/test_films::test_the_footer_offers_what_changes_something": "not?begun failed",
+    "ui/test_form::test_a_bad_picture_is_refused_under_its_field": "text* missing*",
+    "ui/test_form::test_a_bad_value_is_refused_in_words_and_kept": "prompt-* duration-61-* ref_imgs-value7-*",
+    "ui/test_form_estimate::test_a_queue_that_does_not_run_has_no_end_anywhere": "now memory",
+    "ui/test_form_estimate::test_an_edited_job_keeps_its_turn": "14-*",
+    "ui/test_form_estimate::test_what_stops_it_is_one_red_reason_without_an_end": "never?fits one?GPU",
+    "ui/test_form_room::test_after_a_refusal_the_cursor_is_in_the_first_wrong_field_and_its_words_are_seen": (
+        "values0-* values4-*"
+    ),
+    "ui/test_form_room::test_every_task_names_its_model_and_its_bytes": "r2v",
+    "ui/test_form_room::test_the_prompt_has_the_lines_that_the_terminal_has": "size0-* size3-*",
+    "ui/test_hostile::test_a_hostile_machine_leaves_the_doctor_intact": "few",
+    "ui/test_hostile::test_a_recipe_that_makes_no_sense_is_no_recipe": "few",
+    "ui/test_hostile::test_hostile_labels_prompts_and_errors_leave_the_screens_intact": "markup osc bidi",
+    "ui/test_hostile::test_hostile_recipes_and_names_of_videos_leave_the_results_intact": "few",
+    "ui/test_keymap::test_as_many_colours_as_the_settings_say": "truecolor-* none-*",
+    "ui/test_messages::test_help_begins_with_the_screen_it_is_asked_on_and_cuts_nothing": "FormScreen JobScreen",
+    "ui/test_pastes::test_a_field_refuses_what_is_too_long_in_words_and_goes_on": "prompt path",
+    "ui/test_regions::test_alt_with_a_letter_types_nothing_anywhere": "regions",
+    "ui/test_regions::test_every_shape_of_portrait_has_its_frames_within": "size0-*",
+    "ui/test_regions::test_what_the_video_cuts_away_of_the_portrait_is_dark": "shape0-* shape1-*",
+    "ui/test_results::test_the_frame_shown_starts_another_job": "r-* v-*",
+    "ui/test_results_marks::test_a_key_that_does_nothing_says_why": "c-3-* J-1-*",
+    "ui/test_results_marks::test_two_play_in_step_under_the_fields_in_which_they_differ": "size0",
+    "ui/test_settings::test_a_change_from_the_shell_reaches_a_running_app_or_it_says_when": "ascii hook language theme",
+    "ui/test_settings::test_a_change_touches_no_other_setting_whoever_wrote_it_meanwhile": "hook hours rest theme",
+    "ui/test_settings::test_hook_and_webhook_are_tried_as_they_are_typed": "*told* *http* *exit*",
+    "ui/test_sizes::test_a_screen_outlives_every_size_and_can_be_used_again": "home form-reference results",
+    "ui/test_sizes::test_the_app_starts_in_every_size": "1x1",
+    "ui/test_turns::test_a_key_right_after_one_that_opens_a_screen_goes_to_that_screen": (
+        "FormScreen ResultsScreen FilmScreen LeaveScreen"
+    ),
+    "ui/test_walk::test_a_screen_is_gone_through_and_left_by_keys": (
+        "FormScreen ResultsScreen FilmScreen JobScreen ConfirmScreen CommandScreen"
+    ),
+    "ui/test_walk::test_the_footer_fits_in_a_language_of_long_words": "FormScreen ResultsScreen LeaveScreen",
+    "ui/test_workers::test_what_the_workers_of_a_screen_bring_after_it_was_left_is_dropped": (
+        "FormScreen ResultsScreen ModelsScreen"
+    ),
+}
+"""Parametrised test -> the ids of its cases, as shell patterns, that `make test` keeps; the others are slow."""
 
 CLUSTER = """
 cluster/test_ray
@@ -56,6 +143,12 @@ There is no such list for a GPU: every test runs on the processor, what needs a 
 def modules(names: str) -> frozenset[str]:
     """Paths below `tests/`."""
     return frozenset(f"{name}.py" for name in names.split())
+
+
+def is_slow(test: str, case: str) -> bool:
+    """Whether `make test` leaves out a test, `ui/test_form::test_x`, with that id of its case, '' of one without."""
+    kept = STAND_FOR_ALL.get(test)
+    return test in SLOW_TESTS.split() or (kept is not None and not any(fnmatchcase(case, one) for one in kept.split()))
 
 
 def sweep(

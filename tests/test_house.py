@@ -11,7 +11,7 @@ import pytest
 
 import pipelines
 import skyreels_tui
-from tests.pace import QUICK, SLOW, modules
+from tests.pace import QUICK, SLOW, SLOW_TESTS, STAND_FOR_ALL, modules
 
 ROOTS = [Path(str(package.__file__)).parent for package in (skyreels_tui, pipelines)]
 SHARED = ("skyreels_tui/ui/widgets/", "skyreels_tui/ui/panels/")
@@ -371,6 +371,9 @@ def test_every_module_with_a_pace_is_there():
     tests = Path(__file__).parent
     assert [name for name in sorted(named) if not (tests / name).is_file()] == []
     assert modules(QUICK).isdisjoint(modules(SLOW))
+    for test in (*SLOW_TESTS.split(), *STAND_FOR_ALL):
+        module, name = test.split("::")
+        assert f"def {name}(" in (tests / f"{module}.py").read_text("utf-8"), test
 
 
 def test_what_one_target_leaves_out_another_runs_and_both_are_told_and_run():

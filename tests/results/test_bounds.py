@@ -188,6 +188,19 @@ def test_thousands_of_long_sidecars_are_read_up_to_a_sum(tmp_path):
     assert labels.count("a label") == gallery.LISTING_BYTES // len(text)
 
 
+def test_sidecars_are_read_up_to_a_sum(tmp_path, monkeypatch):
+    source = film(tmp_path / "x" / "film-0.mp4", "")
+    text = padded(1 << 10, "lists")
+    for number in range(5):
+        path = source.with_stem(f"film-{number}")
+        if number:
+            os.link(source, path)
+        path.with_suffix(".json").write_text(text)
+    monkeypatch.setattr(gallery, "LISTING_BYTES", 3 * len(text))
+    labels = [gallery.with_recipe_inside(video).label for video in gallery.videos(tmp_path)]
+    assert len(labels) == 5 and labels.count("a label") == 3
+
+
 def test_names_of_any_length_are_listed(tmp_path):
     source = film(tmp_path / "x" / "film.mp4", "")
     os.link(source, source.with_name("n" * 251 + ".mp4"))

@@ -1,7 +1,7 @@
 """Broken files of every kind offered to the real form, one after the other in one app: each refused, nothing queued.
 
-With `SKYREELS_TORTURE` that is all of over 200; otherwise every fifth: the form's check alone is given all of them in
-tests/cli/test_broken_media.py.
+With `SKYREELS_TORTURE` that is all of over 200; otherwise every fifth, or a few: the form's check alone is given all of
+them in tests/cli/test_broken_media.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import resource
 import time
 from collections.abc import Callable
 
+import pytest
 from textual import events
 from textual.widgets import Input
 
@@ -20,7 +21,8 @@ from tests.media.broken import Kind, broken_files
 from tests.ui.conftest import ASTRONAUT, Session
 from tests.ui.test_form import field, fill, open_form, problem
 
-EVERY_FILE = bool(os.environ.get("SKYREELS_TORTURE"))
+EACH = {"few": 25, "many": 1 if os.environ.get("SKYREELS_TORTURE") else 5}
+"""Name of a run -> every how manieth file it takes."""
 LIMIT_S = 5.0
 MEMORY_BYTES = 1200 << 20
 FORMS: dict[Kind, tuple[str, str]] = {
@@ -81,13 +83,13 @@ def _answered(screen: FormScreen, name: str, path: str) -> bool:
     return screen._asked and not screen._submitting and screen._checked_values.get(name) == (path,)
 
 
-async def test_the_form_refuses_broken_files_in_words_and_in_time(start, tmp_path):
+@pytest.mark.parametrize("each", EACH.values(), ids=EACH)
+async def test_the_form_refuses_broken_files_in_words_and_in_time(start, tmp_path, each):
     folder = tmp_path / "broken"
     folder.mkdir()
     files = [file for file in broken_files(folder) if file.refused]
     assert len(files) >= 200
-    if not EVERY_FILE:
-        files = files[::5]
+    files = files[::each]
     assert {file.kind for file in files} == set(FORMS)
     before = memory_peaks()
     async with start((80, 24)) as s:
