@@ -41,6 +41,21 @@ def home(folder: Path, name: str) -> Changed:
     return Changed(environ={"HOME": str(path)})
 
 
+def temporary_folder(folder: Path) -> Changed:
+    """A folder for temporary files with a name that is long, has spaces and accents."""
+    path = folder / ("año é " + "long " * 12) / "tmp ü"
+    path.mkdir(parents=True)
+    return Changed(environ={"TMPDIR": str(path)})
+
+
+def user_and_host(_: Path) -> Changed:
+    """Another user's name, and another machine's where this system lets a process have one of its own."""
+    host = ("unshare", "--uts", "sh", "-c", f'hostname {"a-long-name-" * 5} && exec "$@"', "sh")
+    own = subprocess.run([*host, "true"], capture_output=True, check=False).returncode == 0
+    names = {name: "josé-maria.de-souza_e-silva" for name in ("USER", "LOGNAME", "USERNAME")}
+    return Changed(environ=names, before=host if own else ())
+
+
 def path_without(folder: Path, *names: str) -> Changed:
     """A PATH on which some programs are not found."""
     programs = folder / "bin"
@@ -135,6 +150,8 @@ ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
     "as it is": lambda _: Changed(),
     "short home": lambda folder: home(folder, "h"),
     "long home with spaces and accents": lambda folder: home(folder, "José's home é " + "long " * 12 + "/ü ñ"),
+    "long temporary folder with spaces and accents": temporary_folder,
+    "another user and host": user_and_host,
     "another time zone": lambda _: Changed(environ={"TZ": "Pacific/Kiritimati"}),
     "Brazilian Portuguese": lambda _: Changed(
         environ={"LANG": "pt_BR.UTF-8", "LC_ALL": "pt_BR.UTF-8", "LANGUAGE": "pt_BR"}

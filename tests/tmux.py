@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import count
@@ -19,24 +20,30 @@ needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 _numbers = count()
 
 
+def socket_folder() -> Path:
+    """A new folder for sockets, whose names may have about a hundred letters: a test's own folder is often longer."""
+    places = ("/tmp", tempfile.gettempdir(), "/var/tmp", "/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="tmux-", dir=next(place for place in places if os.access(place, os.W_OK))))
+
+
 class Tmux:
     """One server, with the configuration file that a person would have."""
 
     def __init__(self, folder: Path, configuration: str = "") -> None:
-        # A socket below a test's folder could have a longer name than a socket may have.
-        self._name = f"skyreels-test-{os.getpid()}-{next(_numbers)}"
-        self._file = folder / f"{self._name}.conf"
+        self._sockets = socket_folder()
+        self._socket = str(self._sockets / "server")
+        self._file = folder / f"tmux-{next(_numbers)}.conf"
         self._file.write_text(configuration)
 
     @property
     def words(self) -> list[str]:
         """Begins a session in the terminal; the words of the program that runs in it follow."""
-        return ["env", "-u", "TMUX", "tmux", "-L", self._name, "-f", str(self._file), "new-session", "--"]
+        return ["env", "-u", "TMUX", "tmux", "-S", self._socket, "-f", str(self._file), "new-session", "--"]
 
     def ask(self, *words: str) -> str:
         """What a command of this server answers; '' when it cannot."""
         environ = {name: value for name, value in os.environ.items() if name not in ANOTHER_TERMINALS}
-        done = subprocess.run(["tmux", "-L", self._name, *words], capture_output=True, text=True, env=environ)
+        done = subprocess.run(["tmux", "-S", self._socket, *words], capture_output=True, text=True, env=environ)
         return done.stdout if done.returncode == 0 else ""
 
     def until(self, terminal: Terminal, condition: Callable[[], object]) -> None:
@@ -49,3 +56,4 @@ class Tmux:
     def end(self) -> None:
         """End the server with all that runs in it."""
         self.ask("kill-server")
+        shutil.rmtree(self._sockets, ignore_errors=True)

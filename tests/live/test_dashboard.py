@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.terminal import Terminal
+from tests.tmux import socket_folder
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "tmux-dashboard.sh"
 
@@ -18,8 +19,8 @@ def test_the_dashboard_opens_the_app_and_its_panels(tmp_path: Path) -> None:
     program = tmp_path / "skyreels-tui"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    # A socket below tmp_path would be longer than a socket's name may be.
-    tmux = ["tmux", "-L", f"skyreels-test-{os.getpid()}", "-f", "/dev/null"]
+    sockets = socket_folder()
+    tmux = ["tmux", "-S", str(sockets / "server"), "-f", "/dev/null"]
     environ = {name: value for name, value in os.environ.items() if name != "TMUX"}
     environ |= {"SKYREELS_TUI": str(program), "TMUX_COMMAND": " ".join(tmux), "TERM": "xterm-256color"}
     try:
@@ -35,6 +36,7 @@ def test_the_dashboard_opens_the_app_and_its_panels(tmp_path: Path) -> None:
         assert all(int(width) >= 38 and int(height) >= 6 for _, width, height in panes), panes
     finally:
         subprocess.run([*tmux, "kill-server"], env=environ, capture_output=True)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def test_an_unknown_option_is_refused() -> None:
