@@ -7,6 +7,9 @@ import unicodedata
 LINE_LIMIT = 2000
 """Characters of one line that are ever shown."""
 
+LONGEST_PATH = 4096
+"""Bytes of a path on Linux: one shown whole is no longer."""
+
 STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of what a terminal may obey: controls, bidirectional and zero-width marks, lone surrogates."""
 _NEVER_RAW = STEERING | {"Cn", "Co"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ WORD = re.compile(r"(?<!\w)[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?!\w)")
 NAMES = re.compile(r"\{\{.*?\}\}|(?<!\w)--?[a-z][\w-]*|\S*[/~_@]\S*|\b\w+\.\w+\b|(?<![a-z])[A-Z]{2,}(?![a-z])")
 """References, options, paths and addresses, names with underscores, names of files, metavars and acronyms."""
 
+FOLDERS = frozenset(WORD.findall(f"{tempfile.gettempdir()} {Path.home()}"))
+"""Words that a path may bring."""
+
 
 def pseudo(text: str) -> str:
     """Turn the letters of `text` into Cyrillic ones, one for one: the width stays, and upper case stays upper case."""
@@ -32,8 +36,8 @@ def pseudo(text: str) -> str:
 
 
 def latin_words(text: str, allowed: Collection[str] = ()) -> list[str]:
-    """Return the words of two or more Latin letters in `text` that are neither names nor allowed, in order."""
-    return [word for word in WORD.findall(NAMES.sub(" ", text)) if word not in allowed]
+    """Return the words of two or more Latin letters in `text`: no names, nor words of folders, nor allowed."""
+    return [word for word in WORD.findall(NAMES.sub(" ", text)) if word not in allowed and word not in FOLDERS]
 
 
 @cache

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import threading
 import time
@@ -196,7 +197,8 @@ def test_hook_gets_facts_without_a_shell(tmp_path: Path) -> None:
         "json.dump([sys.argv[2:], os.environ['SKYREELS_EVENT'], os.environ['SKYREELS_LABEL'], facts],"
         " open(sys.argv[1], 'w'))\n"
     )
-    delivered(Targets(hook=f"{sys.executable} {script} {out} '$HOME;x' \"a b\""))
+    words = shlex.join([sys.executable, str(script), str(out)])
+    delivered(Targets(hook=f"{words} '$HOME;x' \"a b\""))
     arguments, event, label, facts = json.loads(out.read_text())
     assert arguments == ["$HOME;x", "a b"]
     assert (event, label) == ("done", "corridor-A")

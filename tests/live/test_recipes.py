@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_recipe_hands_on_what_it_is_told(
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
-    run_hook(str(tmp_path / recipe), Notice("done", title, "the text"))
+    run_hook(shlex.quote(str(tmp_path / recipe)), Notice("done", title, "the text"))
     got = out.read_text("utf-8").splitlines()
     assert any(line.endswith(title) for line in got) and "the text" in got
     assert not (tmp_path / "made").exists()

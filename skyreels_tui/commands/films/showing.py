@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.front.language import tr
@@ -100,14 +101,14 @@ def _show(args: argparse.Namespace, context: Context) -> int:
     if args.json:
         output.data({**film_data(film), "scenes": [scene_data(scene) for scene in film.scenes]})
         return Exit.OK
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[str | Path, ...]] = []
     for number, scene in enumerate(film.scenes, 1):
         if not scene.takes:
             rows.append((str(number), "-", scene.name, scene.task, tr(NOT_BEGUN), ""))
         for take in scene.takes:
             first = str(number) if take is scene.takes[0] else ""
             mark = "*" if take is scene.chosen else ""
-            rest = take.output if take.state is JobState.DONE else why_words(take)
+            rest = Path(take.output) if take.state is JobState.DONE else why_words(take)
             rows.append((first, f"{take.id}{mark}", take.label, take.task_type, job_state_words(take), rest))
     output.table(rows, (tr("scene"), tr("take"), tr("label"), tr("task"), tr("state"), ""))
     return Exit.OK

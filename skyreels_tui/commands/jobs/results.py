@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipelines.front.language import tr
@@ -55,7 +56,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
         return Exit.OK
     shown = found if args.all else found[:SHOWN]
     output.table(
-        [(_local(r.finished_at), size(r.num_bytes), r.label, r.output) for r in shown],
+        [(_local(r.finished_at), size(r.num_bytes), r.label, Path(r.output)) for r in shown],
         (tr("finished"), tr("size"), tr("label"), tr("path")),
     )
     if len(shown) < len(found):

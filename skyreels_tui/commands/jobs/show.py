@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pipelines.front.language import tr, trn
@@ -88,7 +89,7 @@ def _said(key: str, value: Any) -> str:
     return _plain(value)
 
 
-def _row(job: Job) -> tuple[str, ...]:
+def _row(job: Job) -> tuple[str | Path, ...]:
     time = duration(job.run_seconds) if job.run_seconds else "-"
     return (
         str(job.id),
@@ -96,7 +97,7 @@ def _row(job: Job) -> tuple[str, ...]:
         job.short,
         job.label,
         time,
-        why_words(job) or job.output,
+        why_words(job) or (Path(job.output) if job.output else ""),
     )
 
 

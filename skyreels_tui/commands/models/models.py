@@ -132,7 +132,7 @@ def _list(args: argparse.Namespace, context: Context) -> int:
     rows = []
     for shelved in found:
         checkpoint = shelved.checkpoint
-        where = str(shelved.folder or f"skyreels-tui models download {checkpoint.family}")
+        where = shelved.folder or f"skyreels-tui models download {checkpoint.family}"
         rows.append((checkpoint.family, tr(PRESENCE_WORDS[shelved.presence]), _of(shelved), where))
         if checkpoint.family in moving:
             rows.append((_transfer_line(moving[checkpoint.family]), "", "", ""))

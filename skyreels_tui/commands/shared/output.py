@@ -10,10 +10,11 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipelines.front.language import reason_of, tr
-from skyreels_tui.words.safe_text import safe
+from skyreels_tui.words.safe_text import LONGEST_PATH, safe
 
 MOST_LOST = 20
 """Lines that are said again on stderr when stdout does not take them."""
@@ -115,9 +116,11 @@ def raw(text: str) -> None:
     _out(text)
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> None:
-    """Write rows as aligned columns with a head; the last column is never padded."""
-    shown = [[safe(cell, 200) for cell in row] for row in (head, *rows)]
+def table(rows: Sequence[Sequence[str | Path]], head: Sequence[str]) -> None:
+    """Write rows as aligned columns with a head; the last column is never padded, a path never cut."""
+    shown = [
+        [safe(str(cell), LONGEST_PATH if isinstance(cell, Path) else 200) for cell in row] for row in (head, *rows)
+    ]
     widths = [max(map(_cells, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         padded = [cell + " " * (width - _cells(cell)) for cell, width in zip(row, widths, strict=True)]

@@ -7,7 +7,7 @@ from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
 
-from skyreels_tui.words.safe_text import LINE_LIMIT, safe, without_steering
+from skyreels_tui.words.safe_text import LINE_LIMIT, LONGEST_PATH, safe, without_steering
 
 __all__ = ["LINE_LIMIT", "column", "cut", "cut_path", "plain", "safe"]
 
@@ -37,7 +37,7 @@ def cells(*texts: str) -> int:
 
 def cut_path(path: str, width: int) -> str:
     """Shorten a path from the left, so that the file name stays."""
-    shown = safe(path, 4096)
+    shown = safe(path, LONGEST_PATH)
     if Content(shown).cell_length <= width:
         return shown
     while shown and Content(shown).cell_length > width - 1:
