@@ -46,7 +46,12 @@ class AloneApp(HubApp):
     ) -> None:
         """`name` is that of one of PANELS; `monitor` replaces the sensors of this machine."""
         self.follower = Follower(services.folders, self.publish_event)
-        super().__init__(lambda: self.follower.jobs, clock=services.clock, wall_clock=services.wall_clock)
+        super().__init__(
+            lambda: self.follower.jobs,
+            lambda: self.follower.scene_counts,
+            clock=services.clock,
+            wall_clock=services.wall_clock,
+        )
         self.services = services
         self.title = f"skyreels-tui {name}"
         self._panel: Panel = panel_named(name).load()()

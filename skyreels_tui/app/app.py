@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ from skyreels_tui.app.screens import make_screen
 from skyreels_tui.app.services import Services
 from skyreels_tui.queue.events import Event, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
-from skyreels_tui.queue.store.listing import first_page
+from skyreels_tui.queue.store.listing import first_page, first_scene_counts
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import EngineEvent, HubApp
@@ -72,7 +72,7 @@ class SkyreelsApp(HubApp):
         queue_only: bool = False,
     ) -> None:
         """`theme`, `ascii_only`, `auto_resume` and `queue_only` are what the command line wants for this time."""
-        super().__init__(self._list_jobs, clock=services.clock, wall_clock=services.wall_clock)
+        super().__init__(self._list_jobs, self._scene_counts, clock=services.clock, wall_clock=services.wall_clock)
         self.services = services
         self.controller = Controller(self)
         self.quitting = Quitting(self, services, self.controller)
@@ -110,6 +110,11 @@ class SkyreelsApp(HubApp):
                 self.set_timer(LIST_AGAIN_S, lambda: self.publish_event(QueueChanged()))
                 raise
         return first_page(self.services.folders, FIRST_PAGE)
+
+    def _scene_counts(self) -> Mapping[str, int]:
+        if self.service is not None:
+            return self.service.scene_counts()
+        return first_scene_counts(self.services.folders)
 
     def _open_queue(self) -> None:
         """Open it on a worker: it may have to wait for other programs that write to it."""

@@ -13,7 +13,7 @@ from skyreels_tui.queue.film import SceneLack
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.settings.settings import Settings
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 """How often the queue is looked at; one look without a change reads a number."""
 TRY_AGAIN_S = 5.0
 

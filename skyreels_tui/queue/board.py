@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from itertools import takewhile
 
 from pipelines.front.errors import PipelineError
@@ -15,9 +16,16 @@ _LOG_LINES = 2000
 class JobBoard:
     """Jobs by id, the running job's progress, the queue's status and the last log lines."""
 
-    def __init__(self, reload: Callable[[], Iterable[Job]]) -> None:
-        """`reload` lists the queue again (`QueueService.jobs`); called by `refresh` and on QueueChanged."""
-        self._reload = reload
+    def __init__(
+        self, reload: Callable[[], Iterable[Job]], count_scenes: Callable[[], Mapping[str, int]] = dict
+    ) -> None:
+        """`reload` lists the queue again (`QueueService.jobs`); called by `refresh` and on QueueChanged.
+
+        `count_scenes` tells how many scenes each film has; called after it, and when a film's job comes or goes.
+        """
+        self._reload, self._count_scenes = reload, count_scenes
+        self.scene_counts: Mapping[str, int] = {}
+        """Name of each film -> its scenes, while one of its jobs is listed."""
         self._jobs: dict[int, Job] = {}
         self._ordered: tuple[Job, ...] | None = None
         self._progress: dict[int, tuple[JobProgress, int]] = {}
@@ -34,12 +42,15 @@ class JobBoard:
             return
         self._jobs = {job.id: job for job in listed}
         self._ordered = None
+        self._count_again(self._jobs.values())
         self._drop_stale_progress()
 
     def apply(self, event: Event) -> None:
         """Take over what an event says."""
         match event:
             case JobChanged(job):
+                if job.deleted == (job.id in self._jobs):
+                    self._count_again([job])
                 if job.deleted:
                     self._jobs.pop(job.id, None)
                 else:
@@ -96,6 +107,11 @@ class JobBoard:
     def count(self, state: JobState) -> int:
         """How many jobs are in a state."""
         return sum(job.state == state for job in self._jobs.values())
+
+    def _count_again(self, jobs: Iterable[Job]) -> None:
+        if any(job.batch for job in jobs):
+            with suppress(PipelineError):
+                self.scene_counts = self._count_scenes()
 
     def _report_of(self, job: Job) -> JobProgress | None:
         report, _ = self._progress.get(job.id, (None, 0))

@@ -47,6 +47,8 @@ __all__ = ["HangUp", "QueueOptions", "QueueService"]
 
 _LOOK_S = 0.5
 """How often other processes' writes are looked for."""
+_QUIET_S = 5.0
+"""After so long without one they are looked for half as often: an idle program should cost nothing."""
 
 _LATE_S = 15.0
 """A watching thread that has done no round for this long is late; a change may wait for other writers meanwhile."""
@@ -199,6 +201,10 @@ class QueueService:
     def films(self) -> list[Film]:
         """Every film that has a scene, newest first."""
         return self._store.films.list()
+
+    def scene_counts(self) -> dict[str, int]:
+        """Name of each film -> how many scenes it has."""
+        return self._store.films.scene_counts()
 
     def film(self, name: str) -> Film:
         """One film; raises NoSuchFilm."""
@@ -445,7 +451,8 @@ class QueueService:
     def _rows_changed(self, jobs: Sequence[Job]) -> None:
         with self._changed:
             self._changed.notify_all()
-        if len(jobs) > _MANY:
+        if not jobs or len(jobs) > _MANY:
+            # Without a job a film has changed.
             self._publish(QueueChanged())
         else:
             for job in jobs:
@@ -546,13 +553,15 @@ class QueueService:
         reports = Reports(self._live, self._log.path, self._publish)
         told = ""
         told_at = float("-inf")
-        while not self._stop_watching.wait(_LOOK_S):
+        heard_at = time.monotonic()
+        while not self._stop_watching.wait(_LOOK_S if time.monotonic() - heard_at < _QUIET_S else 2 * _LOOK_S):
             self.beats.beat("queue-watch", _LATE_S)
             if self.is_owner and time.monotonic() - told_at >= _TELL_THREADS_S:
                 told_at = time.monotonic()
                 self._live.write_threads(self.beats.ages())
             try:
-                self._look(reports)
+                if self._look(reports):
+                    heard_at = time.monotonic()
                 told = ""
             except (QueueError, OSError) as error:
                 # It passes, or the next change says so: looked at again, said once.
@@ -561,9 +570,11 @@ class QueueService:
                     self._log.write(tr("watching the queue: {error}", error=error), level="warning")
         self.beats.end("queue-watch")
 
-    def _look(self, reports: Reports) -> None:
+    def _look(self, reports: Reports) -> bool:
+        """Look once; returns whether another process has written, or runs the jobs."""
         version = self._store.foreign_version()
-        if version != self._foreign_version:
+        written = version != self._foreign_version
+        if written:
             self._foreign_version = version
             self._wake_waiting()
             self._publish(QueueChanged())
@@ -573,4 +584,6 @@ class QueueService:
             reports.look()
             self._owner.take_over()
             self._start_threads()
+            written = True
         self._status_changed()
+        return written

@@ -36,6 +36,7 @@ from skyreels_tui.ui.drawing.ascii import AsciiFilter
 from skyreels_tui.ui.drawing.colourless import Colourless
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE, Glyphs
 from skyreels_tui.ui.drawing.safe import ControlFilter, safe
+from skyreels_tui.ui.input_thread import sleeping
 from skyreels_tui.ui.intents import ShowText
 from skyreels_tui.ui.internals import is_held_back, keep_clipboard, swap_filters, take_back, write_sequence
 from skyreels_tui.ui.keys import key_of
@@ -140,12 +141,13 @@ class HubApp(App[None]):
     def __init__(
         self,
         jobs: Callable[[], Iterable[Job]] = tuple,
+        scene_counts: Callable[[], Mapping[str, int]] = dict,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = datetime.now,
         **kwargs: Any,
     ) -> None:
-        """`jobs` lists the queue; the board calls it when several rows have changed.
+        """`jobs` lists the queue, `scene_counts` tells how many scenes each film has; the board calls both.
 
         `clock` tells seconds since some moment, `wall_clock` the local time of day without its zone.
         """
@@ -153,6 +155,7 @@ class HubApp(App[None]):
         self.clock, self.wall_clock = clock, wall_clock
         bound_pastes(self.driver_class)
         outlast(self.driver_class)
+        self.driver_class = sleeping(self.driver_class)
         self.turns = Turns(self, super().on_event)
         # An empty NO_COLOR asks for nothing; Textual would turn the screen grey, which is colour to a terminal.
         self.no_color = bool(os.environ.get("NO_COLOR"))
@@ -180,7 +183,7 @@ class HubApp(App[None]):
         self._settings: LiveSettings | None = None
         self._ascii_only = False
         self._warned: tuple[str, ...] = ()
-        self.board = JobBoard(jobs)
+        self.board = JobBoard(jobs, scene_counts)
         """The queue as it is shown, kept current before the signals are published."""
         self._notes: list[tuple[Screen[Any], Notification]] = []
         """Messages with the screen that each was said on."""

@@ -77,7 +77,7 @@ HOME = Scope("home", mark("Home"), (
     Key("d", "d", "delete", mark("Delete"), mark("Take the job off the list; its files stay"), 8),
     Key("u", "u", "undo", mark("Undo"), mark("Bring back what was deleted last"), 9),
     Key("R", "R", "results", mark("Results"), mark("Finished videos: play, extend, copy"), 10),
-    Key("F", "F", "films", mark("Films"), mark("Films: scenes, takes, joining")),
+    Key("F", "F", "films", mark("Films"), mark("Films: scenes, takes, joining"), 10),
     Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),

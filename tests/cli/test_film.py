@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,9 @@ def test_films_and_where_they_stand(cli: Cli, scene: Callable[..., Call]) -> Non
     assert cli("film", "status", "night").out == "night  2/3 done, 1 held\n"
     status = cli("film", "status", "night", "--json").data
     assert status["states"] == {"done": 2, "held": 1} and set(status) == set(FILM_KEYS) - {"scenes"}
+    assert status["ends_at"] is None, "nothing of it runs by itself"
     shown = cli("film", "show", "night", "--json").data
-    assert set(shown) == set(FILM_KEYS) and [one["chosen"] for one in shown["scenes"]] == [1, 2, None]
+    assert set(shown) == set(FILM_KEYS) - {"ends_at"} and [one["chosen"] for one in shown["scenes"]] == [1, 2, None]
     assert set(shown["scenes"][0]) == set(SCENE_KEYS)
     assert set(shown["scenes"][0]["takes"][0]) == set(JOB_KEYS)
 
@@ -207,3 +209,5 @@ def test_a_film_says_when_it_ends_while_somebody_runs_its_jobs(
     cli("film", "run", "ep")
     assert re.search(r"2 queued|1 queued, 1 running", cli("film", "status", "ep").out)
     assert re.search(r"  ends .*\d\d:\d\d\n$", cli("film", "status", "ep").out)
+    end = datetime.fromisoformat(cli("film", "status", "ep", "--json").data["ends_at"])
+    assert end.tzinfo is not None and end > datetime.now(UTC) - timedelta(seconds=5)

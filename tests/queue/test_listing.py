@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from skyreels_tui.files.folders import Folders, find_folders
+from skyreels_tui.queue.film import NewFilm, NewScene
 from skyreels_tui.queue.model import JobState
-from skyreels_tui.queue.store.listing import first_page
+from skyreels_tui.queue.store.listing import first_page, first_scene_counts
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.opening import open_store
 from tests.queue.conftest import entry
@@ -74,3 +75,15 @@ def test_what_is_no_sound_queue_of_this_version_shows_nothing_and_stays_as_it_is
         newer.execute("PRAGMA user_version = 999")
     newer.close()
     assert first_page(folders, 9) == []
+
+
+def test_scenes_without_a_job_count(folders):
+    assert first_scene_counts(folders) == {}, "no queue yet"
+    store = open_store(folders.database)
+    scenes = tuple(NewScene(entry(str(number)).request) for number in range(6))
+    store.films.create(NewFilm("ep", scenes=scenes), NewFilm("begun"))
+    store.add_many([entry("x", batch="other"), entry("alone")])
+    assert first_scene_counts(folders) == store.films.scene_counts() == {"ep": 6, "other": 1}
+    store.close()
+    folders.database.write_bytes(b"no queue")
+    assert first_scene_counts(folders) == {}

@@ -15,7 +15,7 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +60,7 @@ from tests.models_hub.conftest import FakeHub, Repo
 from tests.ui.conftest import SAMPLES, Session
 
 NOW = datetime(2026, 3, 1, 14, 3)
+"""By the clock of UTC, where the scenes are played."""
 GIB = 2**30
 FACTS = Path(__file__).parents[1] / "cli" / "machines" / "spark_cpu_torch.json"
 BACKGROUND = {"follow"}
@@ -160,7 +161,7 @@ LOG = (
 
 def reading() -> Sample:
     """What the sensors say."""
-    return Sample(NOW.timestamp(), dict(
+    return Sample(NOW.replace(tzinfo=UTC).timestamp(), dict(
         gpu=GpuReading(
             name="NVIDIA GB10", util_percent=98, sm_clock_mhz=2412, max_sm_clock_mhz=3003, temperature_c=71,
             power_w=92.0, unified=True,
@@ -298,7 +299,7 @@ def make_files(folder: Path) -> None:
         path = folder / RESULT / task / f"{label}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(SAMPLES / "clip.mp4", path)
-        moment = (NOW - timedelta(minutes=minutes_ago)).timestamp()
+        moment = (NOW - timedelta(minutes=minutes_ago)).replace(tzinfo=UTC).timestamp()
         os.utime(path, (moment, moment))
         if request is not None:
             recipe = {"label": label, "task": task, "request": json.loads(request.to_json()), "recipe": 1,
@@ -306,12 +307,12 @@ def make_files(folder: Path) -> None:
             path.with_suffix(".json").write_text(json.dumps(recipe))
 
 
-def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Name the machine, fix the size of its disk, and go to `folder`."""
+def still(monkeypatch: pytest.MonkeyPatch, folder: Path, zone: str = "UTC") -> None:
+    """Name the machine and its time zone, fix the size of its disk, and go to `folder`."""
     locale = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
     for name in (*locale, "NO_COLOR", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"TZ": "UTC", "HF_HOME": "hub", "COLORTERM": "truecolor", "TERM": "xterm-256color"}.items():
+    for name, value in {"TZ": zone, "HF_HOME": "hub", "COLORTERM": "truecolor", "TERM": "xterm-256color"}.items():
         monkeypatch.setenv(name, value)
     time.tzset()
     monkeypatch.chdir(folder)
@@ -323,6 +324,11 @@ def still(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
     facts = from_json(FACTS.read_text(encoding="utf-8"))
     monkeypatch.setattr("skyreels_tui.ui.screens.system.doctor.gather", lambda *_, **__: facts)
+
+
+def _wall_clock() -> datetime:
+    """That moment by the clock of the zone that the process is in."""
+    return NOW.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
 
 
 @asynccontextmanager
@@ -337,7 +343,7 @@ async def open_app(
         result_dir=RESULT,
         executor=FakeExecutor,
         clock=lambda: 0.0,
-        wall_clock=lambda: NOW,
+        wall_clock=_wall_clock,
     )
     services.gpu_name = lambda: "NVIDIA GB10"
     app = (EmptyApp if empty else SceneApp)(services, theme=theme)

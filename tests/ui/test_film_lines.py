@@ -9,8 +9,10 @@ import pytest
 
 from skyreels_tui.eta.film_ends import film_ends
 from skyreels_tui.films.takes import Which, run_film
+from skyreels_tui.queue.film import NewFilm, NewScene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
+from skyreels_tui.queue.store.rows import NewJob
 from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
@@ -49,6 +51,22 @@ def test_the_line_counts_scenes_and_not_takes() -> None:
     for listed in (jobs, jobs[::-1]):
         [line] = [row for row in queue_rows(listed, {}) if isinstance(row, FilmLine)]
         assert (line.done, line.count, line.failed, line.runs) == (1, 4, 1, True)
+
+
+async def test_scenes_that_are_not_begun_count(start: Start) -> None:
+    async with start(gated=True) as s:
+        first = s.add("first")
+        service = s.app.service
+        assert service is not None
+        scenes = tuple(NewScene(first.request, f"scene {number}") for number in range(6))
+        service.actions.films.create(NewFilm("ep01", scenes=scenes))
+        film = service.film("ep01")
+        takes = [NewJob(first.request, one.name, "ep01", scene=one.id) for one in film.scenes[:2]]
+        service.actions.add_many(takes)
+        await s.shows("ep01  0/6")
+        # One more, of which no job tells.
+        service.actions.films.add("ep01", [NewScene(first.request, "late")], "")
+        await s.shows("ep01  0/7")
 
 
 async def test_another_take_and_a_retry_are_no_more_scenes(start: Start) -> None:

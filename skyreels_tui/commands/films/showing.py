@@ -85,9 +85,9 @@ def _list(args: argparse.Namespace, context: Context) -> int:
 def _status(args: argparse.Namespace, context: Context) -> int:
     with context.queue() as queue:
         film = queue.film(args.film)
-        ends = None if args.json else _ends(film, queue, context)
+        ends = _ends(film, queue, context)
     if args.json:
-        output.data(film_data(film))
+        output.data({**film_data(film), "ends_at": None if ends is None else ends.isoformat(timespec="seconds")})
         return Exit.OK
     now = context.services.wall_clock().astimezone()
     when = "" if ends is None else "  " + tr("ends {time}", time=clock(ends, now))

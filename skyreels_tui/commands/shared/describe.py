@@ -54,6 +54,10 @@ FILM_KEYS: dict[str, tuple[str, str]] = {
     "goes_on": ("true or false", "after a failure `{{prev}}` means the nearest earlier scene that is done"),
     "num_scenes": ("number", "its scenes"),
     "states": ("object", "how many scenes stand where: a job's `status`, or `not_begun`, -> number; no key, no scene"),
+    "ends_at": (
+        "text or null",
+        "`film status` alone: when its last job ends that runs by itself, ISO 8601 with the zone",
+    ),
     "scenes": ("list", "`film show` alone: objects with the keys below"),
 }
 """Key of a film's JSON object -> its type and meaning; keys may be added, none is taken away."""

@@ -28,6 +28,7 @@ from skyreels_tui.queue.store import scenes
 from skyreels_tui.queue.store.attempts import JobsListener
 from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.guarded import read_job, settle_all, settle_dependents
+from skyreels_tui.queue.store.listing import count_scenes
 from skyreels_tui.queue.store.ordering import next_position
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, where_allowed
 from skyreels_tui.requests.references import kinds_made_first
@@ -66,6 +67,11 @@ class Films:
         """One film; raises NoSuchFilm."""
         with self._connection.reading() as connection:
             return _read(connection, name)
+
+    def scene_counts(self) -> dict[str, int]:
+        """Name of each film -> how many scenes it has."""
+        with self._connection.reading() as connection:
+            return count_scenes(connection)
 
     def project_of(self, name: str) -> str:
         """The project of a film, '' where there is none."""

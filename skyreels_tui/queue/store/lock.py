@@ -69,6 +69,8 @@ class OwnerLock:
 
     def living_owner_pid(self) -> int | None:
         """That process, as long as one with its number lives; None otherwise."""
+        if self.held:
+            return os.getpid()
         pid = self.owner_pid()
         return pid if pid is not None and _is_alive(pid) else None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.connection import our_errors, reading_address
+from skyreels_tui.queue.store.listing import count_scenes
 from skyreels_tui.queue.store.rows import COLUMNS, job_from_row
 
 _BUSY_S = 0.2
@@ -20,6 +21,8 @@ class RowReader:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._version: tuple[int, object] | None = None
+        self.scene_counts: dict[str, int] = {}
+        """Film -> its scenes, as of the last rows."""
 
     def rows(self, also: object = None) -> tuple[Job, ...] | None:
         """The rows in queue order, deleted ones left out; None while nothing has changed, `also` included.
@@ -49,6 +52,7 @@ class RowReader:
             return None
         select = f"SELECT {COLUMNS} FROM jobs WHERE deleted = 0 ORDER BY position, id"
         jobs = tuple(job_from_row(row) for row in self._connection.execute(select).fetchall())
+        self.scene_counts = count_scenes(self._connection)
         self._version = version
         return jobs
 

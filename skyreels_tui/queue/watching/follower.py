@@ -50,6 +50,11 @@ class Follower:
         return self._jobs
 
     @property
+    def scene_counts(self) -> dict[str, int]:
+        """Name of each film -> how many scenes it has, at the last poll."""
+        return self._rows.scene_counts
+
+    @property
     def progress(self) -> JobProgress | None:
         """The newest report of the first running job; None while nothing runs."""
         return next(iter(self.all_progress), None)

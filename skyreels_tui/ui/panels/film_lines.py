@@ -29,12 +29,15 @@ class FilmLine:
 Row = Job | FilmLine
 
 
-def queue_rows(jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "") -> list[Row]:
+def queue_rows(
+    jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "", scenes: Mapping[str, int] | None = None
+) -> list[Row]:
     """Return the rows of jobs that stand in this order.
 
     `chosen` says of films that a person folded (True) or opened. With `words` only jobs in which all of them occur,
-    without lines of films.
+    without lines of films. `scenes` are how many each film has, of which some may have no job.
     """
+    scenes = scenes or {}
     if words.strip():
         wanted = words.lower().split()
         return [job for job in jobs if all(word in _text(job) for word in wanted)]
@@ -42,7 +45,7 @@ def queue_rows(jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "")
     for job in jobs:
         if job.batch:
             films.setdefault(job.batch, []).append(job)
-    lines = {name: _line(name, own, chosen) for name, own in films.items() if len(own) > 1}
+    lines = {name: _line(name, own, chosen, scenes.get(name, 0)) for name, own in films.items() if len(own) > 1}
     if not lines:
         return list(jobs)
     rows: list[Row] = []
@@ -57,7 +60,7 @@ def queue_rows(jobs: Sequence[Job], chosen: Mapping[str, bool], words: str = "")
     return rows
 
 
-def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool]) -> FilmLine:
+def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool], num_scenes: int) -> FilmLine:
     """Count scenes: one with a finished take is done, any other one stands where its newest take does."""
     scenes: dict[int, Job] = {}
     for job in jobs:
@@ -68,7 +71,7 @@ def _line(name: str, jobs: Sequence[Job], chosen: Mapping[str, bool]) -> FilmLin
     return FilmLine(
         name,
         states[JobState.DONE],
-        len(scenes),
+        max(len(scenes), num_scenes),
         states[JobState.FAILED],
         any(job.state is JobState.RUNNING for job in jobs),
         chosen.get(name, len(jobs) >= FOLDED_FROM),

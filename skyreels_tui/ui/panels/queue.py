@@ -108,7 +108,7 @@ class QueuePanel(RowList):
         """Take the board's rows again and keep the cursor on the same job."""
         self._jobs = list(hub(self).board.jobs)
         self._shared = None
-        self._rows = queue_rows(self._jobs, self._folds, self.words)
+        self._rows = queue_rows(self._jobs, self._folds, self.words, hub(self).board.scene_counts)
         if self._marked:
             self._marked &= {job.id for job in self._jobs}
         places = {_key(row): index for index, row in enumerate(self._rows)}
