@@ -178,14 +178,19 @@ def vae(report):
     free()
 
 
-def scales(report):
-    """The fast mode's scales, each forced: a whole step, and the relative L2 of the output of 4 layers."""
+def scales(report, num_layers):
+    """The fast mode's scales, each forced: a step of `num_layers`, and the relative L2 of the output of 4 layers."""
     base = random_transformer("r2v", num_layers=4)
     inputs = random_inputs(base, R2V_540P)
     expected = forward(base, inputs).float()
     del base
     free()
-    found = report["float8 scales"] = {"chosen": best_scales(torch.device("cuda"))}
+    found = report["float8 scales"] = {"chosen": best_scales(torch.device("cuda")), "layers": num_layers}
+    network = random_transformer("r2v", num_layers=num_layers)
+    found["none"] = {"seconds": step_time(network, R2V_540P, repeats=3).seconds}
+    print("bfloat16", found["none"], flush=True)
+    del network
+    free()
     for kind in SCALES:
         try:
             small = random_transformer("r2v", num_layers=4)
@@ -193,10 +198,10 @@ def scales(report):
             error = ((forward(small, inputs).float() - expected).norm() / expected.norm()).item()
             del small
             free()
-            network = random_transformer("r2v")
+            network = random_transformer("r2v", num_layers=num_layers)
             use_scaled_linears(network, scales=kind)
             free()
-            timing = step_time(network, R2V_540P, repeats=2)
+            timing = step_time(network, R2V_540P, repeats=3)
             found[kind] = {"relative_l2": error, "seconds": timing.seconds}
             del network
         except RuntimeError as trouble:
@@ -221,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "skyreels-tui-bench")
+    parser.add_argument("--layers", type=int, default=40, help="of the step of `scales`")
     parser.add_argument("--only", default="ceilings,accuracy,vae,diffusers,cases,fast")
     options = parser.parse_args()
     chosen = options.only.split(",")
@@ -245,7 +251,7 @@ def main() -> None:
         elif part == "fast":
             fast(report)
         elif part == "scales":
-            scales(report)
+            scales(report, options.layers)
         if part != "diffusers":
             network = None
         free()

@@ -2,8 +2,8 @@
 
     python bench/whole_job.py --folder /big/disk --out whole_job.json [--gpus 2 --only gang]
 
-`warm` runs two jobs in one process for the seconds outside the steps. `cold` starts with nothing in the page cache;
-`prepare` prepares the weights, and `prepared` starts as `cold` does with them.
+`warm` runs two jobs in one process for the seconds outside the steps. `cold` starts with nothing in the page cache and
+cancels the job in its first step; `prepare` prepares the weights, and `prepared` starts as `cold` does with them.
 Writes 51 GB below --folder first (the released layout and storage types), then runs two jobs in one process, one in
 fast mode, one with low VRAM, and one that is cancelled in its second step. Needs a CUDA GPU with about 100 GiB.
 `gang` runs in one process two jobs on --gpus GPUs, one on one GPU, and one on --gpus that is cancelled.
@@ -45,17 +45,17 @@ FULL_SIZE = {
 SHARD_BYTES = 5_000_000_000
 
 
-def write_checkpoint(folder: Path, layers: int) -> None:
+def write_checkpoint(folder: Path, layers: int, depth: float) -> None:
     """Random weights of every tensor that the released checkpoint holds, of order one through any depth.
 
-    Networks deeper than `layers` end there: fewer are for a rehearsal.
+    Networks have `depth` of their layers, and those deeper than `layers` end there: less is for a rehearsal.
     """
     names = json.loads(NAMES.read_text("utf-8"))
     for component, dtype in STORED_AS.items():
         shapes: dict[str, list[int]] = {}
         for name, shape in names[component].items():
             if "{i}" in name:
-                shapes |= {name.replace("{i}", str(i)): shape[0] for i in range(min(shape[1], layers))}
+                shapes |= {name.replace("{i}", str(i)): shape[0] for i in range(_kept(shape[1], layers, depth))}
             else:
                 shapes[name] = shape
         (folder / component).mkdir(parents=True)
@@ -80,9 +80,13 @@ def write_checkpoint(folder: Path, layers: int) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             config = content | FULL_SIZE.get(name, {})
             if "num_layers" in config:
-                config["num_layers"] = min(config["num_layers"], layers)
+                config["num_layers"] = _kept(config["num_layers"], layers, depth)
             path.write_text(json.dumps(config), "utf-8")
     subprocess.run(["cp", "-r", str(DEMO / "tokenizer"), str(folder / "tokenizer")], check=True)
+
+
+def _kept(count: int, layers: int, depth: float) -> int:
+    return min(round(count * depth), layers)
 
 
 def _write(shard: dict[str, torch.Tensor], folder: Path, count: int) -> int:
@@ -104,9 +108,9 @@ def drop_cached(folder: Path) -> int:
     return total
 
 
-def read_rate(folder: Path, most_bytes: int = 16_000_000_000) -> float:
-    """Bytes a second that four threads read from a folder's large files, 16 MiB at a time, uncached."""
-    files = sorted(file for file in folder.rglob("*.safetensors") if file.stat().st_size > 10**9)
+def read_rate(folder: Path, most_bytes: int = 6_000_000_000) -> float:
+    """Bytes a second that four threads read from a folder's weights, 16 MiB at a time, uncached."""
+    files = sorted(folder.rglob("*.safetensors"))
     parts = [(file, offset) for file in files for offset in range(0, file.stat().st_size, 16 << 20)]
     parts = parts[: most_bytes // (16 << 20)]
     opened = {file: os.open(file, os.O_RDONLY) for file in files}
@@ -124,10 +128,10 @@ def read_rate(folder: Path, most_bytes: int = 16_000_000_000) -> float:
 
 
 def cold_start(tell: Any, title: str, checkpoint: Path, needed: int, prompt: str, rate: float) -> None:
-    """One job of one step with nothing cached of its weights: seconds of reading against the disk's own."""
+    """One job with nothing cached of its weights, until its first step: seconds of reading against the disk's own."""
     drop_cached(checkpoint)
     job = add(5, 1, "--prompt", prompt)
-    figures = run()[job]
+    figures = run(cancel=job, in_step=0)[job]
     loading = sum(figures["stages"].get(stage, 0) for stage in ("load", "text", "condition"))
     ideal = needed / rate
     tell(title, needed_bytes=needed, read_bytes_per_s=rate, ideal_s=ideal, loading_s=loading, ratio=loading / ideal,
@@ -149,8 +153,11 @@ def add(seed: int, steps: int, *words: str) -> int:
     return int((answer[0] if isinstance(answer, list) else answer)["id"])
 
 
-def run(cancel: int = 0) -> dict[int, dict[str, Any]]:
-    """Work the queue; id -> state, seconds of every stage, of every step, and of all."""
+def run(cancel: int = 0, in_step: int = 1) -> dict[int, dict[str, Any]]:
+    """Work the queue; id -> state, seconds of every stage, of every step, and of all.
+
+    The job `cancel` is cancelled one second after it has made `in_step` steps.
+    """
     jobs: dict[int, dict[str, Any]] = {}
     worker = subprocess.Popen(shell("run", "--progress", "json"), stderr=subprocess.PIPE, text=True)
     asked_at = 0.0
@@ -167,7 +174,7 @@ def run(cancel: int = 0) -> dict[int, dict[str, Any]]:
         job = jobs.setdefault(event["id"], {"began": now, "marks": [], "stages": {}})
         if event["event"] == "progress":
             job["marks"].append((now, event["stage"], event["step"]))
-            if event["id"] == cancel and not asked_at and event["stage"] == "denoise" and event["step"] == 1:
+            if event["id"] == cancel and not asked_at and event["stage"] == "denoise" and event["step"] == in_step:
                 time.sleep(1)
                 asked_at = time.perf_counter()
                 subprocess.Popen(shell("cancel", str(cancel)), stdout=subprocess.DEVNULL)
@@ -200,6 +207,7 @@ def main() -> None:
         "--prepare", default="--transformer", help="more words of `models prepare`; '' for the text alone"
     )
     parser.add_argument("--layers", type=int, default=40, help="fewer for a rehearsal")
+    parser.add_argument("--depth", type=float, default=1, help="part of each network's layers, for less disk or time")
     options = parser.parse_args()
     os.environ["SKYREELS_TUI_HOME"] = str(options.folder / options.home)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(options.tree), os.environ.get("PYTHONPATH", "")])
@@ -207,7 +215,7 @@ def main() -> None:
     checkpoint = options.folder / "r2v"
     began = time.perf_counter()
     if not checkpoint.is_dir():
-        write_checkpoint(checkpoint, options.layers)
+        write_checkpoint(checkpoint, options.layers, options.depth)
     print(f"checkpoint after {time.perf_counter() - began:.0f} s", flush=True)
     subprocess.run(shell("models", "use", str(checkpoint)), check=True)
     report: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
