@@ -5,7 +5,8 @@
 # SKYREELS_TUI names the program when it is not on the PATH; TMUX_COMMAND replaces plain `tmux`.
 set -eu
 
-program=${SKYREELS_TUI:-skyreels-tui}
+# tmux hands its command to a shell: the program's path is one word of it, whatever letters it has.
+program="'$(printf %s "${SKYREELS_TUI:-skyreels-tui}" | sed "s/'/'\\\\''/g")'"
 tmux=${TMUX_COMMAND:-tmux}
 session=skyreels
 

@@ -21,7 +21,7 @@ import ffmpeg
 
 from pipelines.front.errors import MediaError
 from pipelines.front.language import reason_of, tr
-from pipelines.media.files import plain_line
+from pipelines.media.files import plain_end, plain_line
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,aiff,mp3,flac,aac,amr,"
@@ -87,7 +87,7 @@ def traits() -> Traits:
     raise MediaError(
         tr(
             "no ffmpeg that works found: install the Python package imageio-ffmpeg ({reasons})",
-            reasons=plain_line("; ".join(reasons), limit=400) or "-",
+            reasons=plain_line("; ".join(reasons), limit=4096) or "-",
         )
     )
 
@@ -355,4 +355,4 @@ def failure(messages: str, timed_out: bool = False) -> str:
     )
     lines = [re.sub(r"^(\[[^\]]* @ 0x[0-9a-f]+\] ?)+", "", line).strip() for line in messages.splitlines()]
     spoken = [line for line in lines if line and not line.startswith(skip)]
-    return plain_line(spoken[-1] if spoken else tr("ffmpeg failed without a word"), limit=160)
+    return plain_end(spoken[-1]) if spoken else tr("ffmpeg failed without a word")

@@ -21,9 +21,14 @@ _REMEMBERED = 256
 
 def plain_line(text: str, limit: int = 120) -> str:
     """Make foreign text safe to show: printable characters only, one line, at most `limit` of them."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
-    line = " ".join(line.split())
+    line = _plain(text[: 4 * limit])
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def plain_end(text: str, limit: int = 160) -> str:
+    """As `plain_line`, of what is too long the end: programs name the file first and then what is wrong with it."""
+    line = _plain(text[-4 * limit :])
+    return line if len(line) <= limit else "…" + line[1 - limit :]
 
 
 def shown(path: str | Path) -> str:
@@ -34,9 +39,11 @@ def shown(path: str | Path) -> str:
 
 def whole(path: str | Path, limit: int = 240) -> str:
     """Return where a file was looked for, for a message; of what is too long the end, where the name is."""
-    text = os.fspath(Path(path).absolute())
-    line = plain_line(text, limit=len(text) + 1)
-    return line if len(line) <= limit else "…" + line[1 - limit :]
+    return plain_end(os.fspath(Path(path).absolute()), limit)
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def regular(path: str | Path) -> os.stat_result:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import multiprocessing.connection as mpc
 import os
 import signal
 import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from pipelines.front.followers import Meeting
 from pipelines.front.language import tr
 from pipelines.parallel.following import follow_leader
+from pipelines.parallel.processes import start_context
 
 
 class Children:
@@ -26,12 +25,8 @@ class Children:
         # A name that only this user can reach.
         self._folder = tempfile.TemporaryDirectory(prefix="skyreels-gang-")
         self._meeting = Meeting(f"file://{Path(self._folder.name) / 'meeting'}")
-        # A fork server imports once what every rank needs; but what it imports asks the driver for its GPUs, and no
-        # fork of a process that has asked can use one.
-        context: ForkServerContext | SpawnContext = mp.get_context("spawn")
-        if device == "cpu":
-            context = mp.get_context("forkserver")
-            context.set_forkserver_preload(["pipelines.parallel.crew"])
+        context = start_context(device)
+        context.set_forkserver_preload(["pipelines.parallel.crew"])
         self.processes: list[BaseProcess] = []
         self._pipes: list[Connection] = []
         for rank in range(1, size):

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from pipelines.front.durable import make_folder, put_new
 from pipelines.front.errors import MediaError, PipelineError
 from pipelines.front.language import reason_of, tr
-from pipelines.media.files import plain_line
+from pipelines.media.files import plain_end
 from skyreels_tui.films import guard
 from skyreels_tui.words.sizes import size
 
@@ -208,5 +208,5 @@ def _last_words(bench: Path) -> str:
     with suppress(OSError), said.open("rb") as file:
         file.seek(max(0, said.stat().st_size - _SAID_BYTES))
         lines = file.read(_SAID_BYTES).decode("utf-8", "replace").strip().splitlines()
-        return f": {plain_line(lines[-1], limit=160)}" if lines else ""
+        return f": {plain_end(lines[-1])}" if lines else ""
     return ""

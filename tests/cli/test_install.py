@@ -234,7 +234,7 @@ def test_the_pins_without_a_wheel_are_named(tmp_path: Path) -> None:
     pins.write_text("# made by hand\nhere==1.0\narm==1.0  # compiled\nabsent==2.0\n\n")
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "check_wheels.py", pins],
-        env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_CONFIG_FILE": os.devnull},
+        env={**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": tmp_path.as_uri(), "PIP_CONFIG_FILE": os.devnull},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "absent==2.0\n"), done.stderr

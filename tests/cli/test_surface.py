@@ -152,7 +152,7 @@ def test_bash_completion_works_in_bash(cli: Cli, tmp_path: Path, on_path: None) 
     script = tmp_path / "completion"
     script.write_text(cli("completion", "bash").out)
     program = f"""
-        source {script}
+        source {shlex.quote(str(script))}
         complete -p skyreels-tui > /dev/null || exit 1
         ask() {{
             COMP_LINE="$*" COMP_TYPE=9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -91,9 +92,9 @@ def test_references_by_number_and_a_clip_that_is_there(cli: Cli, box: Path, proj
 
 def test_what_a_command_makes_is_waited_for(cli: Cli, box: Path, tmp_path: Path) -> None:
     speaks = tmp_path / "speaks.sh"
-    speaks.write_text(f'#!/bin/sh\ncp {SAMPLES / "voice.mp3"} "$1"\n')
+    speaks.write_text(f'#!/bin/sh\ncp {shlex.quote(str(SAMPLES / "voice.mp3"))} "$1"\n')
     speaks.chmod(0o755)
-    cli("settings", "set", "voice_command", f"{speaks} {{out}}")
+    cli("settings", "set", "voice_command", f"{shlex.quote(str(speaks))} {{out}}")
     speaker = {"task_type": "talking_avatar", "prompt": "x", **SMALL, "input_image": "../ref/hero.png"}
     drop(box, [{**speaker, "label": "she", "audio_text": "Good evening"}])
     cli("run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_the_hook_gets_the_film(open_service: Callable[..., QueueService], tmp_p
         f"pathlib.Path({str(tmp_path / 'told')!r}).write_text("
         "json.dumps([os.environ['SKYREELS_FILM'], json.load(sys.stdin)]))\n"
     )
-    run_hook(f"{sys.executable} {hook}", notice_of_film(event.film))
+    run_hook(shlex.join([sys.executable, str(hook)]), notice_of_film(event.film))
     name, told = json.loads((tmp_path / "told").read_text())
     assert name == event.film.name and told["film"]["scenes"] == 2
     assert "\x1b" not in told["title"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -78,7 +79,8 @@ def test_the_background_gives_the_terminal_back_and_the_job_goes_on(tmp_path: Pa
 
     try:
         shows("bash-")
-        terminal.press(f"PYTHONPATH={ROOT} {sys.executable} {program} {go}\r")
+        words = shlex.join([sys.executable, str(program), str(go)])
+        terminal.press(f"PYTHONPATH={shlex.quote(str(ROOT))} {words}\r")
         shows("1 denoise 0/8")
         terminal.press("q")
         shows("go on in the background")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -142,4 +143,4 @@ async def test_the_scp_line_names_the_host_of_the_settings(start, video) -> None
         await s.press("R")
         await s.shows("frames")
         await s.press("Y")
-        await s.until(lambda: s.app.clipboard == f"scp me@spark:{video} .", "the line")
+        await s.until(lambda: s.app.clipboard == shlex.join(["scp", f"me@spark:{video}", "."]), "the line")

@@ -473,7 +473,7 @@ async def test_the_system_s_player_gets_the_file(start, result, tmp_path, monkey
         await told(s, "no player")
         (tmp_path / "bin").mkdir()
         player = tmp_path / "bin" / "xdg-open"
-        player.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/played\n')
+        player.write_text(f'#!/bin/sh\nprintf %s "$1" > {shlex.quote(f"{tmp_path}/played")}\n')
         player.chmod(player.stat().st_mode | stat.S_IXUSR)
         await s.press("o")
         await s.until(lambda: (tmp_path / "played").exists() and (tmp_path / "played").read_text() == str(path))
@@ -483,7 +483,7 @@ async def test_a_browser_starts_no_player_on_this_machine(start, result, tmp_pat
     put(result, "clip")
     player = tmp_path / "bin" / "xdg-open"
     player.parent.mkdir()
-    player.write_text(f"#!/bin/sh\ntouch {tmp_path}/played\n")
+    player.write_text(f"#!/bin/sh\ntouch {shlex.quote(str(tmp_path / 'played'))}\n")
     player.chmod(player.stat().st_mode | stat.S_IXUSR)
     async with start(served=True) as s:
         await opened(s)

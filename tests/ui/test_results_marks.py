@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -245,7 +246,7 @@ async def test_marked_videos_are_copied_queued_again_and_taken_as_references_tog
         copied: list[str] = []
         monkeypatch.setattr(s.app, "copy_to_clipboard", copied.append)
         await s.press("y", "Y")
-        assert copied[0] == f"{paths[2]} {paths[0]}"
+        assert copied[0] == shlex.join([str(paths[2]), str(paths[0])])
         assert copied[1].startswith("scp ") and copied[1].count(".mp4") == 2
         await s.press("a")
         await s.shows("Queue 2 jobs again?")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.tmux import socket_folder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -63,12 +65,15 @@ class Browser:
 
 
 @asynccontextmanager
-async def browsing(profile: Path, *flags: str) -> AsyncIterator[Browser]:
+async def browsing(*flags: str) -> AsyncIterator[Browser]:
     """Run the browser with an empty profile until the block ends."""
     assert CHROMIUM is not None
+    # It keeps sockets there.
+    profile = socket_folder()
     process = subprocess.Popen(
         [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(profile)},
     )  # fmt: skip
     try:
         port_file = profile / "DevToolsActivePort"
@@ -83,6 +88,7 @@ async def browsing(profile: Path, *flags: str) -> AsyncIterator[Browser]:
     finally:
         process.terminate()
         process.wait(WAIT_S)
+        shutil.rmtree(profile, ignore_errors=True)
 
 
 def as_script(value: object) -> str:

@@ -332,7 +332,7 @@ async def test_a_foreign_page_reaches_nothing_while_the_owner_is_in(
                     await client.ws_connect(f"{served.origin}/ws?width=140&height=50", headers=headers)
         assert served.apps() == []
         return
-    async with browsing(tmp_path / "profile", "--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
+    async with browsing("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
         target, owner = await browser.open(served.address)
         await browser.until(owner, "document.body?.className.includes('-first-byte')")
         assert await browser.value(owner, "location.href") == f"{served.origin}/"
@@ -358,7 +358,7 @@ async def test_a_name_that_was_turned_to_this_machine_reaches_nothing(
         assert answer.status == 403
         assert ask(served, "/", Host=name).status == 403
         return
-    async with browsing(tmp_path / "profile", "--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
+    async with browsing("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
         for path in ("/", f"/?token={served.token}"):
             _, page = await browser.open(f"http://{name}{path}")
             text = await browser.until(page, "document.readyState == 'complete' && document.body?.innerText")
