@@ -128,6 +128,7 @@ STAND_FOR_ALL = {
     "ui/test_workers::test_what_the_workers_of_a_screen_bring_after_it_was_left_is_dropped": (
         "FormScreen ResultsScreen ModelsScreen"
     ),
+    "web/test_site::test_a_foreign_page_reaches_nothing_while_the_owner_is_in": "*-plain evil*-browser",
 }
 """Parametrised test -> the ids of its cases, as shell patterns, that `make test` keeps; the others are slow."""
 

@@ -38,12 +38,14 @@ class Session:
 
     async def until(self, condition: Callable[[], object], what: str = "", timeout_s: float = 20.0) -> None:
         """Let the app work until the condition holds."""
-        deadline = time.monotonic() + timeout_s
+        deadline, wait_s = time.monotonic() + timeout_s, 0.01
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited in vain for {what or condition}\n{self.text}")
             # The pilot's own pause asks every widget of the screen whether it is done: once, at the end, is enough.
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(wait_s)
+            # A look at the screen draws it: what takes longer is looked at less often.
+            wait_s = min(1.3 * wait_s, 0.05)
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -54,7 +56,11 @@ class Session:
         await self.pilot.press(*[{" ": "space"}.get(char, char) for char in text])
 
     async def shows(self, text: str) -> None:
-        await self.until(lambda: text in self.text or text in self.words, f"{text!r} on the screen")
+        def seen() -> bool:
+            shown = self.text
+            return text in shown or text in self._words(shown)
+
+        await self.until(seen, f"{text!r} on the screen")
 
     @property
     def text(self) -> str:
@@ -65,7 +71,10 @@ class Session:
     @property
     def words(self) -> str:
         """What the screen, or the question over it, says as one line: where a long path broke it does not matter."""
-        lines = self.text.splitlines()
+        return self._words(self.text)
+
+    def _words(self, text: str) -> str:
+        lines = text.splitlines()
         screen = self.app.screen
         # A question just asked has no box yet.
         if isinstance(screen, Dialog) and screen.query(Vertical):
