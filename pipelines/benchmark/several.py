@@ -178,7 +178,7 @@ def call_of(inputs: Inputs) -> NetworkCall:
 
 def decoder_for(gang: Gang) -> tuple[DecoderWeights, Tensor]:
     """Random weights of the decoder and latents [T, 16, h, w] of 121 frames 540P; on a CPU both are small."""
-    from diffusers import AutoencoderKLWan
+    from pipelines.models.library import AutoencoderKLWan
 
     torch.manual_seed(0)
     is_tiny = gang.device.type == "cpu"

@@ -187,7 +187,7 @@ def ceilings() -> dict[str, float]:
 
 def decode_seconds(height: int, width: int, latent_frames: int, repeats: int = 3) -> tuple[float, int]:
     """Median seconds and peak bytes of decoding a whole clip with random weights."""
-    from diffusers import AutoencoderKLWan
+    from pipelines.models.library import AutoencoderKLWan
 
     torch.manual_seed(0)
     weights = DecoderWeights(AutoencoderKLWan().cuda().eval(), torch.float16)

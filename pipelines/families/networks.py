@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.checkpoints.prepared import prepared_file
@@ -25,6 +24,7 @@ from pipelines.loading.lora import LoraMerge, lora_key
 from pipelines.models.encoders.text import PromptCache, PromptEncoder, load_prompt_encoder, weights_id
 from pipelines.models.lean.block_offload import BlockOffload
 from pipelines.models.lean.scaled_linear import use_scaled_linears
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.attention_choice import use_fastest
 from pipelines.models.transformer.load import changeable_shapes
 from pipelines.models.transformer.transformer import SkyReelsTransformer

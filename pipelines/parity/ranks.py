@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.transformer import SkyReelsTransformer
 from pipelines.models.vae.vae import decode_stream
 from pipelines.parallel.crew import Crew

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.families.v2v.condition_frames import Frames, fit_bucket, stretch
@@ -31,6 +30,7 @@ from pipelines.front.shapes import (
     reference_frames,
     single_shot_pieces,
 )
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import load_vae
 from pipelines.parity.components import load_text

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.families.a2v.conditions import condition_pixels, speech_windows, with_mask
 from pipelines.families.a2v.windows import WindowPlan
 from pipelines.models.encoders.image import ImageEncoder
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.transformer import AudioContext, NetworkCall, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_mean, normalise
 from pipelines.sampling.schedulers import NoiseSchedule

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.families.networks import CheckpointNetworks, Layout
@@ -24,6 +23,7 @@ from pipelines.media.read.images import colour_note, letterbox, load_image, tran
 from pipelines.media.write.publish import publish
 from pipelines.media.write.video import VideoWriter
 from pipelines.models.encoders.text import cut_warning
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.load import load_transformer
 from pipelines.models.transformer.transformer import NetworkCall, SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import encode_sample, normalise, to_frames, to_pixels

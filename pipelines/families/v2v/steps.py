@@ -6,10 +6,10 @@ from collections.abc import Generator
 from contextlib import closing
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.families.v2v.condition_frames import Frames
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.transformer import SkyReelsTransformer, TextContext
 from pipelines.models.vae.vae import Decode, decode_stream, encode_mean, normalise
 from pipelines.sampling.colors import give_colors

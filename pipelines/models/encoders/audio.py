@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from pipelines.front.documents import read_json
 from pipelines.front.errors import CheckpointMissing
@@ -17,6 +16,7 @@ from pipelines.front.language import tr
 from pipelines.front.progress import Report, ignore_progress
 from pipelines.loading.keymap import KeyMap
 from pipelines.loading.load import load_network, read_config, tensor_files
+from pipelines.models.library import Wav2Vec2Config, Wav2Vec2Model
 
 WAV2VEC2 = KeyMap(
     title="wav2vec2, bare or as saved from the pre-training class",

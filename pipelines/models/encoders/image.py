@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pipelines.front.progress import Report, ignore_progress
 from pipelines.loading.keymap import KeyMap, clip_without_last_block
 from pipelines.loading.load import Precision, load_network, stored_shapes
+from pipelines.models.library import CLIPVisionConfig, CLIPVisionModel
 
 NUM_HEADS = 16
 """Stands in no file of the checkpoint."""

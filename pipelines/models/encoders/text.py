@@ -11,7 +11,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
@@ -27,6 +26,7 @@ from pipelines.loading.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.models.library import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 _TIED = "encoder.embed_tokens.weight"
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.loaders import PeftAdapterMixin
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from pipelines.models.library import ConfigMixin, ModelMixin, PeftAdapterMixin, register_to_config
 from pipelines.models.transformer import ops, speakers
 from pipelines.models.transformer.block import Block, KeyValue
 from pipelines.models.transformer.layers import AudioProjector, ConditionEmbedder, timestep_sinusoid

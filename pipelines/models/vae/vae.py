@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from pipelines.front.progress import Report, ignore_progress
@@ -24,6 +23,7 @@ from pipelines.loading.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.vae.decoder import StreamingDecoder, decoder_weights
 
 Decode = Callable[[AutoencoderKLWan, Tensor], Generator[Tensor, None, None]]
