@@ -36,14 +36,17 @@ test_house
 """Modules of which each takes about a second of one core, all tests of it together."""
 
 SLOW = """
-kinds/test_extending
 media/test_page
-queue/test_crash queue/test_crash_real queue/test_windows
+queue/test_crash_real
 """
 """Modules that `make test` leaves out whole."""
 
 SLOW_TESTS = """
 cli/test_install::test_a_bare_environment_runs_the_wheel
+cluster/test_here::test_two_workers_through_every_end_of_a_job
+families/test_v2v::test_a_job_stopped_at_every_step_of_every_piece_gives_the_same_bytes
+queue/test_windows::test_a_terminal_that_closes_leaves_the_job_and_the_next_window_shows_it
+queue/test_windows::test_a_terminal_that_nobody_reads_does_not_stop_the_engine
 results/test_bounds::test_thousands_of_long_sidecars_are_read_up_to_a_sum
 ui/test_snapshots::test_another_state_size_or_language_of_a_screen_looks_as_stored
 """
@@ -62,9 +65,22 @@ STAND_FOR_ALL = {
     "cli/test_lost_output::test_where_the_text_is_the_result_only_a_reader_that_left_is_no_failure": "broken full",
     "cli/test_lost_terminal::test_a_job_goes_on_as_after_a_hang_up": "stop-*",
     "cli/test_surface::test_zsh_completion_works_in_zsh": "fpath*",
+    "families/test_step_preview::test_the_video_is_the_same_to_the_bit_whether_somebody_looks_or_not": (
+        "reference_to_video talking_avatar"
+    ),
+    "families/test_two_speakers::test_a_stopped_film_of_several_windows_ends_with_the_same_bytes": "two",
     "files/test_durable::test_everything_that_the_program_keeps_is_private_after_real_use": "000",
     "files/test_free_names::test_what_is_there_stays_and_the_file_gets_a_number": (
         "*write* *bundle* links-join-a_link no?links-join-a_text"
+    ),
+    "films/test_crash::test_a_film_that_is_killed_while_it_is_made_and_run_is_made_once": "3",
+    "films/test_crash::test_a_killed_join_is_done_once": "2",
+    "films/test_dropped::test_a_kill_at_every_point_makes_a_film_once": "4",
+    "films/test_join::test_a_cancelled_join_leaves_nothing_and_can_be_done_again": "decode",
+    "films/test_join::test_chapters_stand_at_long_scenes_too": "14",
+    "films/test_processes::test_a_key_is_in_no_list_of_processes_and_in_no_file": "in?a?variable",
+    "films/test_processes::test_no_command_outlives_a_killed_program": (
+        "hangs-the?command?alone has?left?an?orphan-the?owner?of?the?queue"
     ),
     "i18n/test_screens::test_each_panel_alone": "queue progress",
     "i18n/test_screens::test_questions_and_answers": "keys0 keys1",
@@ -72,6 +88,7 @@ STAND_FOR_ALL = {
     "i18n/test_screens::test_the_screens_beside_home": "R S",
     "i18n/test_screens::test_what_a_fetch_asks_and_the_files_of_a_model": "r2v",
     "i18n/test_screens::test_what_the_form_opens": "f7",
+    "kinds/test_extending::test_every_room_knows_what_the_page_adds": "shell home executor completion",
     "live/test_alone::test_a_lone_panel_wears_the_theme_of_the_settings_and_takes_over_a_new_one": "queue memory",
     "live/test_soak::test_memory_stands_still_while_jobs_pass": "log-5",
     "media/test_colours::test_a_frame_shows_one_moment": "True-disc.mpg-tff True-camera.mp4-bff False-broadcast.ts-bff",
@@ -84,6 +101,13 @@ STAND_FOR_ALL = {
     "media/test_trim::test_pictures_are_cut_at_the_very_frame": "plain.mp4-33-95 variable.mp4-33-95 late.mkv-41-120",
     "media/test_trim::test_the_sound_of_a_result_begins_and_ends_with_the_stretch": "44100",
     "media/test_trim::test_the_sound_of_a_trimmed_video_stays_with_its_pictures": "2.5-44100",
+    "parallel/test_jobs::test_two_ranks_make_what_one_makes": "reference_to_video",
+    "parallel/test_two_speakers::test_two_ranks_tell_the_speakers_apart_as_one_does": "two",
+    "parity/test_shapes_of_files::test_of_all_steps_the_last_may_be_all_that_is_held": "*lambda>0-*",
+    "parity/test_shapes_of_files::test_what_a_file_does_not_hold_is_said_and_fails_nothing": (
+        "and?its?words-r2v-* its?words?stay-a2v-*"
+    ),
+    "queue/test_crash::test_a_kill_at_each_kind_of_point_loses_nothing": "20",
     "results/test_bounds::test_a_long_recipe_within_the_limit_keeps_what_tells_the_film_from_others": "escapes",
     "results/test_bounds::test_a_recipe_of_any_size_inside_a_film_takes_no_memory": "deep",
     "ui/test_broken_media::test_the_form_refuses_broken_files_in_words_and_in_time": "few",

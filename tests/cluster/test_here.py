@@ -5,8 +5,6 @@ import json
 import os
 import signal
 
-import pytest
-
 from pipelines.media.write.publish import read_metadata
 from skyreels_tui.executors.cluster.here import Here
 from skyreels_tui.executors.cluster.line import DeskOptions
@@ -15,8 +13,6 @@ from skyreels_tui.queue.events import JobChanged
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from tests.cluster.conftest import LIMIT_S, STEPS, at_step, film_of, in_state
-
-pytestmark = pytest.mark.slow
 
 
 class Watched(Here):
@@ -30,6 +26,19 @@ class Watched(Here):
         line = super().open(team)
         self.pids[frozenset(worker.name for worker in team)] = line.pid
         return line
+
+
+def test_a_job_is_made_in_a_process_of_its_own_and_leaves_nothing_there(open_queue, request_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("SKYREELS_TUI_HOME", str(tmp_path / "worker"))
+    site = Watched([], DeskOptions(), cpu_workers=1)
+    service, _ = open_queue(Elsewhere(site))
+    request = request_of(steps=2)
+    job = service.actions.add(request)
+    done = service.wait(job.id, LIMIT_S)
+    assert (done.state, done.worker) == (JobState.DONE, "cpu 0"), done.error
+    assert site.pids[frozenset(["cpu 0"])] != os.getpid()
+    assert read_metadata(done.output)["request"] == json.loads(json.dumps(dataclasses.asdict(request)))
+    assert not (tmp_path / "head" / "state" / "jobs" / str(job.id)).exists()
 
 
 def test_two_workers_through_every_end_of_a_job(open_queue, request_of, undisturbed, tmp_path, monkeypatch):

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from pipelines.tasks.film import FilmJoin
 from pipelines.tasks.reference_to_video import ReferenceToVideo
 from skyreels_tui.executors.fake import FakeExecutor
@@ -20,8 +22,10 @@ from tests.media.films import h264, moving, tone
 from tests.queue.harness import LIMIT_S, Watched, home_of, import_early, in_child, problems, run_queue
 from tests.queue.points import Counter, kill_me, watched_disk
 
-POINTS = 5
-"""Kills, spread over the points that a whole run passes."""
+
+def spread(points: int, kills: int) -> list[int]:
+    """Where to kill: the first point, the last and others evenly between them."""
+    return sorted({1 + (points - 1) * n // (kills - 1) for n in range(kills)})
 
 
 def request(root: Path) -> FilmJoin:
@@ -33,13 +37,15 @@ def request(root: Path) -> FilmJoin:
     )
 
 
-def test_a_killed_join_is_done_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, 5])
+def test_a_killed_join_is_done_once(tmp_path: Path, kills: int) -> None:
+    """Killed so often, at points spread over those that a whole run passes."""
     wanted = [request(tmp_path / "clips")]
     import_early(wanted)
     whole = in_child(lambda tell: run_queue(tmp_path / "whole", FakeExecutor, wanted, tell))
     assert not whole.error and whole.points, whole.error
     count = len(whole.points)
-    for place in sorted({1 + (count - 1) * n // (POINTS - 1) for n in range(POINTS)}):
+    for place in spread(count, kills):
         root = tmp_path / f"killed-{place}"
         killed = in_child(lambda tell, root=root, place=place: run_queue(root, FakeExecutor, wanted, tell, place))
         assert not killed.error, killed.error
@@ -51,8 +57,6 @@ def test_a_killed_join_is_done_once(tmp_path: Path) -> None:
 
 
 # Making and running a film
-
-MAKING_POINTS = 16
 
 
 def take(label: str, **values: object) -> NewScene:
@@ -163,14 +167,15 @@ def wrong_with(root: Path) -> list[str]:
         service.close()
 
 
-def test_a_film_that_is_killed_while_it_is_made_and_run_is_made_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, 16])
+def test_a_film_that_is_killed_while_it_is_made_and_run_is_made_once(tmp_path: Path, kills: int) -> None:
     body = f"import shutil, sys; shutil.copy({str(SAMPLES / 'voice.mp3')!r}, sys.argv[1])"
     voice = f"{program(tmp_path / 'speaks.py', body)} {{out}}"
     import_early([take("a").request])
     whole = in_child(lambda tell: make_film(tmp_path / "whole", voice, tell))
     assert not whole.error and whole.points and wrong_with(tmp_path / "whole") == [], whole.error
     total = len(whole.points)
-    for place in sorted({1 + (total - 1) * n // (MAKING_POINTS - 1) for n in range(MAKING_POINTS)}):
+    for place in spread(total, kills):
         root = tmp_path / f"killed-{place}"
         killed = in_child(lambda tell, root=root, place=place: make_film(root, voice, tell, place))
         assert not killed.error, killed.error

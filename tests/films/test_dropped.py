@@ -24,9 +24,6 @@ from tests.queue.points import Counter, kill_me, watched_disk
 
 Cli = Callable[..., Call]
 
-POINTS = 24
-"""Kills, spread over the points that a whole look passes."""
-
 SMALL = {"profile": "demo", "resolution": "128P", "duration": 1}
 
 
@@ -164,7 +161,10 @@ def take(root: Path, project: Path, tell: Callable[[str], None], kill_at: int | 
     return watch.names
 
 
-def test_a_kill_at_every_point_makes_a_film_once(tmp_path: Path, project: Path) -> None:
+@pytest.mark.parametrize("kills", [4, 24])
+def test_a_kill_at_every_point_makes_a_film_once(tmp_path: Path, project: Path, kills: int) -> None:
+    """So many kills, spread over the points that a whole look passes."""
+
     def prepared(name: str) -> Path:
         root = tmp_path / name
         (root / "box" / ".taking").mkdir(parents=True)
@@ -174,7 +174,7 @@ def test_a_kill_at_every_point_makes_a_film_once(tmp_path: Path, project: Path) 
 
     whole = in_child(lambda tell: take(prepared("whole"), project, tell, None))
     assert not whole.error and len(whole.points) > 20, whole.error
-    for place in range(1, len(whole.points) + 1, max(1, len(whole.points) // POINTS)):
+    for place in range(1, len(whole.points), max(1, len(whole.points) // kills)):
         root = prepared(f"killed-{place}")
         killed = in_child(lambda tell, root=root, place=place: take(root, project, tell, place))
         assert killed.killed and not killed.error, killed.error

@@ -12,13 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.model import JobState
 from tests.queue.conftest import make_request
 from tests.queue.harness import import_early, in_child, memory_folder, run_queue, survive
-
-SHORT = 2
-"""Every second kind of point; the long version takes every point."""
 
 REQUESTS = [make_request(seed=1), make_request(seed=2)]
 
@@ -48,11 +47,12 @@ def contents(root: Path) -> list[str]:
     return sorted(path.read_text() for path in (root / "result").rglob("*.mp4"))
 
 
-def kill_at_each_kind_of_point(folder: Path) -> None:
-    """Kill a run there, let another end it, and look at what is left."""
+def kill_at_each_kind_of_point(folder: Path, apart: int) -> None:
+    """Kill a run there, of `apart` kinds at one, let another end it, and look at what is left."""
     points = count(folder / "count")
-    chosen = kinds(points)[::SHORT]
-    assert len(chosen) > 40
+    every = kinds(points)
+    assert len(every) > 80
+    chosen = every[::apart]
     killed = 0
     wanted = None
     for index in chosen:
@@ -66,10 +66,11 @@ def kill_at_each_kind_of_point(folder: Path) -> None:
     assert killed > 0.9 * len(chosen), "the kills did not happen"
 
 
-def test_a_kill_at_each_kind_of_point_loses_nothing():
+@pytest.mark.parametrize("apart", [2, 20])
+def test_a_kill_at_each_kind_of_point_loses_nothing(apart):
     """In a process of its own, which is small and forked from in a tenth of the time."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.queue.test_crash"],
+        [sys.executable, "-m", "tests.queue.test_crash", str(apart)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -98,4 +99,4 @@ def test_two_kills_at_the_same_step_ask_a_person(tmp_path, open_service, folders
 
 if __name__ == "__main__":
     with memory_folder() as place:
-        kill_at_each_kind_of_point(place)
+        kill_at_each_kind_of_point(place, int(sys.argv[1]))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -105,16 +102,9 @@ def test_a_damaged_book_knows_nothing(tmp_path: Path, text: str) -> None:
     assert QualityBook(path).get("GPU", "t", "fast") is None
 
 
-def real(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The real program with its tiny models, in a process of its own."""
-    environment = {**os.environ, "SKYREELS_TUI_HOME": str(folder / "home"), "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "skyreels_tui", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
-
-
 @pytest.fixture
-def here(cli: Cli, capfd: pytest.CaptureFixture[str]) -> Cli:  # noqa: F811
-    """The same models by the command line of this process, which need not import torch anew."""
+def here(small_pictures: None, cli: Cli, capfd: pytest.CaptureFixture[str]) -> Cli:  # noqa: F811
+    """The tiny models by the command line of this process, which need not import torch anew."""
 
     def call(*words: str) -> Call:
         capfd.readouterr()
@@ -125,9 +115,9 @@ def here(cli: Cli, capfd: pytest.CaptureFixture[str]) -> Cli:  # noqa: F811
 
 
 def test_the_command_makes_both_keeps_them_and_tells_the_figures(tmp_path: Path, here: Cli) -> None:
-    call = real(tmp_path, "quality", *JOB, "--way", "low_vram", "--json")
-    assert call.returncode == 0, call.stderr
-    data = json.loads(call.stdout)
+    call = here("quality", *JOB, "--way", "low_vram", "--json")
+    assert call.code == 0, call.err
+    data = call.data
     assert data["passed"]
     assert len(data["velocity"]) == 2
     assert 0 < data["velocity"][0] < 0.1
