@@ -29,6 +29,8 @@ sys.path.insert(0, str(ROOT))
 import torch
 from safetensors.torch import save_file
 
+from pipelines.checkpoints.prepared import start_bytes
+
 NAMES = ROOT / "tests/goldens/full/r2v.json"
 DEMO = ROOT / "pipelines/demo"
 STORED_AS = {"transformer": torch.bfloat16, "text_encoder": torch.float32, "vae": torch.float32}
@@ -236,7 +238,7 @@ def main() -> None:
         outside = warm["all_s"] - sum(warm["steps_s"])
         tell("second, eight steps", peak=peak(log, second), outside_s=outside, **warm)
     if "cold" in chosen:
-        whole = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
+        whole = sum(map(start_bytes, checkpoint.rglob("*.safetensors")))
         rate = read_rate(checkpoint)
         cold_start(tell, f"cold start {options.round}", checkpoint, whole, f"A cold start {options.round}", rate)
     if "prepare" in chosen:
@@ -245,7 +247,7 @@ def main() -> None:
         done = subprocess.run(shell(*words), capture_output=True, text=True, check=False)
         tell("models prepare", seconds=time.perf_counter() - began, said=done.stdout + done.stderr)
     if "prepared" in chosen:
-        whole = sum(file.stat().st_size for file in checkpoint.rglob("*.safetensors"))
+        whole = sum(map(start_bytes, checkpoint.rglob("*.safetensors")))
         made = json.loads(subprocess.run(shell("models", "prepare", "r2v", "--json", *options.prepare.split()),
                                          capture_output=True, text=True, check=True).stdout)  # fmt: skip
         rate = read_rate(checkpoint)

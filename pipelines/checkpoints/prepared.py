@@ -33,10 +33,12 @@ from pipelines.front.places import num_bytes, real
 NUM_THREADS = 4
 AHEAD = 2 * NUM_THREADS
 """Blocks that are packed at once, or wait to be written."""
+TABLE = "shared.weight"
+"""A text encoder's token table: kept plain, because a start reads only the rows of its prompt."""
 SPARE_BYTES = 1 << 30
 """Left free beside what is written."""
 _MAX_HEADER_BYTES = 100_000_000
-_FORM = "packed 1"
+_FORM = "packed 2"
 """What is written; files of another form are not used and go with the next."""
 
 TellBytes = Callable[[int, int], None]
@@ -63,9 +65,15 @@ def weight_files(folder: Path) -> list[Path]:
 def saves_bytes(folder: Path) -> int:
     """Bytes less to read at least if a folder's float32 tensors were prepared; 0 where there are none."""
     try:
-        return sum(entry.num_bytes // 2 for file in weight_files(folder) for entry in _entries(file) if entry.is_wide)
+        entries = [entry for file in weight_files(folder) for entry in _entries(file)]
+        return sum(entry.num_bytes // 2 for entry in entries if entry.is_wide and entry.name != TABLE)
     except (OSError, ValueError, KeyError, TypeError):
         return 0
+
+
+def start_bytes(file: Path) -> int:
+    """Bytes of a file's tensors that every start reads. Raises OSError and ValueError for what is no such file."""
+    return sum(entry.num_bytes for entry in _entries(file) if entry.name != TABLE)
 
 
 def gains(folder: Path, *, rounds: bool = True) -> bool:
@@ -188,7 +196,8 @@ class _Entry:
 
     @property
     def is_packed(self) -> bool:
-        return (self.is_wide or self.dtype == "BF16") and prod(self.shape) >= FEWEST_NUMBERS
+        is_long = prod(self.shape) >= FEWEST_NUMBERS
+        return (self.is_wide or self.dtype == "BF16") and is_long and self.name != TABLE
 
     @property
     def most_blocks(self) -> list[int]:

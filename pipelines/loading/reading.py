@@ -102,13 +102,13 @@ class _PartReader:
         file, tensor = self._files[part.tensor.file], part.tensor
         if tensor.blocks:
             buffer = self._buffer(part.target.is_cuda)
-            _fill(file, part.offset, buffer[: part.num_bytes], tensor)
+            fill(file, part.offset, buffer[: part.num_bytes], tensor)
             _unpack(buffer, part)
         elif part.target.device.type == "cpu" and part.target.dtype == tensor.dtype:
-            _fill(file, part.offset, part.target.view(torch.uint8), tensor)
+            fill(file, part.offset, part.target.view(torch.uint8), tensor)
         else:
             buffer = self._buffer(part.target.is_cuda)[: part.num_bytes]
-            _fill(file, part.offset, buffer, tensor)
+            fill(file, part.offset, buffer, tensor)
             part.target.copy_(buffer.view(tensor.dtype))
         _forget(file, part.offset, part.num_bytes)
 
@@ -164,8 +164,8 @@ def _open(file: Path, stack: ExitStack) -> int:
     return descriptor
 
 
-def _fill(file: int, offset: int, target: Tensor, tensor: StoredTensor) -> None:
-    """Read exactly the target's bytes, uint8 on the CPU."""
+def fill(file: int, offset: int, target: Tensor, tensor: StoredTensor) -> None:
+    """Read exactly the target's bytes, uint8 on the CPU, from an open file. Raises CheckpointMissing."""
     view = memoryview(target.numpy().data)
     while view:
         try:

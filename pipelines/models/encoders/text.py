@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.progress import Report, ignore_progress
 from pipelines.front.prompts import PROMPT_TOKENS, clean_prompt, may_be_cut
-from pipelines.loading.keymap import UMT5_ENCODER
+from pipelines.loading.keymap import UMT5_ENCODER, KeyMap
 from pipelines.loading.load import (
     STORED_AS_IS,
     Precision,
@@ -26,9 +26,11 @@ from pipelines.loading.load import (
     stored_shapes,
     tensor_files,
 )
+from pipelines.loading.rows import StoredRows, has_rows
+from pipelines.loading.stored import StoredTensor, stored_tensors
 from pipelines.models.library import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-_TIED = "encoder.embed_tokens.weight"
+_TABLE, _TIED = "shared.weight", "encoder.embed_tokens.weight"
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -98,26 +100,43 @@ def load_prompt_encoder(
 ) -> PromptEncoder:
     """Load a transformers folder, or a `.pth` in the original layout whose sizes are read off its tensors.
 
-    `prepared` is a file with the folder's tensors in `dtype`, which is read instead of them.
+    `prepared` is a file with the folder's tensors in `dtype`, which is read instead of them. The token table stays in
+    its file, which is kept open: every prompt reads its own rows.
     """
     if source.suffix == ".pth":
         config, files, keymap = _config_of(stored_shapes([source])), [source], UMT5_ENCODER
     else:
         config = UMT5Config(**read_config(source))
         files, keymap = [prepared] if prepared else tensor_files(source), STORED_AS_IS
+    table = _table(files, keymap, (config.vocab_size, config.d_model))
+
+    def build() -> UMT5EncoderModel:
+        encoder = UMT5EncoderModel(config)
+        if table is not None:
+            encoder.set_input_embeddings(nn.Identity())
+        return encoder
+
     encoder = load_network(
-        lambda: UMT5EncoderModel(config),
+        build,
         files,
         keymap=keymap,
         precision=Precision(dtype),
         device=device,
-        tied={_TIED: "shared.weight"},
+        tied={_TIED: _TABLE},
+        allowed_extra=() if table is None else (_TABLE, _TIED),
         report=report,
     )
-    encoder.encoder.embed_tokens.weight = encoder.shared.weight
-    if not encoder.shared.weight[: min(1024, encoder.shared.weight.shape[0])].any():
+    encoder.set_input_embeddings(encoder.shared if table is None else StoredRows(table, dtype))
+    if not encoder.shared(torch.arange(min(1024, config.vocab_size), device=encoder.device)).any():
         raise CheckpointMismatch(str(source), missing=[f"{_TIED} (all zeros)"])
     return PromptEncoder(load_tokenizer(tokenizer_folder), encoder)
+
+
+def _table(files: Sequence[Path], keymap: KeyMap, shape: tuple[int, int]) -> StoredTensor | None:
+    """The token table, where it has this shape and single rows of it can be read from its file."""
+    stored = (tensor for file in files for tensor in stored_tensors(file))
+    found = next((tensor for tensor in stored if _TABLE in keymap.rename(tensor.name)), None)
+    return found if found is not None and has_rows(found) and found.shape == shape else None
 
 
 def _config_of(shapes: dict[str, tuple[int, ...]]) -> UMT5Config:

@@ -22,13 +22,14 @@ from pipelines.checkpoints.prepared import (
     prepared_files,
     prepared_from,
     remove_prepared,
+    start_bytes,
     weight_files,
 )
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.checkpoints.shelf import Shelved, families_in, removable, remove_checkpoint, remove_damaged, shelf
 from pipelines.checkpoints.verify import Finding, verify
 from pipelines.front.language import tr, trn
-from pipelines.front.places import as_folder, is_folder, num_bytes
+from pipelines.front.places import as_folder, is_folder
 from pipelines.tasks import TASKS
 from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
@@ -410,7 +411,7 @@ def _prepare(args: argparse.Namespace, context: Context) -> int:
                 continue
             with Stop() as stop:
                 path = prepare_weights(cache, folder, _TellPrepared(stop), rounds=rounds)
-            family, saved = one.checkpoint.family, sum(map(num_bytes, weight_files(folder))) - num_bytes(path)
+            family, saved = one.checkpoint.family, sum(map(start_bytes, weight_files(folder))) - start_bytes(path)
             output.note(tr("{model}: a cold start reads {size} less", model=family, size=size(saved)))
             made.append({"model": family, "path": str(path), "saves_bytes": saved})
             if not args.json:
