@@ -7,11 +7,7 @@ parametrised test `STAND_FOR_ALL` names the cases that `make test` keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
-from typing import Any
-
-import pytest
 
 QUICK = """
 cli/test_addresses cli/test_docs cli/test_manual cli/test_refusals cli/test_release cli/test_result_folder
@@ -174,22 +170,3 @@ def is_slow(test: str, case: str) -> bool:
     """Whether `make test` leaves out a test, `ui/test_form::test_x`, with that id of its case, '' of one without."""
     kept = STAND_FOR_ALL.get(test)
     return test in SLOW_TESTS.split() or (kept is not None and not any(fnmatchcase(case, one) for one in kept.split()))
-
-
-def sweep(
-    values: Iterable[Any],
-    stand_for_all: Collection[Any] | Callable[[Any], bool],
-    ids: Callable[[Any], str] | None = None,
-) -> list[Any]:
-    """Values of a parametrised test: those that do not stand for all are slow. A tuple is several arguments."""
-    stands = stand_for_all if callable(stand_for_all) else stand_for_all.__contains__
-    every = [(value, stands(value)) for value in values]
-    assert any(always for _, always in every), "nothing stands for all"
-    return [
-        pytest.param(
-            *(value if isinstance(value, tuple) else (value,)),
-            marks=() if always else pytest.mark.slow,
-            id=ids(value) if ids else None,
-        )
-        for value, always in every
-    ]
