@@ -22,6 +22,7 @@ class NetworkSize:
     """Linear layers of dim x dim that every token passes, per block."""
     weights_bytes: int
     text_bytes: int
+    """The text encoder without its token table, which stays in its file."""
     decode_flops_per_pixel: float
     """VAE decode operations per pixel of one frame."""
 
@@ -30,10 +31,10 @@ class NetworkSize:
         return DEMO_NETWORK if profile == "demo" else self
 
 
-WAN_14B = NetworkSize(5120, 13824, 40, 512, 6, 29_100_000_000, 11_400_000_000, 8.55e6)
+WAN_14B = NetworkSize(5120, 13824, 40, 512, 6, 29_100_000_000, 9_300_000_000, 8.55e6)
 """R2V and V2V: bfloat16 transformer and float32 VAE; the text encoder apart."""
 
-AVATAR_19B = NetworkSize(5120, 13824, 40, 801, 8, 40_100_000_000, 11_400_000_000, 8.55e6)
+AVATAR_19B = NetworkSize(5120, 13824, 40, 801, 8, 40_100_000_000, 9_300_000_000, 8.55e6)
 """A2V: the transformer with its audio branch, VAE, CLIP vision and wav2vec2."""
 
 DEMO_NETWORK = NetworkSize(32, 56, 3, 512, 6, 5_000_000, 3_000_000, 2.0e4)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from pipelines.checkpoints.prepared import TABLE, prepare_weights, start_bytes
 from pipelines.demo.checkpoints import demo_checkpoint
+from pipelines.front.cost import AVATAR_19B, WAN_14B
 from pipelines.front.errors import CheckpointMismatch, CheckpointMissing
 from pipelines.loading.load import tensor_files
 from pipelines.loading.rows import StoredRows
@@ -123,3 +126,15 @@ def test_a_wrong_table_is_refused_before_anything_is_read(
             save_file(tensors | ({TABLE: torch.ones(shape)} if shape else {}), file)
     with pytest.raises(CheckpointMismatch, match="shared"):
         load_prompt_encoder(folder, checkpoints("r2v") / "tokenizer")
+
+
+def test_plans_know_that_the_table_takes_no_memory() -> None:
+    names = json.loads((Path(__file__).parents[1] / "goldens/full/r2v.json").read_text("utf-8"))["text_encoder"]
+    counts = {
+        name: prod(shape[0]) * shape[1] if "{i}" in name else prod(shape)
+        for name, shape in names.items()
+        if name != TABLE
+    }
+    needed = 2 * sum(counts.values())
+    for network in (WAN_14B, AVATAR_19B):
+        assert needed <= network.text_bytes < 1.01 * needed
