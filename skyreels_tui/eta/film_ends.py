@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 
+from skyreels_tui.eta.gangs import members_of, take
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code
 
@@ -19,10 +19,10 @@ def film_ends(
     running_s: Callable[[Job], float | None],
     workers: int = 1,
 ) -> dict[str, float]:
-    """Film -> seconds until the last of its jobs that will run by themselves has run on the first free of the workers.
+    """Film -> seconds until the last of its jobs has run, each on the workers that are free first.
 
-    Others stand before them in the queue, the running ones first. A film behind a job of which nothing is known has no
-    end that can be told.
+    Only jobs that will run by themselves count. Others stand before them in the queue, the running ones first. A film
+    behind a job of which nothing is known has no end that can be told.
     """
     ends: dict[str, float] = {}
     unknown: set[str] = set()
@@ -33,8 +33,7 @@ def film_ends(
         seconds = running_s(job) if job.state is JobState.RUNNING else estimate_s(job)
         is_known = is_known and seconds is not None
         if is_known and seconds is not None:
-            end = heapq.heappop(free_at) + seconds
-            heapq.heappush(free_at, end)
+            end = take(free_at, seconds, members_of(job, len(free_at)))
             if job.batch:
                 ends[job.batch] = max(end, ends.get(job.batch, 0.0))
         elif job.batch:

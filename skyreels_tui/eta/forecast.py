@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.front.plan import Plan
+from skyreels_tui.eta.gangs import members
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.queue.events import JobProgress
@@ -59,6 +59,10 @@ class QueueForecast:
     """Of the first waiting job; None when there is none or its inputs cannot be read."""
     running_seconds: tuple[float, ...] = ()
     """Seconds until each running job ends."""
+    running_sizes: tuple[int, ...] = ()
+    """How many workers each running job takes."""
+    job_sizes: Mapping[int, int] = field(default_factory=dict)
+    """Id of each waiting job that takes several workers at once -> how many."""
     workers: int = 1
     """How many jobs run at the same time."""
     next_kind: str = ""
@@ -67,14 +71,6 @@ class QueueForecast:
 
 WorkerKinds = Sequence[tuple[str, str]]
 """Name and kind of each worker."""
-
-
-def free_at_s(running: Sequence[float], waiting: Sequence[float], workers: int) -> list[float]:
-    """Seconds until each worker is free, the first one first, when each takes the next job as soon as it is."""
-    free_at = sorted([*running, *[0.0] * max(0, workers - len(running))])
-    for spent in waiting:
-        insort(free_at, free_at.pop(0) + spent)
-    return free_at
 
 
 class Forecast:
@@ -123,13 +119,14 @@ class Forecast:
         crew = list(self._crew()) or [("", "")]
         kinds = dict(crew)
         free_at, now = dict.fromkeys(kinds, 0.0), None
-        lefts = []
+        lefts, sizes = [], []
         for job in running:
             one = RunningJob(job, self._plans.get(_key(job)))
             now = now or one
             needs += one.plan.output_bytes if one.plan else 0
             lefts.append(self._left_s(one, kinds.get(job.worker, "")))
-            free_at[job.worker if job.worker in free_at else _first_free(free_at)] += lefts[-1]
+            sizes.append(members(one.plan.gpus if one.plan else "1", len(crew)))
+            _hold(free_at, job.worker, sizes[-1], lefts[-1])
         self._running = now
         seconds = self._seconds(waiting, plans, kinds, free_at)
         return QueueForecast(
@@ -144,6 +141,8 @@ class Forecast:
             running=now,
             next_plan=plans[waiting[0].id] if waiting else None,
             running_seconds=tuple(lefts),
+            running_sizes=tuple(sizes),
+            job_sizes=_sizes(waiting, plans, len(crew)),
             workers=len(crew),
             next_kind=kinds[_first_free(free_at)],
         )
@@ -151,7 +150,7 @@ class Forecast:
     def _seconds(
         self, jobs: Sequence[Job], plans: Mapping[int, Plan | None], kinds: Mapping[str, str], free_at: dict[str, float]
     ) -> tuple[tuple[int, float], ...]:
-        """(job id, seconds it will run) of the jobs that have a plan, each on the worker that is free first by then.
+        """(job id, seconds it will run) of the jobs that have a plan, each on the workers that are free first by then.
 
         `free_at` says when each worker is free, and is brought up to after these jobs.
         """
@@ -159,10 +158,11 @@ class Forecast:
         for job in jobs:
             plan = plans[job.id]
             if plan is not None:
-                worker = _first_free(free_at)
-                total = self._book.estimate(job.task_type, plan, kinds[worker]).total_s
+                team = _first_free_of(free_at, members(plan.gpus, len(free_at)))
+                total = self._book.estimate(job.task_type, plan, kinds[team[0]]).total_s
                 found.append((job.id, max(0.0, total * (1 - _done(job)))))
-                free_at[worker] += found[-1][1]
+                end = max(free_at[worker] for worker in team) + found[-1][1]
+                free_at.update(dict.fromkeys(team, end))
         return tuple(found)
 
     def _left_s(self, running: RunningJob, kind: str) -> float:
@@ -202,6 +202,29 @@ class Forecast:
 def _first_free(free_at: Mapping[str, float]) -> str:
     """The worker that is free first."""
     return min(free_at, key=lambda worker: free_at[worker])
+
+
+def _first_free_of(free_at: Mapping[str, float], size: int) -> list[str]:
+    """So many workers that are free first."""
+    return [_first_free(free_at)] if size == 1 else sorted(free_at, key=lambda worker: free_at[worker])[:size]
+
+
+def _hold(free_at: dict[str, float], worker: str, size: int, seconds: float) -> None:
+    """Let a running job hold the worker that leads, and those beside it that hold nothing yet."""
+    leader = worker if worker in free_at else _first_free(free_at)
+    others = [name for name in _first_free_of(free_at, len(free_at)) if name != leader] if size > 1 else []
+    for name in (leader, *others[: size - 1]):
+        free_at[name] += seconds
+
+
+def _sizes(jobs: Sequence[Job], plans: Mapping[int, Plan | None], workers: int) -> dict[int, int]:
+    """Id of each job that takes several workers at once -> how many."""
+    found = {}
+    for job in jobs if workers > 1 else ():
+        plan = plans[job.id]
+        if plan is not None and (size := members(plan.gpus, workers)) > 1:
+            found[job.id] = size
+    return found
 
 
 def _key(job: Job) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from pipelines.front.admission import ComputeDevice, Decision, Memory, admit
@@ -15,7 +15,8 @@ from pipelines.front.memory import requested_plan
 from pipelines.front.peaks import PeakBook
 from pipelines.front.plan import Plan
 from pipelines.front.request import Request
-from skyreels_tui.eta.forecast import QueueForecast, free_at_s
+from skyreels_tui.eta.forecast import QueueForecast
+from skyreels_tui.eta.gangs import free_at_s, members
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.queue.engine.limits.space import RESERVE_BYTES, Shortage
 from skyreels_tui.settings.hours import Hours, work_ends
@@ -55,14 +56,21 @@ class Turn:
     """Nothing keeps the queue from running."""
 
 
-def turn_of(queue: QueueForecast | None, job_id: int | None = None, *, starts: bool = True) -> Turn:
-    """The turn of a waiting job, or of one that would be added now; without a forecast its time is not known."""
+def turn_of(queue: QueueForecast | None, job_id: int | None = None, *, gpus: str = "1", starts: bool = True) -> Turn:
+    """The turn of a waiting job, or of one that would be added now; without a forecast its time is not known.
+
+    It comes when all workers that it takes are free, as many as `gpus` says.
+    """
     if queue is None:
         return Turn(seconds=None, starts=starts)
-    before = [spent for _, spent in takewhile(lambda waiting: waiting[0] != job_id, queue.job_seconds)]
+    before = [
+        (spent, queue.job_sizes.get(one, 1))
+        for one, spent in takewhile(lambda waiting: waiting[0] != job_id, queue.job_seconds)
+    ]
+    running = list(zip_longest(queue.running_seconds, queue.running_sizes, fillvalue=1))
     return Turn(
         len(before) + queue.unknown + len(queue.running_seconds),
-        None if queue.unknown else free_at_s(queue.running_seconds, before, queue.workers)[0],
+        None if queue.unknown else free_at_s(running, before, queue.workers)[members(gpus, queue.workers) - 1],
         queue.needs_bytes if job_id is None else 0,
         starts,
     )

@@ -2,8 +2,9 @@
 
 Two Ray nodes of this machine, three workers, the product's own program at the head. Its workers, a machine, the
 program and the cluster's head are killed, at random moments and at named points, or stopped past their lease and
-continued; single jobs and gangs of two go on all the while. Most jobs are cheap: a ready clip with a proof of its
-steps behind it. Films of the demo models are compared with undisturbed ones, frame by frame.
+continued; where `tests.cluster.cable` can lay a cable, the network between the machines is cut as well. Single jobs
+and gangs of two go on all the while. Most jobs are cheap: a ready clip with a proof of its steps behind it. Films of
+the demo models are compared with undisturbed ones, frame by frame.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueService
+from tests.cluster.cable import Cable, cable_here
 from tests.cluster.chaos_desk import BOX_BYTES, CHEAP, Points, proof
 from tests.cluster.chaos_head import HEAD_POINTS
 from tests.queue.demo_requests import demo_request
@@ -91,9 +93,13 @@ class Machine(Protocol):
 class Node:
     """One machine of the cluster, played by Ray's processes in a session of their own."""
 
-    def __init__(self, name: str, workers: int, head: str, place: Path, *, is_head: bool) -> None:
-        args = argparse.Namespace(workers=workers, name=name, address="127.0.0.1")
-        self._words = ray_command(head, args, is_head=is_head)
+    def __init__(
+        self, name: str, workers: int, head: str, place: Path, *, is_head: bool, address: str = "127.0.0.1",
+        beyond: Callable[[Sequence[str]], list[str]] = list,
+    ) -> None:  # fmt: skip
+        """`beyond` makes the command that runs another one where this machine's network is."""
+        args = argparse.Namespace(workers=workers, name=name, address=address)
+        self._words = beyond(ray_command(head, args, is_head=is_head))
         self._place, self.name, self._process = place, name, None
         environ = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         self._environ = ray_environ(place / TOKEN_FILE, environ) | {
@@ -141,14 +147,19 @@ class Node:
         return []
 
 
-def two_nodes(place: Path) -> tuple[str, list[Machine]]:
-    """The address of a cluster that is not started yet, its head with a worker and a machine with two."""
-    address = f"127.0.0.1:{free_port()}"
+def two_nodes(place: Path, cable: Cable | None = None) -> tuple[str, list[Machine]]:
+    """The address of a cluster that is not started yet, its head with a worker and a machine with two, at the far end.
+
+    Without a cable both are on the loopback.
+    """
+    address = f"{'127.0.0.1' if cable is None else cable.near}:{free_port()}"
     write_whole(place / TOKEN_FILE, secrets.token_hex(32).encode())
+    head = Node("spark-01", 1, address, place, is_head=True)
+    if cable is None:
+        return address, [head, Node("spark-02", 2, address, place, is_head=False)]
     return address, [
-        Node("spark-01", 1, address, place, is_head=True),
-        Node("spark-02", 2, address, place, is_head=False),
-    ]
+        head, Node("spark-02", 2, address, place, is_head=False, address=cable.far, beyond=cable.beyond),
+    ]  # fmt: skip
 
 
 def raylet(machine: Machine) -> int | None:
@@ -174,13 +185,16 @@ class Chaos:
         films: Sequence[tuple[Request, str]] = (),
         ahead: int = AHEAD,
         keeps_nodes: bool = False,
+        cable: Cable | None = None,
     ) -> None:
         """`place` holds the cluster's token; the first of `nodes` is the head; `keeps_nodes` leaves them at the end.
+
+        The second of `nodes` is at the far end of `cable`, where there is one.
 
         `films` are requests of demo models, each with the frames of its undisturbed film.
         """
         self.address, self.nodes, self._ahead, self._keeps_nodes = address, nodes, ahead, keeps_nodes
-        self._place, self._draw, self._films = place, draw, list(films)
+        self._place, self._draw, self._films, self._cable = place, draw, list(films), cable
         self.points = Points(place)
         self.kills: Counter[str] = Counter()
         self.faults: dict[str, Counter[str]] = {}
@@ -303,7 +317,8 @@ class Chaos:
         """Kill, or stop and continue; at a named point, or now. How many processes: 0 when it did not happen."""
         act = {"worker": self._kill_worker, "machine": self._kill_machine, "program": self._kill_program,
                "cluster head": self._kill_cluster, "worker cut off": self._cut_worker,
-               "machine cut off": self._cut_machine, "program cut off": self._cut_program}[kind]  # fmt: skip
+               "machine cut off": self._cut_machine, "program cut off": self._cut_program,
+               "network cut": self._cut_network}[kind]  # fmt: skip
         happened = act(at)
         self.kills[f"{kind}{', at a named point' if at else ''}"] += happened
         return happened
@@ -356,11 +371,14 @@ class Chaos:
     def _cut(self, pids: list[int], seconds: float) -> bool:
         """Stop processes and continue them: as a machine that is cut off and comes back."""
         stopped = [pid for pid in pids if _signal(pid, signal.SIGSTOP)]
+        self._feed_for(seconds)
+        return all([_signal(pid, signal.SIGCONT) or True for pid in stopped]) and bool(stopped)
+
+    def _feed_for(self, seconds: float) -> None:
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             self.feed()
             time.sleep(0.2)
-        return all([_signal(pid, signal.SIGCONT) or True for pid in stopped]) and bool(stopped)
 
     def _cut_worker(self, _at: str) -> bool:
         # Shorter than the lease, about as long, longer.
@@ -370,6 +388,22 @@ class Chaos:
     def _cut_machine(self, _at: str) -> bool:
         pids = [process.pid for process in self.nodes[1].processes()]
         return self._cut(pids, self._draw.choice((LEASE_S * 0.7, LEASE_S * 1.5, 14.0)))
+
+    def _cut_network(self, _at: str) -> bool:
+        """Both sides live and work on, and nothing passes between them."""
+        if self._cable is None:
+            return False
+        self._until(self._has_far_worker)
+        self._cable.pull()
+        try:
+            self._feed_for(self._draw.choice((LEASE_S * 0.7, LEASE_S * 1.5, 14.0, 25.0)))
+        finally:
+            self._cable.plug_in()
+        return True
+
+    def _has_far_worker(self) -> bool:
+        self.feed()
+        return any(name.startswith("spark-02") for name, _ in self._queue.status().crew)
 
     def _cut_program(self, _at: str) -> bool:
         assert self._head is not None
@@ -463,6 +497,8 @@ KINDS = (
     ("worker cut off", 10), ("machine cut off", 3), ("program cut off", 4),
 )  # fmt: skip
 """Kind of disturbance -> how many of a hundred."""
+NETWORK = "network cut", 10
+"""Beside them, where a cable can be laid."""
 
 
 def undisturbed_films(place: Path, number: int) -> list[tuple[Request, str]]:
@@ -493,6 +529,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--films", type=int, default=2, help="films of demo models; one is added every 20 disturbances")
     parser.add_argument("--minutes", type=float, default=600.0, help="end after so long, with fewer kills")
+    parser.add_argument("--kind", choices=[name for name, _ in (*KINDS, NETWORK)], help="this kind alone")
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look")
     options = parser.parse_args(arguments)
     draw, began = random.Random(options.seed), time.monotonic()
@@ -502,19 +539,22 @@ def main(arguments: list[str]) -> int:
     # Whoever ends it early gets the table of what was done, and no process of it stays.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
-    chaos, wrong = None, []
+    chaos, cable, wrong = None, None, []
     try:
-        address, nodes = two_nodes(place)
-        chaos = Chaos(place, draw, address, nodes, films=undisturbed_films(place, options.films))
+        cable = cable_here(os.getpid() % 2**14)
+        kinds = (*KINDS, NETWORK) if cable is not None else KINDS
+        say("a cable of its own" if cable is not None else "on the loopback: no network is cut")
+        address, nodes = two_nodes(place, cable)
+        chaos = Chaos(place, draw, address, nodes, films=undisturbed_films(place, options.films), cable=cable)
         number = 0
         while sum(chaos.kills.values()) < options.kills and time.monotonic() - began < options.minutes * 60:
             number += 1
             chaos.start()
             chaos.feed(film=number % 20 == 1)
             chaos.until_busy()
-            kind = draw.choices([name for name, _ in KINDS], [share for _, share in KINDS])[0]
+            kind = options.kind or draw.choices([name for name, _ in kinds], [share for _, share in kinds])[0]
             at = ""
-            if "cut off" not in kind and draw.random() < 0.5:
+            if "cut" not in kind and draw.random() < 0.5:
                 at = draw.choice([*HEAD_POINTS, *(WORKER_POINTS if kind in ("worker", "machine") else ())])
             else:
                 time.sleep(draw.uniform(0.0, 1.2))
@@ -528,6 +568,8 @@ def main(arguments: list[str]) -> int:
     finally:
         if chaos is not None:
             chaos.close()
+            if cable is not None:
+                cable.close()
             say(report(chaos, wrong, (time.monotonic() - began) / 60))
         if not options.keep and not wrong:
             shutil.rmtree(place, ignore_errors=True)

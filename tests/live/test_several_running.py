@@ -7,7 +7,10 @@ import pytest
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.app.alone import AloneApp
 from skyreels_tui.app.services import Services
-from skyreels_tui.eta.forecast import free_at_s
+from skyreels_tui.eta.forecast import Forecast
+from skyreels_tui.eta.gangs import free_at_s
+from skyreels_tui.eta.outlook import turn_of
+from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.events import JobChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
@@ -20,6 +23,7 @@ from skyreels_tui.ui.widgets.status_bar import StatusBar
 from tests.live.test_alone import NoMonitor, until
 from tests.live.test_panels import OnePanel, progress, running
 from tests.queue.conftest import entry
+from tests.queue.demo_requests import demo_request
 from tests.queue.test_workers import Shelf
 
 
@@ -123,15 +127,45 @@ async def test_a_lone_panel_follows_every_job_of_another_process(folders, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("running_s", "waiting_s", "workers", "end_s"),
+    ("running", "waiting", "workers", "end_s"),
     [
         ([], [], 1, 0.0),
-        ([10.0], [5.0, 5.0], 1, 20.0),
-        ([10.0], [5.0, 5.0], 2, 10.0),
-        ([10.0, 2.0], [5.0, 5.0], 2, 12.0),
-        ([], [3.0, 3.0, 3.0], 2, 6.0),
-        ([4.0, 4.0, 4.0], [1.0], 2, 5.0),
+        ([(10.0, 1)], [(5.0, 1), (5.0, 1)], 1, 20.0),
+        ([(10.0, 1)], [(5.0, 1), (5.0, 1)], 2, 10.0),
+        ([(10.0, 1), (2.0, 1)], [(5.0, 1), (5.0, 1)], 2, 12.0),
+        ([], [(3.0, 1), (3.0, 1), (3.0, 1)], 2, 6.0),
+        ([(4.0, 1), (4.0, 1), (4.0, 1)], [(1.0, 1)], 2, 5.0),
+        # A gang holds all of its workers, and begins when the last of them is free.
+        ([(10.0, 2)], [(5.0, 1), (5.0, 1)], 2, 15.0),
+        ([(10.0, 1), (2.0, 1)], [(5.0, 2), (1.0, 1)], 2, 16.0),
+        ([], [(5.0, 1), (5.0, 2), (1.0, 1)], 3, 6.0),
+        ([], [(5.0, 1), (5.0, 1), (5.0, 2), (1.0, 1)], 3, 10.0),
+        ([], [(5.0, 4)], 2, 5.0),
     ],
 )
-def test_the_queue_ends_when_the_last_worker_has_ended(running_s, waiting_s, workers, end_s):
-    assert free_at_s(running_s, waiting_s, workers)[-1] == end_s
+def test_the_queue_ends_when_the_last_worker_has_ended(running, waiting, workers, end_s):
+    assert free_at_s(running, waiting, workers)[-1] == end_s
+
+
+def test_a_job_of_several_workers_holds_all_of_them_in_every_forecast(tmp_path):
+    request = demo_request("reference_to_video", tmp_path)
+
+    def one(number, gpus="1", state=JobState.QUEUED, **changes):
+        text = replace(request, gpus=gpus).to_json()
+        return replace(running(id=number), state=state, request_json=text, attempts=0, **changes)
+
+    def told(*jobs):
+        crew = [(f"spark-0{number} cpu 0", "cpu") for number in (1, 2)]
+        return Forecast(lambda: jobs, EtaBook(tmp_path / "rates.json"), crew=lambda: crew).read()
+
+    alone = told(one(1)).total_seconds
+    pair = told(one(1, "2")).total_seconds
+    assert told(one(1), one(2)).total_seconds == alone
+    assert told(one(1, "2"), one(2, "2")).total_seconds == pytest.approx(2 * pair)
+    assert told(one(1), one(2, "2"), one(3)).total_seconds == pytest.approx(2 * alone + pair)
+    works = one(1, "all", JobState.RUNNING, worker="spark-02 cpu 0")
+    assert told(works, one(2), one(3)).total_seconds == pytest.approx(pair + alone)
+    # One that is added now begins behind all of them.
+    assert turn_of(told(works, one(2, "2"))).seconds == pytest.approx(2 * pair)
+    assert turn_of(told(works, one(2), one(3)), job_id=3).seconds == pytest.approx(pair)
+    assert turn_of(told(works, one(2), one(3, "2")), job_id=3, gpus="2").seconds == pytest.approx(pair + alone)

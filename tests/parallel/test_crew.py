@@ -134,3 +134,29 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
     # What breaks on the leader ends the followers too.
     assert another.is_over
     assert not any(process.is_alive() for process in (*crew.followers.processes, *another.followers.processes))
+
+
+@torch.inference_mode()
+def test_a_silent_rank_ends_the_gang_within_the_time_that_it_may_be_silent():
+    made, args, options = call("plain", 5, 7)
+    crew = Crew(4, "cpu", quiet_s=2.0)
+    processes = crew.followers.processes
+    poll = StopAt(2)
+
+    def freeze():
+        poll()
+        if not poll.left:
+            os.kill(processes[1].pid, signal.SIGSTOP)
+            poll.left = -1
+
+    with crew.lead(made):
+        started = time.monotonic()
+        # Those that wait for it as the leader does are not the ones that are named.
+        with (
+            pytest.raises(GangLost, match=r"GPU 3 of the 4 that work on this job has failed: it does not answer"),
+            interruptible(made, freeze),
+        ):
+            made(*args, **options)
+        assert time.monotonic() - started < 30
+    assert crew.is_over
+    assert not any(process.is_alive() for process in processes)

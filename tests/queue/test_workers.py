@@ -388,15 +388,41 @@ def test_gangs_that_want_each_other_s_workers_all_get_theirs(open_shelf, sizes):
     assert [service.job(job.id).state for job in jobs] == [JobState.DONE] * len(jobs)
 
 
-def test_more_workers_than_there_ever_were_are_refused_and_those_that_have_gone_are_waited_for(open_shelf):
-    shelf = Machines("one 0", "two 0")
-    service, events = open_shelf(shelf)
+def test_more_workers_than_this_machine_has_are_refused(open_shelf):
+    shelf = Shelf("one", "two", host="")
+    service, _ = open_shelf(shelf)
     service.start()
     until(lambda: service.status().workers == 2)
     refused = service.actions.add_many([entry("four", gpus="4")])[0]
     failed = service.wait(refused.id, WAIT_S)
     assert failed.state == JobState.FAILED
     assert "4 GPUs are asked for, 2 can be seen here" in failed.error
+
+
+@pytest.mark.parametrize(("there", "joins", "gpus"), [("one 0", "two 0", "2"), ("one 0", "one 1", "2")])
+def test_a_job_of_several_waits_for_a_machine_that_joins_later(open_shelf, there, joins, gpus):
+    shelf = Machines(there)
+    service, events = open_shelf(shelf)
+    service.start()
+    until(lambda: service.status().workers == 1)
+    job, single = service.actions.add_many([entry("two", gpus=gpus), entry("one")])
+    waiting = events.wait_for(
+        lambda event: isinstance(event, JobChanged) and event.job.reason.code is Code.WAITS_FOR_WORKER
+    ).job
+    assert (waiting.id, waiting.state) == (job.id, JobState.QUEUED)
+    assert f"{gpus} workers are asked for, 1 there now" in str(waiting.reason)
+    # Meanwhile what can run does.
+    assert service.wait(single.id, WAIT_S).state == JobState.DONE
+    shelf.there.append(Worker(joins, joins.split()[0]))
+    shelf.changed()
+    assert service.wait(job.id, WAIT_S).state == JobState.DONE
+
+
+def test_workers_that_have_gone_are_waited_for(open_shelf):
+    shelf = Machines("one 0", "two 0")
+    service, events = open_shelf(shelf)
+    service.start()
+    until(lambda: service.status().workers == 2)
     away = shelf.there.pop()
     shelf.changed()
     until(lambda: service.status().workers == 1)

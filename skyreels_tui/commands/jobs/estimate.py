@@ -66,7 +66,7 @@ def _look(
     machine = machine_of(sample, context.result_dir, settings, services.gpu_name(), services.peaks)
     starts = forecast.running is not None or status.pause in ("", "hours")
     takes = services.rates.estimate(task.name, plan, forecast.next_kind)
-    turn = turn_of(forecast, starts=starts)
+    turn = turn_of(forecast, gpus=plan.gpus, starts=starts)
     seen = look_ahead(request, plan, takes, turn, machine, now, settings.running_hours)
     return seen, machine, forecast.next_kind
 

@@ -120,9 +120,9 @@ class Muster:
     # Gangs
 
     def size_of(self, job: Job, *, has_run: bool) -> int:
-        """How many workers the job asks for. Raises InvalidRequest in words when so many were never there.
+        """How many workers the job asks for. Raises InvalidRequest in words when so many can never be there.
 
-        A job that `has_run` had them once, before this process perhaps: it waits for them.
+        A job that `has_run` had them once, before this process perhaps, and a cluster may get more: then it waits.
         """
         try:
             asked = str(getattr(job.request, "gpus", "1"))
@@ -131,7 +131,9 @@ class Muster:
             return 1
         with self._lock:
             most = self._together() if asked == ALL_GPUS else self._most
-        size = ranks_of(asked, None if has_run and asked != ALL_GPUS else most)
+            # Workers that say their machine are of a cluster, which another one may join.
+            may_come = has_run or any(worker.host for worker in self._workers)
+        size = ranks_of(asked, None if may_come and asked != ALL_GPUS else most)
         if problem := gang_problem(size):
             raise InvalidRequest([Problem("gpus", problem)])
         return size
@@ -241,5 +243,5 @@ def missing_words(missing: int) -> str:
 def gone_words(size: int, there: int) -> str:
     """Say why a job waits that asks for more workers than are there now."""
     return tr(
-        "{size} workers are asked for, {there} there now: it goes on when the others are back", size=size, there=there
+        "{size} workers are asked for, {there} there now: it waits until there are so many", size=size, there=there
     )

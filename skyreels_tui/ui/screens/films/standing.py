@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from pipelines.front.language import tr
-from skyreels_tui.eta.forecast import free_at_s
+from skyreels_tui.eta.gangs import free_at_s, members_of
 from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
@@ -31,9 +31,9 @@ def left_s(
 ) -> float | None:
     """Seconds until the film's takes are made by so many workers; None while nothing is known of one, or none waits."""
     takes = [take for scene in film.scenes for take in scene.takes]
-    now = [running(take) for take in takes if take.state is JobState.RUNNING]
-    then = [estimate(take) for take in takes if take.state in _LEFT]
-    known, later = ([one for one in seconds if one is not None] for seconds in (now, then))
+    now = [(running(take), members_of(take, workers)) for take in takes if take.state is JobState.RUNNING]
+    then = [(estimate(take), members_of(take, workers)) for take in takes if take.state in _LEFT]
+    known, later = ([(one, size) for one, size in jobs if one is not None] for jobs in (now, then))
     if not takes or len(known) + len(later) < len(now) + len(then) or not now + then:
         return None
     return free_at_s(known, later, workers)[-1]
