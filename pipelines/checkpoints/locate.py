@@ -49,7 +49,7 @@ def locate(family: str, model_id: str, profile: Profile, cache_dir: Path, task: 
     num_bytes = sum(component.num_bytes for component in checkpoint.components_for(task))
     raise CheckpointMissing(
         tr(
-            "no checkpoint for {task} on this machine ({names} is not in {cache}). "
+            "no model for {task} on this machine ({names} is not in {cache}). "
             "Download {size}: skyreels-tui models download {model} --task {task}. "
             "Or try the tiny built-in models: --profile demo",
             task=task,

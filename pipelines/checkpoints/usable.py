@@ -23,7 +23,7 @@ def why_unusable(family: str, model: str, task: str) -> str:
         return _folder_problem(folder.absolute(), checkpoint, task)
     if _is_file(folder):
         return tr(
-            "{file} is one file: {task} needs the folder of a whole checkpoint, as skyreels-tui models list shows",
+            "{file} is one file: {task} needs the folder of a whole model, as skyreels-tui models list shows",
             file=folder,
             task=task,
         )
@@ -42,7 +42,7 @@ def _repository_problem(repo_id: str, checkpoint: Checkpoint, task: str) -> str:
     problems = [_folder_problem(folder, checkpoint, task) for folder in found]
     if not found:
         return tr(
-            "{repo} is not in {cache}, and only the released checkpoints are downloaded here: "
+            "{repo} is not in {cache}, and only the released models are downloaded here: "
             "fetch it with another tool, or give its folder",
             repo=repo_id,
             cache=hub_cache(),
@@ -64,7 +64,7 @@ def _folder_problem(folder: Path, checkpoint: Checkpoint, task: str) -> str:
                   inner=inner[-1])  # fmt: skip
     if not any(part.files for part in parts):
         return tr(
-            "{folder} holds no {parts}: it is no checkpoint of {family}",
+            "{folder} holds no {parts}: it is no {family} model",
             folder=folder,
             family=checkpoint.family,
             parts=", ".join(part.component.name for part in parts),
@@ -74,7 +74,7 @@ def _folder_problem(folder: Path, checkpoint: Checkpoint, task: str) -> str:
 
 def _of_another(model: str, found: str, checkpoint: Checkpoint, task: str) -> str:
     return tr(
-        "{model} is a checkpoint of {found}, and {task} needs one of {family}",
+        "{model} is {found}, and {task} needs {family}",
         model=model,
         found=CHECKPOINTS[found].title,
         task=task,

@@ -61,7 +61,7 @@ class CheckpointMismatch(PipelineError):
         ]
         super().__init__(
             tr(
-                "{where}: tensors {problems}. Verify or download the checkpoint again.",
+                "{where}: tensors {problems}. Verify or download the model again.",
                 where=where,
                 problems="; ".join(parts),
             )

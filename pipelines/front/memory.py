@@ -41,8 +41,8 @@ class LoadPlan:
     def words(self) -> tuple[str, ...]:
         """What the plan does to save memory or time: `tr` says it to people, a result's metadata keeps it so."""
         said = {
-            mark("fast numerics"): self.numerics == "fast" and not self.float8_weights,
-            mark("fastest numerics"): self.numerics == "fastest",
+            mark("fast precision"): self.numerics == "fast" and not self.float8_weights,
+            mark("fastest precision"): self.numerics == "fastest",
             mark("tiled decode"): self.tiled_decode,
             mark("text encoder released"): self.release_text_encoder,
             mark("fp8 weights"): self.float8_weights,

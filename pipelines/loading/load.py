@@ -51,7 +51,7 @@ def tensor_files(folder: Path) -> list[Path]:
     absent = [file.name for file in files if not is_file(file)]
     if absent or not files:
         what = ", ".join(absent) or "*.safetensors"
-        raise CheckpointMissing(tr("{folder} lacks {what}: download the checkpoint again", folder=folder, what=what))
+        raise CheckpointMissing(tr("{folder} lacks {what}: download the model again", folder=folder, what=what))
     return files
 
 
@@ -60,7 +60,7 @@ def _indexed(index: Path) -> list[str]:
         return sorted({str(name) for name in read_json(index.read_text("utf-8"))["weight_map"].values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointMissing(
-            tr("cannot read {path}: {error}. Download the checkpoint again.", path=index, error=error)
+            tr("cannot read {path}: {error}. Download the model again.", path=index, error=error)
         ) from error
 
 
@@ -71,7 +71,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = read_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointMissing(
-            tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)
+            tr("cannot read {path}: {error}. Download the model again.", path=path, error=error)
         ) from error
     return config
 

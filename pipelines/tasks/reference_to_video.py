@@ -44,7 +44,7 @@ class ReferenceToVideo(Request):
             maximum=20,
             decimals=2,
             advanced=True,
-            help=mark("Above 1: three transformer calls a step"),
+            help=mark("Above 1 a step takes three times as long"),
         ),
     ] = 1.0
     guidance_scale_img: Annotated[

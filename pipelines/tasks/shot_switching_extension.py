@@ -106,6 +106,5 @@ SHOT_SWITCHING_EXTENSION = TaskSpec(
     key_label=mark("Shot switching"),
     key_help=mark("Form of shot switching"),
     condition_word=mark("tail"),
-    segment_words=mark("piece {number} of {total}"),
     demo={"prompt": "A closer look", "input_video": ("clip.mp4",), "cut": "[ZOOM_IN_CUT]", "duration": 2},
 )

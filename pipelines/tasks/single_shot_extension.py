@@ -113,7 +113,6 @@ SINGLE_SHOT_EXTENSION = TaskSpec(
     key_label=mark("Single shot"),
     key_help=mark("Form of single-shot extension"),
     condition_word=mark("tail"),
-    segment_words=mark("piece {number} of {total}"),
     demo={"prompt": "The camera keeps moving slowly", "input_video": ("clip.mp4",)},
     bench=(BenchCase("v2v 540P 5 s", "v2v", 544, 960, 40, 7, condition_stays=True),),
 )

@@ -64,8 +64,6 @@ class TaskSpec:
     """What that key does."""
     condition_word: str = mark("condition")
     """What its condition is made of, for the list of stages."""
-    segment_words: str = mark("part {number} of {total}")
-    """Which of several segments runs."""
     demo: Mapping[str, Any] = field(default_factory=dict)
     """Fields of its demo job; file names are looked up among the shipped samples."""
     bench: tuple[BenchCase, ...] = ()

@@ -11,7 +11,7 @@ from typing import Annotated
 from pipelines.front.cost import AVATAR_19B, make_plan
 from pipelines.front.crop import Crop, fill_crop
 from pipelines.front.errors import MediaError, Problem
-from pipelines.front.language import mark, tr
+from pipelines.front.language import mark, tr, trn
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.regions import RegionsRefused, box_texts, parse_boxes, speaker_grid
 from pipelines.front.request import Choice, Files, Number, Regions, Request, Text, check_fields
@@ -290,8 +290,7 @@ def plan(request: TalkingAvatar) -> Plan:
         encoded_frames=WINDOW_FRAMES * len(segments),
         num_frames=num_frames,
     )
-    windows = len(segments) - 1
-    parts = tr("reference pass + {windows} windows", windows=windows) if windows else tr("reference pass only")
+    parts = trn("{count} piece", "{count} pieces", len(segments))
     if said := speakers_words(request):
         parts = f"{parts}, {said}"
     return replace(cost, parts=parts, used=voices_used(request))
@@ -332,7 +331,6 @@ TALKING_AVATAR = TaskSpec(
     key_label=mark("Avatar"),
     key_help=mark("Form of the talking avatar"),
     condition_word=mark("portrait"),
-    segment_words=mark("window {number} of {total}"),
     demo={
         "prompt": "A person speaks to the camera",
         "input_image": ("astronaut.jpg",),

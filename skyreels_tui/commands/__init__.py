@@ -62,7 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("still", mark("make a picture of one frame of a video, or a clip that holds it"), f"{_PACKAGE}.jobs.still"),
     Command(
         "models",
-        mark("list, download, verify or remove checkpoints"),
+        mark("list, download, verify or remove models"),
         f"{_PACKAGE}.models.models",
         (None, "list", "path"),
     ),

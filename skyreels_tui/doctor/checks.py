@@ -493,7 +493,7 @@ def _machine(machine: ClusterMachine) -> Check:
         why = tr("{differences}: install the same on both", differences="; ".join(machine.differences))
         return Check(name, CheckState.WARN, found, why)
     if absent:
-        why = tr("no checkpoint for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
+        why = tr("no model for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
         return Check(name, CheckState.NOTE, found, why)
     return Check(name, CheckState.OK, found)
 

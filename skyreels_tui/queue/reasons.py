@@ -88,9 +88,9 @@ SENTENCES: Mapping[Code, str] = {
 IN_STAGE = mark("while in stage {stage}")
 BEFORE_FIRST_STEP = mark("before its first step")
 AT_STEP = mark("at step {step} of {num_steps}")
-AT_STEP_OF_PART = mark("at step {step} of {num_steps}, part {part} of {num_parts}")
+AT_STEP_OF_PART = mark("at step {step} of {num_steps}, piece {part} of {num_parts}")
 AT_STEP_IN_STAGE = mark("at step {step} of {num_steps} ({stage})")
-AT_STEP_OF_PART_IN_STAGE = mark("at step {step} of {num_steps}, part {part} of {num_parts} ({stage})")
+AT_STEP_OF_PART_IN_STAGE = mark("at step {step} of {num_steps}, piece {part} of {num_parts} ({stage})")
 
 Value = str | int
 Say = Callable[..., str]

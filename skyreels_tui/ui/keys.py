@@ -78,7 +78,7 @@ HOME = Scope("home", mark("Home"), (
     Key("u", "u", "undo", mark("Undo"), mark("Bring back what was deleted last"), 9),
     Key("R", "R", "results", mark("Results"), mark("Finished videos: play, extend, copy"), 10),
     Key("F", "F", "films", mark("Films"), mark("Films: scenes, takes, joining"), 10),
-    Key("M", "M", "models", mark("Models"), mark("Checkpoints on this machine: verify, download"), 11),
+    Key("M", "M", "models", mark("Models"), mark("Models on this machine: check, fetch"), 11),
     Key("D", "D", "doctor", mark("Doctor"), mark("What is wrong with this machine and what mends it"), 12),
     Key("S", "S", "settings", mark("Settings"), mark("Folders, defaults, notifications, looks"), 13),
     Key("slash", "/", "search", mark("Search"), mark("Show only jobs that contain the words you type; Esc shows all")),

@@ -166,7 +166,7 @@ def test_the_commands_of_the_page_join_two_machines(machines):
     one, _two, head, said = machines
     assert head in said["words"] and "spark-02" in said["words"] and "with a token" in said["words"]
     assert oct((one.home / "config" / TOKEN_FILE).stat().st_mode)[-3:] == "600"
-    assert "no checkpoint for" in said["words"]
+    assert "no model for" in said["words"]
     one("cluster", "start", code=5)
 
 

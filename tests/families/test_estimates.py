@@ -53,8 +53,8 @@ def test_which_cut_the_model_will_read(prompt: str, cut: str, words: str) -> Non
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (2, "50 frames (2.0 s), reference pass only, 4 steps"),
-        (10, "250 frames (10.0 s), reference pass + 4 windows, 20"),
+        (2, "50 frames (2.0 s), 1 piece, 4 steps"),
+        (10, "250 frames (10.0 s), 5 pieces, 20"),
     ],
 )
 def test_an_avatar(tmp_path: Path, seconds: int, words: str) -> None:

@@ -111,5 +111,6 @@ def test_an_old_sentence_becomes_its_code_with_all_its_values(code: Code, place:
     reason = EXAMPLES[code]
     if code in (Code.INTERRUPTED, Code.DIED_TWICE):
         reason = because(code, **place_values(PLACES[place]))
-    assert read_old_reason(str(reason)) == reason
+    # In those days a piece was called a part.
+    assert read_old_reason(str(reason).replace(", piece ", ", part ")) == reason
     assert Reason.from_json(reason.to_json()) == reason

@@ -64,8 +64,8 @@ def falls_off() -> FakeNvml:
 
 
 CASES: dict[str, tuple[Callable[[], Any], list[str]]] = {
-    "discrete": (lambda: FakeNvml(machine()), ["98 %", "62 °C", "power cap", "GPU 141.0 GiB", "weights 30.0"]),
-    "GB10 without memory": (lambda: FakeNvml(spark()), ["98 %", "71 °C", "unified 120.0 GiB", "weights 30.0"]),
+    "discrete": (lambda: FakeNvml(machine()), ["98 %", "62 °C", "power cap", "GPU 141.0 GiB", "model 30.0"]),
+    "GB10 without memory": (lambda: FakeNvml(spark()), ["98 %", "71 °C", "unified 120.0 GiB", "model 30.0"]),
     "GB10 with memory": (
         lambda: FakeNvml(spark() | {"nvmlDeviceGetMemoryInfo": SimpleNamespace(total=120 * GIB, used=60 * GIB)}),
         ["unified 120.0 GiB", "65.0/120.0", "peak 50.0"],

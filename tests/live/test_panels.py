@@ -117,11 +117,11 @@ def sample(at: float = 1000.0, errors: dict[str, str] | None = None, **readings:
 
 async def test_memory_of_a_spark_names_every_part() -> None:
     text = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], (60, 8)))
-    for words in ("unified 119.7 GiB", "61.5/119.7", "weights 40.5", "work 9.0", "cache 2.2", "others 9.8",
+    for words in ("unified 119.7 GiB", "61.5/119.7", "model 40.5", "work 9.0", "cache 2.2", "others 9.8",
                   "available 58.2", "page cache 3.1", "swap 0.0", "peak 58.0"):  # fmt: skip
         assert words in text, words
     wide = "\n".join(await shown(MemoryPanel(), [sample(memory=SPARK_MEMORY)], (120, 8)))
-    assert "weights 40.5 ██   work 9.0 ▓▓   cache 2.2 ▒▒   others 9.8 ░░" in wide
+    assert "model 40.5 ██   work 9.0 ▓▓   cache 2.2 ▒▒   others 9.8 ░░" in wide
 
 
 async def test_memory_graph_grows_with_the_room() -> None:
@@ -265,7 +265,7 @@ async def test_progress_has_stages_bar_speed_and_times() -> None:
         queue,
     ]
     text = "\n".join(await shown(ProgressPanel(), events, (60, 12)))
-    for words in ("2 Progress · 12 corridor-A", "reference_to_video  540P  720x1280  121 frames", "load ✓ 6.1 s",
+    for words in ("2 Progress · 12 corridor-A", "Reference to video  540P  720x1280  121 frames", "load ✓ 6.1 s",
                   "text ✓ cached", "references ✓ 2.0 s", "denoise ━━━━", "5/8", "268.4 s/step", "decode ·",
                   "elapsed 22:41", "left 14:02", "ends 02:17", "1 waiting, queue ends 02:24"):  # fmt: skip
         assert words in text, words
@@ -302,7 +302,7 @@ async def test_windows_and_loading_are_counted() -> None:
     job = running(task_type="talking_avatar", request_json="{}")
     window = progress(progress=Progress(Stage.DENOISE, 1, 4, segment=2, num_segments=7))
     text = "\n".join(await shown(ProgressPanel(), [JobChanged(job), window], (60, 8)))
-    assert "window 3 of 7" in text
+    assert "piece 3 of 7" in text
     load = Progress(Stage.LOAD, bytes_done=10 * GIB, bytes_total=29 * GIB)
     loading = progress(progress=load, left_s=None, step_seconds=(), stage_seconds=())
     text = "\n".join(await shown(ProgressPanel(), [JobChanged(job), loading], (60, 8)))
@@ -318,7 +318,7 @@ async def test_windows_and_loading_are_counted() -> None:
                 "state": JobState.INTERRUPTED,
                 "reason": because(Code.INTERRUPTED, step=20, num_steps=20, part=3, num_parts=4, stage="condition"),
             },
-            "◌ interrupted at step 20 of 20, part 3 of 4",
+            "◌ interrupted at step 20 of 20, piece 3 of 4",
         ),
     ],
     ids=["failed", "interrupted"],

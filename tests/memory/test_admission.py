@@ -139,7 +139,7 @@ def test_flags_map_to_plans():
     assert requested_plan(request(low_vram=True)) == LoadPlan(float8_weights=True)
     assert requested_plan(request(low_vram=True), discrete=True).offload_blocks
     assert requested_plan(request(quality="fast")).numerics == "fast"
-    assert requested_plan(request(quality="fastest")).words == ("fastest numerics",)
+    assert requested_plan(request(quality="fastest")).words == ("fastest precision",)
     assert requested_plan(request(quality="fastest", low_vram=True)).is_approximate
     assert requested_plan(request(exact_decode=True)).exact_decode
 

@@ -40,9 +40,9 @@ UNUSABLE: dict[str, tuple[dict[str, bytes], str, str]] = {
     "one file": ({"wan.safetensors": safetensors(90)}, "wan.safetensors", "is one file"),
     "a file that looks like a repository": ({"x/wan.gguf": b"GGUF"}, "x/wan.gguf", "is one file"),
     "one file in a folder": ({"m/wan.safetensors": safetensors(90)}, "m", "holds no transformer, text_encoder"),
-    "an empty folder": ({"m/readme": b""}, "m", "is no checkpoint of r2v"),
-    "pictures": ({"m/a.png": b"x", "m/b/c.png": b"x"}, "m", "is no checkpoint of r2v"),
-    "another family": ({f"m/{n}": c for n, c in V2V_FILES.items()}, "m", "is a checkpoint of SkyReels-V3-V2V-14B"),
+    "an empty folder": ({"m/readme": b""}, "m", "it is no r2v model"),
+    "pictures": ({"m/a.png": b"x", "m/b/c.png": b"x"}, "m", "it is no r2v model"),
+    "another family": ({f"m/{n}": c for n, c in V2V_FILES.items()}, "m", "is SkyReels-V3-V2V-14B, and"),
     "a part alone": ({f"m/{n}": c for n, c in r2v_files().items() if n.startswith("vae")}, "m", "holds no transformer"),
     "a missing part": ({f"m/{n}": c for n, c in r2v_files().items() if not n.startswith("vae")}, "m", "vae"),
     "a missing shard": ({f"m/{n}": c for n, c in changed(**{SHARD: None}).items()}, "m", SHARD),
@@ -52,8 +52,8 @@ UNUSABLE: dict[str, tuple[dict[str, bytes], str, str]] = {
     "no JSON": ({f"m/{n}": c for n, c in changed(**{"vae/config.json": b"{"}).items()}, "m", "is no valid JSON"),
     "the cache's folder": ({f"m/snapshots/{'a' * 40}/{n}": c for n, c in r2v_files().items()}, "m", "give "),
     "nothing": ({}, "m", "is no folder on this machine"),
-    "another family's name": ({}, CHECKPOINTS["v2v"].repo_ids[0], "is a checkpoint of SkyReels-V3-V2V-14B"),
-    "a name that nobody downloads": ({}, "someone/tuned", "only the released checkpoints are downloaded"),
+    "another family's name": ({}, CHECKPOINTS["v2v"].repo_ids[0], "is SkyReels-V3-V2V-14B, and"),
+    "a name that nobody downloads": ({}, "someone/tuned", "only the released models are downloaded"),
     "a name beyond any file's": ({}, "m" * 5000, "is no folder on this machine"),
 }  # fmt: skip
 

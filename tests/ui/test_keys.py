@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.front.progress import Stage
+from skyreels_tui.queue.model import JobState
+from skyreels_tui.ui.drawing.glyphs import SUSPECT
 from skyreels_tui.ui.keyboard import keys_markdown, scopes
 from skyreels_tui.ui.screens.home.home import HomeScreen
+from skyreels_tui.ui.screens.system.glossary import WORDS
 from tests.ui.classes import SCREENS
+from tests.ui.conftest import Start
 
 
 def test_the_page_of_keys_is_the_table():
@@ -47,3 +52,18 @@ async def test_every_screen_opens_and_closes_by_keys_at_80x24(start):
             assert "Esc " in s.footer, f"{key}: the way out is in the footer: {s.footer}"
             await s.press("escape")
             await s.until(lambda: isinstance(s.app.screen, HomeScreen))
+
+
+async def test_help_tells_what_the_words_of_the_screens_mean(start: Start) -> None:
+    async with start() as s:
+        await s.press("question_mark")
+        await s.type("denoise")
+        await s.shows("The stage of the steps: most of the time of a job")
+        await s.press("escape")
+        await s.type("noise drawn")
+        await s.shows("same seed and same form, same video")
+
+
+def test_every_word_of_a_state_or_a_stage_that_is_no_plain_english_is_told() -> None:
+    told = {word.word for word in WORDS}
+    assert told >= {JobState.HELD, JobState.INTERRUPTED, SUSPECT, Stage.DENOISE, Stage.DECODE}

@@ -198,7 +198,7 @@ def list_files(repo_id: str, endpoint: str, components: Sequence[Component]) -> 
         if contents.setdefault(file.etag, file.num_bytes) != file.num_bytes:
             raise nonsense(endpoint, repo_id, tr("two sizes of one content, {file}", file=_shown(name)))
     if len(files) > MOST_FILES:
-        raise nonsense(endpoint, repo_id, tr("{count} files for one checkpoint", count=len(files)))
+        raise nonsense(endpoint, repo_id, tr("{count} files for one model", count=len(files)))
     return commit, list(files.values())
 
 

@@ -101,9 +101,7 @@ def load_audio_encoder(
     """Load a wav2vec2 folder in float32: safetensors or `pytorch_model.bin`, old or new weight names."""
     config = Wav2Vec2Config(**read_config(folder))
     if config.do_stable_layer_norm:
-        raise CheckpointMissing(
-            tr("{folder} holds another kind of wav2vec2: download the checkpoint again", folder=folder)
-        )
+        raise CheckpointMissing(tr("{folder} holds another kind of wav2vec2: download the model again", folder=folder))
     # SpecAugment is for training: without it the network has no `masked_spec_embed` that a file may lack.
     config.mask_time_prob = config.mask_feature_prob = 0.0
     # Full attention over up to 5000 frames: the eager form would hold 1.2 GB of scores a layer.
@@ -127,5 +125,5 @@ def _normalizes(folder: Path) -> bool:
         return bool(read_json(path.read_text("utf-8")).get("do_normalize", True))
     except (OSError, ValueError) as error:
         raise CheckpointMissing(
-            tr("cannot read {path}: {error}. Download the checkpoint again.", path=path, error=error)
+            tr("cannot read {path}: {error}. Download the model again.", path=path, error=error)
         ) from error

@@ -37,7 +37,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load `tokenizer.json` itself: transformers' T5 classes rebuild it and lose its byte fallback."""
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise CheckpointMissing(tr("{path} is missing: download the checkpoint's tokenizer again", path=path))
+        raise CheckpointMissing(tr("{path} is missing: download the model's tokenizer again", path=path))
     return PreTrainedTokenizerFast(tokenizer_file=str(path), pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 

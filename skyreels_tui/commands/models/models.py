@@ -60,20 +60,18 @@ def configure(parser: Parser, _name: str) -> None:
         return added
 
     action("list", tr("what is here, in part here, missing or damaged (the default action)"))
-    fetch = action("download", tr("fetch a checkpoint into the shared cache; run again to go on"), model=None)
+    fetch = action("download", tr("fetch a model into the shared cache; run again to go on"), model=None)
     fetch.add_argument("model", metavar="MODEL", help=families)
     fetch.add_argument("--task", action="append", choices=tasks, default=[], help=tr("only what this task needs"))
     fetch.add_argument("--plan", action="store_true", help=tr("say what would be fetched, and stop"))
     check = action("verify", tr("check files, headers and checksums"), model="?")
     check.add_argument("--task", action="append", choices=tasks, default=[], help=tr("only what this task needs"))
     check.add_argument("--quick", action="store_true", help=tr("headers only, no checksums"))
-    action("path", tr("print the folder of a checkpoint"), model=None).add_argument(
-        "model", metavar="MODEL", help=families
-    )
-    purge = action("purge", tr("remove a checkpoint from the shared cache, after a question"), model=None)
+    action("path", tr("print the folder of a model"), model=None).add_argument("model", metavar="MODEL", help=families)
+    purge = action("purge", tr("remove a model from the shared cache, after a question"), model=None)
     purge.add_argument("model", metavar="MODEL", help=families)
     purge.add_argument("--yes", action="store_true", help=tr("ask nothing"))
-    use = action("use", tr("take a checkpoint from a folder of your own; '' goes back to the cache"))
+    use = action("use", tr("take a model from a folder of your own; '' goes back to the cache"))
     use.add_argument("path", metavar="PATH")
     use.add_argument(
         "--model", choices=list(CHECKPOINTS), help=tr("which one it is; told from its files when left out")
@@ -466,7 +464,7 @@ def _recognise(path: Path, family: str | None) -> str:
         raise CommandError(tr("{path} fits {models}: say which with --model", path=path, models=", ".join(usable)))
     if family:
         raise CommandError(tr("{path} holds no whole {family} that a task can use", path=path, family=family))
-    raise CommandError(tr("{path} holds no whole checkpoint that a task can use", path=path))
+    raise CommandError(tr("{path} holds no whole model that a task can use", path=path))
 
 
 def _wanted_tasks(checkpoint: Checkpoint, args: argparse.Namespace) -> list[str]:

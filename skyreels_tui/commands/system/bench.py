@@ -265,7 +265,7 @@ def show(report: dict[str, Any]) -> None:
         )
         for case in report["cases"]
     ]
-    output.table(rows, (tr("case"), tr("step"), "TFLOP/s", tr("peak"), tr("decode"), tr("clip, piece or window")))
+    output.table(rows, (tr("case"), tr("step"), "TFLOP/s", tr("peak"), tr("decode"), tr("clip or piece")))
 
 
 def _show_machine(report: dict[str, Any]) -> None:

@@ -414,7 +414,7 @@ def _say(report: dict[str, Any]) -> None:
                 output.line(f"    {words}")
         if absent and not node["problem"]:
             output.line(
-                "    " + tr("no checkpoint for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
+                "    " + tr("no model for {tasks}: skyreels-tui models download, there", tasks=", ".join(absent))
             )
     _say_links(report)
     if len(report["machines"]) > 1 and not report["links"]:

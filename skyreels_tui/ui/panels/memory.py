@@ -23,7 +23,7 @@ SPANS_S = (60, 120, 300, HISTORY_S)
 """Stretches of time that the graph shows, the first that holds all that is known."""
 LOW_BYTES = 8 * GIB
 HIGH_PRESSURE_PERCENT = 10.0
-WEIGHTS, WORK, CACHE = mark("weights"), mark("work"), mark("cache")
+WEIGHTS, WORK, CACHE = mark("model"), mark("work"), mark("cache")
 OURS, OTHERS, USED = mark("ours"), mark("others"), mark("used")
 POOLS = {
     Pool.UNIFIED: mark("unified {size} GiB"),

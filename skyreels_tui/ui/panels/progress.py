@@ -205,7 +205,7 @@ class ProgressPanel(LivePanel):
         return event
 
     def _facts(self, job: Job, width: int) -> list[Content]:
-        parts = [job.task_type, *([safe(job.worker, 24)] if job.worker else [])]
+        parts = [job.title, *([safe(job.worker, 24)] if job.worker else [])]
         plan = self._plan
         running = self._queue.running
         if plan is not None and running is not None and running.job.id == job.id:
@@ -267,7 +267,7 @@ class ProgressPanel(LivePanel):
         return parts
 
     def _bar_line(self, progress: Progress, width: int) -> Content:
-        """Name of the stage, bar, count; the piece or window when there are several."""
+        """Name of the stage, bar, count; which piece when there are several."""
         job = self._job
         name = stage_word(job, progress.stage)
         done, total, words = float(progress.step), float(progress.num_steps), count_words(progress)
@@ -276,7 +276,7 @@ class ProgressPanel(LivePanel):
         elif progress.num_steps:
             done += self._within_step(progress)
         if progress.num_segments > 1 and job is not None:
-            words += "  " + tr(job.task.segment_words, number=progress.segment + 1, total=progress.num_segments)
+            words += "  " + tr("piece {number} of {total}", number=progress.segment + 1, total=progress.num_segments)
         if not total:
             return flow([Content(name), self.words(safe(progress.detail, 60)), Content(words)], width, "  ")[0]
         room = max(4, width - cells(name) - cells(words) - 2)

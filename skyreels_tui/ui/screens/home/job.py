@@ -164,7 +164,7 @@ class JobScreen(Screen[None]):
             lines.append(fact(tr("stage"), f"{words}: {slower}" if slower else words))
         if job.finished_at:
             end, spent = moment_words(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
-            lines.append(fact(tr("ended"), tr("{time} after {duration}", time=end, duration=spent)))
+            lines.append(fact(tr("ended"), tr("{time}, took {duration}", time=end, duration=spent)))
         lines += [fact(tr("heat"), words) for words in heat_words(job)]
         if job.output:
             lines.append(fact(tr("file"), job.output))

@@ -7,7 +7,6 @@ from textual.content import Content
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.language import tr
 from pipelines.front.request import Choice, FieldSpec, Files, field_specs
-from pipelines.tasks import TASKS, WORK
 from skyreels_tui.queue.model import Job
 from skyreels_tui.ui.drawing.safe import column, plain, safe
 from skyreels_tui.words.times import local, weekday
@@ -32,7 +31,7 @@ def place_words(job: Job) -> str:
         return tr("before it began")
     parts = [tr(job.stage)]
     if job.num_segments > 1:
-        parts.append(tr(_segment_words(job), number=job.segment + 1, total=job.num_segments))
+        parts.append(tr("piece {number} of {total}", number=job.segment + 1, total=job.num_segments))
     if job.num_steps:
         parts.append(tr("step {number} of {total}", number=job.step, total=job.num_steps))
     return ", ".join(parts)
@@ -65,8 +64,3 @@ def value_words(spec: FieldSpec, value: object) -> str:
     """The value of a field as a person reads it."""
     words = dict(spec.options) if isinstance(spec, Choice) else {}
     return tr(words[str(value)]) if str(value) in words else str(value)
-
-
-def _segment_words(job: Job) -> str:
-    """What the task calls its pieces, as everywhere."""
-    return next((task.segment_words for task in WORK if task.name == job.task_type), TASKS[0].segment_words)

@@ -89,7 +89,7 @@ class ModelList(RowList):
 
     def empty(self, width: int) -> Content:
         """While the folders are read."""
-        return Content.styled(tr("Looking for checkpoints …"), "$text-muted")
+        return Content.styled(tr("Looking for models …"), "$text-muted")
 
 
 class ModelsScreen(Screen[None]):

@@ -19,6 +19,7 @@ from textual.widgets import Static
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import reason_of, tr
 from pipelines.front.request import FieldSpec, field_specs
+from pipelines.front.task_names import TITLES
 from pipelines.tasks import TASKS
 from skyreels_tui.requests.glance import glance
 from skyreels_tui.results.choosing import differing_fields
@@ -90,6 +91,8 @@ class CompareScreen(Screen[None]):
         words = {name: spec.label for video in self._videos for name, spec in _specs(video)}
         for name, one, other in found[:MOST_DIFFERENCES]:
             label = tr(words[name]).lower() if name in words else name.replace("_", " ")
+            if name == "task":
+                one, other = (tr(TITLES[task]) if task in TITLES else task for task in (one, other))
             values = f"{cut(one or '-', width // 2)} | {cut(other or '-', width // 2)}"
             lines.append(Content.assemble((f"{cut(label, 20)} ", "$text-muted"), plain(values)))
         if len(found) > MOST_DIFFERENCES:

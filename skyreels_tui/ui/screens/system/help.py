@@ -1,4 +1,4 @@
-"""Every key in one searchable list."""
+"""Every key, and every word that a screen takes for known, in one searchable list."""
 
 from __future__ import annotations
 
@@ -16,33 +16,38 @@ from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import ALWAYS_THERE, scopes
 from skyreels_tui.ui.keys import HELP, Key, Scope, bindings, key_words, printed
+from skyreels_tui.ui.screens.system.glossary import WORDS, WORDS_TITLE, Word
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 
 KEY_WIDTH = 22
+Told = Scope | Key | Word | str
+"""A place with its keys, a key, a word, or the heading of the words."""
 
 
 class KeyList(RowList):
-    """Headings and keys; only what contains the searched words, and nothing cut: long sentences take several rows."""
+    """Headings, keys and words; only what contains the searched ones, and nothing cut: sentences take several rows."""
 
     def __init__(self, chosen: Mapping[str, str], here: Sequence[str]) -> None:
         """`chosen` has the keys of a person, by the id of their binding; places named in `here` come first."""
         super().__init__(id="help-list")
         places = scopes(chosen)
         self._scopes = sorted(places, key=lambda scope: here.index(scope.name) if scope.name in here else len(here))
-        self._found: list[Scope | Key] = []
+        self._found: list[Told] = []
         self._rows: list[Content] = []
         self._width = 0
         self.search("")
 
     def search(self, text: str) -> None:
-        """Keep the keys whose name, label or sentence contains every word."""
+        """Keep the keys and words whose name, label or sentence contains every word."""
         wanted = text.lower().split()
         self._found = []
         for scope in self._scopes:
             found = [key for key in scope.keys if all(word in _haystack(scope, key) for word in wanted)]
             self._found += [scope, *found] if found else []
+        words = [word for word in WORDS if all(one in _told(WORDS_TITLE, word.word, word.meaning) for one in wanted)]
+        self._found += [WORDS_TITLE, *words] if words else []
         self._lay(self._width)
         self.cursor = 0
         self.refresh()
@@ -58,11 +63,11 @@ class KeyList(RowList):
         return super().body(width, height)
 
     def count(self) -> int:
-        """Rows of headings and keys."""
+        """Rows of headings, keys and words."""
         return len(self._rows)
 
     def row(self, index: int, width: int, selected: bool) -> Content:
-        """A heading, or keys and what they do, or more of what they do."""
+        """A heading, or keys and what they do, or a word and what it means, or more of that."""
         return self._rows[index]
 
     def empty(self, width: int) -> Content:
@@ -117,18 +122,26 @@ class HelpScreen(Screen[None]):
             self.dismiss()
 
 
-def _rows(entry: Scope | Key, width: int) -> list[Content]:
-    if isinstance(entry, Scope):
-        return [Content.styled(tr(entry.title), "bold $accent")]
-    names = " ".join(key_words(printed(name)) for name in entry.keys.split(","))
-    if len(names) > KEY_WIDTH - 3:
-        names = key_words(entry.shown)
-    sentence = Content(tr(entry.help)).wrap(max(20, width - KEY_WIDTH))
+def _rows(entry: Told, width: int) -> list[Content]:
+    match entry:
+        case Scope() | str():
+            title = entry if isinstance(entry, str) else entry.title
+            return [Content.styled(tr(title), "bold $accent")]
+        case Word():
+            names, told = tr(entry.word), entry.meaning
+        case Key():
+            names, told = " ".join(key_words(printed(name)) for name in entry.keys.split(",")), entry.help
+            if len(names) > KEY_WIDTH - 3:
+                names = key_words(entry.shown)
+    sentence = Content(tr(told)).wrap(max(20, width - KEY_WIDTH))
     first = Content.assemble("  ", (column(names, KEY_WIDTH - 2), "bold $primary"), sentence[0])
     return [first, *(Content.assemble(" " * KEY_WIDTH, more) for more in sentence[1:])]
 
 
 def _haystack(scope: Scope, key: Key) -> str:
     """In the chosen language, and in English: the manual's words find a key too."""
-    words = (scope.title, key.label, key.help)
-    return " ".join((key.keys, key.shown, *words, *map(tr, words))).lower()
+    return f"{key.keys} {key.shown} ".lower() + _told(scope.title, key.label, key.help)
+
+
+def _told(*words: str) -> str:
+    return " ".join((*words, *map(tr, words))).lower()
