@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NOBODY = "65534"
+EIGHT = ("-n", "8", "--dist", "worksteal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def python_of_all(folder: Path, before: Sequence[str]) -> str:
 
 
 def somebody_elses(folder: Path) -> Changed:
-    """What does not exclude one another, together: `make test` runs the quick tests so."""
+    """What does not exclude one another, together: `make test-long` runs the quick tests so."""
     odd = home(folder, "José's home é " + "long " * 12 + "/ü ñ")
     others = {
         "TZ": "Pacific/Kiritimati",
@@ -144,6 +145,14 @@ def somebody_elses(folder: Path) -> Changed:
     }
     without = path_without(folder, "tmux", "zsh", "fish", "screen")
     return Changed(environ={**odd.environ, **without.environ, **others})
+
+
+def one_more(folder: Path) -> Changed:
+    """The rest of what does not exclude one another, together."""
+    parts = (home(folder, "h"), user_and_host(folder), path_with_ffmpeg(folder))
+    environ = {name: value for part in parts for name, value in part.environ.items()}
+    before = [word for part in parts for word in part.before]
+    return Changed(environ={**environ, "LANG": "C", "LC_ALL": "C"}, before=before, after=EIGHT)
 
 
 ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
@@ -163,8 +172,9 @@ ENVIRONMENTS: Mapping[str, Callable[[Path], Changed]] = {
     "no ffmpeg of the system": lambda folder: path_without(folder, "ffmpeg", "ffprobe"),
     "not root": ordinary_user,
     "one worker": lambda _: Changed(after=("-n", "1")),
-    "eight workers": lambda _: Changed(after=("-n", "8", "--dist", "worksteal")),
+    "eight workers": lambda _: Changed(after=EIGHT),
     "somebody else's machine": somebody_elses,
+    "one more machine": one_more,
     "another order": lambda _: Changed(environ={"SKYREELS_TESTS_ORDER": str(int(time.time()))}),
 }
 
