@@ -115,9 +115,9 @@ def gather_cluster(folders: Folders, settings: Settings, environ: Mapping[str, s
     if not head:
         return ClusterFacts()
     # Its helper's pipes and Ray's questions are for who has a cluster.
-    from skyreels_tui.executors.cluster.examine import examine_machines, joined, last_measured
-    from skyreels_tui.executors.cluster.nodes import cluster_refusal
-    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ, ray_is_missing
+    from skyreels_tui.executors.cluster.ray.examine import examine_machines, joined, last_measured
+    from skyreels_tui.executors.cluster.ray.nodes import cluster_refusal
+    from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, ray_environ, ray_is_missing
 
     within = ray_environ(folders.config / TOKEN_FILE, environ)
     facts = ClusterFacts(head, within.get("RAY_AUTH_MODE") == "token", ray_is_missing())

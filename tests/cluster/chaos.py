@@ -35,7 +35,7 @@ from pipelines.demo import __file__ as demo_package
 from pipelines.front.durable import make_folder, write_whole
 from pipelines.front.request import Request
 from skyreels_tui.commands.system.cluster import ray_command
-from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
+from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, ray_environ
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.errors import QueueError

@@ -177,7 +177,7 @@ _open_desk, _parts_of = opening.open_desk, desk.parts_of
 
 def _arrive(*values: Any) -> ChaosOptions:
     """Take in options of another process, and with them cheap jobs and points."""
-    from skyreels_tui.executors.cluster import seat
+    from skyreels_tui.executors.cluster.ray import seat
 
     opening.LocalExecutor = ChaosExecutor  # type: ignore[misc]
     seat.open_desk = _opened

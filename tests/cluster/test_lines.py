@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.front.errors import InvalidRequest, PipelineError, Problem
-from skyreels_tui.executors.cluster.nodes import Node, workers_of
+from skyreels_tui.executors.cluster.ray.nodes import Node, workers_of
 from skyreels_tui.executors.cluster.workforce import Elsewhere
 from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerAway, WorkerLost
 from tests.queue.conftest import entry

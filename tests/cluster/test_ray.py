@@ -30,7 +30,7 @@ from skyreels_tui.commands.system.cluster import running_pid
 from skyreels_tui.doctor.checks import check_cluster
 from skyreels_tui.doctor.gather import gather_cluster
 from skyreels_tui.executors.cluster.line import DeskOptions
-from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
+from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, RaySite, ray_environ
 from skyreels_tui.executors.cluster.workforce import Elsewhere
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders

@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.front.errors import InvalidRequest
 from pipelines.front.gang import gang_problem, gang_sizes, ranks_of
-from skyreels_tui.executors.cluster.facts import NodeFacts, machine_differences
-from skyreels_tui.executors.cluster.nodes import Node, cluster_refusal
+from skyreels_tui.executors.cluster.ray.facts import NodeFacts, machine_differences
+from skyreels_tui.executors.cluster.ray.nodes import Node, cluster_refusal
 
 pytestmark = pytest.mark.quick
 ROOT = Path(__file__).parents[2]

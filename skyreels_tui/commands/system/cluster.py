@@ -29,8 +29,8 @@ from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.words.sizes import size
 
 if TYPE_CHECKING:
-    from skyreels_tui.executors.cluster.examine import MeasuredLinks
-    from skyreels_tui.executors.cluster.nodes import Node
+    from skyreels_tui.executors.cluster.ray.examine import MeasuredLinks
+    from skyreels_tui.executors.cluster.ray.nodes import Node
 
 STATE_FILE = "cluster.json"
 """In the state folder: which process makes this machine a part of a cluster."""
@@ -83,14 +83,14 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
 
 def _need_ray() -> None:
     # Ray is asked for by name alone: importing it takes a second.
-    from skyreels_tui.executors.cluster.ray_site import ray_is_missing
+    from skyreels_tui.executors.cluster.ray.site import ray_is_missing
 
     if why := ray_is_missing():
         raise CommandError(why)
 
 
 def _start(args: argparse.Namespace, context: Context, head: str, *, is_head: bool) -> int:
-    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
+    from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, ray_environ
 
     _need_ray()
     host, _, port = head.rpartition(":")
@@ -193,7 +193,7 @@ def _joined(
     Raises CommandError, after Ray has been ended.
     """
     state, log = context.folders.state / STATE_FILE, context.folders.logs / "cluster.log"
-    from skyreels_tui.executors.cluster.examine import joined, machines_of
+    from skyreels_tui.executors.cluster.ray.examine import joined, machines_of
 
     deadline = time.monotonic() + START_S
     why = tr("the cluster at {head} does not answer: is it started there?", head=head)
@@ -278,7 +278,7 @@ def _group_lives(pid: int) -> bool:
 
 
 def _token(args: argparse.Namespace, context: Context) -> int:
-    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE
+    from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE
 
     path = context.folders.config / TOKEN_FILE
     if not path.exists():
@@ -302,9 +302,9 @@ def head_of(context: Context) -> str:
 
 
 def _status(args: argparse.Namespace, context: Context) -> int:
-    from skyreels_tui.executors.cluster.examine import examine_machines, joined, last_measured
-    from skyreels_tui.executors.cluster.nodes import cluster_refusal
-    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
+    from skyreels_tui.executors.cluster.ray.examine import examine_machines, joined, last_measured
+    from skyreels_tui.executors.cluster.ray.nodes import cluster_refusal
+    from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, ray_environ
 
     head = head_of(context)
     report: dict[str, Any] = {
@@ -358,8 +358,8 @@ def _measured_json(measured: MeasuredLinks) -> dict[str, Any]:
 
 def _link(args: argparse.Namespace, context: Context) -> int:
     """Measure on request alone: it takes a minute and the link from whoever works."""
-    from skyreels_tui.executors.cluster.examine import joined, keep, measure_links
-    from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, ray_environ
+    from skyreels_tui.executors.cluster.ray.examine import joined, keep, measure_links
+    from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, ray_environ
 
     head = head_of(context)
     if not head:

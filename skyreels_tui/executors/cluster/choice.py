@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from skyreels_tui.executors.cluster.here import Here
 from skyreels_tui.executors.cluster.line import DeskOptions, WorkerSite
-from skyreels_tui.executors.cluster.ray_site import TOKEN_FILE, RaySite, ray_environ
+from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, RaySite, ray_environ
 from skyreels_tui.executors.cluster.workforce import Elsewhere
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.queue.engine.workforce import Workforce

@@ -12,10 +12,10 @@ from typing import Any
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
 from skyreels_tui import __version__
-from skyreels_tui.executors.cluster.actors import START_S
 from skyreels_tui.executors.cluster.calls import Helper
 from skyreels_tui.executors.cluster.line import DeskLine, DeskOptions
-from skyreels_tui.executors.cluster.nodes import Node, cluster_refusal, workers_of
+from skyreels_tui.executors.cluster.ray.actors import START_S
+from skyreels_tui.executors.cluster.ray.nodes import Node, cluster_refusal, workers_of
 from skyreels_tui.queue.engine.workforce import Worker, WorkerLost
 
 LOOK_S = 2.0
@@ -128,7 +128,7 @@ class RaySite:
             raise PipelineError(why)
         driver = self._driver
         if driver is None or driver.is_over:
-            driver = Helper("skyreels_tui.executors.cluster.driver", [], self._environ, tr("the cluster"))
+            driver = Helper("skyreels_tui.executors.cluster.ray.driver", [], self._environ, tr("the cluster"))
             self._driver = driver
             if self._closed.is_set():
                 return []

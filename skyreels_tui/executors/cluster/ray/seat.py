@@ -8,9 +8,9 @@ from typing import Any
 
 from skyreels_tui import __version__
 from skyreels_tui.executors.cluster.line import DeskOptions
-from skyreels_tui.executors.cluster.nodes import Node
 from skyreels_tui.executors.cluster.opening import open_desk
-from skyreels_tui.executors.cluster.ranks import RemoteRanks
+from skyreels_tui.executors.cluster.ray.nodes import Node
+from skyreels_tui.executors.cluster.ray.ranks import RemoteRanks
 
 
 class Seat:

@@ -12,8 +12,8 @@ from pipelines.front.boundary import boundary
 from pipelines.front.errors import GangLost
 from pipelines.front.followers import Meeting
 from pipelines.front.language import choose, tr
-from skyreels_tui.executors.cluster.actors import START_S, actor_options, words_of
-from skyreels_tui.executors.cluster.nodes import Node
+from skyreels_tui.executors.cluster.ray.actors import START_S, actor_options, words_of
+from skyreels_tui.executors.cluster.ray.nodes import Node
 
 ANSWER_S = 10.0
 """A rank that does not say within this that it is there counts as dead, once a call has failed."""

@@ -12,14 +12,14 @@ from typing import Any
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import choose, tr
 from skyreels_tui import __version__
-from skyreels_tui.executors.cluster.actors import START_S, WORKERS, actor_options, at, words_of
 from skyreels_tui.executors.cluster.calls import answer_calls
-from skyreels_tui.executors.cluster.facts import NodeFacts, gather_facts
 from skyreels_tui.executors.cluster.judgement import Link
 from skyreels_tui.executors.cluster.line import DeskOptions
-from skyreels_tui.executors.cluster.link import LinkProbe
-from skyreels_tui.executors.cluster.nodes import Node
-from skyreels_tui.executors.cluster.seat import Seat
+from skyreels_tui.executors.cluster.ray.actors import START_S, WORKERS, actor_options, at, words_of
+from skyreels_tui.executors.cluster.ray.facts import NodeFacts, gather_facts
+from skyreels_tui.executors.cluster.ray.link import LinkProbe
+from skyreels_tui.executors.cluster.ray.nodes import Node
+from skyreels_tui.executors.cluster.ray.seat import Seat
 from skyreels_tui.queue.engine.workforce import CannotHere, WorkerLost
 
 NAME = "skyreels-name"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skyreels_tui.executors.cluster.nodes import Node
+from skyreels_tui.executors.cluster.ray.nodes import Node
 
 WORKERS = "skyreels_worker"
 """The resource by which a machine without a GPU says how many workers it gives."""

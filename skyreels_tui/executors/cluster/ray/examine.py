@@ -15,11 +15,11 @@ from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import tr
-from skyreels_tui.executors.cluster.actors import START_S
 from skyreels_tui.executors.cluster.calls import Helper
-from skyreels_tui.executors.cluster.facts import NodeFacts, gather_facts, machine_differences
 from skyreels_tui.executors.cluster.judgement import Link, read_link
-from skyreels_tui.executors.cluster.nodes import Node
+from skyreels_tui.executors.cluster.ray.actors import START_S
+from skyreels_tui.executors.cluster.ray.facts import NodeFacts, gather_facts, machine_differences
+from skyreels_tui.executors.cluster.ray.nodes import Node
 
 JOIN_S = 60.0
 LINKS_FILE = "links.json"
@@ -50,7 +50,7 @@ class MeasuredLinks:
 @contextmanager
 def joined(head: str, environ: Mapping[str, str], language: str) -> Iterator[Helper]:
     """A driver of the cluster at `head`, for questions. Raises PipelineError in words."""
-    helper = Helper("skyreels_tui.executors.cluster.driver", [], dict(environ), tr("the cluster"))
+    helper = Helper("skyreels_tui.executors.cluster.ray.driver", [], dict(environ), tr("the cluster"))
     try:
         helper.call("join", head, language, timeout_s=JOIN_S)
         yield helper
