@@ -51,7 +51,9 @@ from tests.queue.torture import frames
 LEASE_S = 6.0
 ANSWER_S = 10.0
 ORDER_S = 30.0
-"""A point that nobody passes within this is given up: a loss to record comes only after a kill."""
+"""A point that nobody passes within this is given up."""
+LOSS = "a loss is recorded"
+"""The point that is passed only after a kill, which is made for it."""
 LIMIT_S = 300.0
 """Nothing takes so long, on a loaded machine either."""
 ROOT = Path(__file__).parents[2]
@@ -335,6 +337,8 @@ class Chaos:
     def _order(self, name: str, pids: list[int]) -> bool:
         before = self.points.fired()
         self.points.order(name, pids)
+        if name == LOSS:
+            _kill(self._draw.choice(self._until(self.actors))[0])
         deadline = time.monotonic() + ORDER_S
         while self.points.fired() == before and time.monotonic() < deadline:
             self.feed()
@@ -444,7 +448,7 @@ class Chaos:
     def settle(self) -> list[str]:
         """Let everything that was added run to its end; then what is wrong with all of it."""
         deadline = time.monotonic() + LIMIT_S
-        while left := self.rows("SELECT id, state, reason FROM jobs WHERE state NOT IN ('done', 'failed')"):
+        while left := self.left():
             self.start()
             self._answer()
             if time.monotonic() > deadline:
@@ -458,10 +462,25 @@ class Chaos:
             wrong.append(f"doubled: files and rows differ: {sorted(odd)[:6]}, {len(made)} files, {len(outputs)} rows")
         return wrong
 
+    def left(self) -> list[sqlite3.Row]:
+        """The jobs that have not ended."""
+        return self.rows("SELECT id, state, reason FROM jobs WHERE state NOT IN ('done', 'failed')")
+
     @property
     def jobs(self) -> int:
         """How many were added."""
         return len(self._added)
+
+    def counts(self) -> dict[str, int]:
+        """Of all that was added: jobs, gangs, films of demo models, and those that ran in more than one attempt."""
+        rows = self.rows("SELECT id, attempts, request_json FROM jobs WHERE state = 'done'")
+        again = {row["id"] for row in rows if row["attempts"] > 1}
+        gangs = {row["id"] for row in rows if json.loads(row["request_json"])["gpus"] == "2"}
+        films = {job for job, (_, wanted) in self._added.items() if wanted}
+        return {
+            "jobs": self.jobs, "done": len(rows), "again": len(again), "gangs": len(gangs),
+            "gangs_again": len(gangs & again), "films": len(films), "films_again": len(films & again),
+        }  # fmt: skip
 
 
 def until(condition: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
@@ -522,6 +541,21 @@ def undisturbed_films(place: Path, number: int) -> list[tuple[Request, str]]:
     return found
 
 
+class Log:
+    """What was done and found, a JSON object a line, each on the disk before the next thing is done; '' keeps none."""
+
+    def __init__(self, path: str, seed: int, began: float) -> None:
+        """Several runs, told apart by their seeds, may write to one file."""
+        self._path, self._seed, self._began = Path(path).resolve() if path else None, seed, began
+
+    def add(self, **values: object) -> None:
+        """Write a line, with the seconds since the beginning."""
+        if self._path is not None:
+            line = json.dumps({"seed": self._seed, "at_s": round(time.monotonic() - self._began, 1), **values})
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+
+
 def main(arguments: list[str]) -> int:
     """Run; exit code 0 only when nothing was lost, doubled or changed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -531,6 +565,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=600.0, help="end after so long, with fewer kills")
     parser.add_argument("--kind", choices=[name for name, _ in (*KINDS, NETWORK)], help="this kind alone")
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look")
+    parser.add_argument("--log", default="", help="file to which each disturbance is added as a line of JSON")
     options = parser.parse_args(arguments)
     draw, began = random.Random(options.seed), time.monotonic()
     place = Path(tempfile.mkdtemp(prefix="cx-"))
@@ -540,6 +575,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
     chaos, cable, wrong = None, None, []
+    log = Log(options.log, options.seed, began)
     try:
         cable = cable_here(os.getpid() % 2**14)
         kinds = (*KINDS, NETWORK) if cable is not None else KINDS
@@ -562,9 +598,12 @@ def main(arguments: list[str]) -> int:
             found = chaos.check()
             wrong += found
             kills, minutes = sum(chaos.kills.values()), (time.monotonic() - began) / 60
+            log.add(kind=kind, point=at, happened=int(happened), wrong=found, jobs=chaos.jobs)
             say(f"{minutes:6.1f} {kills:4d} {'ok ' if not found else 'BAD'} {kind}{f': {at}' if at else ''}"
                 f"{'' if happened else ' (did not happen)'} {' '.join(found)}")  # fmt: skip
-        wrong += chaos.settle()
+        found = chaos.settle()
+        wrong += found
+        log.add(settled=not chaos.left(), wrong=found, **chaos.counts())
     finally:
         if chaos is not None:
             chaos.close()
