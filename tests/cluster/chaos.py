@@ -561,7 +561,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--films", type=int, default=2, help="films of demo models; one is added every 20 disturbances")
+    parser.add_argument("--films", type=int, default=2, help="films of demo models; one is added every 8 disturbances")
     parser.add_argument("--minutes", type=float, default=600.0, help="end after so long, with fewer kills")
     parser.add_argument("--kind", choices=[name for name, _ in (*KINDS, NETWORK)], help="this kind alone")
     parser.add_argument("--keep", action="store_true", help="leave the folder for a look")
@@ -586,7 +586,7 @@ def main(arguments: list[str]) -> int:
         while sum(chaos.kills.values()) < options.kills and time.monotonic() - began < options.minutes * 60:
             number += 1
             chaos.start()
-            chaos.feed(film=number % 20 == 1)
+            chaos.feed(film=number % 8 == 1)
             chaos.until_busy()
             kind = options.kind or draw.choices([name for name, _ in kinds], [share for _, share in kinds])[0]
             at = ""
