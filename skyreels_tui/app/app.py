@@ -419,11 +419,11 @@ class SkyreelsApp(HubApp):
     # What a form asks for
 
     def _machine(self) -> Machine:
-        """What the sensors have read last."""
+        """What the sensors have read last, and the workers that there are."""
         from skyreels_tui.app.machine import machine_of
 
-        mine = self.services
-        return machine_of(self.last_sample, mine.result_dir, mine.settings.now, mine.gpu_name(), mine.peaks)
+        mine, status = self.services, self.board.status
+        return machine_of(self.last_sample, mine.result_dir, mine.settings.now, mine.gpu_name(), mine.peaks, status)
 
     def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""

@@ -19,6 +19,7 @@ from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.eta.gangs import free_at_s, members
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.queue.engine.limits.space import RESERVE_BYTES, Shortage
+from skyreels_tui.queue.engine.muster import gone_words
 from skyreels_tui.settings.hours import Hours, work_ends
 from skyreels_tui.words.sizes import count, size
 from skyreels_tui.words.times import clock, words
@@ -29,6 +30,10 @@ class Machine:
     """What an estimate is held against; None where nothing is known."""
 
     gpus: int | None = None
+    workers: int | None = None
+    """How many can work on one job together where a job has one of several; None where this process runs it."""
+    more_may_join: bool = False
+    """They are of a cluster, which other machines may join."""
     memory: Memory | None = None
     """Of the pool that networks live in."""
     discrete: bool = False
@@ -118,16 +123,18 @@ def look_ahead(
 
 
 def _gpu_trouble(request: Request, machine: Machine) -> str:
-    """Demo models run anywhere; real ones need a GPU to end within days, and as many as are asked for."""
-    if request.profile == "demo" or machine.gpus is None:
-        return ""
-    if not machine.gpus:
+    """Demo models run anywhere; real ones need a GPU to end within days, and all need as many as are asked for."""
+    if request.profile != "demo" and machine.gpus == 0:
+        if machine.more_may_join:
+            return tr("no GPU for it in the cluster: the demo models run without one")
         return tr("no GPU for it on this machine: the demo models run without one")
+    # Ranks on a CPU are processes, of which there are as many as are wanted.
+    there = machine.workers or machine.gpus or None
     try:
-        ranks_of(request.gpus, machine.gpus)
+        size = ranks_of(request.gpus, None if machine.more_may_join else there)
     except InvalidRequest as error:
         return error.problems[0].message
-    return ""
+    return gone_words(size, there) if there is not None and size > there else ""
 
 
 def _admitted(request: Request, plan: Plan, machine: Machine) -> Decision | None:

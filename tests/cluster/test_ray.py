@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,14 @@ from pipelines.front.progress import Stage
 from pipelines.front.sizes import GIB
 from pipelines.media.write.publish import read_metadata
 from pipelines.running.resume import WorkDir
+from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from skyreels_tui import __version__
+from skyreels_tui.app.machine import machine_of
 from skyreels_tui.commands.system.cluster import running_pid
 from skyreels_tui.doctor.checks import check_cluster
 from skyreels_tui.doctor.gather import gather_cluster
+from skyreels_tui.eta.model import Estimate
+from skyreels_tui.eta.outlook import Turn, look_ahead
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.cluster.ray.site import TOKEN_FILE, RaySite, ray_environ
 from skyreels_tui.executors.cluster.workforce import Elsewhere
@@ -246,6 +251,19 @@ def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site,
     assert done.state == JobState.DONE, done.error
     assert film_of(done.output) == undisturbed(request)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_estimates_ask_the_workers_of_both_machines_for_gpus(machines, site, open_queue, request_of, tmp_path):
+    _, _, head, _ = machines
+    service, _ = open_queue(Elsewhere(site))
+    until(lambda: len(service.status().crew) == 2, LIMIT_S)
+    here = machine_of(None, tmp_path, Settings(cluster=head), "", None, service.status())
+    seen = []
+    for gpus in ("2", "4"):
+        request = replace(request_of(steps=2), gpus=gpus)
+        plan, takes = REFERENCE_TO_VIDEO.plan(request), Estimate(60.0, 1.0, True)
+        seen.append(look_ahead(request, plan, takes, Turn(), here, datetime.now().astimezone(), None).trouble)
+    assert seen == ["", "4 workers are asked for, 2 there now: it waits until there are so many"]
 
 
 def steps_alone(job, tmp_path):

@@ -17,15 +17,27 @@ from skyreels_tui.eta.forecast import Forecast, QueueForecast
 from skyreels_tui.eta.model import Estimate
 from skyreels_tui.eta.outlook import Machine, Turn, look_ahead, turn_of
 from skyreels_tui.eta.rates import EtaBook
+from skyreels_tui.monitors.sample import Sample
+from skyreels_tui.queue.events import QueueStatus
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.hours import parse_hours
 from skyreels_tui.settings.settings import Settings
 from tests.live.test_eta import Script, run
 from tests.ui.conftest import ASTRONAUT
+from tests.ui.scenes import reading
 
 REQUEST = ReferenceToVideo(prompt="a walk", ref_imgs=(str(ASTRONAUT),), resolution="720P")
 PLAN = REFERENCE_TO_VIDEO.plan(REQUEST)
 TASK = "reference_to_video"
+NOW = datetime(2026, 1, 6).astimezone()
+
+
+def reading_of(gpus: int) -> Sample:
+    """A machine with much memory and so many GPUs."""
+    sample = reading()
+    assert sample.memory is not None and sample.gpu is not None
+    memory = replace(sample.memory, total_bytes=900 << 30, available_bytes=800 << 30)
+    return Sample(sample.at, {"gpu": replace(sample.gpu, count=gpus), "memory": memory})
 
 
 def learned(book: EtaBook, gpus: str, step_s: float) -> None:
@@ -135,6 +147,40 @@ def test_what_a_cluster_elsewhere_has_is_not_held_against_this_machine(
         REQUEST, PLAN, Estimate(60.0, 1.0, True), Turn(), machine, datetime(2026, 1, 6).astimezone(), None
     )
     assert bool(seen.trouble) is (gpus == 0)
+
+
+CPUS = (("spark-01 cpu 0", "cpu"), ("spark-02 cpu 0", "cpu"), ("spark-02 cpu 1", "cpu"))
+SPARKS = (("spark-01 gpu 0", "GB10"), ("spark-02 gpu 0", "GB10"))
+HERE = (("gpu 0", "H100"), ("gpu 1", "H100"))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "crew", "profile", "gpus", "trouble"),
+    [
+        ("head.lan:6379", SPARKS, "full", "2", ""),
+        ("head.lan:6379", SPARKS, "full", "all", ""),
+        ("head.lan:6379", SPARKS, "full", "4", "4 workers are asked for, 2 there now: it waits"),
+        ("head.lan:6379", (*SPARKS, CPUS[1], CPUS[2]), "full", "4", "4 workers are asked for, 2 there now: it waits"),
+        ("head.lan:6379", CPUS, "demo", "2", ""),
+        ("head.lan:6379", CPUS, "demo", "4", "4 workers are asked for, 3 there now: it waits"),
+        ("head.lan:6379", CPUS, "full", "1", "no GPU for it in the cluster: the demo models run without one"),
+        ("head.lan:6379", (), "full", "8", ""),
+        ("local:2", HERE, "full", "2", ""),
+        ("local:2", HERE, "full", "4", "4 GPUs are asked for, 2 can be seen here"),
+        ("local:2", HERE, "demo", "4", "4 GPUs are asked for, 2 can be seen here"),
+        ("", (("", ""),), "full", "4", ""),
+        ("", (("", ""),), "demo", "8", "8 GPUs are asked for, 4 can be seen here"),
+    ],
+)
+def test_gpus_are_asked_of_the_workers_that_there_are(
+    cluster: str, crew: tuple[tuple[str, str], ...], profile: str, gpus: str, trouble: str, tmp_path: Path
+) -> None:
+    status = QueueStatus(is_owner=False, has_gpus=any(kind != "cpu" for _, kind in crew), crew=crew)
+    machine = machine_of(reading_of(gpus=4), tmp_path, Settings(cluster=cluster), "NVIDIA H100", None, status)
+    request = replace(REQUEST, profile=profile, gpus=gpus)
+    seen = look_ahead(request, REFERENCE_TO_VIDEO.plan(request), Estimate(60.0, 1.0, True), Turn(), machine, NOW, None)
+    assert seen.trouble.startswith(trouble) and bool(seen.trouble) is bool(trouble)
+    assert (seen.ends is None) is bool(trouble)
 
 
 def test_what_jobs_took_here_corrects_what_a_form_says_as_it_does_for_the_queue(tmp_path: Path) -> None:

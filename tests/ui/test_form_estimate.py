@@ -148,6 +148,22 @@ async def test_what_stops_it_is_one_red_reason_without_an_end(session, form, sam
     await session.until(lambda: not red(session) and "done about" in said(session), "it fits again")
 
 
+async def test_gpus_are_asked_of_the_workers_of_a_cluster_that_others_may_join(session, form) -> None:
+    live = session.app.services.settings
+    live.change(replace(live.now, cluster="spark-01.lan:6379"))
+    crew = tuple((f"spark-0{number} gpu 0", "GB10") for number in (1, 2, 3, 4))
+    session.app.publish_event(QueueStatus(is_owner=False, engine="idle", workers=2, crew=crew[:2]))
+    await form(full())
+    await session.until(lambda: not red(session), "one of them takes it")
+    session.app.screen._fields["gpus"].set_value("4")
+    session.app.screen._on_field_changed()
+    await session.shows("4 workers are asked for, 2 there now: it waits until there are so many")
+    assert "done" not in said(session) and red(session)
+    session.app.publish_event(QueueStatus(is_owner=False, engine="idle", workers=4, crew=crew))
+    session.app.publish_forecast(QueueForecast(workers=4))
+    await session.until(lambda: not red(session) and "done about" in said(session), "four are there")
+
+
 async def test_without_a_gpu_no_time_is_told_for_real_models_and_the_demo_is_told_as_ever(session, form) -> None:
     session.app.services.gpu_name = lambda: ""
     session.app.publish_sample(

@@ -63,7 +63,7 @@ def _look(
         reports, status = queue.all_progress(), queue.status()
         forecast = Forecast(queue.plannable, services.rates, lambda: reports, crew=lambda: status.crew).read()
         sample = read_once(queue.owner_pid, queue.engine_memory)
-    machine = machine_of(sample, context.result_dir, settings, services.gpu_name(), services.peaks)
+    machine = machine_of(sample, context.result_dir, settings, services.gpu_name(), services.peaks, status)
     starts = forecast.running is not None or status.pause in ("", "hours")
     takes = services.rates.estimate(task.name, plan, forecast.next_kind)
     turn = turn_of(forecast, gpus=plan.gpus, starts=starts)
