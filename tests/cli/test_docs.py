@@ -76,6 +76,13 @@ def inline(text: str) -> list[list[str]]:
     return [shlex.split(one) for one in found]
 
 
+def developers(text: str) -> list[list[str]]:
+    """Words of `python ...` and `make ...`, in a shell block or inside a sentence."""
+    found = re.findall(r"(?<!`)`((?:(?:\.venv/bin/)?python3? (?:-m )?[a-z]|make )[^`]+)`(?!`)", text)
+    lines = [*commands(text), *map(shlex.split, found)]
+    return [words for words in lines if words[0] == "make" or re.fullmatch(r"(.*/)?python3?", words[0])]
+
+
 def without_redirection(words: list[str]) -> list[str]:
     return words[: words.index(">")] if ">" in words else words
 
@@ -148,6 +155,28 @@ def test_commands_inside_sentences(page: Path) -> None:
             assert rest[0] == "COMMAND" or command_named(rest[0]), words
         else:
             parse(rest)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_a_developer(page: Path) -> None:
+    """A target of make that is there, a script or module of ours that has each option, and files that are there."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for program, *words in developers(page.read_text("utf-8")):
+        if program == "make":
+            assert {word for word in words if "=" not in word} <= targets, words
+            continue
+        name = words[1].replace(".", "/") if words[0] == "-m" else words[0].removesuffix(".py")
+        sources = [ROOT / f"{name}.py", *(ROOT / name).rglob("*.py")]
+        taken = "".join(source.read_text("utf-8") for source in sources if source.is_file())
+        assert taken, f"{page.name}: {words}"
+        if name.startswith("scripts/gerar_"):
+            # Its words are those of `generate`: the test of a page parses them.
+            continue
+        for word in words[2 if words[0] == "-m" else 1 :]:
+            if word.startswith("--"):
+                assert f'"{word}"' in taken, f"{page.name}: {words} has no {word}"
+            elif re.match(r"(doc|tests|bench|scripts|pipelines)/", word) and not word.isupper():
+                assert (ROOT / word.replace("FAMILY", "r2v")).exists(), f"{page.name}: {words}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
