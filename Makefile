@@ -83,6 +83,7 @@ $(TEST_STAMP): $(RUN_STAMP)
 release-check: $(TEST_STAMP)
 	$(BIN)/python scripts/check_release.py
 	$(BIN)/python scripts/check_wheels.py
+	$(BIN)/python scripts/check_install.py
 	$(MAKE) test test-long
 	out=$$(mktemp -d) && $(BIN)/pip wheel --quiet --no-deps --wheel-dir "$$out" . && \
 		$(BIN)/python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$$out" && \
