@@ -79,15 +79,17 @@ $(TEST_STAMP): $(RUN_STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
 
-# The cheap answers first; nothing here changes the repository.
+# The cheap answers first; nothing here changes the repository. A clone is built: beside sources that were built before,
+# modules that are gone since would come along.
 release-check: $(TEST_STAMP)
 	$(BIN)/python scripts/check_release.py
 	$(BIN)/python scripts/check_wheels.py
 	$(BIN)/python scripts/check_install.py
 	$(MAKE) test test-long
-	out=$$(mktemp -d) && $(BIN)/pip wheel --quiet --no-deps --wheel-dir "$$out" . && \
-		$(BIN)/python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$$out" && \
-		ls "$$out"
+	out=$$(mktemp -d) && git clone --quiet . "$$out/source" && cd "$$out/source" && \
+		"$(CURDIR)/$(BIN)/pip" wheel --quiet --no-deps --wheel-dir "$$out" . && \
+		"$(CURDIR)/$(BIN)/python" -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$$out" > /dev/null && \
+		rm -rf "$$out/source" && ls "$$out"
 
 CATALOGUES := -D skyreels-tui -d pipelines/front/locale
 TEMPLATE := $(VENV)/skyreels-tui.pot

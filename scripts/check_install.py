@@ -1,4 +1,4 @@
-"""Install the wheel of this checkout as a stranger would, make the demo and open the app, each step with its seconds.
+"""Install the wheel of the last commit as a stranger would, make the demo and open the app, each step with its seconds.
 
 python scripts/check_install.py            by pip, and by uv and pipx where they are on PATH
 python scripts/check_install.py uv         by one of them
@@ -102,7 +102,9 @@ def main() -> int:
         parser.error(f"no way {min(unknown)!r}: choose of {', '.join(WAYS)}")
     slow = False
     with tempfile.TemporaryDirectory() as built:
-        words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", built, str(ROOT)]
+        # A clone: what an older build left in the checkout would come along.
+        subprocess.run(["git", "clone", "--quiet", ROOT, f"{built}/source"], check=True)
+        words = ["wheel", "--quiet", "--no-deps", "--wheel-dir", built, f"{built}/source"]
         subprocess.run([sys.executable, "-m", "pip", *words], check=True)
         (wheel,) = Path(built).glob("*.whl")
         for way in args.ways or [way for way in WAYS if way == "pip" or shutil.which(way)]:

@@ -13,6 +13,7 @@ import shutil
 import site
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
@@ -42,13 +43,16 @@ def run(*words: object, **environ: str) -> str:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with one commit, so that a build leaves nothing in ours."""
+    """A copy of the repository with one commit, so that a build leaves nothing in ours; it was used before."""
     root = tmp_path_factory.mktemp("checkout")
     for name in SOURCES:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.iterdir():
         if path.is_file() and path.name != ".git":
             shutil.copy(path, root)
+    compiled = root / "pipelines" / "demo" / "__pycache__" / "checkpoints.cpython-311.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"with the builder's folders")
     git = ("git", "-C", root, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
     run(*git, "init", "-q")
     run(*git, "add", "pyproject.toml")
@@ -101,6 +105,12 @@ def test_the_wheel_holds_every_module_and_every_file_of_data(wheel: Path) -> Non
     modules = {path.relative_to(ROOT).as_posix() for name in SOURCES[:2] for path in (ROOT / name).rglob("*.py")}
     assert len(data_files()) > 15
     assert modules | data_files() <= members(wheel)
+
+
+def test_what_the_builder_compiled_stays_out(wheel: Path, checkout: Path, tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", checkout, tmp_path)) as archive:
+        names = [*members(wheel), *archive.getnames()]
+    assert [name for name in names if name.endswith(".pyc") or "__pycache__" in name] == []
 
 
 def test_the_wheel_has_two_names_at_its_top_and_the_licences(wheel: Path) -> None:
