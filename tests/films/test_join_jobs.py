@@ -56,6 +56,8 @@ def test_a_join_waits_for_what_is_being_made(cli: Cli, film: Path, picture: Path
     assert cli("film", "run", "ep01").out == "3\n"
     assert cli("film", "join", "ep01").out == "4\n"
     assert cli("show", 4, "--json").data["reason_code"] == "waits_for_job"
+    shown = cli("show", 4)
+    assert shown.code == 0 and "\nreason: waits for job 3\n" in shown.out
     assert cli("film", "join", "ep01", "--without-missing").out == "5\n"
 
 

@@ -73,15 +73,13 @@ def show_job(job: Job, *, as_json: bool) -> None:
             for words in used_of(job):
                 output.line(f"  {words}")
         elif value not in ("", None, False):
-            output.line(f"{key}: {_said(key, value)}")
+            output.line(f"{key}: {reason_words(job.reason) if key == 'reason' else _said(key, value)}")
     for text in job.traceback.splitlines():
         output.line(f"  {text}")
 
 
 def _said(key: str, value: Any) -> str:
-    """A value for people: reasons in words, times as the clock on the wall shows them."""
-    if key == "reason":
-        return _plain(reason_words(value))
+    """A value for people: times as the clock on the wall shows them."""
     if key.endswith("_at"):
         # A row that another program has damaged is shown as it is.
         with suppress(ValueError, TypeError):
