@@ -18,7 +18,7 @@ from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemory, PipelineError
 from pipelines.front.followers import StartFollowers
-from pipelines.front.language import tr
+from pipelines.front.language import tr, trn
 from pipelines.front.memory import LoadPlan
 from pipelines.front.peaks import PEAKS_FILE
 from pipelines.front.progress import Progress, Stage
@@ -252,10 +252,11 @@ def other_ranks(work_dir: Path, ranks: int) -> list[str]:
     if before == ranks or WorkDir(work_dir).latest() is None:
         return []
     return [
-        tr(
-            "this job began on {before} and goes on with {now} GPUs: the same picture up to rounding",
+        trn(
+            "this job began on {before} and goes on with {count} GPU: the same picture up to rounding",
+            "this job began on {before} and goes on with {count} GPUs: the same picture up to rounding",
+            ranks,
             before=before,
-            now=ranks,
         )
     ]
 
