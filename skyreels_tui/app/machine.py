@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.front.admission import Memory, floor_bytes
 from pipelines.front.peaks import PeakBook
+from skyreels_tui.eta.forecast import WorkerKinds
 from skyreels_tui.eta.outlook import Machine
 from skyreels_tui.files.folders import free_bytes
 from skyreels_tui.monitors.gpu import GpuSensor
@@ -37,7 +38,7 @@ def machine_of(
     if free is None:
         with suppress(OSError):
             free = free_bytes(result_dir)
-    workers = _together(status) if status is not None and settings.cluster else None
+    workers = together(status.crew) if status is not None and settings.cluster else None
     if settings.cluster and settings.cluster.partition(":")[0] != "local":
         gpus = None if workers is None or status is None else workers if status.has_gpus else 0
         return Machine(gpus, workers, more_may_join=True, result_dir=result_dir, free_disk_bytes=free)
@@ -63,9 +64,9 @@ def read_once(owner_pid: int | None, engine: Callable[[], EngineMemory | None]) 
     return Sample(0.0, {"gpu": gpu, "memory": memory})
 
 
-def _together(status: QueueStatus) -> int | None:
+def together(crew: WorkerKinds) -> int | None:
     """How many workers can take one job together: a GPU never works with a CPU. None while nobody has said."""
-    kinds = [kind for name, kind in status.crew if name]
+    kinds = [kind for name, kind in crew if name]
     on_cpu = kinds.count("cpu")
     return max(on_cpu, len(kinds) - on_cpu) or None
 

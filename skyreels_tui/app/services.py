@@ -74,6 +74,8 @@ class Services:
         """Name of the first GPU, or ''; asked of the driver and not of the sensors, which may fail."""
         self.tell_transfers: Callable[[tuple[Transfer, ...]], None] = _tell_nobody
         """Hears where downloads and checks stand, from their thread."""
+        self._crew: Callable[[], WorkerKinds] = tuple
+        """The workers of whoever runs the queue, once it is open."""
 
     # What is kept in files
 
@@ -91,7 +93,7 @@ class Services:
         from skyreels_tui.eta.speeds import SPEED_FILE
 
         state = self.folders.state
-        return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE, _gpu_count)
+        return EtaBook(state / RATES_FILE, lambda: self.gpu_name(), state / SPEED_FILE, self._all_gpus)
 
     @cached_property
     def peaks(self) -> PeakBook:
@@ -177,7 +179,7 @@ class Services:
             publish(event)
 
         self.folders.create()
-        return QueueService(
+        queue = QueueService(
             self.folders,
             self.result_dir,
             tell,
@@ -188,6 +190,14 @@ class Services:
             films_in=self._films_in,
             has_model=self._has_model,
         )
+        self._crew = queue.crew
+        return queue
+
+    def _all_gpus(self) -> int:
+        """How many `all` means: the workers that can take one job together, else the GPUs of this machine."""
+        from skyreels_tui.app.machine import together
+
+        return together(self._crew()) or _gpu_count()
 
     def _scene_help(self, queue: QueueService) -> Companion:
         # ffmpeg's readers load with it: long after the first paint.

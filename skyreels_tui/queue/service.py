@@ -371,6 +371,11 @@ class QueueService:
             crew=runners.muster.crew(),
         )
 
+    def crew(self) -> tuple[tuple[str, str], ...]:
+        """Name and kind of each worker of whoever runs the queue; () where nobody does."""
+        runners = self._owner.runners
+        return watched_status(self._live, self.owner_pid).crew if runners is None else runners.muster.crew()
+
     def _told_status(self) -> QueueStatus:
         """As the owner told it; where there is none, why this process could not become it."""
         told = watched_status(self._live, self.owner_pid)

@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
+from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.queue.engine.parts import no_estimate
 from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerAway, WorkerLost
@@ -13,7 +16,9 @@ from skyreels_tui.queue.events import JobChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
+from skyreels_tui.settings.settings import Settings
 from tests.queue.conftest import WAIT_S, Events, entry
+from tests.queue.demo_requests import SAMPLES
 
 pytestmark = pytest.mark.quick
 
@@ -436,3 +441,19 @@ def test_workers_that_have_gone_are_waited_for(open_shelf):
     shelf.there.append(away)
     shelf.changed()
     assert service.wait(job.id, WAIT_S).state == JobState.DONE
+
+
+def test_times_take_all_gpus_for_all_workers_whatever_cards_are_here(folders):
+    services = Services(folders, Settings(), folders.results, Shelf("a", "b", "c", "d", make=FakeExecutor))
+    services.gpu_name = lambda: "NVIDIA H100"
+    request = ReferenceToVideo(prompt="a walk", ref_imgs=(str(SAMPLES / "astronaut.jpg"),), resolution="720P")
+    task, plan = REFERENCE_TO_VIDEO.name, REFERENCE_TO_VIDEO.plan(request)
+    queue = services.open_queue(lambda _event: None, runs=True)
+    try:
+        queue.start()
+        until(lambda: queue.status().workers == 4)
+        seen = [services.rates.estimate(task, replace(plan, gpus=gpus)).step_s for gpus in ("1", "4", "all")]
+    finally:
+        queue.close(timeout_s=WAIT_S)
+    one, four, every = seen
+    assert every == four < one
