@@ -51,7 +51,8 @@ class QueueForecast:
     unknown: int = 0
     """Waiting jobs whose inputs could not be read, so that nothing is known."""
     held_seconds: tuple[tuple[int, float], ...] = ()
-    """The same of held and interrupted jobs, which count in no sum: they run only when a person says so."""
+    """The same of held and interrupted jobs, which run only when a person says so, and of those that wait for a worker
+    that could take them: they count in no sum."""
     unreadable: frozenset[int] = frozenset()
     """Ids of waiting and held jobs whose inputs could not be read."""
     running: RunningJob | None = None
@@ -107,7 +108,11 @@ class Forecast:
         """Return the forecast of this moment; `planned` hears of every job: the first reading of many takes a while."""
         jobs = self._jobs()
         waiting = [job for job in jobs if _waits(job)]
-        held = [job for job in jobs if job.state in STANDING or (job.state is JobState.BLOCKED and not _waits(job))]
+        held = [
+            job
+            for job in jobs
+            if job.state in STANDING or (job.state in (JobState.QUEUED, JobState.BLOCKED) and not _waits(job))
+        ]
         running = [job for job in jobs if job.state is JobState.RUNNING]
         self._forget(waiting + held + running)
         self._plan(waiting + held + running, planned)
@@ -232,8 +237,8 @@ def _key(job: Job) -> tuple[str, str]:
 
 
 def _waits(job: Job) -> bool:
-    """True for a job that runs without a further key press."""
-    return job.state is JobState.QUEUED or (
+    """True for a job that runs without a further key press, and without another machine or model than those there."""
+    return (job.state is JobState.QUEUED and job.reason.code is not Code.WAITS_FOR_WORKER) or (
         job.state is JobState.BLOCKED and job.reason.code in (Code.NONE, Code.WAITS_FOR_JOB)
     )
 

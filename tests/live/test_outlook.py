@@ -20,6 +20,7 @@ from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.monitors.sample import Sample
 from skyreels_tui.queue.events import QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.settings.hours import parse_hours
 from skyreels_tui.settings.settings import Settings
 from tests.live.test_eta import Script, run
@@ -113,6 +114,19 @@ def test_the_queue_ends_when_workers_of_unlike_speed_have_shared_it_out(tmp_path
     # One runs already, on the slow one: without a report its time is that of the slow one.
     jobs[0] = replace(jobs[0], state=JobState.RUNNING, worker="spark")
     assert Forecast(lambda: jobs[:1], book, crew=lambda: crew).read().running_seconds == pytest.approx((slow,))
+
+
+def test_a_job_that_no_worker_can_take_holds_up_no_end(tmp_path: Path) -> None:
+    book = EtaBook(tmp_path / "rates.json", lambda: "NVIDIA H100")
+    four, single = (
+        Job(number, "", TASK, replace(REQUEST, gpus=gpus).to_json(), JobState.QUEUED, float(number), "2026-01-06T21:00")
+        for number, gpus in ((1, "4"), (2, "1"))
+    )
+    four = replace(four, reason=because(Code.WAITS_FOR_WORKER, why="4 workers are asked for, 2 there now"))
+    seen = Forecast(lambda: [four, single], book, crew=lambda: SPARKS).read()
+    assert [job_id for job_id, _ in seen.job_seconds] == [2] and [job_id for job_id, _ in seen.held_seconds] == [1]
+    assert seen.total_seconds == book.estimate(TASK, PLAN, "GB10").total_s
+    assert turn_of(seen).jobs == 1, "what is added now starts before it"
 
 
 @pytest.mark.parametrize(
