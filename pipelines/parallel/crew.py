@@ -92,12 +92,16 @@ class Crew:
             def together(*args: Any, **options: Any) -> Tensor:
                 self._tell(_call, number, args, options)
                 with self._ranks.watched():
-                    return alone(*args, **options)
+                    velocity = alone(*args, **options)
+                    self.gang.agree()
+                    return velocity
 
             def branches(calls: Sequence[NetworkCall]) -> list[Tensor]:
                 self._tell(_call_each, number, calls)
                 with self._ranks.watched():
-                    return make_calls(self.gang, network, alone, calls)
+                    velocities = make_calls(self.gang, network, alone, calls)
+                    self.gang.agree()
+                    return velocities
 
             network.forward = together  # type: ignore[method-assign]  # for as long as the context lasts
             network.each = branches  # type: ignore[method-assign]  # likewise
@@ -116,6 +120,7 @@ class Crew:
             for pixels in decode_rows(self.gang, weights, latents):
                 assert pixels is not None  # this is rank 0
                 yield pixels.transpose(0, 1)[None]
+            self.gang.agree()
 
     def forget(self, model: object) -> None:
         """Let the followers drop what was sent of `model`; a change of its weights needs this."""
@@ -228,14 +233,17 @@ def _drop(_gang: Gang, desk: Desk, number: int) -> None:
     torch.cuda.empty_cache()
 
 
-def _call(_gang: Gang, desk: Desk, number: int, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+def _call(gang: Gang, desk: Desk, number: int, args: tuple[Any, ...], options: dict[str, Any]) -> None:
     desk[number](*args, **options)
+    gang.agree()
 
 
 def _call_each(gang: Gang, desk: Desk, number: int, calls: Sequence[NetworkCall]) -> None:
     make_calls(gang, desk[number], desk[number], calls)
+    gang.agree()
 
 
 def _decode(gang: Gang, desk: Desk, number: int, latents: Tensor) -> None:
     for _ in decode_rows(gang, desk[number], latents):
         pass
+    gang.agree()

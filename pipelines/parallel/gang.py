@@ -77,6 +77,14 @@ class Gang:
         dist.broadcast(word, 0, group=self.host)
         return bool(word.item())
 
+    def agree(self) -> None:
+        """Wait until the devices of all ranks have done what they were told. Raises when one was lost.
+
+        A device's wait for a lost rank is ended, not failed: what has been computed until then is no result.
+        """
+        self.largest(torch.zeros(1, device=self.device)).item()
+        dist.barrier(group=self.host)
+
     def part(self, count: int) -> Gang:
         """This rank's part when the ranks fall into `count` equal gangs of neighbours.
 

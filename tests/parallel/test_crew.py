@@ -160,3 +160,18 @@ def test_a_silent_rank_ends_the_gang_within_the_time_that_it_may_be_silent():
         assert time.monotonic() - started < 30
     assert crew.is_over
     assert not any(process.is_alive() for process in processes)
+
+
+@torch.inference_mode()
+def test_frames_are_whole_only_once_every_rank_says_that_it_has_done_its_part():
+    vae = small_vae()
+    latents = torch.randn(1, 16, 3, 7, 6, generator=torch.Generator().manual_seed(1))
+    crew = Crew(2, "cpu", quiet_s=2.0)
+    frames = decode_stream(vae, latents, together=crew.decode)
+    for _ in range(3):
+        next(frames)
+    # Everything has come that will; whether the other rank's device had finished it only that rank can say.
+    os.kill(crew.followers.processes[0].pid, signal.SIGSTOP)
+    with pytest.raises(GangLost, match="it does not answer"):
+        next(frames)
+    assert crew.is_over
