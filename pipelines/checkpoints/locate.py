@@ -10,9 +10,9 @@ from pathlib import Path
 from pipelines.checkpoints.inventory import Part, Presence, inspect, presence_of
 from pipelines.checkpoints.registry import CHECKPOINTS, Checkpoint
 from pipelines.front.errors import CheckpointMissing
+from pipelines.front.fields import Profile
 from pipelines.front.language import tr
 from pipelines.front.places import as_folder, is_folder, matching
-from pipelines.front.request import Profile
 from pipelines.front.sizes import size
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")

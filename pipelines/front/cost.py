@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.front.fields import Profile
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Choice, Number
 from pipelines.front.language import mark, tr
-from pipelines.front.request import Choice, Number
 
 LONGEST_S = 86_400
 START, END, CHANNEL = "trim_start", "trim_end", "voice_channel"

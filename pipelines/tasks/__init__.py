@@ -1,8 +1,9 @@
 """The tasks, in the order a person sees them."""
 
 from pipelines.front.cost import NetworkSize
+from pipelines.front.fields import Files
 from pipelines.front.language import tr
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.request import Request, field_specs
 from pipelines.tasks.film import FILM
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO
 from pipelines.tasks.shot_switching_extension import SHOT_SWITCHING_EXTENSION

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Choice, Files, Flag, Number
 from pipelines.front.language import mark
-from pipelines.front.request import Choice, Files, Flag, Number, Request, check_fields
+from pipelines.front.request import Request, check_fields
 from pipelines.front.trim import END, START, Trim, end_field, start_field
 
 ExtensionOutput = Choice(

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pipelines.front.cost import NetworkSize
 from pipelines.front.errors import MediaError, Problem
+from pipelines.front.fields import Choice, Files, Number, Text
 from pipelines.front.language import mark, tr
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Choice, Files, Number, Request, Text, check_fields
+from pipelines.front.request import Request, check_fields
 from pipelines.tasks.spec import TaskSpec
 
 MOST_CLIPS = 10_000

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Files, Number, Text
 from pipelines.front.language import mark
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Files, Number, Request, Text, check_fields
+from pipelines.front.request import Request, check_fields
 from pipelines.front.shapes import MODEL_FPS, WAN_BUCKETS, PixelShape, nearest_bucket, reference_frames
 from pipelines.tasks.spec import BenchCase, TaskSpec
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pipelines.front.cost import WAN_14B, make_plan
+from pipelines.front.fields import Choice, Number
 from pipelines.front.language import mark, tr
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Choice, Number
 from pipelines.front.shapes import (
     MODEL_FPS,
     SHOT_CONDITION_FRAMES,

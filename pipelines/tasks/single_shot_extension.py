@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pipelines.front.cost import WAN_14B, make_plan
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Flag, Number, Text
 from pipelines.front.language import mark, trn
 from pipelines.front.plan import Plan, Segment
-from pipelines.front.request import Flag, Number, Text
 from pipelines.front.shapes import (
     MODEL_FPS,
     SINGLE_CONDITION_FRAMES,

@@ -11,10 +11,11 @@ from typing import Annotated
 from pipelines.front.cost import AVATAR_19B, make_plan
 from pipelines.front.crop import Crop, fill_crop
 from pipelines.front.errors import MediaError, Problem
+from pipelines.front.fields import Choice, Files, Number, Regions, Text
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.plan import Plan, Segment
 from pipelines.front.regions import RegionsRefused, box_texts, parse_boxes, speaker_grid
-from pipelines.front.request import Choice, Files, Number, Regions, Request, Text, check_fields
+from pipelines.front.request import Request, check_fields
 from pipelines.front.shapes import AVATAR_BUCKETS, AVATAR_FPS, PixelShape, nearest_bucket
 from pipelines.front.trim import CHANNEL, END, MIX, START, Trim, channel_field, end_field, start_field
 from pipelines.tasks.spec import BenchCase, TaskSpec

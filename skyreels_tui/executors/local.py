@@ -17,12 +17,13 @@ from pipelines.front.admission import Decision, added, next_leaner
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import CheckpointMissing, InvalidRequest, OutOfMemory, PipelineError
+from pipelines.front.fields import Files
 from pipelines.front.followers import StartFollowers
 from pipelines.front.language import tr, trn
 from pipelines.front.memory import LoadPlan
 from pipelines.front.peaks import PEAKS_FILE
 from pipelines.front.progress import Progress, Stage
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.request import Request, field_specs
 from pipelines.front.runtime import Output, Runtime
 from pipelines.running.resume import WorkDir
 from pipelines.tasks import TASKS

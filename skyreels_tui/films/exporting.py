@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.front.request import Files, field_specs
+from pipelines.front.fields import Files
+from pipelines.front.request import field_specs
 from skyreels_tui.films.importing import VOICE
 from skyreels_tui.queue.batches.batch_file import entries_to_markdown, plain_request
 from skyreels_tui.queue.film import Film, Scene

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.errors import MediaError, Problem
+from pipelines.front.fields import Choice, Files
 from pipelines.front.language import tr
 from pipelines.front.lora import file_of
-from pipelines.front.request import Choice, Files, Request, check_fields, field_specs
+from pipelines.front.request import Request, check_fields, field_specs
 from pipelines.media.remote.address import Media, is_address
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.shot_switching_extension import CUTS

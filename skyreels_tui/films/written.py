@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.front.errors import MediaError, Problem
+from pipelines.front.fields import FieldSpec, Files, Flag, Text
 from pipelines.front.language import mark
-from pipelines.front.request import FieldSpec, Files, Flag, Text
 from skyreels_tui.films.projects import film_name_problem, project_problem
 from skyreels_tui.queue.film import Film, FilmFacts, Scene, SceneFacts
 from skyreels_tui.requests.typed_paths import expand

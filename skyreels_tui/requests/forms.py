@@ -9,23 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.front.errors import CheckpointMissing, PipelineError, Problem
+from pipelines.front.fields import Choice, FieldSpec, Files, Flag, Profile, Regions, Text, field_problem, untouched
 from pipelines.front.language import tr, trn
 from pipelines.front.places import matching
 from pipelines.front.plan import Plan
-from pipelines.front.request import (
-    Choice,
-    FieldSpec,
-    Files,
-    Flag,
-    Profile,
-    Regions,
-    Request,
-    Text,
-    check_fields,
-    field_problem,
-    field_specs,
-    untouched,
-)
+from pipelines.front.request import Request, check_fields, field_specs
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.requests.planning import Asked, plan_of
 from skyreels_tui.requests.references import check_request, model_problems, references

@@ -10,7 +10,8 @@ from typing import Literal
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
 from pipelines.front.errors import DiskFull
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.fields import Files
+from pipelines.front.request import Request, field_specs
 from skyreels_tui.requests.references import token_name
 
 HistoryKind = Literal["prompt", "image", "video", "audio", "lora"]

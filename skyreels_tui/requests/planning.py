@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.front.boundary import boundary
 from pipelines.front.errors import MediaError, PipelineError
+from pipelines.front.fields import untouched
 from pipelines.front.language import tr
 from pipelines.front.lora import parse_lora
-from pipelines.front.request import field_specs, untouched
+from pipelines.front.request import field_specs
 
 if TYPE_CHECKING:
     from pipelines.front.plan import Plan

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipelines.front.documents import read_json
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Files
 from pipelines.front.places import as_folder, is_folder
-from pipelines.front.request import Files, Request, check_fields, field_specs
+from pipelines.front.request import Request, check_fields, field_specs
 from pipelines.tasks import task_named, task_of
 
 _TOKEN = re.compile(r"\{\{\s*(?:prev|job:\s*(?P<name>.+?))\s*\}\}")

@@ -11,7 +11,8 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from pipelines.front import lora
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.fields import Files
+from pipelines.front.request import Request, field_specs
 from pipelines.media.remote.address import is_address
 from skyreels_tui.requests.references import token_name
 

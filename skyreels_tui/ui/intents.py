@@ -11,7 +11,8 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from pipelines.front.errors import Problem
-    from pipelines.front.request import InputKind, Request
+    from pipelines.front.fields import InputKind
+    from pipelines.front.request import Request
     from skyreels_tui.queue.film import NewFilm
     from skyreels_tui.queue.model import Job
 

@@ -15,7 +15,8 @@ import pipelines.tasks
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.families import FAMILIES, family_named
 from pipelines.front.cost import DEMO_NETWORK
-from pipelines.front.request import Files, field_specs
+from pipelines.front.fields import Files
+from pipelines.front.request import field_specs
 from pipelines.tasks import TASKS, first_taking, network_of, task_named, tasks_of
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.ui.keyboard import fetch_scope

@@ -13,8 +13,9 @@ from typing import Any
 from pipelines.front.documents import read_json
 from pipelines.front.durable import discard_parts, make_folder, put_in_place, write_whole
 from pipelines.front.errors import MediaError
+from pipelines.front.fields import Files
 from pipelines.front.language import tr
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.request import Request, field_specs
 from pipelines.front.runtime import Output, Runtime
 from pipelines.front.trim import WHOLE, Trim
 from pipelines.media.ffmpeg import run, source, traits

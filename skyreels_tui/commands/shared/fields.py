@@ -7,20 +7,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipelines.front.fields import Choice, FieldSpec, Files, Flag, Number, Regions, Text
 from pipelines.front.gang import ALL_GPUS
 from pipelines.front.language import tr
-from pipelines.front.request import (
-    Choice,
-    FieldSpec,
-    Files,
-    Flag,
-    Number,
-    Regions,
-    Request,
-    Text,
-    about_no_file,
-    field_specs,
-)
+from pipelines.front.request import Request, about_no_file, field_specs
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.commands.shared.exits import CommandError

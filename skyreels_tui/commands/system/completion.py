@@ -12,9 +12,10 @@ from argcomplete.shell_integration import shellcode
 
 from pipelines.checkpoints.registry import CHECKPOINTS
 from pipelines.front.errors import PipelineError
+from pipelines.front.fields import Choice, Flag
 from pipelines.front.language import tr
 from pipelines.front.places import is_there
-from pipelines.front.request import Choice, Flag, field_specs
+from pipelines.front.request import field_specs
 from pipelines.tasks import TASKS
 from skyreels_tui.commands import COMMANDS
 from skyreels_tui.commands.shared import output

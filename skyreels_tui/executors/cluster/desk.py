@@ -17,8 +17,9 @@ from typing import Any
 from pipelines.front.boundary import Tried, boundary
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import Cancelled
+from pipelines.front.fields import Files
 from pipelines.front.progress import Progress
-from pipelines.front.request import Files, Request, field_specs
+from pipelines.front.request import Request, field_specs
 from skyreels_tui.executors.cluster.copies import Mirror, parts_of, plain_name, put
 from skyreels_tui.executors.cluster.errors import told
 from skyreels_tui.executors.cluster.messages import (

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipelines.front.documents import read_json
 from pipelines.front.errors import InvalidRequest, Problem
+from pipelines.front.fields import FieldSpec, Files, Flag, Number, Regions, Text
 from pipelines.front.language import reason_of, tr, trn
-from pipelines.front.request import FieldSpec, Files, Flag, Number, Regions, Request, Text, field_specs
+from pipelines.front.request import Request, field_specs
 from pipelines.media.remote.address import is_address
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.queue.model import Job

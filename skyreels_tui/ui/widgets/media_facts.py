@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from pipelines.front.errors import MediaError, PipelineError
+from pipelines.front.fields import InputKind
 from pipelines.front.language import tr
 from pipelines.front.lora import parse_lora
-from pipelines.front.request import InputKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from pipelines.front.fields import Choice, Files, Flag, untouched
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, Files, Flag, untouched
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pipelines.front.documents import read_json
 from pipelines.front.durable import write_whole
+from pipelines.front.fields import Files
 from pipelines.front.places import is_file
-from pipelines.front.request import Files, field_specs
+from pipelines.front.request import field_specs
 from pipelines.running.resume import WorkDir
 from skyreels_tui.queue.model import Job
 

@@ -6,7 +6,7 @@ from textual import events, work
 from textual.content import Content
 from textual.widgets import Static
 
-from pipelines.front.request import InputKind
+from pipelines.front.fields import InputKind
 from skyreels_tui.ui.drawing.halfblocks import picture
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.widgets.media_facts import PictureView, small_view

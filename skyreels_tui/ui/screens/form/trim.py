@@ -12,8 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import MediaError
+from pipelines.front.fields import Choice
 from pipelines.front.language import tr
-from pipelines.front.request import Choice
 from pipelines.front.trim import Trim, channel_index
 from skyreels_tui.requests.trimming import Marks, Stretchable
 from skyreels_tui.ui.drawing.glyphs import Glyphs

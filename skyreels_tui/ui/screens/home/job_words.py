@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from pipelines.front.errors import InvalidRequest
+from pipelines.front.fields import Choice, FieldSpec, Files
 from pipelines.front.language import tr
-from pipelines.front.request import Choice, FieldSpec, Files, field_specs
+from pipelines.front.request import field_specs
 from skyreels_tui.queue.model import Job
 from skyreels_tui.ui.drawing.safe import column, plain, safe
 from skyreels_tui.words.times import local, weekday

@@ -16,8 +16,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from pipelines.front.errors import InvalidRequest
+from pipelines.front.fields import FieldSpec, Files
 from pipelines.front.language import mark, tr
-from pipelines.front.request import FieldSpec, Files, Request, field_specs
+from pipelines.front.request import Request, field_specs
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.front.request import Choice, FieldSpec, Files, Flag, Number, Regions, Text
+from pipelines.front.fields import Choice, FieldSpec, Files, Flag, Number, Regions, Text
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.choice import ChoiceField, FlagField
 from skyreels_tui.ui.widgets.fields.files import FilesField

@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from pipelines.front.fields import FieldSpec
 from pipelines.front.language import tr
-from pipelines.front.request import FieldSpec
 from skyreels_tui.ui.drawing.safe import safe
 
 

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from pipelines.front.fields import FieldSpec
 from pipelines.front.language import mark, tr
-from pipelines.front.request import FieldSpec
 from skyreels_tui.ui.drawing.glyphs import UNICODE, Glyphs
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.base import Field

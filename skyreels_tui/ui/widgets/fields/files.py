@@ -14,9 +14,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from pipelines.front.fields import FieldSpec, Files, InputKind
 from pipelines.front.language import tr
 from pipelines.front.lora import STRONGEST, LoraRefused, parse_lora, with_strength
-from pipelines.front.request import FieldSpec, Files, InputKind
 from pipelines.media.remote.address import is_address
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.requests.references import token_name

@@ -10,8 +10,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from pipelines.front.fields import Number
 from pipelines.front.language import tr
-from pipelines.front.request import Number
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.base import Field

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.message import Message
 
+from pipelines.front.fields import Regions
 from pipelines.front.language import tr
-from pipelines.front.request import Regions
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
 from skyreels_tui.ui.widgets.fields.text import LineField, LineInput
