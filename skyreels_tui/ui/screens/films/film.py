@@ -38,6 +38,13 @@ from skyreels_tui.ui.workers import hand_over
 class FilmScreen(Screen[None]):
     """Keys act on the marked scenes, or on the one under the cursor."""
 
+    DEFAULT_CSS = """
+    FilmScreen {
+        #scene-list { width: 3fr; }
+        VideoView { width: 2fr; }
+        #film-words { height: 1; padding: 0 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
     BINDINGS = bindings(FILM)
 
     def __init__(self, film: Film, state: Path) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 class FilmsScreen(Screen[None]):
     """Follows the queue: every change of a job may be one of a film."""
 
+    DEFAULT_CSS = "FilmsScreen #film-list { width: 1fr; }"
     BINDINGS = bindings(FILMS)
 
     def __init__(self, downloads: Path, state: Path) -> None:

@@ -72,6 +72,12 @@ class PlanList(RowList):
 class ImportScreen(Screen[bool]):
     """Answers True once the films are stored; nothing is stored before a yes."""
 
+    DEFAULT_CSS = """
+    ImportScreen {
+        #import-list { height: 1fr; }
+        #import-words { height: auto; min-height: 2; max-height: 4; padding: 0 2; }
+    }
+    """
     BINDINGS = bindings(IMPORT)
 
     def __init__(self, path: Path, downloads: Path) -> None:
@@ -85,7 +91,7 @@ class ImportScreen(Screen[bool]):
         """Title, lines, the whole of the selected one, keys."""
         yield Static(Content(""), id="import-title", classes="bar")
         yield PlanList()
-        yield Static(Content(""), id="import-words", classes="explain")
+        yield Static(Content(""), id="import-words")
         yield KeyBar()
 
     def on_mount(self) -> None:

@@ -13,8 +13,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import Problem
+from pipelines.front.fields import FieldSpec
 from pipelines.front.language import tr
-from pipelines.front.request import FieldSpec
 from skyreels_tui.films.written import problems_of
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
@@ -22,6 +22,7 @@ from skyreels_tui.ui.keys import WRITTEN, bindings
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.files import FilesField
+from skyreels_tui.ui.widgets.form_looks import FORM_LOOKS
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.workers import hand_over
 
@@ -29,6 +30,7 @@ from skyreels_tui.ui.workers import hand_over
 class WrittenScreen(Screen[None]):
     """Hands over the values of its fields once they can be kept."""
 
+    DEFAULT_CSS = f"{FORM_LOOKS} .count {{ display: none; }}"
     BINDINGS = bindings(WRITTEN)
 
     def __init__(

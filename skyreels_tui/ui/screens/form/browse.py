@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from pipelines.front.fields import InputKind
 from pipelines.front.language import tr
 from pipelines.front.places import is_folder
-from pipelines.front.request import InputKind
 from skyreels_tui.requests.typed_paths import MOST_ENTRIES, is_media
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
@@ -90,6 +90,12 @@ class FileList(RowList):
 class BrowseScreen(Screen[tuple[str, ...]]):
     """Answers with the chosen paths, none when it is left."""
 
+    DEFAULT_CSS = """
+    BrowseScreen {
+        #browse-path { height: 1; padding: 0 1; background: $panel; text-style: bold; }
+        #browse-view { width: 40; padding: 1 1; }
+    }
+    """
     BINDINGS = bindings(BROWSE)
 
     def __init__(self, start: str, media: InputKind | Literal["film"], *, several: bool) -> None:

@@ -16,9 +16,10 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from pipelines.front.errors import Problem
+from pipelines.front.fields import Choice, Text, untouched
 from pipelines.front.language import mark, tr, trn
 from pipelines.front.regions import RegionsRefused, parse_boxes
-from pipelines.front.request import SEED, Choice, Text, about_no_file, untouched
+from pipelines.front.request import SEED, about_no_file
 from pipelines.front.trim import LONGEST_S
 from pipelines.tasks import TASKS, task_named
 from skyreels_tui.downloads.transfers import Transfer
@@ -47,6 +48,7 @@ from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.regions import RegionsField
 from skyreels_tui.ui.widgets.fields.text import PromptField
+from skyreels_tui.ui.widgets.form_looks import FORM_LOOKS
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.more import More
 from skyreels_tui.ui.widgets.queue_line import QueueLine
@@ -62,6 +64,16 @@ LABEL = Text(label=mark("Label"), help=mark("A name for the list; empty: task an
 class FormScreen(Screen[None]):
     """One task's form; what is typed is kept as a draft until it is queued."""
 
+    DEFAULT_CSS = f"""{FORM_LOOKS}
+    FormScreen {{
+        #form-body {{ height: 1fr; }}
+        #form-picture {{ display: none; }}
+        &.-wide #form-picture {{ display: block; }}
+        &.-wide FilesField .view.-picture {{ display: none; }}
+        &.-tall PromptArea {{ min-height: 6; max-height: 18; }}
+        #form-estimate {{ height: auto; min-height: 2; max-height: 5; padding: 0 1; background: $surface; }}
+    }}
+    """
     BINDINGS = bindings(form_scope())
 
     def __init__(

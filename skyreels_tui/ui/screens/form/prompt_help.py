@@ -22,6 +22,7 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import PROMPT_HELP, bindings
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.widgets.fields.text import PromptArea
+from skyreels_tui.ui.widgets.form_looks import FORM_LOOKS
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 
 
@@ -38,6 +39,7 @@ class AskedPrompt:
 class PromptHelpScreen(Screen[list[str | None]]):
     """Answers with the new words of each prompt, None where it stays; nothing is sent before a yes to its address."""
 
+    DEFAULT_CSS = FORM_LOOKS
     BINDINGS = bindings(PROMPT_HELP)
 
     def __init__(self, endpoint: Endpoint, agreed: Agreed, prompts: Sequence[AskedPrompt]) -> None:

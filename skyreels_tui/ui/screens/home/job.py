@@ -43,6 +43,19 @@ OF_A_VIDEO = ("play", "frame", "extend", "last_frame", "copy_path", "copy_scp", 
 class JobScreen(Screen[None]):
     """Follows its job while it is open."""
 
+    DEFAULT_CSS = """
+    JobScreen {
+        #job-title { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+        #job-body { height: 1fr; layout: horizontal; }
+        #job-facts { width: 1fr; height: 1fr; padding: 1 1 0 1; scrollbar-size-vertical: 1; }
+        VideoView { display: none; width: 1fr; height: 1fr; padding: 1 1 0 0; }
+        #job-log { height: 7; }
+        &.-made {
+            VideoView { display: block; }
+            #job-log { height: 4; }
+        }
+    }
+    """
     BINDINGS = bindings(JOB)
 
     def __init__(self, job_id: int, *, play: bool = False, served: bool = False) -> None:

@@ -72,6 +72,12 @@ class ModelFileRows(RowList):
 class ModelFilesScreen(Screen[None]):
     """What lies here at once, then what the hub says there is."""
 
+    DEFAULT_CSS = """
+    ModelFilesScreen {
+        #model-files { height: 1fr; }
+        #files-note { height: auto; max-height: 4; padding: 0 1; background: $panel; text-overflow: ellipsis; }
+    }
+    """
     BINDINGS = bindings(MODEL_FILES)
 
     def __init__(self, model: Shelved, book: DamageBook) -> None:
@@ -82,7 +88,7 @@ class ModelFilesScreen(Screen[None]):
         """Title, files, a line about the hub."""
         yield Static(plain(self._model.checkpoint.title, "bold $primary"), classes="bar")
         yield ModelFileRows()
-        yield Static(Content(""), id="files-note", classes="bar")
+        yield Static(Content(""), id="files-note")
         yield KeyBar()
 
     def on_mount(self) -> None:

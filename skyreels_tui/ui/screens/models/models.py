@@ -95,6 +95,13 @@ class ModelList(RowList):
 class ModelsScreen(Screen[None]):
     """Nothing is fetched or removed without a question; transfers belong to the app and outlive this screen."""
 
+    DEFAULT_CSS = """
+    ModelsScreen {
+        #model-list { height: 5; }
+        #model-parts { height: auto; min-height: 3; max-height: 9; padding: 0 2; }
+        #model-work { height: auto; max-height: 9; padding: 0 1; }
+    }
+    """
     BINDINGS = bindings(MODELS)
 
     def __init__(
@@ -125,7 +132,7 @@ class ModelsScreen(Screen[None]):
         """Title, list, parts of the selected one, its transfer, the keys."""
         yield Static(Content(""), id="models-title", classes="bar")
         yield ModelList()
-        yield Static(Content(""), id="model-parts", classes="explain")
+        yield Static(Content(""), id="model-parts")
         yield Static(Content(""), id="model-work")
         yield KeyBar()
 

@@ -17,8 +17,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import PipelineError
+from pipelines.front.fields import FieldSpec
 from pipelines.front.language import reason_of, tr
-from pipelines.front.request import FieldSpec, field_specs
+from pipelines.front.request import field_specs
 from pipelines.front.task_names import TITLES
 from pipelines.tasks import TASKS
 from skyreels_tui.requests.glance import glance
@@ -48,6 +49,14 @@ class Room:
 class CompareScreen(Screen[None]):
     """Plays both from the beginning; each shows the frame of the same moment, and its last one once it has ended."""
 
+    DEFAULT_CSS = """
+    CompareScreen {
+        #compare-fields { height: auto; max-height: 9; padding: 0 1; background: $panel; }
+        Horizontal { height: 1fr; }
+        #compare-first, #compare-second { width: 1fr; height: 1fr; padding: 0 0 0 1; }
+        #compare-moment { height: 1; padding: 0 1; }
+    }
+    """
     BINDINGS = bindings(COMPARE)
 
     def __init__(self, first: Video, second: Video) -> None:

@@ -47,6 +47,13 @@ LEARN_S = 0.3
 class ResultsScreen(Screen[None]):
     """The list follows the folders of new jobs and of those queued, also for files that others drop in or delete."""
 
+    DEFAULT_CSS = """
+    ResultsScreen {
+        #result-list { width: 1fr; }
+        #result-detail { width: 1fr; padding: 0 1; }
+        #result-view { height: auto; }
+    }
+    """
     BINDINGS = bindings(RESULTS)
 
     def __init__(self, folder: Path, clips: Path, *, served: bool = False) -> None:

@@ -79,6 +79,12 @@ class KeyList(RowList):
 class HelpScreen(Screen[None]):
     """Typing searches at once; Esc clears the search, then leaves."""
 
+    DEFAULT_CSS = """
+    HelpScreen {
+        #help-title { height: 1; padding: 0 1; background: $panel; }
+        #help-list { height: 1fr; }
+    }
+    """
     BINDINGS = bindings(HELP)
 
     def __init__(self, active: Sequence[ActiveBinding] = ()) -> None:

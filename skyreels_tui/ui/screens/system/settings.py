@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from pipelines.front.fields import Number
 from pipelines.front.language import tr
-from pipelines.front.request import Number
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.served import why_locked
 from skyreels_tui.settings.settings import Settings, SettingsError, setting_problem, setting_specs, waiting
@@ -23,6 +23,7 @@ from skyreels_tui.ui.keys import SETTINGS, bindings
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
+from skyreels_tui.ui.widgets.form_looks import FORM_LOOKS
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.workers import hand_over
 
@@ -30,6 +31,7 @@ from skyreels_tui.ui.workers import hand_over
 class SettingsScreen(Screen[None]):
     """One field a setting."""
 
+    DEFAULT_CSS = FORM_LOOKS
     BINDINGS = bindings(SETTINGS)
 
     def __init__(self, settings: LiveSettings) -> None:

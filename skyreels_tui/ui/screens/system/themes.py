@@ -45,6 +45,13 @@ class ThemeList(RowList):
 class ThemeScreen(Screen[None]):
     """Enter keeps the palette and writes the setting; Esc goes back to the one before."""
 
+    DEFAULT_CSS = """
+    ThemeScreen {
+        #theme-title { height: 1; padding: 0 1; background: $panel; }
+        #theme-list { height: 1fr; }
+        #theme-sample { height: 4; padding: 1 2; }
+    }
+    """
     BINDINGS = bindings(THEMES)
 
     def __init__(self, settings: LiveSettings) -> None:
