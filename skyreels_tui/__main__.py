@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -25,8 +26,12 @@ def _run() -> int:
             " take its folder out of PYTHONPATH, or install skyreels-tui into an environment of its own\n"
         )
         return 1
+    # What is loaded stays, so that nobody has to look it through for garbage: not now, and never again.
+    gc.disable()
     from skyreels_tui.cli import main
 
+    gc.freeze()
+    gc.enable()
     return main()
 
 

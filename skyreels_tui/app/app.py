@@ -94,11 +94,17 @@ class SkyreelsApp(HubApp):
 
     # Life
 
-    def on_mount(self) -> None:
-        """Show home and the queue's first page; it is opened and the engine started once they are on the screen."""
+    def on_load(self) -> None:
+        """Read the queue's first page before home is made."""
         use_keys(self, Settings(), self.settings)
         self.board.refresh()
-        self.push_screen(HomeScreen(queue_only=self._queue_only))
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Home lies below all others."""
+        return HomeScreen(queue_only=self._queue_only)
+
+    def on_mount(self) -> None:
+        """The queue is opened and the engine started once home is on the screen."""
         self.after_paint(self._open_queue)
 
     def _list_jobs(self) -> list[Job]:
@@ -427,5 +433,5 @@ class SkyreelsApp(HubApp):
 
     def _show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""
-        for panel in self.screen_stack[1].query(QueuePanel):
+        for panel in self.screen_stack[0].query(QueuePanel):
             panel.select(job_id)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pipelines.front.language import mark, tr
-from pipelines.front.progress import Progress, Stage
-from skyreels_tui.files.boot_clock import BootTime, boot_time
-from skyreels_tui.queue.events import JobProgress, QueueStatus
-from skyreels_tui.queue.model import Job
-from skyreels_tui.queue.speed import resting_words
 from skyreels_tui.words.sizes import size
 from skyreels_tui.words.times import words as rough
+
+if TYPE_CHECKING:
+    from pipelines.front.progress import Progress, Stage
+    from skyreels_tui.files.boot_clock import BootTime
+    from skyreels_tui.queue.events import JobProgress, QueueStatus
+    from skyreels_tui.queue.model import Job
 
 
 class Doing(StrEnum):
@@ -80,6 +82,9 @@ def condition_now(
     if status.read_only:
         return Condition(Doing.READ_ONLY)
     if status.engine == "warming":
+        # Imported with the first engine that loads: the first paint of an idle queue needs no clock.
+        from skyreels_tui.files.boot_clock import boot_time
+
         seconds = None if status.since is None else (now or boot_time()).age_s(status.since)
         return Condition(Doing.LOADING_ENGINE, seconds, windowless=status.windowless)
     if status.pause in ("after_job", "now"):
@@ -146,6 +151,8 @@ def _words(condition: Condition) -> str:
         case Doing.RUNNING | Doing.STARTING:
             return running_words(condition)
         case Doing.RESTING if condition.seconds is not None:
+            from skyreels_tui.queue.speed import resting_words
+
             return f"{running_words(condition)}, {resting_words(condition.seconds, condition.degrees)}"
         case Doing.WAITING if condition.lacks == "hours":
             return condition.why
@@ -176,11 +183,15 @@ def running_words(condition: Condition) -> str:
 
 def stage_word(job: Job | None, stage: Stage) -> str:
     """The name of a stage; the task says what its conditions are."""
+    from pipelines.front.progress import Stage
+
     return tr(job.task.condition_word if stage is Stage.CONDITION and job is not None else stage.value)
 
 
 def count_words(progress: Progress) -> str:
     """How far the stage is: `5/8`, `4.1 GiB of 28.0 GiB`; '' where nothing is counted."""
+    from pipelines.front.progress import Stage
+
     if progress.stage is Stage.LOAD and progress.bytes_total:
         return tr("{done} of {total}", done=size(progress.bytes_done), total=size(progress.bytes_total))
     return f"{progress.step}/{progress.num_steps}" if progress.num_steps else ""

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.front.progress import Progress
-from skyreels_tui.files.boot_clock import BootTime
-from skyreels_tui.queue.model import Job
-from skyreels_tui.queue.pace import Pace
-
 if TYPE_CHECKING:
+    from pipelines.front.progress import Progress
+    from skyreels_tui.files.boot_clock import BootTime
     from skyreels_tui.queue.film import Film
+    from skyreels_tui.queue.model import Job
+    from skyreels_tui.queue.pace import Pace
 
 Engine = Literal["off", "warming", "idle", "running"]
 """What the inference thread does."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from pipelines.front.documents import read_toml
+from pipelines.front.fields import Choice, FieldSpec, Flag, Number, Text, field_problem
 from pipelines.front.language import mark, reason_of, tr
-from pipelines.front.request import Choice, FieldSpec, Flag, Number, Text, field_problem
-from skyreels_tui.settings.hours import Hours, parse_hours
-from skyreels_tui.settings.limits import QualityLimits
 from skyreels_tui.settings.themes import theme_files
+
+if TYPE_CHECKING:
+    from skyreels_tui.settings.hours import Hours
+    from skyreels_tui.settings.limits import QualityLimits
 
 TABLES = ("defaults", "models", "keys")
 """Settings that are TOML tables and no form field."""
@@ -287,11 +290,15 @@ class Settings:
     @property
     def limits(self) -> QualityLimits:
         """How far an approximate video may be from the exact one."""
+        from skyreels_tui.settings.limits import QualityLimits
+
         return QualityLimits(self.fast_velocity, self.fast_psnr, self.fast_ssim)
 
     @property
     def running_hours(self) -> Hours | None:
         """The hours in which jobs may run, or None for always."""
+        from skyreels_tui.settings.hours import parse_hours
+
         return parse_hours(self.hours) if self.hours.strip() else None
 
 
@@ -305,14 +312,18 @@ class Loaded:
     """False where the file could not be read at all, and the settings are the defaults."""
 
 
-def setting_specs() -> Iterator[tuple[str, FieldSpec]]:
-    """Yield (name, spec) of every setting that a form shows, in order."""
+@functools.cache
+def setting_specs() -> tuple[tuple[str, FieldSpec], ...]:
+    """Return (name, spec) of every setting that a form shows, in order."""
+    # Resolving the hints takes milliseconds, and a start asks once a setting in the file.
     hints = get_type_hints(Settings, include_extras=True)
-    for entry in dataclasses.fields(Settings):
-        if get_origin(hints[entry.name]) is Annotated:
-            for extra in get_args(hints[entry.name])[1:]:
-                if isinstance(extra, FieldSpec):
-                    yield entry.name, extra
+    return tuple(
+        (entry.name, extra)
+        for entry in dataclasses.fields(Settings)
+        if get_origin(hints[entry.name]) is Annotated
+        for extra in get_args(hints[entry.name])[1:]
+        if isinstance(extra, FieldSpec)
+    )
 
 
 def load(path: Path) -> Loaded:
@@ -375,6 +386,8 @@ def setting_problem(name: str, value: object) -> str:
     if not problem and name == "cluster" and value and not re.fullmatch(CLUSTERS, str(value)):
         return tr("must be empty, local, local:NUMBER or HOST:PORT")
     if not problem and name == "hours" and value:
+        from skyreels_tui.settings.hours import parse_hours
+
         try:
             parse_hours(str(value))
         except ValueError as error:

@@ -28,7 +28,6 @@ from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.condition import Condition, condition_now
 from skyreels_tui.queue.events import Event, JobChanged, JobProgress, LogLine, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import Job
-from skyreels_tui.settings.hours import work_ends
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import ASKED_AT_START, Settings, waiting
 from skyreels_tui.settings.themes import DEFAULT
@@ -467,6 +466,9 @@ class HubApp(App[None]):
 
     def with_rest(self, seconds: float) -> float:
         """Seconds until so much work is done that begins now, hours of rest included."""
+        # Loaded with the first forecast.
+        from skyreels_tui.settings.hours import work_ends
+
         hours = self._settings.now.running_hours if self._settings is not None else None
         now = self.wall_clock()
         return seconds if hours is None else (work_ends(now, seconds, hours) - now).total_seconds()

@@ -417,7 +417,7 @@ def _form(task: str, request: Request | None) -> Open:
 def _job_screen(job_id: int, *keys: str) -> Open:
     async def open_(session: Session) -> None:
         session.app.post_message(intents.OpenJob(job_id))
-        await session.until(lambda: len(session.app.screen_stack) > 2, "the job")
+        await session.until(lambda: len(session.app.screen_stack) > 1, "the job")
         await session.press(*keys)
 
     return open_

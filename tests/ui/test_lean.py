@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import skyreels_tui
 from pipelines.front import language
 from pipelines.front.request import Request
 from pipelines.tasks import task_of
@@ -42,12 +44,61 @@ HEAVY = (
 LATER = (
     "pipelines.tasks",
     "pipelines.media",
+    "pipelines.front.crop",
+    "pipelines.front.lora",
+    "pipelines.front.progress",
+    "pipelines.front.regions",
+    "pipelines.front.request",
+    "pipelines.front.shapes",
+    "skyreels_tui.doctor",
+    "skyreels_tui.downloads",
     "skyreels_tui.eta",
+    "skyreels_tui.executors",
+    "skyreels_tui.films",
     "skyreels_tui.monitors",
+    "skyreels_tui.notify",
+    "skyreels_tui.queue.batches",
+    "skyreels_tui.queue.film",
+    "skyreels_tui.queue.pace",
     "skyreels_tui.queue.service",
+    "skyreels_tui.queue.speed",
+    "skyreels_tui.queue.watching",
+    "skyreels_tui.requests.drafts",
+    "skyreels_tui.requests.forms",
+    "skyreels_tui.results",
+    "skyreels_tui.settings.hours",
+    "skyreels_tui.settings.limits",
+    "skyreels_tui.ui.screens.dialogs",
+    "skyreels_tui.ui.screens.form",
+    "skyreels_tui.ui.screens.system",
+    "skyreels_tui.ui.widgets.fields",
+    "skyreels_tui.web",
+    "ctypes",
 )
-"""Rooms of our own that nothing on the first screen needs."""
+"""Rooms of our own, and a library, that nothing in the first picture of an idle queue needs."""
 
+FIRST_PICTURE = """
+import json, sys
+from skyreels_tui import __main__, cli
+from skyreels_tui.commands.system import app as door
+from skyreels_tui.app import session
+import asyncio
+from skyreels_tui.app.app import SkyreelsApp
+from skyreels_tui.app.services import Services
+from skyreels_tui.files.folders import find_folders
+from skyreels_tui.settings.settings import Settings
+
+async def show():
+    folders, loaded = find_folders(), []
+    app = SkyreelsApp(Services(folders, Settings(), folders.results))
+    app.after_paint(lambda: loaded.extend(sys.modules))
+    async with app.run_test(size=(160, 45)) as pilot:
+        while not loaded:
+            await pilot.pause(0.01)
+    return loaded
+
+print(json.dumps(asyncio.run(show())))
+"""
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
 
@@ -137,6 +188,22 @@ def test_importing_the_app_loads_nothing_heavy():
     code = f"import sys, skyreels_tui.app.app; print([name for name in {HEAVY + LATER!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_first_picture_of_a_queue_waits_for_nothing_that_it_does_not_show(folders: Folders):
+    jobs_of_every_task(folders)
+    environ = {**os.environ, "SKYREELS_TUI_HOME": str(folders.state.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PICTURE], capture_output=True, text=True, check=True, env=environ
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "skyreels_tui.ui.panels.queue" in loaded
+    assert loaded & {*HEAVY, *LATER} == set()
+
+
+def test_the_style_sheet_that_is_read_first_arranges_home_alone():
+    text = Path(skyreels_tui.__file__).with_name("app").joinpath("app.tcss").read_text(encoding="utf-8")
+    assert set(re.findall(r"\b\w+Screen\b", text)) == {"HomeScreen"}
 
 
 def test_a_panel_alone_loads_nothing_heavy_with_all_that_its_threads_use():

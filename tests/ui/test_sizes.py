@@ -54,7 +54,7 @@ async def test_a_screen_outlives_every_size_and_can_be_used_again(
             await resize(session, size)
             await session.press("down", "tab")
         # The screens below come back in the last of the sizes, which they have not been painted in.
-        while len(session.app.screen_stack) > 2:
+        while len(session.app.screen_stack) > 1:
             await session.app.pop_screen()
             await session.pilot.pause()
             assert len(session.text.splitlines()) == SIZES[-1][1]
@@ -70,5 +70,5 @@ async def test_the_app_starts_in_every_size(
     still(monkeypatch, tmp_path)
     async with open_app(tmp_path, size) as session:
         await session.press("2", "j", "n")
-        await session.until(lambda: len(session.app.screen_stack) > 2, "the form")
+        await session.until(lambda: len(session.app.screen_stack) > 1, "the form")
         await resize(session, (80, 24))

@@ -14,7 +14,6 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
 from skyreels_tui.settings.served import SERVED
 from skyreels_tui.settings.settings import setting_problem
-from skyreels_tui.web.orphan import end_with_parent
 
 
 def open_app(args: argparse.Namespace, context: Context) -> int:
@@ -26,6 +25,8 @@ def open_app(args: argparse.Namespace, context: Context) -> int:
 
         return run_plain(args, context)
     if context.services.settings.served and (server := os.environ.get(SERVED, "")).isdecimal():
+        from skyreels_tui.web.orphan import end_with_parent
+
         end_with_parent(int(server))
     # Textual draws to stderr; a browser's stand-in for the terminal names its own driver.
     if not context.services.settings.served and not all(

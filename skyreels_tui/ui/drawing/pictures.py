@@ -6,8 +6,6 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines.front.progress import PreviewStrip
-from skyreels_tui.notify.terminal import ESC, PASSES, ST, Terminal, ask_tmux
 from skyreels_tui.ui.internals import frame_pictures
 
 if TYPE_CHECKING:
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image as Picture
     from textual.widget import Widget
+
+    from pipelines.front.progress import PreviewStrip
 
     Pixels = npt.NDArray[np.uint8]
     """[height, width, 3]."""
@@ -56,6 +56,9 @@ def choose_drawing(setting: str, environ: Mapping[str, str], *, is_tty: bool) ->
 
 
 def _through_tmux(setting: str) -> Drawing:
+    # Only tmux is asked: the first paint outside of it needs none of this.
+    from skyreels_tui.notify.terminal import ESC, PASSES, ST, Terminal, ask_tmux
+
     allowed, name, features = (*ask_tmux(), "", "", "")[:3]
     passes = allowed in PASSES
     if passes and (setting == "kitty" or (setting == "auto" and any(part in name for part in PLACEHOLDERS))):

@@ -55,6 +55,8 @@ class HomeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Queue above, panels below it; the style sheet arranges them for the room there is."""
+        # Known before anything is styled, so that nothing is styled twice.
+        self.update_classes(_room(self.app.size))
         yield StatusBar()
         yield Static(Content(""), id="small")
         with Container(id="main"):
@@ -91,10 +93,7 @@ class HomeScreen(Screen[None]):
         notice = self.query_one("#small", Static)
         notice.display = width < SMALL[0] or height < SMALL[1]
         notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
-        room = {"-roomy": ROOMY, "-open": OPEN, "-broad": BROAD}
-        self.update_classes(
-            {**{name: _fits(event.size, size) for name, size in room.items()}, "-detail": width >= DETAIL}
-        )
+        self.update_classes(_room(event.size))
         self._fold()
         self._show_selected()
 
@@ -316,6 +315,12 @@ class HomeScreen(Screen[None]):
 
     def _go(self, screen: str) -> None:
         self.app.post_message(intents.OpenScreen(screen))
+
+
+def _room(size: Size) -> dict[str, bool]:
+    """The classes by which the style sheet arranges the panels."""
+    room = {"-roomy": ROOMY, "-open": OPEN, "-broad": BROAD}
+    return {**{name: _fits(size, least) for name, least in room.items()}, "-detail": size.width >= DETAIL}
 
 
 def _fits(size: Size, least: tuple[int, int]) -> bool:
