@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from terminal import Terminal
+from terminal import Terminal, usual_environ
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         if args.jobs:
             fill(Path(home), args.jobs)
         first_words = b"clip-0" if args.jobs else b"Queue"
-        environ = {**os.environ, "SKYREELS_TUI_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environ = usual_environ(home)
         # One run first: the byte code and the files are then as warm as on any day but the first.
         for run in range(args.runs + 1):
             terminal = Terminal([sys.executable, "-m", "skyreels_tui", "--result-dir", home], environ)

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from first_paint import fill
 from idle_cpu import CHILD, SAMPLE, measure
-from terminal import Terminal
+from terminal import Terminal, usual_environ
 
 from skyreels_tui.ui.panels import PANELS
 
@@ -36,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as home:
-        environ = {**os.environ, "SKYREELS_TUI_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environ = usual_environ(home)
         environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         fill(Path(home), 10)
         for panel in PANELS:

@@ -14,6 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
+def usual_environ(home: str) -> dict[str, str]:
+    """The environment of a start on any day but the first: settings and queue under `home`, byte code kept."""
+    environ = {**os.environ, "SKYREELS_TUI_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ
+
+
 class Terminal:
     """Runs a command in a pty of a given size and collects what it writes."""
 
