@@ -72,7 +72,7 @@ class TalkingAvatar(Request):
             label=mark("Prompt"),
             multiline=True,
             required=True,
-            help=mark("Shapes the look in the first pass only; after 3.2 s the voice alone leads"),
+            help=mark("Shapes the look in the first piece only; after 3.2 s the voice alone leads"),
         ),
     ] = ""
     input_image: Annotated[

@@ -29,9 +29,10 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import EngineEvent, HubApp
 from skyreels_tui.ui.internals import write_sequence
 from skyreels_tui.ui.keyboard import scopes
-from skyreels_tui.ui.keys import EVERYWHERE, binding_id, bindings, key_words
+from skyreels_tui.ui.keys import EVERYWHERE, HELP, binding_id, bindings, key_words
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
+from skyreels_tui.ui.widgets.key_bar import label_now
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecaster import Forecaster
@@ -337,6 +338,10 @@ class SkyreelsApp(HubApp):
         if not any(type(one) is type(screen) for one in self.screen_stack):
             self.push_screen(screen)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Help is there already where it is shown."""
+        return action != "help" or self.screen.name != HELP.name
+
     def action_help(self) -> None:
         """Every key, searchable."""
         from skyreels_tui.ui.screens.system.help import HelpScreen
@@ -360,7 +365,7 @@ class SkyreelsApp(HubApp):
             for key in scope.keys:
                 found = active.get(binding_id(scope, key))
                 if found is not None and key.name != "command_palette":
-                    title = f"{tr(key.label)} ({key_words(key.shown)})"
+                    title = f"{label_now(screen, key.action, key.label)} ({key_words(key.shown)})"
                     yield SystemCommand(title, tr(key.help), partial(self.run_action, key.action, found.node))
 
     def on_open_screen(self, message: intents.OpenScreen) -> None:

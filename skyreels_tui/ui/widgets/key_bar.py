@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Size
 from textual.screen import Screen
@@ -17,6 +19,20 @@ from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words, printed
 SAID_S = 4.0
 MOST_NOTE_LINES = 4
 NOTE_STYLES = {"warning": "$text-warning", "error": "$text-error"}
+
+
+@runtime_checkable
+class Relabelled(Protocol):
+    """A screen on which a key may do something else at this moment than it usually does."""
+
+    def key_label(self, action: str) -> str:
+        """What the key of an action does now, marked for translation; '' where that is the usual."""
+
+
+def label_now(screen: Screen[object], action: str, usual: str) -> str:
+    """What a key of a screen does at this moment, in a word or two of the chosen language."""
+    label = screen.key_label(action) if isinstance(screen, Relabelled) and screen.is_mounted else ""
+    return tr(label or usual)
 
 
 class KeyBar(Widget):
@@ -85,14 +101,23 @@ class KeyBar(Widget):
             room -= entry.cell_length + 2
         return Content("  ").join(kept + last)
 
+    def _is_typed(self, key: str, binding: Binding) -> bool:
+        """Whether the field that has the focus takes the key as a letter."""
+        focused, letter = self.screen.focused, " " if key == "space" else printed(key)
+        if focused is None or binding.priority or len(letter) != 1:
+            return False
+        return focused.check_consume_key(key, letter)
+
     def _entries(self) -> list[tuple[int, Content]]:
         found: dict[str, tuple[int, Content]] = {}
-        for active in self.screen.active_bindings.values():
+        for name, active in self.screen.active_bindings.items():
             binding = active.binding
             place = footer_place(binding)
-            if place is None or not active.enabled or not binding.show:
+            if place is None or not active.enabled or not binding.show or self._is_typed(name, binding):
                 continue
-            key = key_words(binding.key_display or printed(binding.key))
-            entry = Content.assemble((key, "bold $primary"), " ", tr(binding.description))
+            shown = binding.key_display or printed(name)
+            key = key_words(printed(name) if self._is_typed(shown, binding) else shown)
+            label = label_now(self.screen, binding.action, binding.description)
+            entry = Content.assemble((key, "bold $primary"), " ", label)
             found.setdefault(binding.id or "", (place, entry))
         return sorted(found.values(), key=lambda entry: entry[0])

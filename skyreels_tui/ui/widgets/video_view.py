@@ -89,7 +89,7 @@ class VideoView(Vertical):
         self._stop = threading.Event()
         self._frame: int | None = None
         """The frame shown or asked for; below 0 counts from the end, None is the strip."""
-        self.playing = False
+        self._playing = False
 
     def compose(self) -> ComposeResult:
         """Picture above, words below."""
@@ -106,6 +106,16 @@ class VideoView(Vertical):
             self._start(self._strip if self._frame is None else _still(self._frame))
 
     # What a screen asks for
+
+    @property
+    def playing(self) -> bool:
+        """Whether a video plays: the key that plays stops it then, and so does the way out."""
+        return self._playing
+
+    def _set_playing(self, playing: bool) -> None:
+        if playing is not self._playing:
+            self._playing = playing
+            self.screen.refresh_bindings()
 
     @property
     def frame_number(self) -> int:
@@ -146,7 +156,8 @@ class VideoView(Vertical):
     def stop(self) -> None:
         """Stop playing; the last picture stays."""
         self._stop.set()
-        was_playing, self.playing = self.playing, False
+        was_playing = self.playing
+        self._set_playing(False)
         if was_playing and self._frame is not None:
             self._start(_still(self._frame))
 
@@ -167,7 +178,7 @@ class VideoView(Vertical):
     def _start(self, draw: Draw, *, playing: bool = False) -> None:
         self._stop.set()
         self._stop = threading.Event()
-        self.playing = playing
+        self._set_playing(playing)
         canvas = Canvas(
             max(16, self.content_size.width),
             max(4, self.content_size.height - (FACTS_ROWS if self._words else 1)),

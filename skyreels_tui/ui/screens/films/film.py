@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import InvalidRequest, Problem
-from pipelines.front.language import tr, trn
+from pipelines.front.language import mark, tr, trn
 from skyreels_tui.films.prompting import AGREED_FILE, Agreed
 from skyreels_tui.films.written import SCENE_FIELDS, scene_values
 from skyreels_tui.queue.film import Film, Scene, can_resume, can_run
@@ -306,6 +306,10 @@ class FilmScreen(Screen[None]):
     def action_join(self) -> None:
         """One video of the film."""
         self._ask(intents.FilmAct.JOIN)
+
+    def key_label(self, action: str) -> str:
+        """While a video plays, the key that plays it and the way out stop it."""
+        return mark("Stop") if action in ("play", "play_all", "back") and self.query_one(VideoView).playing else ""
 
     def action_back(self) -> None:
         """Stop what plays, then back to the films."""

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from pipelines.front.fields import InputKind
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from pipelines.front.places import is_folder
 from skyreels_tui.requests.typed_paths import MOST_ENTRIES, is_media
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
@@ -204,6 +204,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
         line = self.query_one("#browse-filter", LineInput)
         line.display = True
         line.focus()
+        self.refresh_bindings()
 
     @on(Input.Changed)
     def _on_filter(self, event: Input.Changed) -> None:
@@ -214,6 +215,10 @@ class BrowseScreen(Screen[tuple[str, ...]]):
     def _on_filter_done(self) -> None:
         self.query_one(FileList).focus()
 
+    def key_label(self, action: str) -> str:
+        """The way out closes the filter first."""
+        return mark("Close filter") if action == "back" and self.query_one("#browse-filter").display else ""
+
     def action_back(self) -> None:
         """Close the filter first, then leave without choosing."""
         line = self.query_one("#browse-filter", LineInput)
@@ -221,6 +226,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
             line.display = False
             line.value = ""
             self.query_one(FileList).focus()
+            self.refresh_bindings()
         else:
             self.dismiss(())
 

@@ -493,6 +493,12 @@ class FormScreen(Screen[None]):
         """Go round the tasks."""
         self.action_task(TASKS[(TASKS.index(self.form_task) + 1) % len(TASKS)].name)
 
+    def key_label(self, action: str) -> str:
+        """Two keys go there and back again."""
+        if action == "profile" and self._profile == "demo":
+            return mark("Real models")
+        return mark("Bring back") if action == "reset" and self._forgotten else ""
+
     def action_profile(self) -> None:
         """Switch between the real models and the built-in tiny ones."""
         values, label = self.values(), self._label
@@ -570,6 +576,7 @@ class FormScreen(Screen[None]):
         if preset is None:
             return
         self._forgotten = Draft(self.values(), self._label)
+        self.refresh_bindings()
         for name, value in forms.fit_to_profile(self.form_task, preset, self._profile).items():
             self._fields[name].set_value(tuple(value) if isinstance(value, list) else value)
         self._on_field_changed()

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import HISTORY, bindings
@@ -92,6 +92,7 @@ class HistoryScreen(Screen[str | None]):
     @on(Input.Changed)
     def _on_search(self, event: Input.Changed) -> None:
         self.query_one(EntryList).search(event.value)
+        self.refresh_bindings()
 
     @on(RowList.Moved)
     def _show_whole(self) -> None:
@@ -107,6 +108,10 @@ class HistoryScreen(Screen[str | None]):
     def action_take(self) -> None:
         """Answer with the entry under the cursor."""
         self.dismiss(self.query_one(EntryList).selected or None)
+
+    def key_label(self, action: str) -> str:
+        """The way out clears the search first."""
+        return mark("Clear search") if action == "back" and self.query_one(LineInput).value else ""
 
     def action_back(self) -> None:
         """Clear the search, then leave."""

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from pipelines.front.errors import PipelineError
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from pipelines.tasks.spec import TaskSpec
 from skyreels_tui.requests import forms
 from skyreels_tui.requests.presets import Presets, preset_name_problem
@@ -147,6 +147,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         self._line.display = True
         self._line.value = self._list.selected
         self._line.focus()
+        self.refresh_bindings()
 
     @on(Input.Changed)
     def _on_name_changed(self, event: Input.Changed) -> None:
@@ -215,6 +216,11 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
         self._line.display = self.query_one("#preset-problem").display = False
         self._line.value = ""
         self._list.focus()
+        self.refresh_bindings()
+
+    def key_label(self, action: str) -> str:
+        """The way out closes the line for a name first."""
+        return mark("Close line") if action == "back" and self._line.display else ""
 
     def action_back(self) -> None:
         """Close the line for a name first, then leave."""

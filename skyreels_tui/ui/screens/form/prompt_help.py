@@ -15,7 +15,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.films.prompting import AIM_WORDS, Agreed, Aim, Endpoint, PromptHelpFailed, ask_soon, endpoint_of
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
@@ -123,19 +123,24 @@ class PromptHelpScreen(Screen[list[str | None]]):
         self.app.push_screen(ConfirmScreen(question, detail, yes=tr("Send them")), answered)
 
     def _ask(self, aim: Aim) -> None:
-        self._aim, self._asking = aim, True
+        self._aim = aim
+        self._set_asking(True)
         self._say(tr("{host}: {aim} …", host=self._endpoint.host, aim=tr(AIM_WORDS[aim])))
         self._await(self._now, aim)
+
+    def _set_asking(self, asking: bool) -> None:
+        self._asking = asking
+        self.refresh_bindings()
 
     @work(exclusive=True, group="prompt-help")
     async def _await(self, asked: AskedPrompt, aim: Aim) -> None:
         try:
             words = await ask_soon(self._endpoint, aim, asked.task, asked.prompt)
         except PromptHelpFailed as error:
-            self._asking = False
+            self._set_asking(False)
             self._say(str(error), "$text-error")
         else:
-            self._asking = False
+            self._set_asking(False)
             self._compare(asked.prompt, words)
 
     def _compare(self, before: str, after: str) -> None:
@@ -154,11 +159,18 @@ class PromptHelpScreen(Screen[list[str | None]]):
         """These words, then the next prompt."""
         self._next(self._area.text)
 
+    def key_label(self, action: str) -> str:
+        """The way out stops asking first, and leaves where no new words stand yet."""
+        if action != "drop":
+            return ""
+        return mark("Stop") if self._asking else "" if self._area.display else mark("Back")
+
     def action_drop(self) -> None:
         """Stop asking; then leave this prompt as it is, and go on to the next."""
         if self._asking:
             self.workers.cancel_group(self, "prompt-help")
-            self._asking, self._aim = False, None
+            self._aim = None
+            self._set_asking(False)
             self._say(tr("Stopped: the prompt is as it was"))
         elif self._area.display:
             self._next(None)

@@ -12,8 +12,9 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from pipelines.front.language import tr, trn
+from pipelines.front.language import mark, tr, trn
 from skyreels_tui.queue.model import FINISHED, Job, JobState
+from skyreels_tui.queue.states import Action, again, hold_or_release
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import home_scope
@@ -21,7 +22,7 @@ from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
-from skyreels_tui.ui.screens.home.job_keys import ACTIONS, SEVERAL, refusal_of
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, RETRIES, SEVERAL, refusal_of
 from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.panel import Panel
@@ -71,7 +72,11 @@ class HomeScreen(Screen[None]):
     def on_mount(self) -> None:
         """The queue has the keys first, and is painted first."""
         self.query_one(QueuePanel).focus()
+        hub(self).queue_status.subscribe(self, self._on_status)
         hub(self).after_paint(self._mount_side)
+
+    def _on_status(self, _: object) -> None:
+        self.refresh_bindings()
 
     async def _mount_side(self) -> None:
         # Panels, requests and sensors' types take a tenth of a second to load: the queue is on the screen by then.
@@ -214,6 +219,20 @@ class HomeScreen(Screen[None]):
             return not self._queue_only or parameters == ("queue",)
         return not self.why_not(action)
 
+    def key_label(self, action: str) -> str:
+        """What is paused or held goes on by the key that did it; a finished job plays."""
+        job = self._job
+        match action:
+            case "pause" if hub(self).board.status.pause in ("after_job", "now"):
+                return mark("Go on")
+            case "hold" if self._releases:
+                return mark("Release")
+            case "open" if job is not None and job.state is JobState.DONE:
+                return mark("Play")
+            case "retry" if job is not None:
+                return RETRIES.get(again(job), "")
+        return ""
+
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the selected job does nothing."""
         say_why(self, HOME, event.key, self.why_not)
@@ -247,9 +266,15 @@ class HomeScreen(Screen[None]):
 
     def action_hold(self) -> None:
         """Hold or release it."""
+        self._post(intents.ToggleHold, intents.JobAct.RELEASE if self._releases else intents.JobAct.HOLD)
+
+    @property
+    def _releases(self) -> bool:
+        """Whether what is marked, or the job under the cursor, is released and not held by the key for both."""
         several = self.query_one(QueuePanel).marked
-        held = bool(several) and all(job.state is JobState.HELD or job.state in FINISHED for job in several)
-        self._post(intents.ToggleHold, intents.JobAct.RELEASE if held else intents.JobAct.HOLD)
+        if several:
+            return all(job.state is JobState.HELD or job.state in FINISHED for job in several)
+        return self._job is not None and hold_or_release(self._job) is Action.RELEASE
 
     def action_resume(self) -> None:
         """Go on at its stored step."""

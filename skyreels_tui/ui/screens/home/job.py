@@ -12,11 +12,12 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from pipelines.front.errors import InvalidRequest
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.heat_words import heat_words
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
+from skyreels_tui.queue.states import again
 from skyreels_tui.requests import forms
 from skyreels_tui.requests.planning import used_of
 from skyreels_tui.results.gallery import Video
@@ -26,7 +27,7 @@ from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import JOB, bindings
 from skyreels_tui.ui.panels.log import LogPanel
-from skyreels_tui.ui.screens.home.job_keys import ACTIONS, refusal_of
+from skyreels_tui.ui.screens.home.job_keys import ACTIONS, RETRIES, refusal_of
 from skyreels_tui.ui.screens.home.job_words import fact, moment_words, place_words, request_lines
 from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.screens.results.going_on import GoingOn
@@ -211,6 +212,12 @@ class JobScreen(Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the job does nothing."""
         say_why(self, JOB, event.key, self.why_not)
+
+    def key_label(self, action: str) -> str:
+        """While a video plays, the key that plays it and the way out stop it; 'retry' answers what a row asks."""
+        if action == "retry" and self._job is not None:
+            return RETRIES.get(again(self._job), "")
+        return mark("Stop") if action in ("play", "back") and self.query_one(VideoView).playing else ""
 
     def action_back(self) -> None:
         """Stop what plays, then back to the list."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pipelines.front.language import mark
 from skyreels_tui.queue import states
 from skyreels_tui.queue.errors import refusal
 from skyreels_tui.queue.model import Job
@@ -20,6 +21,8 @@ ACTIONS: Mapping[str, Callable[[Job], Action]] = {
     "delete": lambda _: Action.DELETE,
 }
 """Action of a key -> what it asks of the queue for a job."""
+RETRIES: Mapping[Action, str] = {Action.RESTART: mark("Restart"), Action.RELEASE: mark("Release")}
+"""What the key that runs a job again is called where it answers what the row asks."""
 SEVERAL = ("cancel", "hold", "resume", "retry", "delete", "run_next")
 """Actions that are done to all marked jobs at once."""
 

@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from pipelines.front.errors import PipelineError
 from pipelines.front.fields import FieldSpec
-from pipelines.front.language import reason_of, tr
+from pipelines.front.language import mark, reason_of, tr
 from pipelines.front.request import field_specs
 from pipelines.front.task_names import TITLES
 from pipelines.tasks import TASKS
@@ -116,13 +116,17 @@ class CompareScreen(Screen[None]):
 
     # Keys
 
+    def key_label(self, action: str) -> str:
+        """While both play, the key that plays them and the way out stop them."""
+        return mark("Stop") if action in ("play", "back") and self.playing else ""
+
     def action_play(self) -> None:
         """Play both in step from the beginning; again stops."""
         if self.playing:
             self._halt()
         else:
             self._begin()
-            self.playing = True
+            self._set_playing(True)
             self._play(self._room(), self._stop)
 
     def action_frame(self, step: int) -> None:
@@ -138,7 +142,11 @@ class CompareScreen(Screen[None]):
 
     def _halt(self) -> None:
         self._stop.set()
-        self.playing = False
+        self._set_playing(False)
+
+    def _set_playing(self, playing: bool) -> None:
+        self.playing = playing
+        self.refresh_bindings()
 
     def _begin(self) -> None:
         self._stop.set()
@@ -216,7 +224,7 @@ class CompareScreen(Screen[None]):
 
     def _ended(self, stop: threading.Event) -> None:
         if stop is self._stop:
-            self.playing = False
+            self._set_playing(False)
 
 
 def _specs(video: Video) -> Iterator[tuple[str, FieldSpec]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textual import events, on, work
@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
-from pipelines.front.language import reason_of, tr, trn
+from pipelines.front.language import mark, reason_of, tr, trn
 from skyreels_tui.results import choosing, gallery
 from skyreels_tui.results.choosing import Order
 from skyreels_tui.results.gallery import Video
@@ -213,6 +213,7 @@ class ResultsScreen(Screen[None]):
             self._go_to = None
         self._listing.show(shown, made, by_day=self._order in (Order.NEWEST, Order.OLDEST))
         self._write_title()
+        self.refresh_bindings()
 
     def _write_title(self) -> None:
         shown = self._listing.videos
@@ -326,6 +327,7 @@ class ResultsScreen(Screen[None]):
         line = self.query_one("#result-search", LineInput)
         line.display = True
         line.focus()
+        self.refresh_bindings()
 
     @on(Input.Changed)
     def _on_search(self, event: Input.Changed) -> None:
@@ -336,23 +338,39 @@ class ResultsScreen(Screen[None]):
     def _on_search_done(self) -> None:
         self._listing.focus()
 
+    def key_label(self, action: str) -> str:
+        """What plays is stopped by the key that plays, and the way out first ends what goes on."""
+        if action == "play" and self._view.playing:
+            return mark("Stop")
+        return self._way_back[0] if action == "back" else ""
+
     def action_back(self) -> None:
         """Stop playing or joining, close the search and the filter, unmark all, then leave."""
-        line = self.query_one("#result-search", LineInput)
+        self._way_back[1]()
+
+    @property
+    def _way_back(self) -> tuple[str, Callable[[], object]]:
+        """What the way out does next, in a word or two and as a call."""
         if self._view.playing:
-            self._view.stop()
-        elif self._joining.running:
-            self._joining.stop()
-        elif line.display or self._only:
-            line.display = False
-            line.value = self._only = ""
-            self._listing.focus()
-            self._list()
-        elif self._listing.marked:
-            self._listing.marked = []
-            self._list()
-        else:
-            self.dismiss()
+            return mark("Stop"), self._view.stop
+        if self._joining.running:
+            return mark("Stop joining"), self._joining.stop
+        if self.query_one("#result-search").display or self._only:
+            return mark("Show all"), self._show_all
+        if self._listing.marked:
+            return mark("Unmark all"), self._unmark_all
+        return "", self.dismiss
+
+    def _show_all(self) -> None:
+        line = self.query_one("#result-search", LineInput)
+        line.display = False
+        line.value = self._only = ""
+        self._listing.focus()
+        self._list()
+
+    def _unmark_all(self) -> None:
+        self._listing.marked = []
+        self._list()
 
     # Going on from a video, and elsewhere
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from pipelines.front.language import tr
+from pipelines.front.language import mark, tr
 from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import ALWAYS_THERE, scopes
@@ -89,7 +89,7 @@ class HelpScreen(Screen[None]):
 
     def __init__(self, active: Sequence[ActiveBinding] = ()) -> None:
         """`active` are the bindings of the screen that help is asked about, the innermost first."""
-        super().__init__()
+        super().__init__(name=HELP.name)
         places = [(one.binding.id or "").partition(".")[0] for one in active]
         # What is there on every screen says nothing about this one.
         self._here = [place for place in dict.fromkeys(places) if place not in ALWAYS_THERE]
@@ -113,11 +113,16 @@ class HelpScreen(Screen[None]):
     @on(Input.Changed)
     def _on_search(self, event: Input.Changed) -> None:
         self.query_one(KeyList).search(event.value)
+        self.refresh_bindings()
 
     def action_scroll(self, rows: int) -> None:
         """Move in the list while the search line keeps the keys."""
         keys = self.query_one(KeyList)
         keys.cursor += rows * (1 if abs(rows) == 1 else keys.page_rows)
+
+    def key_label(self, action: str) -> str:
+        """The way out clears the search first."""
+        return mark("Clear search") if action == "back" and self.query_one(LineInput).value else ""
 
     def action_back(self) -> None:
         """Clear the search, then leave."""

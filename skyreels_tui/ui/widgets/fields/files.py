@@ -147,7 +147,9 @@ class FileRows(Widget, can_focus=True):
             self.post_message(self.Changed())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only a LoRA file has a strength."""
+        """Only a LoRA file has a strength, and one file alone no order."""
+        if action == "move":
+            return len(self.files) > 1
         return self.media == "lora" if action == "strengthen" else True
 
     def action_remove(self) -> None:
