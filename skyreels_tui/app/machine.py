@@ -39,7 +39,7 @@ def machine_of(
         with suppress(OSError):
             free = free_bytes(result_dir)
     workers = together(status.crew) if status is not None and settings.cluster else None
-    if settings.cluster and settings.cluster.partition(":")[0] != "local":
+    if settings.runs_elsewhere:
         gpus = None if workers is None or status is None else workers if status.has_gpus else 0
         return Machine(gpus, workers, more_may_join=True, result_dir=result_dir, free_disk_bytes=free)
     pool = _pool(memory)

@@ -216,10 +216,12 @@ class Services:
         return films_at_once(queue, file, place, helps, begun=begun)
 
     def _has_model(self, job: Job) -> bool:
-        """Whether the checkpoint of a job is on this machine; True also where only running it can tell."""
+        """Whether the checkpoint of a job is where it runs; True also where only running it can tell."""
         from pipelines.front.errors import InvalidRequest
         from skyreels_tui.requests.forms import absent_model
 
+        if self.settings.now.runs_elsewhere:
+            return True
         try:
             return absent_model(job.task, job.request, self.folders.cache, self.settings.now.models) is None
         except InvalidRequest:

@@ -93,10 +93,13 @@ class Checked:
     reading: Reading = Reading()
 
 
-def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str = "") -> Checked:
+def check_form(
+    task: TaskSpec, request: Request, cache_dir: Path, own_model: str = "", *, runs_here: bool = True
+) -> Checked:
     """Check every field, plan the job and look for its checkpoint; opens files, so call it on a worker thread.
 
-    `own_model` is a checkpoint folder that the settings name for the task's family.
+    `own_model` is a checkpoint folder that the settings name for the task's family. Where the job will not run here,
+    the workers that may take it look for theirs.
     """
     problems = _problems(request)
     # The prompt changes neither size nor time, so an empty one does not hide the estimate.
@@ -108,6 +111,7 @@ def check_form(task: TaskSpec, request: Request, cache_dir: Path, own_model: str
             first = next((name for name, spec in field_specs(type(request)) if isinstance(spec, Files)), "prompt")
             problems = (*problems, Problem(first, str(error)))
     tokenizer, missing = _checkpoint(task, request, cache_dir, own_model)
+    missing = missing if runs_here else ""
     absent = absent_model(task, request, cache_dir, {task.family: own_model}) if missing else None
     return Checked(request, problems, plan, missing, absent, _read_prompt(request, tokenizer))
 

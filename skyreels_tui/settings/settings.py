@@ -301,6 +301,11 @@ class Settings:
 
         return parse_hours(self.hours) if self.hours.strip() else None
 
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether a cluster runs the jobs: GPUs, memory and models of this machine say nothing of them."""
+        return self.cluster.partition(":")[0] not in ("", "local")
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

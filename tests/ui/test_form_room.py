@@ -166,6 +166,21 @@ async def test_a_job_waits_for_its_model_and_starts_by_itself(
         await s.until(lambda: s.state(job.id) is JobState.DONE, "it has run", timeout_s=60.0)
 
 
+async def test_what_a_cluster_runs_needs_no_model_on_this_machine(start: Start, tmp_path: Path) -> None:
+    settings = find_folders({"SKYREELS_TUI_HOME": str(tmp_path / "home")}).settings_file
+    settings.parent.mkdir(parents=True)
+    settings.write_text('cluster = "spark-01.lan:6379"\n')
+    async with start((100, 30)) as s:
+        await s.until(lambda: s.app.settings.cluster, "the settings")
+        await open_form(s, demo=False)
+        await fill(s, ref_imgs=(str(ASTRONAUT),), prompt="a walk", label="far")
+        await s.until(lambda: s.app.screen._checked is not None and not s.app.screen._checked.problems)
+        assert not s.app.screen.query_one("#form-checkpoint").display and "F12" not in s.footer
+        await s.press("ctrl+s")
+        await s.until(lambda: [job.label for job in s.app.board.jobs] == ["far"], "it is queued")
+        await s.until(lambda: s.state(s.app.board.jobs[0].id) is JobState.DONE, "it runs")
+
+
 async def test_a_form_sees_that_the_model_has_come(
     start: Start,
     hub: FakeHub,  # noqa: F811 - a fixture

@@ -36,7 +36,7 @@ def workforce_of(settings: Settings, folders: Folders) -> Workforce:
 
 def head_in(settings: Settings) -> str:
     """The head of the cluster that the settings name, as HOST:PORT; '' when they name none."""
-    return "" if settings.cluster.partition(":")[0] in ("", LOCAL) else settings.cluster
+    return settings.cluster if settings.runs_elsewhere else ""
 
 
 def visible_gpus(environ: Mapping[str, str] = os.environ) -> list[str]:

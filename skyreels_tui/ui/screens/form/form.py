@@ -263,8 +263,9 @@ class FormScreen(Screen[None]):
     @work(thread=True, exclusive=True, group="check")
     def _check_on_worker(self, values: dict[str, Any], profile: Any, kind: str) -> None:
         request = forms.build_request(self.form_task, values, profile)
-        own_model = self._services.settings.now.models.get(self.form_task.family, "")
-        checked = forms.check_form(self.form_task, request, self._services.folders.cache, own_model)
+        settings, cache = self._services.settings.now, self._services.folders.cache
+        own_model = settings.models.get(self.form_task.family, "")
+        checked = forms.check_form(self.form_task, request, cache, own_model, runs_here=not settings.runs_elsewhere)
         takes = None
         # Here first, because it may wait for a driver.
         self._services.machine()
