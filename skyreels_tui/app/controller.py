@@ -113,9 +113,14 @@ class Controller:
                 case intents.WriteFilm():
                     write_film(service, intent)
 
+        undoes = isinstance(intent, intents.ChangeFilm) and intent.act in (
+            intents.FilmAct.REMOVE,
+            intents.FilmAct.RESTORE,
+        )
+
         def answer() -> None:
             for words in said:
-                self._app.tell(words)
+                self._app.tell(words, about="undo" if undoes else "")
             intent.answer()
 
         self._change(change, then=answer)
@@ -135,9 +140,17 @@ class Controller:
         self._once_open(lambda service: self.changes.ask(lambda: write_scene(service, intent), answered))
 
     def _change(
-        self, change: Callable[[QueueService], object], done: str = "", then: Callable[[], None] | None = None
+        self,
+        change: Callable[[QueueService], object],
+        done: str = "",
+        then: Callable[[], None] | None = None,
+        *,
+        about: str = "",
     ) -> None:
-        """Ask for one short, durable change; say in words what the queue refused, else `done`, and do what follows."""
+        """Ask for one short, durable change; say in words what the queue refused, else `done`, and do what follows.
+
+        `about` is that of `HubApp.tell`.
+        """
 
         def answered(refused: PipelineError | None) -> None:
             if isinstance(refused, NotAllowed):
@@ -146,7 +159,7 @@ class Controller:
                 self._app.tell(str(refused), "error")
             else:
                 if done:
-                    self._app.tell(done)
+                    self._app.tell(done, about=about)
                 if then is not None:
                     then()
 
@@ -251,7 +264,7 @@ class Controller:
             self._deleted.append((job_id,))
             self._app.screen.refresh_bindings()
 
-        self._change(lambda service: service.actions.delete(job_id), done, deleted)
+        self._change(lambda service: service.actions.delete(job_id), done, deleted, about="undo")
 
     def _undo_delete(self) -> None:
         """Bring back the row deleted last."""
@@ -261,7 +274,7 @@ class Controller:
                 said = tr("job {id} is back", id=ids[0])
             else:
                 said = trn("{count} job is back", "{count} jobs are back", len(ids))
-            self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said)
+            self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said, about="undo")
             self._app.screen.refresh_bindings()
 
     def _again(self, job_id: int, *, new_seed: bool) -> None:
@@ -335,7 +348,8 @@ class Controller:
                 self._app.screen.refresh_bindings()
             others = len(jobs) - len(done)
             more = trn("; {count} stays as it is", "; {count} stay as they are", others) if others else ""
-            self._app.tell(_said(act, len(done), self._app.key("home.undo")) + more)
+            about = "undo" if act is intents.JobAct.DELETE else ""
+            self._app.tell(_said(act, len(done), self._app.key("home.undo")) + more, about=about)
 
         self._change(change, then=then)
 
@@ -344,10 +358,10 @@ class Controller:
     def _toggle_pause(self) -> None:
         """Pause after the running job, or go on."""
         if self._app.board.status.pause in ("after_job", "now"):
-            self._change(lambda service: service.actions.unpause(), tr("the queue goes on"))
+            self._change(lambda service: service.actions.unpause(), tr("the queue goes on"), about="pause")
         else:
             words = tr("paused: no further job starts; {key} goes on", key=self._app.key("home.pause"))
-            self._change(lambda service: service.actions.pause(), words)
+            self._change(lambda service: service.actions.pause(), words, about="pause")
 
 
 _DOES: Mapping[intents.JobAct, Callable[[QueueService, int], object]] = {

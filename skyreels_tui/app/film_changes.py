@@ -50,6 +50,7 @@ def carry_out(queue: QueueService, intent: ChangeFilm, settings: Settings, undo_
         case FilmAct.RESTORE:
             films.restore(film.name, intent.ids)
             queue.actions.wake()
+            return [trn("{count} scene is back", "{count} scenes are back", len(intent.ids))]
         case FilmAct.DUPLICATE:
             copied = [(place, scene) for place, scene in enumerate(film.scenes) if scene.id in intent.ids]
             # Each stands right below its own, and every one above it is a place more.

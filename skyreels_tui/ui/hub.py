@@ -186,6 +186,8 @@ class HubApp(App[None]):
         """The queue as it is shown, kept current before the signals are published."""
         self._notes: list[tuple[Screen[Any], Notification]] = []
         """Messages with the screen that each was said on."""
+        self._said_about: dict[str, Notification] = {}
+        """The newest message about something of which the next one says how it is now."""
         self._after_paint: list[Callable[[], object]] = [collect_again]
         self._copied = ""
         """What was copied last; '' once it has been shown."""
@@ -291,14 +293,22 @@ class HubApp(App[None]):
         self._glyphs = glyphs
         swap_filters(self, AsciiFilter, last=[AsciiFilter()] if glyphs is ASCII else ())
 
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Show a short message; never parsed as markup."""
-        # What a screen says while it closes belongs to the one below: by then that one is on top.
-        self.call_later(self._tell, safe(text, 500), severity)
+    def tell(self, text: str, severity: str = "information", *, about: str = "") -> None:
+        """Show a short message; never parsed as markup.
 
-    def _tell(self, text: str, severity: str) -> None:
+        It takes the place of one `about` the same, such as 'undo': what that says is no longer so.
+        """
+        # What a screen says while it closes belongs to the one below: by then that one is on top.
+        self.call_later(self._tell, safe(text, 500), severity, about)
+
+    def _tell(self, text: str, severity: str, about: str) -> None:
         level: SeverityLevel = severity  # type: ignore[assignment]  # one of three words
         note = Notification(text, severity=level, timeout=self.NOTIFICATION_TIMEOUT, markup=False)
+        if about:
+            if (before := self._said_about.get(about)) is not None:
+                self._notes = [(screen, one) for screen, one in self._notes if one is not before]
+                take_back(self, [before])
+            self._said_about[about] = note
         self._notes = [*self._fresh_notes(), (self.screen, note)]
         self.post_message(Notify(note))
         self._show_notes()

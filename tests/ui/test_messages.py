@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets._toast import Toast
 
+from skyreels_tui.queue.model import JobState
 from tests.models_hub.conftest import hub as hub
 from tests.ui.conftest import SAMPLES
 from tests.ui.test_walk import begin as begin
@@ -46,6 +47,24 @@ async def test_a_long_message_breaks_and_a_second_one_joins_it(start):
         await s.shows("and another")
         assert s.app.screen.query_one("KeyBar").size.height == 4
         assert "? Help" in s.footer
+
+
+async def test_what_is_no_longer_so_is_not_said_beside_what_is(start):
+    async with start((80, 24)) as s:
+        await s.until(lambda: s.app.service is not None)
+        s.add("corridor")
+        await s.until(lambda: s.state(1) is JobState.DONE)
+        for done, undone, key in (
+            ("job 1 deleted: u brings it back", "job 1 is back", "d u"),
+            ("paused: no further job starts", "the queue goes on", "p p"),
+        ):
+            first, second = key.split()
+            await s.press(first)
+            await s.shows(done)
+            await s.press(second)
+            await s.shows(undone)
+            assert done not in s.text
+        assert "job 1 is back" in s.text, "another thing is said beside it"
 
 
 async def test_a_message_goes_and_gives_its_line_back(start, monkeypatch):

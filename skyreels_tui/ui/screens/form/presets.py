@@ -181,7 +181,8 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
             self._remember(name, before)
             self._show()
             app = hub(self)
-            app.tell(tr("{name} deleted: {key} brings it back", name=safe(name), key=app.key("presets.undo")))
+            words = tr("{name} deleted: {key} brings it back", name=safe(name), key=app.key("presets.undo"))
+            app.tell(words, about="undo")
 
     def _remember(self, name: str, before: dict[str, Any] | None) -> None:
         """Undo puts back what stood under a name, or takes away what did not."""
@@ -194,7 +195,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     def action_undo(self) -> None:
         """Take back the last change."""
         if self._undo and self._do(self._undo.pop()):
-            hub(self).tell(tr("Taken back"))
+            hub(self).tell(tr("Taken back"), about="undo")
         self._show()
 
     def action_defaults(self) -> None:

@@ -442,7 +442,7 @@ class ResultsScreen(Screen[None]):
             words = trn("{count} video is in the trash: {key} brings it back",
                         "{count} videos are in the trash: {key} brings them back", len(chosen),
                         key=hub(self).key("results.undo"))  # fmt: skip
-            self._tell(words)
+            hub(self).tell(words, about="undo")
         self._refresh()
 
     def action_undo(self) -> None:
@@ -457,7 +457,10 @@ class ResultsScreen(Screen[None]):
         else:
             self._go_to = moved[0][0]
             if left:
-                self._tell(tr("Its name is taken by now: {path} stays in the trash", path=left[0]), "warning")
+                words = tr("Its name is taken by now: {path} stays in the trash", path=left[0])
+                hub(self).tell(words, "warning", about="undo")
+            else:
+                hub(self).tell(tr("Back from the trash"), about="undo")
         self._refresh()
 
     def _refresh(self) -> None:
