@@ -9,6 +9,7 @@ import pytest
 from pipelines.tasks.reference_to_video import REFERENCE_TO_VIDEO, ReferenceToVideo
 from skyreels_tui.app.services import Services
 from skyreels_tui.executors.fake import FakeExecutor, Script
+from skyreels_tui.queue.condition import condition_now, condition_words
 from skyreels_tui.queue.engine.parts import no_estimate
 from skyreels_tui.queue.engine.workforce import CannotHere, Worker, WorkerAway, WorkerLost
 from skyreels_tui.queue.errors import Superseded
@@ -438,6 +439,7 @@ def test_workers_that_have_gone_are_waited_for(open_shelf):
     assert waiting.id == job.id
     assert service.status().busy == 0
     assert "2 workers are asked for, 1 there now" in str(waiting.reason)
+    until(lambda: condition_words(condition_now(service.status(), None, None)).startswith("waits: 2 workers are asked"))
     shelf.there.append(away)
     shelf.changed()
     assert service.wait(job.id, WAIT_S).state == JobState.DONE

@@ -58,7 +58,8 @@ class NextJob:
         self._store, self._executor, self._parts, self._only = store, executor, parts, only
         self._worker, self._muster, self._stance, self._full_disks = worker, muster, stance, full_disks
         self._warm_up, self._look_again = warm_up, look_again
-        self._not_here: dict[int, float] = {}
+        self._not_here: dict[int, tuple[float, str]] = {}
+        """Job -> until when this worker leaves it to others, and why, in words."""
 
     def find(self, warm_task: str) -> Chosen | None:
         """The next job, if anything may start; `warm_task` is the one whose model is loaded.
@@ -108,12 +109,16 @@ class NextJob:
                 return candidate
             muster.dissolve(gathering)
         now = self._parts.now()
-        self._not_here = {job_id: until for job_id, until in self._not_here.items() if until > now}
+        self._not_here = {job_id: kept for job_id, kept in self._not_here.items() if kept[0] > now}
         grouped = self._parts.group_by_model
         candidate = self._store.next_queued(
             self._only, warm_task if grouped else "", muster.not_for(me, tuple(self._not_here))
         )
-        if candidate is None or (grouped and muster.leave_to_warm(me, candidate.task_type)):
+        if candidate is None:
+            left = self._store.next_queued(list(self._not_here)) if self._not_here else None
+            self._stance.idle("" if left is None else self._not_here[left.id][1], "gpus")
+            return None
+        if grouped and muster.leave_to_warm(me, candidate.task_type):
             self._stance.idle()
             return None
         return candidate
@@ -134,7 +139,7 @@ class NextJob:
             self._cannot_here(candidate, CannotHere(gone_words(number, number - short)))
             return None
         if not self._muster.fits(self._worker, number):
-            self._not_here[candidate.id] = self._parts.now() + _ELSEWHERE_S
+            self._not_here[candidate.id] = self._parts.now() + _ELSEWHERE_S, ""
             self._look_again()
             return None
         team = self._muster.gather(self._worker, candidate.id, number)
@@ -206,7 +211,7 @@ class NextJob:
 
     def _cannot_here(self, job: Job, error: CannotHere) -> None:
         """Leave the job to other workers; when none is left that has not said so, the row says why it waits."""
-        self._not_here[job.id] = self._parts.now() + _ELSEWHERE_S
+        self._not_here[job.id] = self._parts.now() + _ELSEWHERE_S, str(error)
         reason = because(Code.WAITS_FOR_WORKER, why=str(error))
         if job.reason != reason:
             self._parts.log.write(str(error), level="warning", job_id=job.id)
