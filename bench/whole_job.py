@@ -135,9 +135,10 @@ def cold_start(tell: Any, title: str, checkpoint: Path, needed: int, prompt: str
     job = add(5, 1, "--prompt", prompt)
     figures = run(cancel=job, in_step=0)[job]
     loading = sum(figures["stages"].get(stage, 0) for stage in ("load", "text", "condition"))
-    ideal = needed / rate
-    tell(title, needed_bytes=needed, read_bytes_per_s=rate, ideal_s=ideal, loading_s=loading, ratio=loading / ideal,
-         **figures)  # fmt: skip
+    if rate:
+        ideal = needed / rate
+        figures |= {"read_bytes_per_s": rate, "ideal_s": ideal, "ratio": loading / ideal}
+    tell(title, needed_bytes=needed, loading_s=loading, **figures)
 
 
 def shell(*words: str) -> list[str]:
@@ -205,6 +206,7 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, default=ROOT, help="the sources to run, another commit's for comparison")
     parser.add_argument("--home", default="home", help="name of the program's folder below --folder")
     parser.add_argument("--round", type=int, default=1, help="of the cold starts: each has prompts of its own")
+    parser.add_argument("--unread", action="store_true", help="cold starts are the first to read their files")
     parser.add_argument(
         "--prepare", default="--transformer", help="more words of `models prepare`; '' for the text alone"
     )
@@ -239,7 +241,7 @@ def main() -> None:
         tell("second, eight steps", peak=peak(log, second), outside_s=outside, **warm)
     if "cold" in chosen:
         whole = sum(map(start_bytes, checkpoint.rglob("*.safetensors")))
-        rate = read_rate(checkpoint)
+        rate = 0.0 if options.unread else read_rate(checkpoint)
         cold_start(tell, f"cold start {options.round}", checkpoint, whole, f"A cold start {options.round}", rate)
     if "prepare" in chosen:
         began = time.perf_counter()
@@ -250,7 +252,7 @@ def main() -> None:
         whole = sum(map(start_bytes, checkpoint.rglob("*.safetensors")))
         made = json.loads(subprocess.run(shell("models", "prepare", "r2v", "--json", *options.prepare.split()),
                                          capture_output=True, text=True, check=True).stdout)  # fmt: skip
-        rate = read_rate(checkpoint)
+        rate = 0.0 if options.unread else read_rate(checkpoint)
         drop_cached(options.folder / options.home)
         needed = whole - sum(one["saves_bytes"] for one in made)
         title = f"cold start, prepared {options.round}"

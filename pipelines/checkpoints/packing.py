@@ -29,14 +29,18 @@ def pack(numbers: NDArray[np.uint16]) -> bytes:
     return planes[:, 0].tobytes() + packed
 
 
-def upper_bytes(packed: memoryview, count: int) -> bytes:
-    """The upper bytes of a block of `count` numbers, from what follows its lower ones. Raises ValueError."""
+def unpack_upper(packed: memoryview, upper: memoryview) -> None:
+    """Write the upper bytes of all of a block's numbers, from what follows its lower ones. Raises ValueError."""
     from zstandard import ZstdDecompressor, ZstdError
 
+    found = 0
     try:
-        found: bytes = ZstdDecompressor().decompress(packed)
+        with ZstdDecompressor().stream_reader(packed) as reader:
+            while found < len(upper) and (count := reader.readinto(upper[found:])):
+                found += count
+            # The check of what was found stands behind the last byte.
+            found += len(reader.read(1))
     except ZstdError as error:
         raise ValueError(str(error)) from error
-    if len(found) != count:
-        raise ValueError(f"{len(found)} != {count}")
-    return found
+    if found != len(upper):
+        raise ValueError(f"{found} != {len(upper)}")

@@ -12,20 +12,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pipelines.checkpoints.packing import BLOCK_NUMBERS, MOST_BLOCK_BYTES, upper_bytes
+from pipelines.checkpoints.packing import BLOCK_NUMBERS, MOST_BLOCK_BYTES, unpack_upper
 from pipelines.front.errors import CheckpointMissing
 from pipelines.front.language import tr
 from pipelines.front.progress import Progress, Report, Stage
 from pipelines.loading.stored import StoredTensor
 
-NUM_THREADS = 4
+NUM_THREADS = 8
+NUM_READING = 4
+"""Threads that read at one time; meanwhile the others unpack, cast or send to a device what they have read."""
 CHUNK_BYTES = 16 * 2**20
 """Read at once by one thread."""
-BUFFER_BYTES = max(CHUNK_BYTES, MOST_BLOCK_BYTES)
+PACKED_BUFFER_BYTES = MOST_BLOCK_BYTES + BLOCK_NUMBERS
+"""A block's numbers, and behind them its upper bytes as they are packed."""
 AHEAD_BYTES = 128 * 2**20
 """Read at most so far ahead of the tensor that is handed out."""
 _TOLD_BYTES = 8 * 2**20
@@ -95,42 +97,49 @@ class _PartReader:
 
     def __init__(self, files: dict[Path, int]) -> None:
         self._files = files
+        self._reading = threading.Semaphore(NUM_READING)
         self._local = threading.local()
 
     @torch.inference_mode()
     def read(self, part: _Part) -> None:
-        file, tensor = self._files[part.tensor.file], part.tensor
+        tensor = part.tensor
         if tensor.blocks:
-            buffer = self._buffer(part.target.is_cuda)
-            fill(file, part.offset, buffer[: part.num_bytes], tensor)
-            _unpack(buffer, part)
+            buffer, count = self._buffer(PACKED_BUFFER_BYTES, part.target.is_cuda), part.target.numel()
+            packed = buffer[2 * count : count + part.num_bytes]
+            self._fill(part, buffer[:count], packed)
+            _unpack(buffer[: 2 * count], packed, part)
         elif part.target.device.type == "cpu" and part.target.dtype == tensor.dtype:
-            fill(file, part.offset, part.target.view(torch.uint8), tensor)
+            self._fill(part, part.target.view(torch.uint8))
         else:
-            buffer = self._buffer(part.target.is_cuda)[: part.num_bytes]
-            fill(file, part.offset, buffer, tensor)
+            buffer = self._buffer(CHUNK_BYTES, part.target.is_cuda)[: part.num_bytes]
+            self._fill(part, buffer)
             part.target.copy_(buffer.view(tensor.dtype))
-        _forget(file, part.offset, part.num_bytes)
 
-    def _buffer(self, pinned: bool) -> Tensor:
-        if not hasattr(self._local, "buffer"):
-            self._local.buffer = torch.empty(BUFFER_BYTES, dtype=torch.uint8, pin_memory=pinned)
-        buffer: Tensor = self._local.buffer
+    def _fill(self, part: _Part, *targets: Tensor) -> None:
+        file, offset = self._files[part.tensor.file], part.offset
+        with self._reading:
+            for target in targets:
+                fill(file, offset, target, part.tensor)
+                offset += target.numel()
+            _forget(file, part.offset, part.num_bytes)
+
+    def _buffer(self, num_bytes: int, pinned: bool) -> Tensor:
+        buffer: Tensor | None = getattr(self._local, "buffer", None)
+        if buffer is None or buffer.numel() < num_bytes:
+            buffer = self._local.buffer = torch.empty(num_bytes, dtype=torch.uint8, pin_memory=pinned)
         return buffer
 
 
-def _unpack(buffer: Tensor, part: _Part) -> None:
-    """Put the numbers of the block at the buffer's beginning into the part's target."""
+def _unpack(numbers: Tensor, packed: Tensor, part: _Part) -> None:
+    """Put a block into the part's target: the lower bytes of its numbers, followed by room for the upper ones."""
     count, target = part.target.numel(), part.target
     try:
-        upper = upper_bytes(memoryview(buffer.numpy().data)[count : part.num_bytes], count)
+        unpack_upper(packed.numpy().data, numbers[count:].numpy().data)
     except ValueError as error:
         raise CheckpointMissing(
             tr("cannot read {file}: {error}. Download it again.", file=part.tensor.file, error=error)
         ) from error
-    # The compressed bytes have been read: the lower bytes and these are one run for the device.
-    buffer[count : 2 * count].numpy()[:] = np.frombuffer(upper, np.uint8)
-    planes = buffer[: 2 * count].view(2, count).to(target.device).t()
+    planes = numbers.view(2, count).to(target.device).t()
     if target.dtype == part.tensor.dtype:
         target.view(torch.uint8).view(count, 2).copy_(planes)
     else:
