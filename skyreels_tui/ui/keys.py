@@ -86,7 +86,7 @@ HOME = Scope("home", mark("Home"), (
         mark("Mark jobs, or all of a film on its line: cancel, hold, retry, delete and run next act on all of them")),
     Key("z", "z", "fold_film", mark("Fold film"), mark("Fold a film's jobs to one line, or open it")),
     Key("escape", "Esc", "fold", mark("Fold"),
-        mark("Close the search, take the marks off, fold the open panel; back to the queue")),
+        mark("Close the search, take the marks off, fold the open panel; back to the queue"), ALWAYS),
     Key("q", "q", "app.quit", mark("Quit"), mark("Leave; asks first when a job runs")),
 ))  # fmt: skip
 

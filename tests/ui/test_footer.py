@@ -121,7 +121,10 @@ async def test_letters_that_a_field_takes_are_no_keys(start: Start, result: Path
         await s.press("slash")
         await says(s, "F1 Help")
         assert "n New" not in s.footer and "?" not in s.footer
+        await says(s, "Esc Close search")
         await s.press("escape")
+        await says(s, "? Help")
+        assert "Esc" not in s.footer
         await opened(s)
         await says(s, "e Extend", "? Help")
         await s.press("slash")
@@ -129,3 +132,20 @@ async def test_letters_that_a_field_takes_are_no_keys(start: Start, result: Path
         assert "e Extend" not in s.footer
         await s.press("f1")
         await s.until(lambda: isinstance(s.app.screen, HelpScreen))
+
+
+async def test_esc_at_home_says_what_it_ends(start: Start) -> None:
+    async with start((80, 24), gated=True) as s:
+        await s.until(lambda: s.app.service is not None)
+        s.add("corridor", prompt="a corridor")
+        await s.shows("corridor")
+        assert "Esc" not in s.footer
+        await s.press("m")
+        await says(s, "Esc Unmark all")
+        await s.press("escape", "3")
+        await says(s, "Esc Fold")
+        await s.press("escape", "slash", "c", "enter")
+        await says(s, "Esc Close search", "? Help")
+        await s.press("escape")
+        await says(s, "n New")
+        assert "Esc" not in s.footer

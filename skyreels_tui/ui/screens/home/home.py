@@ -231,7 +231,19 @@ class HomeScreen(Screen[None]):
                 return mark("Play")
             case "retry" if job is not None:
                 return RETRIES.get(again(job), "")
+            case "fold":
+                return self._way_back
         return ""
+
+    @property
+    def _way_back(self) -> str:
+        """What the way back to the plain queue ends, in a word or two."""
+        panel = self.query_one(QueuePanel)
+        if panel.words or self.query("#search"):
+            return mark("Close search")
+        if panel.marked:
+            return mark("Unmark all")
+        return "" if self._opened is not None else mark("Back")
 
     def on_key(self, event: events.Key) -> None:
         """Say in a line why a key about the selected job does nothing."""
