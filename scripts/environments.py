@@ -51,7 +51,7 @@ def temporary_folder(folder: Path) -> Changed:
 
 def user_and_host(_: Path) -> Changed:
     """Another user's name, and another machine's where this system lets a process have one of its own."""
-    host = ("unshare", "--uts", "sh", "-c", f'hostname {"a-long-name-" * 5} && exec "$@"', "sh")
+    host = ("unshare", "--uts", "sh", "-c", f'hostname {"a-long-name-" * 5}x && exec "$@"', "sh")
     own = subprocess.run([*host, "true"], capture_output=True, check=False).returncode == 0
     names = {name: "josé-maria.de-souza_e-silva" for name in ("USER", "LOGNAME", "USERNAME")}
     return Changed(environ=names, before=host if own else ())

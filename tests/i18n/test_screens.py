@@ -36,6 +36,7 @@ from skyreels_tui.queue.store.opening import open_store
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.settings.themes import theme_files
 from skyreels_tui.ui import intents
+from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.screens.dialogs.damaged_queue import UnusableScreen
 from skyreels_tui.ui.screens.home.home import HomeScreen
@@ -50,6 +51,7 @@ from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.more import More
 from skyreels_tui.ui.widgets.panel import Panel
 from skyreels_tui.ui.widgets.row_list import RowList
+from skyreels_tui.ui.widgets.status_bar import MACHINE_LETTERS
 from tests.i18n.pseudo import latin_words
 from tests.models_hub.conftest import V2V_FILES, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
 from tests.ui.conftest import SAMPLES, Session, start  # noqa: F401 - fixture
@@ -84,7 +86,7 @@ def test_a_path_is_data_wherever_a_line_breaks_it(width):
 
 def untranslated(session: Session, *also: str) -> list[str]:
     """Words on the screen that came through no catalogue."""
-    text = without(session.text, str(hub_cache()), platform.node())
+    text = without(session.text, str(hub_cache()), platform.node(), safe(platform.node(), MACHINE_LETTERS))
     # What a command's line has filled in is typed as it stands; any other name in braces was forgotten.
     text = re.sub(r"\{(voice|out|text)\}", " ", PATH.sub(" ", text))
     return latin_words(text, {*UNITS, *KEYS, *NAMES, *also})

@@ -18,6 +18,9 @@ from skyreels_tui.words.times import ends_at
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
 
+MACHINE_LETTERS = 24
+"""What is shown at most of the name of a machine and of a GPU."""
+
 
 class StatusBar(Widget):
     """Counts of the board and the queue's condition; redrawn on events and once a minute."""
@@ -72,9 +75,9 @@ class StatusBar(Widget):
         glyphs = app.glyphs
         running, waiting = app.board.count(JobState.RUNNING), app.board.count(JobState.QUEUED)
         wide = width >= 100
-        left = [f"skyreels-tui {glyphs.dot} {safe(platform.node(), 24)}"]
+        left = [f"skyreels-tui {glyphs.dot} {safe(platform.node(), MACHINE_LETTERS)}"]
         if app.gpu_name:
-            left.append(f" {glyphs.dot} {safe(app.gpu_name, 24)}")
+            left.append(f" {glyphs.dot} {safe(app.gpu_name, MACHINE_LETTERS)}")
         runs = trn("{count} running", "{count} running", running) if wide else str(running)
         waits = trn("{count} queued", "{count} queued", waiting) if wide else str(waiting)
         middle = Content.assemble(
