@@ -39,6 +39,7 @@ queue/test_crash_real
 
 SLOW_TESTS = """
 cli/test_install::test_a_bare_environment_runs_the_wheel
+cli/test_systemd::test_the_service_survives_a_kill_ends_its_job_and_leaves_nothing
 cluster/test_here::test_two_workers_through_every_end_of_a_job
 families/test_v2v::test_a_job_stopped_at_every_step_of_every_piece_gives_the_same_bytes
 queue/test_windows::test_a_terminal_that_closes_leaves_the_job_and_the_next_window_shows_it

@@ -1,7 +1,7 @@
 """The unit of the user's systemd: what is written and asked for, and that its command line survives what it must.
 
-No systemd runs where the tests run, so systemctl is a program that writes down what it was asked; the command line of
-the unit is started, killed and stopped here as systemd would.
+Not every machine has a systemd to ask, so systemctl is a program that writes down what it was asked; the command line
+of the unit is started, killed and stopped here as systemd would. `test_systemd.py` asks a real one where it may.
 """
 
 from __future__ import annotations
