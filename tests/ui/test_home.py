@@ -42,6 +42,19 @@ async def test_cancel_of_a_running_job_asks_first(start):
         await s.shows("⊘ cancelled")
 
 
+async def test_a_job_that_never_began_took_no_time(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        await s.until(lambda: s.app.board.running is not None)
+        second = s.add("second")
+        await s.shows("second")
+        await s.press("G", "x")
+        await s.until(lambda: s.state(second.id) is JobState.CANCELLED)
+        await s.press("enter")
+        await s.shows("ended")
+        assert "took" not in s.text
+
+
 async def test_hold_move_delete_and_undo(start):
     async with start(gated=True) as s:
         s.add("first")

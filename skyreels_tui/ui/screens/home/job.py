@@ -177,8 +177,10 @@ class JobScreen(Screen[None]):
             slower = times.slower_words(job.id)
             lines.append(fact(tr("stage"), f"{words}: {slower}" if slower else words))
         if job.finished_at:
-            end, spent = moment_words(job.finished_at, "%H:%M:%S"), duration(job.run_seconds)
-            lines.append(fact(tr("ended"), tr("{time}, took {duration}", time=end, duration=spent)))
+            end = moment_words(job.finished_at, "%H:%M:%S")
+            if job.run_seconds:
+                end = tr("{time}, took {duration}", time=end, duration=duration(job.run_seconds))
+            lines.append(fact(tr("ended"), end))
         lines += [fact(tr("heat"), words) for words in heat_words(job)]
         if job.output:
             lines.append(fact(tr("file"), job.output))
