@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from skyreels_tui.ui.screens.form.presets import PresetsScreen
 from skyreels_tui.ui.screens.results.results import ResultsScreen
 from skyreels_tui.ui.screens.system.help import HelpScreen
 from skyreels_tui.ui.widgets.video_view import VideoView
-from tests.ui.conftest import Session, Start
+from tests.ui.conftest import ASTRONAUT, Session, Start
 from tests.ui.test_results import opened, put
 
 
@@ -57,6 +58,21 @@ async def test_esc_in_what_a_form_opens(start: Start) -> None:
             assert isinstance(s.app.screen, screen)
             await s.press("escape")
             await s.until(lambda: isinstance(s.app.screen, FormScreen), "back in the form")
+
+
+async def test_enter_opens_a_folder_takes_a_file_and_does_nothing_in_an_empty_one(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "0-pictures").mkdir()
+    shutil.copy(ASTRONAUT, tmp_path / "0-pictures")
+    (tmp_path / "0-nothing").mkdir()
+    async with start((120, 36)) as s:
+        await s.press("n")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        await s.press("ctrl+g")
+        await says(s, "Enter Open")
+        await s.press("enter")
+        await s.until(lambda: "Enter" not in s.footer, "an empty folder")
+        await s.press("left", "down", "enter")
+        await says(s, "Enter Choose")
 
 
 async def test_keys_of_a_form_that_go_there_and_back(start: Start) -> None:

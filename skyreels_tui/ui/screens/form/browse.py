@@ -154,7 +154,9 @@ class BrowseScreen(Screen[tuple[str, ...]]):
         self.query_one("#browse-view", Static).update(Content.assemble(plain(words), "\n", drawn))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Marking makes sense only where several files may be taken."""
+        """Marking makes sense only where several files may be taken, choosing where there is one."""
+        if action == "choose" and self.is_mounted:
+            return self.query_one(FileList).selected is not None
         return self._several if action == "mark" else True
 
     def action_choose(self) -> None:
@@ -193,6 +195,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
             files.marked.append(entry.path)
         files.cursor += 1
         files.refresh()
+        self.refresh_bindings()
 
     def action_hidden(self) -> None:
         """Show or hide names with a leading dot."""
@@ -216,7 +219,10 @@ class BrowseScreen(Screen[tuple[str, ...]]):
         self.query_one(FileList).focus()
 
     def key_label(self, action: str) -> str:
-        """The way out closes the filter first."""
+        """A folder is opened and a file taken by one key; the way out closes the filter first."""
+        files = self.query_one(FileList)
+        if action == "choose" and files.selected is not None and files.selected.is_folder and not files.marked:
+            return mark("Open")
         return mark("Close filter") if action == "back" and self.query_one("#browse-filter").display else ""
 
     def action_back(self) -> None:
