@@ -7,11 +7,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from textual.containers import Vertical
+from textual.message import Message
+from textual.notifications import Notify
 from textual.pilot import Pilot
 
 from pipelines.tasks.reference_to_video import ReferenceToVideo
@@ -35,6 +37,12 @@ class Session:
     app: SkyreelsApp
     pilot: Pilot[None]
     executor: FakeExecutor
+    told: list[str] = field(default_factory=list)
+    """Every message that was shown, also one that has gone since: a busy machine looks rarely."""
+
+    async def tells(self, words: str) -> None:
+        """Wait for a message with these words; a narrow terminal breaks its lines."""
+        await self.until(lambda: any(words in message for message in self.told), f"the message {words!r}")
 
     async def until(self, condition: Callable[[], object], what: str = "", timeout_s: float = 20.0) -> None:
         """Let the app work until the condition holds."""
@@ -131,8 +139,14 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
             served=served,
         )
         app = SkyreelsApp(services, theme=theme, ascii_only=ascii)
-        async with app.run_test(size=size, notifications=True) as pilot:
-            session = Session(app, pilot, executor)
+        told: list[str] = []
+
+        def listen(message: Message) -> None:
+            if isinstance(message, Notify):
+                told.append(message.notification.message)
+
+        async with app.run_test(size=size, notifications=True, message_hook=listen) as pilot:
+            session = Session(app, pilot, executor, told)
             await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
             try:
                 yield session

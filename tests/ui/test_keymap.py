@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 from textual.widgets import TextArea
@@ -19,7 +20,7 @@ def choose(s, **places: dict[str, str]) -> None:
 
 
 async def told(s, words: str) -> None:
-    await s.until(lambda: any(words in note.message for note in s.app._notifications), words)
+    await s.tells(words)
 
 
 async def test_a_chosen_key_works_and_stands_in_footer_help_and_commands(start):
@@ -167,7 +168,8 @@ def test_the_prompt_is_written_in_the_person_s_editor(tmp_path, script, shown):
         editor = tmp_path / "my editor"
         editor.write_text(f"#!/bin/sh\n{script}\n")
         editor.chmod(0o755)
-        environ["VISUAL"] = f"'{editor}' --wait"
+        # Named without its folder, whose length says where a line of a message breaks.
+        environ |= {"VISUAL": f"'{editor.name}' --wait", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     terminal = Terminal([[]], home=tmp_path / "home", environ=environ)
     try:
         terminal.wait_for("n New")

@@ -66,7 +66,7 @@ async def go_to(s: Session, label: str) -> None:
 
 async def told(s: Session, words: str) -> None:
     """Wait for a message; a narrow terminal breaks its lines."""
-    await s.until(lambda: any(words in notice.message for notice in s.app._notifications), f"the message {words!r}")
+    await s.tells(words)
 
 
 @pytest.fixture

@@ -249,5 +249,5 @@ async def test_hook_and_webhook_are_tried_as_they_are_typed(start, file, tmp_pat
         s.app.screen.query_one("#field-hook", Field).set_value(hook)
         s.app.screen.query_one("#field-webhook", Field).set_value(webhook)
         await s.press("f5")
-        await s.until(lambda: any(says in note.message for note in s.app._notifications), says)
+        await s.tells(says)
     assert (tmp_path / "told").exists() == ("told" in hook)
