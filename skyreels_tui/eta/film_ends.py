@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from skyreels_tui.eta.gangs import members_of, take
+from skyreels_tui.eta.gangs import free_at_s, members_of, take
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code
 
 _BY_ITSELF = (JobState.RUNNING, JobState.QUEUED, JobState.BLOCKED)
 _STANDS_STILL = (Code.JOB_FAILED, Code.JOB_CANCELLED, Code.JOB_DELETED)
 """What such a job waits for does not come by itself."""
+_WAITING = (JobState.QUEUED, JobState.BLOCKED)
+
+
+def film_left_s(
+    takes: Sequence[Job],
+    estimate_s: Callable[[Job], float | None],
+    running_s: Callable[[Job], float | None],
+    workers: int = 1,
+) -> float | None:
+    """Seconds until a film's takes are made by so many workers; None while nothing is known of one, or none waits."""
+    now = [(running_s(take), members_of(take, workers)) for take in takes if take.state is JobState.RUNNING]
+    then = [(estimate_s(take), members_of(take, workers)) for take in takes if take.state in _WAITING]
+    known, later = ([(one, size) for one, size in jobs if one is not None] for jobs in (now, then))
+    if len(known) + len(later) < len(now) + len(then) or not now + then:
+        return None
+    return free_at_s(known, later, workers)[-1]
 
 
 def film_ends(

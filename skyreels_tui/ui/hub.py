@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -44,7 +44,7 @@ from skyreels_tui.ui.palette import SIXTEEN, load_theme
 from skyreels_tui.ui.pastes import bound_pastes
 from skyreels_tui.ui.turns import OPENING, Turns
 from skyreels_tui.ui.workers import hand_over
-from skyreels_tui.words.times import ends_at
+from skyreels_tui.words.times import UNKNOWN, ends_at, rough_duration
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
@@ -488,10 +488,24 @@ class HubApp(App[None]):
         # Loaded with the first film: the first paint of a queue without one needs none.
         from skyreels_tui.eta.film_ends import film_ends
 
-        times, forecast, now = self.running_times, self.last_forecast, self.wall_clock()
-        workers = 1 if forecast is None else forecast.workers
-        ends = film_ends(self.board.jobs, self.estimate_s, lambda job: times.left_s(job.id), workers)
+        times, now = self.running_times, self.wall_clock()
+        ends = film_ends(self.board.jobs, self.estimate_s, lambda job: times.left_s(job.id), self._worker_count)
         return {name: tr("ends {time}", time=ends_at(self.with_rest(one), now)) for name, one in ends.items()}
+
+    def film_left(self, takes: Sequence[Job]) -> str:
+        """What a film's takes still need, as the time left of a job is shown; '' while it is not known, or nothing."""
+        if self.last_forecast is None:
+            return ""
+        from skyreels_tui.eta.film_ends import film_left_s
+
+        times = self.running_times
+        seconds = film_left_s(takes, self.estimate_s, lambda job: times.left_s(job.id), self._worker_count)
+        left = rough_duration(seconds, max((times.spread(take.id) for take in takes), default=1.0))
+        return "" if left == UNKNOWN else left
+
+    @property
+    def _worker_count(self) -> int:
+        return 1 if self.last_forecast is None else self.last_forecast.workers
 
     def publish_event(self, event: Event) -> None:
         """Hand over an event from any thread; never blocks, and drops it once the app has gone."""

@@ -17,6 +17,7 @@ from skyreels_tui.ui.panels.film_lines import FilmLine, queue_rows
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.screens.home.job import JobScreen
+from skyreels_tui.words.times import KNOWN
 from tests.ui.conftest import Session, Start
 
 
@@ -253,3 +254,20 @@ def test_a_film_ends_when_all_before_it_and_its_own_jobs_have_run() -> None:
     jobs[3] = job(4, "", JobState.RUNNING)
     both = film_ends([jobs[0], jobs[3], *jobs[1:3], *jobs[4:]], lambda one: times[one.id], lambda one: 5.0 * one.id, 2)
     assert both == {"ep": 105.0, "last": 21.5}, "each takes the next job as soon as it is free"
+
+
+async def test_a_film_with_one_take_left_needs_what_that_take_needs(start: Start) -> None:
+    async with start((160, 45), gated=True) as s:
+        add_film(s, "ep01", 2)
+        service = s.app.service
+        assert service is not None
+        await s.until(lambda: len(s.app.board.jobs) == 3, "the jobs")
+        first, running, other = sorted(one.id for one in s.app.board.jobs)
+        service.actions.cancel(first)
+        service.actions.cancel(other)
+        await s.until(lambda: s.state(running) is JobState.RUNNING, "the take")
+        times = s.app.running_times
+        await s.until(lambda: times.spread(running) > KNOWN, "a forecast that is not sure")
+        # A take whose time is told as a range makes no film whose time is told to the second.
+        assert s.app.film_left([s.job(running)]) == times.left_words(running)
+        await s.until(lambda: s.text.count(f"{times.left_words(running)} left") == 2, "the film and its take")

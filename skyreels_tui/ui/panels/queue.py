@@ -212,7 +212,7 @@ class QueuePanel(RowList):
             self._ends = hub(self).film_ends()
         top, head = self._top, self.header(1) is not None
         shown = self._rows[top : top + self.page_rows]
-        times = tuple(self._time(row) if isinstance(row, Job) else self._ends.get(row.name, "") for row in shown)
+        times = tuple(self._time(row) if isinstance(row, Job) else " ".join(self._film_times(row)) for row in shown)
         known = len(times) == len(self._times)
         for row, text in enumerate(times):
             if not known or self._times[row] != text:
@@ -281,9 +281,8 @@ class QueuePanel(RowList):
         if line.failed:
             parts.append(f"{line.failed} {glyphs.cross}" if broad else f"{line.failed} {tr(JobState.FAILED)}")
         parts += [tr(JobState.RUNNING)] if line.runs else []
-        left = self._film_left_s(line)
-        parts += [tr("{time} left", time=duration(left))] if broad and left is not None else []
-        end = self._ends.get(line.name, "") if line.unfinished else ""
+        left, end = self._film_times(line)
+        parts += [left] if broad and left else []
         parts += [end] if end and width >= 7 + NAME_WIDTH + len("  ".join([*parts, end])) else []
         words = (f" {glyphs.dot} " if broad else "  ").join(parts)
         name = cut(line.name, max(4, width - 7 - len(words) - (BAR_WIDTH + 2 if broad else 0)))
@@ -302,15 +301,11 @@ class QueuePanel(RowList):
         gap = width - drawn.cell_length - cells(hint)
         return Content.assemble(drawn, " " * gap, (hint, "$text-muted")) if selected and gap >= 2 else drawn
 
-    def _film_left_s(self, line: FilmLine) -> float | None:
-        """Seconds until all of its jobs have run; None while nothing is to run or one of them is not known."""
-        app = hub(self)
-        known = [
-            app.running_times.left_s(job.id) if job.state is JobState.RUNNING else app.estimate_s(job)
-            for job in line.unfinished
-        ]
-        found = [seconds for seconds in known if seconds is not None]
-        return sum(found) if found and len(found) == len(known) else None
+    def _film_times(self, line: FilmLine) -> tuple[str, str]:
+        """What is left of a film, and when it ends, in words; '' for what is not known."""
+        left = hub(self).film_left(line.unfinished)
+        words = tr("{time} left", time=left) if left else ""
+        return words, self._ends.get(line.name, "") if line.unfinished else ""
 
     def empty(self, width: int) -> Content:
         """The three keys that matter, and the demo; or that a search has found nothing."""

@@ -16,13 +16,11 @@ from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.screens.films.standing import (
     film_words,
     is_overlong,
-    left_s,
     narration_words,
     scene_state,
     scene_waits,
 )
 from skyreels_tui.ui.widgets.row_list import RowList
-from skyreels_tui.words.times import duration
 
 BAR_WIDTH = 8
 NAME_WIDTH = 16
@@ -63,9 +61,8 @@ class FilmList(RowList):
         """Name and project, bar, counts, time left."""
         film, app = self.films[index], hub(self)
         done = film.counts[JobState.DONE] / max(1, len(film.scenes))
-        times, workers = app.running_times, 1 if app.last_forecast is None else app.last_forecast.workers
-        seconds = left_s(film, app.estimate_s, lambda job: times.left_s(job.id), workers)
-        words = film_words(film) + (f"  {duration(seconds)}" if seconds is not None else "")
+        left = app.film_left([take for scene in film.scenes for take in scene.takes])
+        words = film_words(film) + (f"  {left}" if left else "")
         end = self.ends.get(film.name, "")
         words += f"  {end}" if end and width - BAR_WIDTH - 5 - cells(f"{words}  {end}") >= NAME_WIDTH else ""
         name = f"{film.project}/{film.name}" if film.project else film.name

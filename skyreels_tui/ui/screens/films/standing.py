@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from pipelines.front.language import tr
-from skyreels_tui.eta.gangs import free_at_s, members_of
 from skyreels_tui.queue.film import NOT_BEGUN, Film, Scene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 
 FRAME_S = 1 / 24
 """Less than this is no difference that a person sees."""
-_LEFT = (JobState.QUEUED, JobState.BLOCKED)
 
 
 def film_words(film: Film) -> str:
@@ -24,19 +22,6 @@ def film_words(film: Film) -> str:
     running = next((number for number, scene in enumerate(film.scenes, 1) if _runs(scene)), None)
     parts += [tr("running {number}", number=running)] if running is not None else []
     return ", ".join(parts)
-
-
-def left_s(
-    film: Film, estimate: Callable[[Job], float | None], running: Callable[[Job], float | None], workers: int = 1
-) -> float | None:
-    """Seconds until the film's takes are made by so many workers; None while nothing is known of one, or none waits."""
-    takes = [take for scene in film.scenes for take in scene.takes]
-    now = [(running(take), members_of(take, workers)) for take in takes if take.state is JobState.RUNNING]
-    then = [(estimate(take), members_of(take, workers)) for take in takes if take.state in _LEFT]
-    known, later = ([(one, size) for one, size in jobs if one is not None] for jobs in (now, then))
-    if not takes or len(known) + len(later) < len(now) + len(then) or not now + then:
-        return None
-    return free_at_s(known, later, workers)[-1]
 
 
 def scene_state(scene: Scene) -> str:
