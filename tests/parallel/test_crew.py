@@ -140,7 +140,7 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
 def test_a_silent_rank_ends_the_gang_within_the_time_that_it_may_be_silent():
     made, args, options = call("plain", 5, 7)
     # Long enough for a sound rank that a busy machine lets wait.
-    crew = Crew(4, "cpu", quiet_s=8.0)
+    crew = Crew(4, "cpu", quiet_s=2.0)
     processes = crew.followers.processes
     poll = StopAt(2)
 
