@@ -194,9 +194,9 @@ def put_videos(results: Path, label: str, prompt: str, name: bytes) -> None:
 
 
 SCREENS = (
-    ("R", "Results", "frames"), ("jj", "Results", "No settings are known"), ("q", "1 Queue", ""),
-    ("M", "Models", "transformer"), ("q", "1 Queue", ""), ("D", "Doctor", "disk: results"), ("q", "1 Queue", ""),
-    ("S", "Settings", "Hook command"),
+    ("R", "Results", "frames"), ("jj", "Results", "No settings are known"), ("q", "1 Queue", "? Help"),
+    ("M", "Models", "transformer"), ("q", "1 Queue", "? Help"), ("D", "Doctor", "disk: results"),
+    ("q", "1 Queue", "? Help"), ("S", "Settings", "Hook command"),
 )  # fmt: skip
 """Keys, a word of the screen they open, and one that stands there once its work is done."""
 SHOWN_LITERALLY = {0: LITERAL[:20], 1: "[31mA", 3: "PWNED\\x9c", 5: "[31mA", 7: LITERAL[:20]}
