@@ -262,7 +262,7 @@ class Controller:
 
         def deleted() -> None:
             self._deleted.append((job_id,))
-            self._app.screen.refresh_bindings()
+            self._app.keys_changed()
 
         self._change(lambda service: service.actions.delete(job_id), done, deleted, about="undo")
 
@@ -275,7 +275,7 @@ class Controller:
             else:
                 said = trn("{count} job is back", "{count} jobs are back", len(ids))
             self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said, about="undo")
-            self._app.screen.refresh_bindings()
+            self._app.keys_changed()
 
     def _again(self, job_id: int, *, new_seed: bool) -> None:
         """Open the form with a job's request."""
@@ -345,7 +345,7 @@ class Controller:
         def then() -> None:
             if act is intents.JobAct.DELETE and done:
                 self._deleted.append(tuple(done))
-                self._app.screen.refresh_bindings()
+                self._app.keys_changed()
             others = len(jobs) - len(done)
             more = trn("; {count} stays as it is", "; {count} stay as they are", others) if others else ""
             about = "undo" if act is intents.JobAct.DELETE else ""

@@ -293,6 +293,16 @@ class HubApp(App[None]):
         self._glyphs = glyphs
         swap_filters(self, AsciiFilter, last=[AsciiFilter()] if glyphs is ASCII else ())
 
+    @property
+    def top(self) -> Screen[Any] | None:
+        """The screen on top; None before the first, and while the app closes, when what was called later still runs."""
+        return self.screen_stack[-1] if self.screen_stack else None
+
+    def keys_changed(self) -> None:
+        """Say in the line of keys anew what each does now."""
+        if (top := self.top) is not None:
+            top.refresh_bindings()
+
     def tell(self, text: str, severity: str = "information", *, about: str = "") -> None:
         """Show a short message; never parsed as markup.
 
@@ -309,15 +319,19 @@ class HubApp(App[None]):
                 self._notes = [(screen, one) for screen, one in self._notes if one is not before]
                 take_back(self, [before])
             self._said_about[about] = note
-        self._notes = [*self._fresh_notes(), (self.screen, note)]
+        if (top := self.top) is None:
+            return
+        self._notes = [*self._fresh_notes(), (top, note)]
         self.post_message(Notify(note))
         self._show_notes()
         self.set_timer(self.NOTIFICATION_TIMEOUT + 0.1, self._show_notes)
 
     def _show_notes(self) -> None:
         """In the line of the keys, where the screen has one: a message covers nothing."""
-        fresh = [(note.message, note.severity) for screen, note in self._fresh_notes() if screen is self.screen]
-        for bar in self.screen.query("KeyBar"):
+        if (top := self.top) is None:
+            return
+        fresh = [(note.message, note.severity) for screen, note in self._fresh_notes() if screen is top]
+        for bar in top.query("KeyBar"):
             bar.show_notes(fresh)  # type: ignore[attr-defined]  # found by the name of its class
 
     def _fresh_notes(self) -> list[tuple[Screen[Any], Notification]]:
@@ -334,13 +348,13 @@ class HubApp(App[None]):
 
     def remark(self, text: str) -> None:
         """Say in one dim line why a key has just done nothing, where the screen has a line for it."""
-        for bar in self.screen.query("KeyBar"):
+        for bar in self.top.query("KeyBar") if self.top is not None else ():
             bar.say(text)  # type: ignore[attr-defined]  # found by the name of its class
 
     def post_display_hook(self) -> None:
         """Let a screen that writes to the terminal itself have the last word; then goes on what waited for a frame."""
-        if self.screen_stack and isinstance(self.screen, Overwritten):
-            self.screen.drawn()
+        if isinstance(top := self.top, Overwritten):
+            top.drawn()
         if self._after_paint and not is_held_back(self):
             waiting, self._after_paint = self._after_paint, []
             for call in waiting:
@@ -348,7 +362,7 @@ class HubApp(App[None]):
 
     def refresh_css(self, animate: bool = True) -> None:
         """Before the first screen nothing is drawn: the variables are enough, and no rule is read a second time."""
-        if self.screen_stack and self.screen.is_mounted:
+        if self.top is not None and self.top.is_mounted:
             super().refresh_css(animate=animate)
         else:
             self.stylesheet.set_variables(self.get_css_variables())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.screen import Screen
 from textual.widgets._toast import Toast
 
 from skyreels_tui.queue.model import JobState
@@ -97,6 +98,32 @@ async def test_what_a_screen_says_as_it_closes_is_read_on_the_one_below(start):
         await s.press("ctrl+s")
         await s.shows("Saved")
         await s.shows("Nothing here yet")
+
+
+class Parting(Screen):
+    """Goes on talking from when it goes until the last screen is gone too."""
+
+    talked_to_nobody = False
+
+    def on_unmount(self) -> None:
+        self._talk()
+
+    def _talk(self) -> None:
+        app = self.app
+        self.talked_to_nobody = not app.screen_stack
+        app.tell("the last words", "error")
+        app.remark("one more")
+        app.keys_changed()
+        app._show_notes()
+        if not self.talked_to_nobody:
+            app.call_next(self._talk)
+
+
+async def test_what_is_said_while_the_program_closes_does_not_break_it(start):
+    screen = Parting()
+    async with start() as s:
+        await s.app.push_screen(screen)
+    assert screen.talked_to_nobody
 
 
 @pytest.mark.parametrize("name", sorted(HERE))
