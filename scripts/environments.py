@@ -185,6 +185,9 @@ def run(name: str, marks: str, tests: Sequence[str]) -> tuple[int, float]:
         changed = ENVIRONMENTS[name](Path(folder))
         words = [*changed.before, changed.python, "-m", "pytest", *changed.after]
         words += [*(["-m", marks] if marks else []), *tests]
+        # What makes it the same again, such as the seed of an order.
+        sys.stdout.write(f"{name}: {' '.join(f'{key}={value}' for key, value in changed.environ.items())}\n")
+        sys.stdout.flush()
         began = time.monotonic()
         done = subprocess.run(
             words, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **changed.environ}, check=False
@@ -202,10 +205,17 @@ def main() -> int:
     unknown = [name for name in args.names if name not in ENVIRONMENTS]
     if unknown:
         parser.error(f"no environment {unknown[0]!r}: choose of {', '.join(ENVIRONMENTS)}")
-    results = {name: run(name, args.marks, args.tests) for name in args.names or ENVIRONMENTS}
-    for name, (code, seconds) in results.items():
-        sys.stdout.write(f"{'passed' if code == 0 else f'FAILED {code}':10} {seconds:7.1f} s  {name}\n")
-    return 0 if all(code == 0 for code, _ in results.values()) else 1
+    lines: dict[str, bool] = {}
+    for name in args.names or ENVIRONMENTS:
+        code, seconds = run(name, args.marks, args.tests)
+        line = f"{'passed' if code == 0 else f'FAILED {code}':10} {seconds:7.1f} s  {name}\n"
+        lines[line] = code == 0
+        # Hours lie between the first and the last: who stops them early has what was found so far.
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    if len(lines) > 1:
+        sys.stdout.write("\n" + "".join(lines))
+    return 0 if all(lines.values()) else 1
 
 
 if __name__ == "__main__":
