@@ -12,7 +12,8 @@ from pipelines.front.language import tr
 from pipelines.front.request import field_specs
 from pipelines.tasks import TASKS
 from skyreels_tui.films.file_shapes import RawFilm, read_films
-from skyreels_tui.films.importing import FilmPlan, plan_films
+from skyreels_tui.films.film_plan import FilmPlan
+from skyreels_tui.films.importing import plan_films
 from skyreels_tui.films.takes import run_film
 from skyreels_tui.queue.errors import NoSuchFilm
 from skyreels_tui.queue.model import Job

@@ -19,10 +19,12 @@ from pipelines.media.remote.address import Media, is_address
 from pipelines.tasks import TASKS, task_named
 from pipelines.tasks.shot_switching_extension import CUTS
 from skyreels_tui.films.file_shapes import RawFilm, read_films
+from skyreels_tui.films.film_plan import FilmPlan, MadeFrom, PlannedScene
 from skyreels_tui.films.found_files import Places, earlier_result
+from skyreels_tui.films.left_out import leave_out
 from skyreels_tui.films.projects import film_name_problem, project_problem
-from skyreels_tui.queue.batches.batch_file import convert, paths_in, storable
-from skyreels_tui.queue.film import FilmFacts, NewFilm, NewScene, SceneFacts
+from skyreels_tui.queue.batches.batch_file import convert, paths_in, storable, unknown_task
+from skyreels_tui.queue.film import FilmFacts, NewScene, SceneFacts
 from skyreels_tui.requests.references import check_request, field_of, token_name
 from skyreels_tui.requests.typed_paths import bare
 
@@ -45,77 +47,6 @@ Fetch = Callable[[str, Media], str]
 """(address, kind of media) -> path of the fetched file; raises MediaError."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedScene:
-    """One entry of the file and what it becomes."""
-
-    number: int
-    """From 1."""
-    label: str
-    scene: NewScene | None
-    """None where a mistake leaves nothing to make."""
-    problems: tuple[Problem, ...] = ()
-    """Mistakes: the scene is left out unless they are mended."""
-    waits: tuple[Problem, ...] = ()
-    """Files that are not there: the scene is imported and cannot run before they are."""
-    refers: tuple[str, ...] = ()
-    """What its references point at, in words."""
-    addresses: tuple[str, ...] = ()
-    """Web addresses that it names and that were not fetched."""
-
-    @property
-    def where(self) -> str:
-        """'scene 4 (opening)'."""
-        if self.label:
-            return tr("scene {number} ({label})", number=self.number, label=self.label)
-        return tr("scene {number}", number=self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class FilmPlan:
-    """One film of the file."""
-
-    name: str
-    project: str
-    facts: FilmFacts
-    scenes: tuple[PlannedScene, ...]
-    warnings: tuple[Problem, ...] = ()
-    """One a key: what is kept or understood in another way."""
-    problems: tuple[Problem, ...] = ()
-    """Of the film itself."""
-
-    @property
-    def all_problems(self) -> list[Problem]:
-        """Every mistake, by scene."""
-        found = [Problem(f"{one.where}.{it.field}", it.message) for one in self.scenes for it in one.problems]
-        return [*self.problems, *found]
-
-    @property
-    def all_waits(self) -> list[Problem]:
-        """Every file that is not there, by scene."""
-        return [Problem(f"{one.where}.{it.field}", it.message) for one in self.scenes for it in one.waits]
-
-    @property
-    def addresses(self) -> list[str]:
-        """Every web address, once."""
-        return list(dict.fromkeys(address for one in self.scenes for address in one.addresses))
-
-    @property
-    def can_be_left(self) -> bool:
-        """Whether a film can be made without the scenes that have mistakes."""
-        return not film_name_problem(self.name)
-
-    def new_film(self, project: str | None = None) -> NewFilm:
-        """What is made without the scenes that have mistakes; in `project`, when given, else what the file says."""
-        asked = self.project if project is None else project
-        return NewFilm(self.name, "" if project_problem(asked) else asked, self.facts, tuple(self.new_scenes))
-
-    @property
-    def new_scenes(self) -> list[NewScene]:
-        """What is imported."""
-        return [one.scene for one in self.scenes if one.scene is not None]
-
-
 def plan_import(
     path: Path, *, name: str = "", folders: Sequence[Path] = (), fetch: Fetch | None = None
 ) -> list[FilmPlan]:
@@ -136,6 +67,24 @@ def plan_films(
 
 
 @dataclass(slots=True)
+class _Found:
+    """What the reading of one entry finds, as `PlannedScene` tells it."""
+
+    problems: list[Problem] = field(default_factory=list)
+    waits: list[Problem] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    refers: list[str] = field(default_factory=list)
+    made_from: list[MadeFrom] = field(default_factory=list)
+
+    def planned(self, number: int, label: str, scene: NewScene | None) -> PlannedScene:
+        """The entry with all of it."""
+        return PlannedScene(
+            number, label, scene, tuple(self.problems), tuple(self.waits), tuple(self.refers), tuple(self.addresses),
+            tuple(self.made_from),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
 class _Reading:
     """One film while its entries are read."""
 
@@ -149,7 +98,7 @@ class _Reading:
     def plan(self) -> FilmPlan:
         entries = self.raw.entries
         self.labels = self._labels()
-        planned = [self._scene(number, entry) for number, entry in enumerate(entries, 1)]
+        planned = leave_out(self._scene(number, entry) for number, entry in enumerate(entries, 1))
         problems = [] if entries else [Problem("file", tr("there is no scene in it"))]
         if problem := film_name_problem(self.raw.name):
             problems.append(Problem("name", problem))
@@ -189,28 +138,27 @@ class _Reading:
         label = self.labels[number - 1]
         if not isinstance(entry, dict):
             return PlannedScene(number, label, None, (Problem("entry", tr("must be an object {...}")),))
-        problems: list[Problem] = []
-        waits: list[Problem] = []
-        addresses: list[str] = []
-        refers: list[str] = []
+        found = _Found()
+        problems = found.problems
         shown = entry.get("label", "")
         if shown is not None and not isinstance(shown, str | int | float):
             problems.append(Problem("label", tr("must be one text, given once")))
         elif not storable(str(shown)):
             problems.append(Problem("label", tr("holds bytes that are no text (UTF-8)")))
             label = ""
-        facts = self._facts(entry, problems, waits)
-        request = self._request(number, entry, problems, waits, addresses, refers)
+        facts = self._facts(entry, found)
+        request = self._request(number, entry, found)
         scene = None
         if request is not None and not problems:
             output = self._finished(entry)
             scene = NewScene(request, label, facts, output)
-            if not output and not addresses and not waits:
+            if not output and not found.addresses and not found.waits:
                 problems += check_request(request)
                 scene = None if problems else scene
-        return PlannedScene(number, label, scene, tuple(problems), tuple(waits), tuple(refers), tuple(addresses))
+        return found.planned(number, label, scene)
 
-    def _facts(self, entry: Mapping[str, Any], problems: list[Problem], waits: list[Problem]) -> SceneFacts:
+    def _facts(self, entry: Mapping[str, Any], found: _Found) -> SceneFacts:
+        problems = found.problems
         values: dict[str, Any] = {}
         for key, name in _TEXTS.items():
             value = entry.get(key)
@@ -223,10 +171,10 @@ class _Reading:
         if values.get("picture_prompt"):
             self._warn("image_prompt", tr("kept with the scene, for the picture command"))
         for key, name in _SOUNDS.items():
-            values[name] = self._sound_path(key, entry.get(key), waits)
+            values[name] = self._sound_path(key, entry.get(key), found.waits)
         specs = _specs(entry.get("task_type"))
         if entry.get(VOICE) and specs and VOICE not in specs:
-            values["narration"] = self._sound_path(VOICE, entry[VOICE], waits)
+            values["narration"] = self._sound_path(VOICE, entry[VOICE], found.waits)
         # Where nobody knows the task, a field of any task is none that this program does not use.
         known = specs or {name for task in TASKS for name in _specs(task.name)}
         kept = {key: value for key, value in entry.items() if key not in _OWN and key not in known}
@@ -256,19 +204,11 @@ class _Reading:
         found = self.places.find(bare(output))
         return "" if found is None else str(found)
 
-    def _request(
-        self,
-        number: int,
-        entry: Mapping[str, Any],
-        problems: list[Problem],
-        waits: list[Problem],
-        addresses: list[str],
-        refers: list[str],
-    ) -> Request | None:
+    def _request(self, number: int, entry: Mapping[str, Any], found: _Found) -> Request | None:
+        problems = found.problems
         name = entry.get("task_type", "")
         if not isinstance(name, str) or name not in [task.name for task in TASKS]:
-            names = ", ".join(task.name for task in TASKS)
-            problems.append(Problem("task_type", tr("{value!r}: choose {names}", value=name, names=names)))
+            problems.append(unknown_task(name))
             return None
         profile = entry.get("profile", "full")
         if profile not in ("full", "demo"):
@@ -279,7 +219,7 @@ class _Reading:
             if entry.get(key) is None:
                 continue
             if isinstance(spec, Files):
-                fields[key] = self._files(number, key, spec, entry[key], waits, addresses, refers, problems)
+                fields[key] = self._files(number, key, spec, entry[key], found)
                 continue
             try:
                 fields[key] = convert(spec, entry[key], self.places.bases[0])
@@ -297,7 +237,7 @@ class _Reading:
         request = task_named(name).request_type(**fields)
         later = _made_later(name, entry)
         for field_name, words in later.items():
-            waits.append(Problem(field_name, words))
+            found.waits.append(Problem(field_name, words))
         problems += [problem for problem in check_fields(request) if problem.field not in later]
         return None if problems else request
 
@@ -312,32 +252,22 @@ class _Reading:
 
     # Files and references
 
-    def _files(
-        self,
-        number: int,
-        key: str,
-        spec: Files,
-        value: Any,
-        waits: list[Problem],
-        addresses: list[str],
-        refers: list[str],
-        problems: list[Problem],
-    ) -> tuple[str, ...]:
-        found = []
+    def _files(self, number: int, key: str, spec: Files, value: Any, found: _Found) -> tuple[str, ...]:
+        paths = []
         for one in paths_in(value, spec, self.places.bases[0]):
             if not isinstance(one, str):
-                problems.append(Problem(key, tr("must be a list of paths")))
+                found.problems.append(Problem(key, tr("must be a list of paths")))
                 continue
             text = bare(one)
             if token_name(text) is not None:
-                found.append(self._reference(number, key, text, refers, problems))
+                paths.append(self._reference(number, key, text, found))
             elif is_address(text) and spec.media != "lora":
-                found.append(self._address(key, spec.media, text, waits, addresses))
+                paths.append(self._address(key, spec.media, text, found))
             else:
-                found.append(self._path(number, key, text, refers, waits))
-        return tuple(found)
+                paths.append(self._path(number, key, text, found))
+        return tuple(paths)
 
-    def _reference(self, number: int, key: str, text: str, refers: list[str], problems: list[Problem]) -> str:
+    def _reference(self, number: int, key: str, text: str, found: _Found) -> str:
         name = token_name(text) or ""
         target: int | None
         if not name:
@@ -348,7 +278,7 @@ class _Reading:
             target = int(name)
             text = f"{{{{job:{self.labels[target]}}}}}"
         elif not self.raw.counts_from_0 and name.isascii() and name.isdigit():
-            refers.append(tr("{token} is job {id} of the queue", token=text, id=name))
+            found.refers.append(tr("{token} is job {id} of the queue", token=text, id=name))
             return text
         else:
             target = None
@@ -358,11 +288,12 @@ class _Reading:
                 if name
                 else tr("{token}: no scene stands before this one", token=text)
             )
-            problems.append(Problem(key, words))
+            found.problems.append(Problem(key, words))
         elif target == number - 1:
-            problems.append(Problem(key, tr("{token}: the scene would wait for itself", token=text)))
+            found.problems.append(Problem(key, tr("{token}: the scene would wait for itself", token=text)))
         else:
-            refers.append(
+            found.made_from.append(MadeFrom(key, text, target + 1))
+            found.refers.append(
                 tr(
                     "{token} is scene {number} ({label})",
                     token=text,
@@ -372,15 +303,15 @@ class _Reading:
             )
         return text
 
-    def _address(self, key: str, media: Media, text: str, waits: list[Problem], addresses: list[str]) -> str:
+    def _address(self, key: str, media: Media, text: str, found: _Found) -> str:
         if self.fetch is None:
-            addresses.append(text)
-            waits.append(Problem(key, tr("a web address is fetched only when you say so")))
+            found.addresses.append(text)
+            found.waits.append(Problem(key, tr("a web address is fetched only when you say so")))
             return text
         try:
             return self.fetch(text, media)
         except MediaError as error:
-            waits.append(Problem(key, str(error)))
+            found.waits.append(Problem(key, str(error)))
             return text
 
     def _made_earlier(self, text: str) -> int | None:
@@ -397,7 +328,7 @@ class _Reading:
             None,
         )
 
-    def _path(self, number: int, key: str, text: str, refers: list[str], waits: list[Problem]) -> str:
+    def _path(self, number: int, key: str, text: str, found: _Found) -> str:
         file = file_of(text)
         path = self.places.find(file)
         if path is not None:
@@ -406,11 +337,13 @@ class _Reading:
             place = self._made_earlier(text)
             if place is not None and place != number - 1:
                 label = self.labels[place]
-                refers.append(tr("{path} is scene {number} ({label})", path=text, number=place + 1, label=label))
-                return f"{{{{job:{label}}}}}"
-            waits.append(Problem(key, tr("{name}: the clip of an earlier run is not there", name=text)))
+                token = f"{{{{job:{label}}}}}"
+                found.made_from.append(MadeFrom(key, token, place + 1))
+                found.refers.append(tr("{path} is scene {number} ({label})", path=text, number=place + 1, label=label))
+                return token
+            found.waits.append(Problem(key, tr("{name}: the clip of an earlier run is not there", name=text)))
         else:
-            waits.append(Problem(key, tr("{name}: no such file", name=text)))
+            found.waits.append(Problem(key, tr("{name}: no such file", name=text)))
         return self.places.missing(text)
 
 

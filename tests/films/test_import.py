@@ -172,6 +172,44 @@ def test_foreign_cuts_are_plain_words(project: Path, cut: str) -> None:
     assert plan.new_scenes[0].request.prompt == f"{cut} a wall"
 
 
+def test_what_is_made_from_a_scene_with_mistakes_is_left_out_with_it(cli: Cli, project: Path) -> None:
+    clip = {"task_type": "single_shot_extension", "ref_imgs": ...}
+    entries = [
+        scene(label="later", **clip, input_video="{{job:broken}}"),
+        scene(label="hero"),
+        scene(label="broken", task_type=...),
+        scene(label="street", **clip, input_video="{{prev}}"),
+        scene(label="square", **clip, input_video="{{prev}}"),
+        scene(label="end", ref_imgs=["{{job:hero}}", "{{job:broken}}"]),
+        scene(label="own", **clip, input_video="{{job:hero}}"),
+    ]
+    plan = only(project, *entries)
+    assert [one.label for one in plan.new_scenes] == ["hero", "own"]
+    told = {one.field: one.message for one in plan.all_problems}
+    assert told["scene 3 (broken).task_type"].startswith("is missing: choose reference_to_video,")
+    assert told["scene 4 (street).input_video"] == "{{prev}} is scene 3 (broken), which has mistakes"
+    assert told["scene 5 (square).input_video"] == "{{prev}} is scene 4 (street), which has mistakes"
+    assert {"scene 1 (later).input_video", "scene 6 (end).ref_imgs"} < set(told)
+    assert cli("film", "import", written(project, entries), "--rest").code == 0
+    scenes = cli("film", "show", "ep01", "--json").data["scenes"]
+    assert [one["label"] for one in scenes] == ["hero", "own"]
+
+
+def test_a_finished_scene_stays_and_means_nobody_by_what_was_left_out(project: Path) -> None:
+    (project / "result").mkdir(exist_ok=True)
+    shutil.copy(SAMPLES / "clip.mp4", project / "result" / "street.mp4")
+    clip = {"task_type": "single_shot_extension", "ref_imgs": ...}
+    plan = only(
+        project,
+        scene(label="hero"),
+        scene(label="broken", task_type=...),
+        scene(label="street", **clip, input_video="{{prev}}", status="done", output_video="result/street.mp4"),
+        scene(label="square", **clip, input_video="{{prev}}"),
+    )
+    assert [one.label for one in plan.new_scenes] == ["hero", "street", "square"]
+    assert [one.request.input_video for one in plan.new_scenes[1:]] == [("{{job:broken-02}}",), ("{{prev}}",)]
+
+
 @pytest.mark.parametrize("keys", [{"id": 1}, {}], ids=["bookkeeping", "a zero"])
 def test_numbers_count_from_0_in_such_a_file(project: Path, keys: dict[str, Any]) -> None:
     clip = {"task_type": "single_shot_extension", "ref_imgs": ...}

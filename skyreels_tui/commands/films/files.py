@@ -18,8 +18,9 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.films.exporting import film_to_json, film_to_markdown
+from skyreels_tui.films.film_plan import FilmPlan
 from skyreels_tui.films.helping import kinds_with_command
-from skyreels_tui.films.importing import Fetch, FilmPlan, plan_import
+from skyreels_tui.films.importing import Fetch, plan_import
 from skyreels_tui.films.projects import project_problem
 from skyreels_tui.films.takes import run_film
 

@@ -139,6 +139,14 @@ def parse_json(text: str) -> list[RawEntry]:
     return content
 
 
+def unknown_task(name: object) -> Problem:
+    """The problem of an entry that names no task, or none that there is."""
+    names = ", ".join(task.name for task in TASKS)
+    if name in ("", None):
+        return Problem("task_type", tr("is missing: choose {names}", names=names))
+    return Problem("task_type", tr("{value!r}: choose {names}", value=name, names=names))
+
+
 def too_many() -> Problem:
     """The problem of a file that holds more jobs than one may."""
     return Problem("file", tr("holds more than {count} jobs: divide it into several files", count=MOST_JOBS))
@@ -185,7 +193,12 @@ def parse_markdown(text: str) -> tuple[str, list[RawEntry]]:
             problems.append(
                 Problem(
                     tr("entry {number}", number=len(entries)),
-                    tr("line {number} is no '- key: value': {line}", number=number, line=stripped),
+                    tr(
+                        "line {number} is no '- key: value': {line}; a prompt begins with '- prompt:', and its"
+                        " further lines with spaces",
+                        number=number,
+                        line=stripped,
+                    ),
                 )
             )
     if problems:
@@ -226,11 +239,7 @@ def _request(values: RawEntry, folder: Path) -> tuple[Request | None, list[Probl
     """Build and check one entry's request."""
     name = values.get("task_type", "")
     if name not in [task.name for task in TASKS]:
-        return None, [
-            Problem(
-                "task_type", tr("{value!r}: choose {names}", value=name, names=", ".join(task.name for task in TASKS))
-            )
-        ]
+        return None, [unknown_task(name)]
     request_type = task_named(name).request_type
     specs = dict(field_specs(request_type))
     fields: dict[str, Any] = {}

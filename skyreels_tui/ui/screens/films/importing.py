@@ -14,7 +14,8 @@ from textual.widgets import Static
 from pipelines.front.errors import InvalidRequest, Problem
 from pipelines.front.language import tr, trn
 from pipelines.media.remote.address import Media, host_of
-from skyreels_tui.films.importing import FilmPlan, plan_import
+from skyreels_tui.films.film_plan import FilmPlan
+from skyreels_tui.films.importing import plan_import
 from skyreels_tui.requests.typed_paths import expand
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
