@@ -231,6 +231,17 @@ def chain(store: Store, *, goes_on: bool = False) -> None:
     )
 
 
+def test_the_first_scene_never_goes_on_from_a_job_that_stands_before_it_in_the_queue(store: Store) -> None:
+    store.add(entry("somebody else's"))
+    with pytest.raises(InvalidRequest) as refused:
+        store.add(entry("a", batch="one", ref_imgs=PREV))
+    [problem] = refused.value.problems
+    assert problem.field == "ref_imgs" and "no scene stands before this one" in problem.message
+    assert [job.label for job in store.list()] == ["somebody else's"]
+    store.add(entry("a", batch="one", ref_imgs=("{{job:somebody else's}}",)))
+    assert meant(store, 2) == [1]
+
+
 def test_prev_is_the_chosen_take_of_the_scene_before(store: Store) -> None:
     chain(store)
     end(store, 1)

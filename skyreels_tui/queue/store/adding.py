@@ -79,19 +79,29 @@ def link(
 ) -> list[Problem]:
     """Store what the request refers to; returns missing names and cycles as problems.
 
-    Rows from `first_id` on were added together and are looked at first; `previous` is what `{{prev}}` means.
+    Rows from `first_id` on were added together and are looked at first; `previous` is what `{{prev}}` means outside
+    films: in one it is never a job that happens to stand in the queue before it.
     """
     problems = []
     connection.execute("DELETE FROM refs WHERE job_id = ?", (job_id,))
+    in_film = scenes.is_take(connection, job_id)
     for text, field in references(request).items():
         name = token_name(text) or ""
         scene = scenes.meant(connection, job_id, name)
         if scene is not None:
             target = scenes.take_of(connection, scene, before=not name)
+        elif name:
+            target = _find(connection, job_id, name, first_id)
         else:
-            target = _find(connection, job_id, name, first_id) if name else previous
+            target = None if in_film else previous
         if target is None:
-            if scene is not None:
+            if in_film and not name and scene is None:
+                missing = tr(
+                    "{token}: no scene stands before this one; {example} names any job",
+                    token=text,
+                    example="{{job:...}}",
+                )
+            elif scene is not None:
                 missing = tr("{token}: that scene has no take yet", token=text)
             elif name:
                 missing = tr("{token}: there is no job {name!r}", token=text, name=name)

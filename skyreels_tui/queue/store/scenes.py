@@ -46,6 +46,11 @@ def take_into_film(
     connection.execute("INSERT INTO takes VALUES (?, ?)", (job_id, scene[0]))
 
 
+def is_take(connection: sqlite3.Connection, job_id: int) -> bool:
+    """Whether the job belongs to a scene of a film."""
+    return connection.execute("SELECT 1 FROM takes WHERE job_id = ?", (job_id,)).fetchone() is not None
+
+
 def meant(connection: sqlite3.Connection, job_id: int, name: str) -> int | None:
     """The scene of the job's film that `{{prev}}` (name '') or `{{job:NAME}}` speaks of, None where it is no scene."""
     own = connection.execute(
