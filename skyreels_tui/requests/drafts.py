@@ -25,12 +25,23 @@ class Draft:
 
 @dataclass(slots=True)
 class Drafts:
-    """All forms, the task used last and the profile; `save` after each change."""
+    """All forms, the task used last and the profile; `save` after each change of these two."""
 
     path: Path
     task: str = ""
     profile: str = "full"
     forms: dict[str, Draft] = field(default_factory=dict)
+
+    def keep(self, task: str, draft: Draft) -> None:
+        """Keep a task's form as it is; writes only what is new."""
+        if self.forms.get(task) != draft:
+            self.forms[task] = draft
+            self.save()
+
+    def drop(self, task: str) -> None:
+        """Forget a task's form: it was sent."""
+        self.forms.pop(task, None)
+        self.save()
 
     def save(self) -> None:
         """Write the file in one step. A disk that is full loses the draft, never the form."""

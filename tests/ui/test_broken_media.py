@@ -80,7 +80,8 @@ async def offer(s: Session, screen: FormScreen, name: str, path: str) -> tuple[s
 
 
 def _answered(screen: FormScreen, name: str, path: str) -> bool:
-    return screen._asked and not screen._submitting and screen._checked_values.get(name) == (path,)
+    check = screen._checked
+    return screen._asked and not screen._submitting and check is not None and check.values.get(name) == (path,)
 
 
 @pytest.mark.parametrize("each", EACH.values(), ids=EACH)

@@ -48,7 +48,7 @@ async def fill(s: Session, **values: object) -> None:
         field(s, name).set_value(value)
     field(s, "prompt").changed()
     screen = s.app.screen
-    await s.until(lambda: screen._checked is not None and screen._checked_values == screen.values())
+    await s.until(lambda: screen._checked is not None and screen._checked.values == screen.values())
 
 
 def problem(s: Session, name: str) -> str:

@@ -136,7 +136,7 @@ async def test_what_stops_it_is_one_red_reason_without_an_end(session, form, sam
     await form(demo() if request_.profile == "demo" else full())
     assert not red(session)
     if request_.gpus != "1":
-        session.app.screen._fields["gpus"].set_value(request_.gpus)
+        session.app.screen._fields.set_value("gpus", request_.gpus)
         session.app.screen._on_field_changed()
     session.app.publish_forecast(queue)
     session.app.publish_sample(sample)
@@ -155,7 +155,7 @@ async def test_gpus_are_asked_of_the_workers_of_a_cluster_that_others_may_join(s
     session.app.publish_event(QueueStatus(is_owner=False, engine="idle", workers=2, crew=crew[:2]))
     await form(full())
     await session.until(lambda: not red(session), "one of them takes it")
-    session.app.screen._fields["gpus"].set_value("4")
+    session.app.screen._fields.set_value("gpus", "4")
     session.app.screen._on_field_changed()
     await session.shows("4 workers are asked for, 2 there now: it waits until there are so many")
     assert "done" not in said(session) and red(session)

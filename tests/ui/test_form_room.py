@@ -174,7 +174,7 @@ async def test_what_a_cluster_runs_needs_no_model_on_this_machine(start: Start, 
         await s.until(lambda: s.app.settings.cluster, "the settings")
         await open_form(s, demo=False)
         await fill(s, ref_imgs=(str(ASTRONAUT),), prompt="a walk", label="far")
-        await s.until(lambda: s.app.screen._checked is not None and not s.app.screen._checked.problems)
+        await s.until(lambda: s.app.screen._checked is not None and not s.app.screen._checked.found.problems)
         assert not s.app.screen.query_one("#form-checkpoint").display and "F12" not in s.footer
         await s.press("ctrl+s")
         await s.until(lambda: [job.label for job in s.app.board.jobs] == ["far"], "it is queued")

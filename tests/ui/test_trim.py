@@ -154,7 +154,7 @@ async def test_a_voice_is_cut_and_taken_from_one_channel(start, tmp_path):
         await s.shows("right channel alone")
         await s.shows("uses 0.210 to 2.200 s of 3.000 s")
         await s.shows("50 frames")
-        assert screen._checked.problems == ()
+        assert screen._checked.found.problems == ()
 
 
 async def test_a_recording_of_one_channel_offers_none(start, tmp_path):
