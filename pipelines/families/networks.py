@@ -89,10 +89,13 @@ class CheckpointNetworks:
         """The checkpoint's folder."""
         return self._runtime.checkpoint
 
-    def vae(self) -> AbstractContextManager[AutoencoderKLWan]:
-        """The autoencoder."""
+    @contextmanager
+    def vae(self) -> Iterator[AutoencoderKLWan]:
+        """The autoencoder; `poll` can end an encode between two of its chunks of 4 frames."""
         source = self.checkpoint / self._layout.vae
-        return self.use(source, torch.float32, lambda: load_vae(source, **self.where()))
+        used = self.use(source, torch.float32, lambda: load_vae(source, **self.where()))
+        with used as vae, interruptible([vae.encoder], self._runtime.poll):
+            yield vae
 
     def decode(self, vae: AutoencoderKLWan, latents: Tensor) -> Generator[Tensor, None, None]:
         """Decode as `decode_stream` does, in the way that the plan asks for."""
@@ -149,7 +152,7 @@ class CheckpointNetworks:
                     crew.use_kernel(self._kernel, self._runtime.cache_dir)
             # What `poll` raises inside a call must pass through the crew, which stops the other ranks at that block.
             together = crew.lead(network) if crew else nullcontext()
-            with together, interruptible(network, self._runtime.poll):
+            with together, interruptible(network.blocks.children(), self._runtime.poll):
                 yield network
 
     def check_loras(self, folder: str) -> list[str]:

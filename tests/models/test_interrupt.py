@@ -1,10 +1,12 @@
-"""Stopping between the blocks of a running transformer call."""
+"""Stopping between the blocks of a running transformer call, and between the chunks of an encode."""
 
 import pytest
 import torch
 
 from pipelines.front.errors import Cancelled
+from pipelines.models.library import AutoencoderKLWan
 from pipelines.models.transformer.transformer import SkyReelsTransformer
+from pipelines.models.vae.vae import encode_mean
 from pipelines.running.interrupt import interruptible
 
 
@@ -30,15 +32,33 @@ def test_a_call_stops_before_the_next_block(network):
         if len(asked) == 3:
             raise Cancelled("cancel")
 
-    with pytest.raises(Cancelled), interruptible(network, stop_at_the_third):
+    with pytest.raises(Cancelled), interruptible(network.blocks.children(), stop_at_the_third):
         call(network)
     assert len(asked) == 3
 
 
 def test_nothing_is_asked_once_the_context_is_left(network):
     asked = []
-    with interruptible(network, lambda: asked.append(1)):
+    with interruptible(network.blocks.children(), lambda: asked.append(1)):
         inside = call(network)
     assert len(asked) == 4
     assert torch.equal(call(network), inside)
     assert len(asked) == 4
+
+
+def test_an_encode_stops_before_the_next_chunk_and_the_next_one_is_whole():
+    torch.manual_seed(0)
+    vae = AutoencoderKLWan(base_dim=4, z_dim=4, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[True])
+    pixels, asked = torch.rand(1, 3, 17, 8, 8), []
+
+    def stop_at_the_third():
+        asked.append(1)
+        if len(asked) == 3:
+            raise Cancelled("cancel")
+
+    with torch.inference_mode():
+        whole = encode_mean(vae, pixels)
+        with pytest.raises(Cancelled), interruptible([vae.encoder], stop_at_the_third):
+            encode_mean(vae, pixels)
+        assert len(asked) == 3
+        assert torch.equal(encode_mean(vae, pixels), whole)

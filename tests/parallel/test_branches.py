@@ -88,7 +88,7 @@ def test_a_cancel_inside_any_round_stops_all_ranks_and_the_next_step_works(crew,
     made, calls = calls_of("plain", 3)
     alone = made.each(calls)
     with crew.lead(made):
-        with pytest.raises(Cancelled), interruptible(made, StopAt(block)):
+        with pytest.raises(Cancelled), interruptible(made.blocks.children(), StopAt(block)):
             made.each(calls)
         for mine, expected in zip(made.each(calls), alone, strict=True):
             assert (mine - expected).abs().max() < 2e-5
@@ -113,7 +113,7 @@ def test_a_rank_killed_in_any_round_ends_the_gang_soon(crew, block):
     with (
         crew.lead(made),
         pytest.raises(GangLost, match=r"GPU 2 of the 2 that work on this job has failed"),
-        interruptible(made, kill),
+        interruptible(made.blocks.children(), kill),
     ):
         made.each(calls)
     assert time.monotonic() - started < 30

@@ -66,7 +66,7 @@ def test_a_cancel_inside_a_step_stops_all_ranks_and_the_next_call_works(crew, bl
     made, args, options = call("plain", 5, 7)
     alone = made(*args, **options)
     with crew.lead(made):
-        with pytest.raises(Cancelled), interruptible(made, StopAt(block)):
+        with pytest.raises(Cancelled), interruptible(made.blocks.children(), StopAt(block)):
             made(*args, **options)
         assert (made(*args, **options) - alone).abs().max() < 2e-5
 
@@ -114,7 +114,7 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
 
         with (
             pytest.raises(GangLost, match=r"GPU 2 of the 2 that work on this job has failed"),
-            interruptible(made, kill),
+            interruptible(made.blocks.children(), kill),
         ):
             made(*args, **options)
         assert time.monotonic() - started < 30
@@ -129,7 +129,7 @@ def test_a_killed_rank_ends_the_gang_soon_and_in_words_and_another_can_begin(cre
 
     with another.lead(made):
         assert (made(*args, **options) - alone).abs().max() < 2e-5
-        with pytest.raises(MemoryError), interruptible(made, breaks):
+        with pytest.raises(MemoryError), interruptible(made.blocks.children(), breaks):
             made(*args, **options)
     # What breaks on the leader ends the followers too.
     assert another.is_over
@@ -155,7 +155,7 @@ def test_a_silent_rank_ends_the_gang_within_the_time_that_it_may_be_silent():
         # Those that wait for it as the leader does are not the ones that are named.
         with (
             pytest.raises(GangLost, match=r"GPU 3 of the 4 that work on this job has failed: it does not answer"),
-            interruptible(made, freeze),
+            interruptible(made.blocks.children(), freeze),
         ):
             made(*args, **options)
         assert time.monotonic() - started < 30
