@@ -172,7 +172,7 @@ class Forecast:
 
     def _left_s(self, running: RunningJob, kind: str) -> float:
         self._times.hear(self._progress())
-        left_s = self._times.left_s(running.job.id)
+        left_s = self._times.job_left_s(running.job)
         if left_s is not None:
             return left_s
         if running.plan is None:

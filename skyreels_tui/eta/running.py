@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from pipelines.front.language import tr
 from skyreels_tui.queue.events import JobProgress
+from skyreels_tui.queue.model import Job
 from skyreels_tui.words.times import rough_duration
 
 
@@ -40,6 +41,10 @@ class RunningTimes:
         if report.pace is not None:
             return report.pace.left_s(self.since_s(job_id))
         return max(0.0, report.left_s - self.since_s(job_id))
+
+    def job_left_s(self, job: Job) -> float | None:
+        """As `left_s`; 0 of a job that has been cancelled: it stands aside at the next edge, whatever it had left."""
+        return 0.0 if job.cancel_requested else self.left_s(job.id)
 
     def left_words(self, job_id: int) -> str:
         """The time left as it is shown everywhere: `14:02`, `2-4 min` while it is not known, a dash."""

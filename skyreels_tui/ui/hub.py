@@ -503,7 +503,7 @@ class HubApp(App[None]):
         from skyreels_tui.eta.film_ends import film_ends
 
         times, now = self.running_times, self.wall_clock()
-        ends = film_ends(self.board.jobs, self.estimate_s, lambda job: times.left_s(job.id), self._worker_count)
+        ends = film_ends(self.board.jobs, self.estimate_s, times.job_left_s, self._worker_count)
         return {name: tr("ends {time}", time=ends_at(self.with_rest(one), now)) for name, one in ends.items()}
 
     def film_left(self, takes: Sequence[Job]) -> str:
@@ -513,7 +513,7 @@ class HubApp(App[None]):
         from skyreels_tui.eta.film_ends import film_left_s
 
         times = self.running_times
-        seconds = film_left_s(takes, self.estimate_s, lambda job: times.left_s(job.id), self._worker_count)
+        seconds = film_left_s(takes, self.estimate_s, times.job_left_s, self._worker_count)
         left = rough_duration(seconds, max((times.spread(take.id) for take in takes), default=1.0))
         return "" if left == UNKNOWN else left
 

@@ -117,6 +117,15 @@ def test_forecast_adds_up_what_waits(tmp_path: Path, photo: str) -> None:
     assert (forecast.running.job.id, forecast.running.plan) == (12, plan)
 
 
+def test_what_is_being_cancelled_holds_up_nothing(tmp_path: Path, photo: str) -> None:
+    progress = JobProgress(12, None, 60.0, left_s=100.0)  # type: ignore[arg-type]
+    running = [job_of(photo, state=JobState.RUNNING)]
+    forecast = Forecast(lambda: running, EtaBook(tmp_path / "rates.json"), lambda: [progress])
+    assert forecast.read().total_seconds == pytest.approx(100.0, abs=5.0)
+    running[0] = job_of(photo, state=JobState.RUNNING, cancel_requested=True)
+    assert forecast.read().total_seconds == 0.0
+
+
 def test_the_end_of_the_queue_stands_still_between_two_reports(tmp_path: Path, photo: str) -> None:
     now = [0.0]
     reports = [JobProgress(12, None, 60.0, left_s=400.0)]  # type: ignore[arg-type]

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from skyreels_tui.eta.film_ends import film_ends
+from skyreels_tui.executors.fake import Script
 from skyreels_tui.films.takes import Which, run_film
+from skyreels_tui.queue.events import JobChanged
 from skyreels_tui.queue.film import NewFilm, NewScene
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import Code, because
@@ -270,3 +272,16 @@ async def test_a_film_with_one_take_left_needs_what_that_take_needs(start: Start
         # A take whose time is told as a range makes no film whose time is told to the second.
         assert s.app.film_left([s.job(running)]) == times.left_words(running)
         await s.until(lambda: s.text.count(f"{times.left_words(running)} left") == 2, "the film and its take")
+
+
+async def test_what_is_being_cancelled_has_no_time_left(start: Start) -> None:
+    async with start((160, 45), gated=True, script=Script(num_steps=8)) as s:
+        made = s.add("corridor")
+        s.executor.advance(3)
+        await s.until(lambda: s.app.running_times.left_s(made.id), "a time left")
+        await s.shows(" left")
+        # As the engine tells it while its step goes on.
+        s.app.publish_event(JobChanged(replace(s.job(made.id), cancel_requested=True)))
+        await s.shows("● stopping")
+        row = next(line for line in s.text.splitlines() if "● stopping" in line)
+        assert " left" not in row

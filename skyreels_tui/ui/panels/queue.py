@@ -359,7 +359,8 @@ class QueuePanel(RowList):
         app = hub(self)
         match job.state:
             case JobState.RUNNING:
-                left = app.running_times.left_words(job.id)
+                # What is being cancelled has nothing left to do but its step.
+                left = UNKNOWN if job.cancel_requested else app.running_times.left_words(job.id)
                 return left if bare or left == UNKNOWN else tr("{time} left", time=left)
             case JobState.DONE:
                 took = duration(job.run_seconds)
