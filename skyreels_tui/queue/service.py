@@ -7,13 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from pipelines.front.language import tr
-from pipelines.front.places import is_there
 from skyreels_tui.files.folders import Folders, free_bytes
 from skyreels_tui.queue.actions import QueueActions
 from skyreels_tui.queue.batches.inbox import DroppedFilms
@@ -23,6 +22,7 @@ from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.engine.log import EngineLog
 from skyreels_tui.queue.engine.parts import RunnerParts, TimeLeftEstimate, no_estimate
 from skyreels_tui.queue.engine.workforce import Alone, Workforce
+from skyreels_tui.queue.engine_state import EngineState
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.events import (
     EngineMemory,
@@ -30,7 +30,6 @@ from skyreels_tui.queue.events import (
     FilmEnded,
     JobChanged,
     JobProgress,
-    Pause,
     Publish,
     QueueChanged,
     QueueStatus,
@@ -39,22 +38,14 @@ from skyreels_tui.queue.film import Film, SceneLack
 from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.owner import HangUp, Owner, QueueOptions
 from skyreels_tui.queue.reasons import Code, because
-from skyreels_tui.queue.store.attempts import default_stem
 from skyreels_tui.queue.store.opening import open_store
-from skyreels_tui.queue.watching.reports import Reports, watched_status
+from skyreels_tui.queue.store.result_names import free_stem
+from skyreels_tui.queue.watch import QueueWatch
 
 __all__ = ["HangUp", "QueueOptions", "QueueService"]
 
-_LOOK_S = 0.5
-"""How often other processes' writes are looked for."""
-_QUIET_S = 5.0
-"""After so long without one they are looked for half as often: an idle program should cost nothing."""
-
-_LATE_S = 15.0
-"""A watching thread that has done no round for this long is late; a change may wait for other writers meanwhile."""
-
-_TELL_THREADS_S = 10.0
-"""How often other processes are told which threads of the owner go on."""
+_LOOKED_AT_S = 5.0
+"""Who has asked for the preview looks at it for so long."""
 
 _MANY = 16
 """More changed rows than this are one QueueChanged."""
@@ -122,11 +113,8 @@ class QueueService:
         self._started = False
         self._only: int | None = None
         self._changed = threading.Condition()
-        self._stop_watching = threading.Event()
-        self._watch = threading.Thread(target=self._look_around, name="queue-watch", daemon=True)
         self._asked_preview = float("-inf")
         self._last_status: QueueStatus | None = None
-        self._last_pause = ""
         self._planned: tuple[int, list[Job]] | None = None
         self._lacking: tuple[int, list[SceneLack]] | None = None
         self._make_companion = companion
@@ -138,7 +126,7 @@ class QueueService:
         self._store = open_store(
             folders.database,
             changed=self._rows_changed,
-            stem=self._stem,
+            stem=partial(free_stem, result_dir),
             clock=clock,
             patience_s=options.patience_s,
             read_patience_s=options.read_patience_s,
@@ -165,7 +153,18 @@ class QueueService:
             status_changed=self._status_changed,
         )
         """What a person does to jobs and to the queue as a whole."""
-        self._foreign_version = self._store.foreign_version()
+        self._engine = EngineState(self._store, self._owner, self._live)
+        self._watch = QueueWatch(
+            self._store,
+            self._owner,
+            self._live,
+            self._log,
+            self.beats,
+            publish=self._publish,
+            written=self._others_wrote,
+            take_over=self._take_over,
+            looked=self._status_changed,
+        )
         self._owner.take_over()
 
     # Reading
@@ -237,7 +236,7 @@ class QueueService:
         """
         if self._owner.runners is None:
             # A viewer that ends must not become the owner meanwhile.
-            self._end_watch()
+            self._watch.end()
         self._owner.end_runner(finish_job=False)
         if self._companion is not None:
             self._companion.stop()
@@ -245,7 +244,7 @@ class QueueService:
             return False
         if self._companion is not None:
             self._companion.join()
-        self._end_watch()
+        self._watch.end()
         self._started = False
         with suppress(QueueError):
             self._store.close()
@@ -335,8 +334,7 @@ class QueueService:
     @property
     def owner_has_window(self) -> bool:
         """True when the process that runs jobs has a window of its own to tell a person."""
-        owner = self.owner_pid
-        return owner is not None and self._live.window_pid() == owner
+        return self._engine.has_window
 
     # What goes on
 
@@ -351,44 +349,11 @@ class QueueService:
 
     def status(self) -> QueueStatus:
         """Whether the queue runs, is paused or waits, and why."""
-        runners = self._owner.runners
-        if runners is None:
-            return replace(self._told_status(), is_owner=self.is_owner, read_only=self.read_only)
-        lacks = "" if runners.lacks == "gpus" else runners.lacks
-        asked = self._asked_pause()
-        return QueueStatus(
-            is_owner=self.is_owner,
-            pause="now" if asked == "now" else "after_job" if asked else lacks,
-            message=runners.waiting_for,
-            read_only=self.read_only,
-            engine=runners.engine,
-            since=runners.since,
-            stopping=runners.stopping,
-            windowless=not self.owner_has_window,
-            workers=runners.muster.size,
-            busy=runners.muster.busy(),
-            has_gpus=runners.muster.has_gpus(),
-            crew=runners.muster.crew(),
-        )
+        return self._engine.status()
 
     def crew(self) -> tuple[tuple[str, str], ...]:
         """Name and kind of each worker of whoever runs the queue; () where nobody does."""
-        runners = self._owner.runners
-        return watched_status(self._live, self.owner_pid).crew if runners is None else runners.muster.crew()
-
-    def _told_status(self) -> QueueStatus:
-        """As the owner told it; where there is none, why this process could not become it."""
-        told = watched_status(self._live, self.owner_pid)
-        asked = self._asked_pause()
-        pause: Pause = "now" if asked == "now" else "after_job" if asked else told.pause
-        trouble = self._owner.trouble
-        return replace(told, pause=pause, message=told.message if trouble is None else str(trouble))
-
-    def _asked_pause(self) -> str:
-        # What was last known is shown while the file cannot be read: no thread ends by asking.
-        with suppress(QueueError):
-            self._last_pause = self._store.control("pause")
-        return self._last_pause
+        return self._engine.crew()
 
     def progress(self) -> JobProgress | None:
         """The latest progress of the first running job, of whatever process."""
@@ -396,13 +361,11 @@ class QueueService:
 
     def all_progress(self) -> list[JobProgress]:
         """The latest progress of each running job, of whatever process."""
-        return self._live.read() if self._owner.runners is None else self._owner.runners.progress
+        return self._engine.progress()
 
     def engine_memory(self) -> EngineMemory | None:
         """What the engine holds, of whatever process; None when none has said or its process has ended."""
-        if self._owner.runners is not None:
-            return self._owner.runners.memory
-        return self._live.read_memory() if self.owner_pid is not None else None
+        return self._engine.memory()
 
     def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
         """Block until the job neither runs nor is queued, or time is up; returns its row."""
@@ -423,10 +386,6 @@ class QueueService:
             self._live.want_preview()
 
     # Inside
-
-    def _wake(self) -> None:
-        if self._owner.runners is not None:
-            self._owner.runners.wake()
 
     def _is_idle(self) -> bool:
         if self._owner.inbox is not None and not self._owner.inbox.idle:
@@ -484,15 +443,6 @@ class QueueService:
                 self._live.write_status(status)
             self._publish(status)
 
-    def _stem(self, job: Job) -> str:
-        """A result name that is free: another queue may have written to the same folder."""
-        stem, number = default_stem(job), 1
-        folder = job.results(self.result_dir) / job.task_type
-        while is_there(folder / f"{stem}.mp4") or is_there(folder / f"{stem}.json"):
-            number += 1
-            stem = f"{default_stem(job)}-{number}"
-        return stem
-
     def _start_threads(self) -> None:
         if not self._owner.is_owner or self._owner.runners is not None:
             return
@@ -545,50 +495,15 @@ class QueueService:
             )
             self._owner.end_runner(finish_job=finish_job)
 
-    def _end_watch(self) -> None:
-        self._stop_watching.set()
-        if self._watch.ident is not None and self._watch is not threading.current_thread():
-            self._watch.join()
-
     def _wants_preview(self) -> bool:
-        return time.monotonic() - self._asked_preview < _LOOK_S * 10 or self._live.preview_wanted()
+        return time.monotonic() - self._asked_preview < _LOOKED_AT_S or self._live.preview_wanted()
 
-    def _look_around(self) -> None:
-        """The watching thread: others' writes, the owner's live files, the lock when it becomes free."""
-        reports = Reports(self._live, self._log.path, self._publish)
-        told = ""
-        told_at = float("-inf")
-        heard_at = time.monotonic()
-        while not self._stop_watching.wait(_LOOK_S if time.monotonic() - heard_at < _QUIET_S else 2 * _LOOK_S):
-            self.beats.beat("queue-watch", _LATE_S)
-            if self.is_owner and time.monotonic() - told_at >= _TELL_THREADS_S:
-                told_at = time.monotonic()
-                self._live.write_threads(self.beats.ages())
-            try:
-                if self._look(reports):
-                    heard_at = time.monotonic()
-                told = ""
-            except (QueueError, OSError) as error:
-                # It passes, or the next change says so: looked at again, said once.
-                if str(error) != told:
-                    told = str(error)
-                    self._log.write(tr("watching the queue: {error}", error=error), level="warning")
-        self.beats.end("queue-watch")
+    def _others_wrote(self) -> None:
+        self._wake_waiting()
+        self._publish(QueueChanged())
+        if self._owner.runners is not None:
+            self._owner.runners.wake()
 
-    def _look(self, reports: Reports) -> bool:
-        """Look once; returns whether another process has written, or runs the jobs."""
-        version = self._store.foreign_version()
-        written = version != self._foreign_version
-        if written:
-            self._foreign_version = version
-            self._wake_waiting()
-            self._publish(QueueChanged())
-            self._wake()
-        if self._owner.runners is None:
-            # Before this process takes over: what it writes itself it has published already.
-            reports.look()
-            self._owner.take_over()
-            self._start_threads()
-            written = True
-        self._status_changed()
-        return written
+    def _take_over(self) -> None:
+        self._owner.take_over()
+        self._start_threads()

@@ -207,7 +207,7 @@ def wait_for(condition: Callable[[], bool], deadline: float) -> bool:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("skyreels_tui.app.changes.RETRY_S", 0.02)
-    monkeypatch.setattr("skyreels_tui.queue.service._LOOK_S", 0.05)
+    monkeypatch.setattr("skyreels_tui.queue.watch._LOOK_S", 0.05)
     monkeypatch.setattr("skyreels_tui.queue.engine.limits.watchdog.PERIOD_S", 0.05)
 
 

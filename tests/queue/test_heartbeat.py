@@ -44,7 +44,7 @@ def wait_until(condition) -> None:
 
 
 def test_an_inference_thread_that_hangs_is_named_and_other_processes_read_it(open_service, folders, monkeypatch):
-    monkeypatch.setattr("skyreels_tui.queue.service._TELL_THREADS_S", 0.05)
+    monkeypatch.setattr("skyreels_tui.queue.watch._TELL_THREADS_S", 0.05)
     go_on = threading.Event()
 
     class Stuck(FakeExecutor):

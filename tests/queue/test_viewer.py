@@ -121,7 +121,8 @@ def test_a_viewer_that_ends_while_it_takes_over_leaves_no_thread_behind(open_ser
     owner.close()
     assert taking_over.wait(WAIT_S)
     # The pause ends only once `close` has asked the watching thread to stop.
-    monkeypatch.setattr(viewer._stop_watching, "set", lambda stop=viewer._stop_watching.set: (stop(), ending.set()))
+    ends = viewer._watch._ends
+    monkeypatch.setattr(ends, "set", lambda stop=ends.set: (stop(), ending.set()))
     assert viewer.close(timeout_s=WAIT_S)
     left = [thread for thread in threading.enumerate() if thread.name == "inference"]
     for thread in left:

@@ -18,7 +18,7 @@ async def test_a_sensor_that_hangs_is_named_until_it_answers(start, monkeypatch)
     go_on = threading.Event()
     monkeypatch.setattr(monitors, "SENSORS", [("weather", hanging(go_on))])
     monkeypatch.setattr("skyreels_tui.monitors.monitor.LATE_S", -2.9)
-    monkeypatch.setattr("skyreels_tui.queue.service._TELL_THREADS_S", 0.05)
+    monkeypatch.setattr("skyreels_tui.queue.watch._TELL_THREADS_S", 0.05)
     async with start() as s:
         try:
             await s.shows("the thread monitor is late")

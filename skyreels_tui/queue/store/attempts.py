@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 
-from pipelines.front.documents import read_json
 from skyreels_tui.files.boot_clock import boot_time
 from skyreels_tui.queue.errors import QueueError
 from skyreels_tui.queue.model import Job, JobState
@@ -17,32 +13,16 @@ from skyreels_tui.queue.reasons import Code, Reason, Value, because
 from skyreels_tui.queue.states import Action
 from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.guarded import change_job, read_job, settle_dependents
-from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, utc_now, where_allowed
+from skyreels_tui.queue.store.rows import COLUMNS, job_from_row, where_allowed
 
 JobsListener = Callable[[Sequence[Job]], None]
 """Called after a commit, on the writing thread, with the new content of the rows it touched."""
 
-_SLUG_LETTERS = 48
 GIVING_UP_S = 1.0
 
 
 def ignore_changes(_: Sequence[Job]) -> None:
     """The default for `changed`: nobody listens."""
-
-
-def default_stem(job: Job) -> str:
-    """File name for a job's result: local time of its first start, number, label and seed, in safe characters.
-
-    Time and number together keep apart what different queues write to one folder.
-    """
-    try:
-        began = datetime.fromisoformat(job.started_at or job.created_at or utc_now()).astimezone()
-    except ValueError:
-        began = datetime.fromisoformat(utc_now()).astimezone()
-    words = unicodedata.normalize("NFKD", job.label).encode("ascii", "ignore").decode().lower()
-    slug = "-".join(re.findall("[a-z0-9]+", words))[:_SLUG_LETTERS].strip("-")
-    seed = f"seed{read_json(job.request_json).get('seed', 0)}"
-    return "-".join(part for part in (f"{began:%Y%m%d-%H%M%S}", str(job.id), slug, seed) if part)
 
 
 class Attempts:

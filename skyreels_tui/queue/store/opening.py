@@ -6,7 +6,6 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -20,18 +19,17 @@ from pipelines.front.language import reason_of, tr
 from skyreels_tui.queue.errors import DatabaseUnusable, QueueTrouble, ReadOnlyQueue, Trouble, Unusable
 from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store import copies
-from skyreels_tui.queue.store.attempts import JobsListener, default_stem, ignore_changes
+from skyreels_tui.queue.store.attempts import JobsListener, ignore_changes
 from skyreels_tui.queue.store.connection import Connection, our_errors, reading_address
 from skyreels_tui.queue.store.mending import mend_rows
 from skyreels_tui.queue.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate, schema_version
+from skyreels_tui.queue.store.result_names import RESULT_NAME, default_stem
 from skyreels_tui.queue.store.rows import utc_now
 from skyreels_tui.queue.store.store import Store
 
 PATIENCE_S = 10.0
 """How long a change waits for other programs that write."""
 _TABLES = frozenset({"jobs", "refs", "control", "films", "scenes", "takes"})
-_RESULT_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-([0-9]{1,9})-")
-"""As `default_stem` names results: day, time, number of the job."""
 _MOST_RESULTS = 100_000
 """Names in a result folder that are looked at."""
 
@@ -260,7 +258,7 @@ def _result_numbers(results: Path | None) -> Iterator[int]:
     with contextlib.suppress(OSError):
         for pattern in ("*", "*/*"):
             for one in islice(results.glob(pattern), _MOST_RESULTS):
-                if found := _RESULT_NAME.match(one.name):
+                if found := RESULT_NAME.match(one.name):
                     yield int(found[1])
 
 

@@ -13,11 +13,12 @@ from skyreels_tui.queue.model import PENDING, Job, JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.states import Action, why_not
 from skyreels_tui.queue.store import adding, ordering
-from skyreels_tui.queue.store.attempts import Attempts, JobsListener, default_stem, ignore_changes
+from skyreels_tui.queue.store.attempts import Attempts, JobsListener, ignore_changes
 from skyreels_tui.queue.store.connection import Connection
 from skyreels_tui.queue.store.films import Films
 from skyreels_tui.queue.store.guarded import SELECT, change_job, read_job, settle_dependents
 from skyreels_tui.queue.store.listing import list_jobs
+from skyreels_tui.queue.store.result_names import default_stem
 from skyreels_tui.queue.store.rows import NewJob, job_from_row, quoted
 from skyreels_tui.requests.references import substitute
 
