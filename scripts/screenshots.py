@@ -43,7 +43,7 @@ from skyreels_tui.queue.engine.executor import JobContext
 from skyreels_tui.queue.events import Event, JobProgress, LogLine
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.settings.settings import Settings
-from skyreels_tui.ui.hub import Forecasted, Sampled
+from skyreels_tui.ui.news import Forecasted, Sampled
 
 SIZES = ((200, 50), (120, 40), (80, 24))
 TARGET = Path(__file__).parents[1] / "doc" / "screenshots"

@@ -16,8 +16,9 @@ from skyreels_tui.monitors.monitor import Monitor
 from skyreels_tui.queue.watching.follower import Follower
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.drawing.pictures import choose_drawing
-from skyreels_tui.ui.hub import HubApp, run_on_terminal
+from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
+from skyreels_tui.ui.mouse import run_on_terminal
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.preview import PreviewPanel
 from skyreels_tui.ui.widgets.panel import Panel
@@ -55,7 +56,7 @@ class AloneApp(HubApp):
         self.services = services
         self.title = f"skyreels-tui {name}"
         self._panel: Panel = panel_named(name).load()()
-        self.look_like(services.settings, ascii_only=ascii_only)
+        self.follow_settings(services.settings, ascii_only=ascii_only)
         self._forecaster = services.forecaster(
             self.publish_forecast,
             jobs=lambda: self.follower.jobs,
@@ -105,6 +106,6 @@ def run_panel(name: str, services: Services, *, ascii_only: bool = False) -> int
     log_to_file(services.folders, "panel.log")
     app = AloneApp(name, services, ascii_only=ascii_only)
     if name == "preview":
-        app.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
-    run_on_terminal(app)
+        app.looks.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
+    run_on_terminal(app, app.settings.mouse)
     return app.return_code or 0

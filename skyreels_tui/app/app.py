@@ -26,10 +26,11 @@ from skyreels_tui.queue.model import Job
 from skyreels_tui.queue.store.listing import first_page, first_scene_counts
 from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
-from skyreels_tui.ui.hub import EngineEvent, HubApp
+from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.internals import write_sequence
 from skyreels_tui.ui.keyboard import scopes
 from skyreels_tui.ui.keys import EVERYWHERE, HELP, binding_id, bindings, key_words
+from skyreels_tui.ui.news import EngineEvent
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.widgets.key_bar import label_now
@@ -86,7 +87,8 @@ class SkyreelsApp(HubApp):
         self.notifier: Notifier | None = None
         self._others: OthersNews | None = None
         services.tell_transfers = self.publish_transfers
-        self.look_like(services.settings, theme=theme, ascii_only=ascii_only)
+        self.follow_settings(services.settings, theme=theme, ascii_only=ascii_only)
+        services.settings.follow(self._use_settings)
 
     @property
     def service(self) -> QueueService | None:
@@ -421,7 +423,6 @@ class SkyreelsApp(HubApp):
         self.push_screen(BrowseScreen(start, message.media, several=message.several), message.answer)
 
     def _use_settings(self, before: Settings, now: Settings) -> None:
-        super()._use_settings(before, now)
         use_keys(self, before, now)
         if self.service is not None:
             wanted = self.services.queue_options()

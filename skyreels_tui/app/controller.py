@@ -154,7 +154,7 @@ class Controller:
 
         def answered(refused: PipelineError | None) -> None:
             if isinstance(refused, NotAllowed):
-                self._app.remark(str(refused))
+                self._app.notes.remark(str(refused))
             elif refused is not None:
                 self._app.tell(str(refused), "error")
             else:

@@ -15,8 +15,8 @@ from skyreels_tui.app.services import Services
 from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
 from skyreels_tui.ui.drawing.pictures import choose_drawing
-from skyreels_tui.ui.hub import run_on_terminal
 from skyreels_tui.ui.internals import call_soon
+from skyreels_tui.ui.mouse import run_on_terminal
 
 if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService
@@ -58,8 +58,8 @@ def run_app(
 
     with handled(stop=StopSignals(leave, at_once), hang_up=hang_up):
         try:
-            app.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
-            run_on_terminal(app)
+            app.looks.drawing = choose_drawing(services.settings.now.preview, os.environ, is_tty=sys.stdout.isatty())
+            run_on_terminal(app, app.settings.mouse)
         finally:
             if app.service is not None:
                 _end(app, app.service, note)

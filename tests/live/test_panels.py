@@ -93,7 +93,7 @@ async def shown(
     """Rows of the screen after `events` were published."""
     app = OnePanel(panel)
     if ascii_:
-        app.glyphs = ASCII
+        app.looks.glyphs = ASCII
     async with app.run_test(size=size) as pilot:
         panel.folded = fold
         if not fold:

@@ -137,7 +137,7 @@ async def test_capable_terminals_get_a_real_picture(drawing: str) -> None:
             yield PreviewPanel()
 
     app = App()
-    app.drawing = drawing  # type: ignore[attr-defined]
+    app.looks.drawing = drawing  # type: ignore[attr-defined]
     strip = preview_strip(latents_of((255, 0, 0)))
     event = JobProgress(12, Progress(Stage.DENOISE, 5, 8, preview=strip), 60.0)
     async with app.run_test(size=(60, 12)) as pilot:

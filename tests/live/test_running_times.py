@@ -59,7 +59,7 @@ async def test_every_place_says_the_same_time_left() -> None:
             app.publish_event(progress(left_s=LEFT_S))
             await pilot.pause()
             now[0] = 100.0
-            assert app.running_times.left_s(12) == LEFT_S - 100
+            assert app.times.running.left_s(12) == LEFT_S - 100
             drawn = panel.render() if isinstance(panel, ProgressPanel) else panel.row(0, 80, False)
             assert duration(LEFT_S - 100) in drawn.plain
             if isinstance(panel, QueuePanel):
@@ -84,7 +84,7 @@ async def test_a_job_that_goes_on_later_does_not_start_with_what_was_left_before
             app.publish_event(event)
         await pilot.pause()
         assert app.board.running is not None
-        assert app.running_times.left_s(12) is None
+        assert app.times.running.left_s(12) is None
 
 
 def _text(app: OnePanel) -> str:

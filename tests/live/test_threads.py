@@ -280,7 +280,7 @@ async def test_a_running_disk_panel_counts_a_new_model_folder(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("skyreels_tui.monitors.monitor.IDLE_FACTOR", 1)
-    monkeypatch.setattr("skyreels_tui.ui.hub.SETTINGS_S", 0.05)
+    monkeypatch.setattr("skyreels_tui.ui.settings_watch.SETTINGS_S", 0.05)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "weights").write_bytes(b"x" * 5_000_000)
     app = AloneApp("disk", Services(folders, Settings(), tmp_path / "result"))

@@ -267,10 +267,10 @@ async def test_a_film_with_one_take_left_needs_what_that_take_needs(start: Start
         service.actions.cancel(first)
         service.actions.cancel(other)
         await s.until(lambda: s.state(running) is JobState.RUNNING, "the take")
-        times = s.app.running_times
+        times = s.app.times.running
         await s.until(lambda: times.left_words(running).endswith((" min", " h", " s")), "a forecast that is not sure")
         # A take whose time is told as a range makes no film whose time is told to the second.
-        assert s.app.film_left([s.job(running)]) == times.left_words(running)
+        assert s.app.times.film_left([s.job(running)]) == times.left_words(running)
         await s.until(lambda: s.text.count(f"{times.left_words(running)} left") == 2, "the film and its take")
 
 
@@ -278,7 +278,7 @@ async def test_what_is_being_cancelled_has_no_time_left(start: Start) -> None:
     async with start((160, 45), gated=True, script=Script(num_steps=8)) as s:
         made = s.add("corridor")
         s.executor.advance(3)
-        await s.until(lambda: s.app.running_times.left_s(made.id), "a time left")
+        await s.until(lambda: s.app.times.running.left_s(made.id), "a time left")
         await s.shows(" left")
         # As the engine tells it while its step goes on.
         s.app.publish_event(JobChanged(replace(s.job(made.id), cancel_requested=True)))

@@ -112,9 +112,9 @@ class Parting(Screen):
         app = self.app
         self.talked_to_nobody = not app.screen_stack
         app.tell("the last words", "error")
-        app.remark("one more")
+        app.notes.remark("one more")
         app.keys_changed()
-        app._show_notes()
+        app.notes.show()
         if not self.talked_to_nobody:
             app.call_next(self._talk)
 

@@ -101,7 +101,7 @@ async def test_the_time_says_what_it_is(start: Start) -> None:
         }
         assert {panel._time(found) for found in kinds.values()} == set(kinds)
         assert panel._time(kinds["took 1:01"], bare=True) == "1:01"
-        s.app._job_seconds = {99: 450.0}
+        s.app.times._job_seconds = {99: 450.0}
         assert panel._time(replace(base, id=99, state=JobState.QUEUED)) == "~7:30"
 
 

@@ -14,9 +14,9 @@ from skyreels_tui.cli import main
 from skyreels_tui.settings.file import change_file
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.settings import AT_START, Settings, load, parse_value, setting_problem, setting_specs
-from skyreels_tui.ui.hub import SETTINGS_S
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.system.settings import SettingsScreen
+from skyreels_tui.ui.settings_watch import SETTINGS_S
 from skyreels_tui.ui.widgets.fields.base import Field
 
 OTHER_VALUES = {
@@ -172,7 +172,7 @@ async def test_a_screen_that_is_open_meanwhile_takes_over_what_it_does_not_chang
 APPLIED = {
     "theme": lambda app: app.theme == "day",
     "ascii": lambda app: app.glyphs.sparks.isascii(),
-    "preview": lambda app: app.drawing == "off",
+    "preview": lambda app: app.looks.drawing == "off",
     "hang_up": lambda app: app.service.options.on_hang_up == "stop",
     "hours": lambda app: str(app.service.options.hours) == "22:00-07:00",
 }

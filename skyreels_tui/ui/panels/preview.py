@@ -73,7 +73,7 @@ class PreviewPanel(LivePanel):
 
     def compose(self) -> ComposeResult:
         """A picture over the cells, where the terminal has been found able to show one."""
-        self._drawing = drawing = hub(self).drawing
+        self._drawing = drawing = hub(self).looks.drawing
         if drawing == "off":
             self._mode = OFF
         elif drawing in ("kitty", "sixel"):
@@ -94,7 +94,7 @@ class PreviewPanel(LivePanel):
 
     def _take_settings(self, _: object) -> None:
         """Off and cells need no answer of the terminal: a person who chooses them sees them at once."""
-        drawing = hub(self).drawing
+        drawing = hub(self).looks.drawing
         if drawing == self._drawing:
             return
         self._drawing, self._said_at = drawing, None

@@ -161,7 +161,7 @@ class ProgressPanel(LivePanel):
 
     def _others(self, shown: Job, width: int) -> list[Content]:
         """One line for each other running job: `13 corridor-B  5/8  left 14:02  spark-02 gpu 0`."""
-        board, times = hub(self).board, hub(self).running_times
+        board, times = hub(self).board, hub(self).times.running
         reports = {report.job_id: report.progress for report in board.all_progress}
         lines = []
         for job in board.all_running:
@@ -285,14 +285,14 @@ class ProgressPanel(LivePanel):
     def _within_step(self, progress: Progress) -> float:
         event = self._event
         if event is not None and event.pace is not None and progress.stage is Stage.DENOISE and event.pace.unit_s > 0:
-            passed = event.pace.into_s + hub(self).running_times.since_s(event.job_id)
+            passed = event.pace.into_s + hub(self).times.running.since_s(event.job_id)
             return min(WITHIN_STEP, passed / event.pace.unit_s) if progress.step < progress.num_steps else 0.0
         if progress.stage is not Stage.DENOISE or event is None or not event.step_seconds:
             return 0.0
         usual = event.step_seconds[-1]
         left = progress.num_steps - progress.step
         return (
-            min(WITHIN_STEP, hub(self).running_times.since_s(event.job_id) / usual) if usual > 0 and left > 0 else 0.0
+            min(WITHIN_STEP, hub(self).times.running.since_s(event.job_id) / usual) if usual > 0 and left > 0 else 0.0
         )
 
     def _speed_line(self, event: JobProgress, width: int) -> list[Content]:
@@ -305,7 +305,7 @@ class ProgressPanel(LivePanel):
         return [Content.assemble(f"{speed}  ", (spark, "$accent"))]
 
     def _times(self, event: JobProgress) -> list[Content]:
-        times = hub(self).running_times
+        times = hub(self).times.running
         left = times.left_s(event.job_id)
         parts = [Content(tr("elapsed {time}", time=duration(times.elapsed_s(event.job_id))))]
         if self._has_news:
@@ -328,7 +328,7 @@ class ProgressPanel(LivePanel):
         now = hub(self).condition
         if now.doing is Doing.STOPPING:
             return Content.styled(safe(condition_words(now, short=True), 200), "$text-warning")
-        times = hub(self).running_times
+        times = hub(self).times.running
         left = Content.styled(tr("left {time}", time=times.left_words(event.job_id)), "bold")
         slower = times.slower_words(event.job_id)
         return Content.assemble(left, " ", (slower, "$text-warning")) if slower else left
@@ -339,7 +339,7 @@ class ProgressPanel(LivePanel):
         if not waiting or (self._queue.running is None and hub(self).board.status.pause not in ("", "hours")):
             return []
         now = hub(self).wall_clock()
-        unknown, left = self._queue.unknown, hub(self).queue_left_s()
+        unknown, left = self._queue.unknown, hub(self).times.queue_left_s()
         if unknown or left is None:
             words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
         else:

@@ -209,7 +209,7 @@ class QueuePanel(RowList):
     def _on_forecast(self, _: QueueForecast) -> None:
         """A second has passed: draw the rows again whose time has changed."""
         if any(isinstance(row, FilmLine) for row in self._rows[: self._top + self.page_rows]):
-            self._ends = hub(self).film_ends()
+            self._ends = hub(self).times.film_ends()
         top, head = self._top, self.header(1) is not None
         shown = self._rows[top : top + self.page_rows]
         times = tuple(self._time(row) if isinstance(row, Job) else " ".join(self._film_times(row)) for row in shown)
@@ -303,7 +303,7 @@ class QueuePanel(RowList):
 
     def _film_times(self, line: FilmLine) -> tuple[str, str]:
         """What is left of a film, and when it ends, in words; '' for what is not known."""
-        left = hub(self).film_left(line.unfinished)
+        left = hub(self).times.film_left(line.unfinished)
         words = tr("{time} left", time=left) if left else ""
         return words, self._ends.get(line.name, "") if line.unfinished else ""
 
@@ -350,7 +350,7 @@ class QueuePanel(RowList):
         words = job.suspect or interruption_place(job.reason) or reason_words(job.reason)
         if job.state is JobState.FAILED:
             return plain(job.error, "$text-error")
-        if not words and hub(self).is_unreadable(job):
+        if not words and hub(self).times.is_unreadable(job):
             words = tr("length unknown: its inputs cannot be read")
         return plain(words, "$text-warning")
 
@@ -360,7 +360,7 @@ class QueuePanel(RowList):
         match job.state:
             case JobState.RUNNING:
                 # What is being cancelled has nothing left to do but its step.
-                left = UNKNOWN if job.cancel_requested else app.running_times.left_words(job.id)
+                left = UNKNOWN if job.cancel_requested else app.times.running.left_words(job.id)
                 return left if bare or left == UNKNOWN else tr("{time} left", time=left)
             case JobState.DONE:
                 took = duration(job.run_seconds)
@@ -374,7 +374,7 @@ class QueuePanel(RowList):
                 at = f"{job.step}/{job.num_steps}"
                 return at if bare else tr("at {step}", step=at)
             case _:
-                takes = duration(app.estimate_s(job))
+                takes = duration(app.times.estimate_s(job))
                 return takes if bare or takes == UNKNOWN else f"~{takes}"
 
 

@@ -49,14 +49,14 @@ class QueueLine(Widget):
         running, waiting = app.board.running, app.board.count(JobState.QUEUED)
         parts = []
         if running is not None:
-            left = app.running_times.left_words(running.id)
+            left = app.times.running.left_words(running.id)
             name = f"{running.id} {cut(running.label, 24)}"
             parts.append(f"{state_mark(running, app.glyphs)}  {name}")
             parts += [tr("{time} left", time=left)] if left != UNKNOWN else []
         others = len(app.board.all_running) - 1
         parts += [trn("{count} more runs", "{count} more run", others)] if others > 0 else []
         parts.append(trn("{count} queued", "{count} queued", waiting))
-        seconds = app.queue_left_s()
+        seconds = app.times.queue_left_s()
         if seconds is not None and (running is not None or waiting):
             parts.append(tr("queue ends {time}", time=ends_at(seconds, app.wall_clock().astimezone())))
         words = f" {app.glyphs.dot} ".join(parts)

@@ -87,7 +87,7 @@ class StatusBar(Widget):
         if status.workers > 1:
             words = mark("{busy} of {count} GPUs") if status.has_gpus else mark("{busy} of {count} workers")
             middle = Content.assemble(middle, "   " + tr(words, busy=status.busy, count=status.workers))
-        queue_left = app.queue_left_s()
+        queue_left = app.times.queue_left_s()
         if queue_left is not None and (running or waiting):
             end = ends_at(queue_left, now)
             words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)

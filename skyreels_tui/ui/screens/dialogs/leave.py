@@ -37,7 +37,7 @@ class LeaveScreen(Dialog[str]):
         app.job_changed.subscribe(self, self._on_changed)
         app.queue_changed.subscribe(self, self._on_changed)
         app.queue_status.subscribe(self, self._on_condition)
-        times = hub(self).running_times
+        times = hub(self).times.running
         known = {job_id: left for job_id in self._job_ids if (left := times.left_s(job_id)) is not None}
         if len(known) == len(self._job_ids):
             last = max(known, key=lambda job_id: known[job_id])

@@ -66,7 +66,7 @@ class FilmsScreen(Screen[None]):
     def _on_forecast(self, _: QueueForecast) -> None:
         """A second has passed: times of day are drawn again."""
         films = self.query_one(FilmList)
-        ends = hub(self).film_ends()
+        ends = hub(self).times.film_ends()
         if ends != films.ends:
             films.ends = ends
             films.refresh()

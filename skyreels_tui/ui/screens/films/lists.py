@@ -46,7 +46,7 @@ class FilmList(RowList):
     def show(self, films: list[Film]) -> None:
         """Replace the rows; the cursor stays with its film."""
         wanted = self.selected.name if self.selected is not None else None
-        self.films, self.looking, self.ends = films, False, hub(self).film_ends()
+        self.films, self.looking, self.ends = films, False, hub(self).times.film_ends()
         place = next((n for n, film in enumerate(films) if film.name == wanted), self.cursor)
         with self.prevent(RowList.Moved):
             self.cursor = place
@@ -61,7 +61,7 @@ class FilmList(RowList):
         """Name and project, bar, counts, time left."""
         film, app = self.films[index], hub(self)
         done = film.counts[JobState.DONE] / max(1, len(film.scenes))
-        left = app.film_left([take for scene in film.scenes for take in scene.takes])
+        left = app.times.film_left([take for scene in film.scenes for take in scene.takes])
         words = film_words(film) + (f"  {left}" if left else "")
         end = self.ends.get(film.name, "")
         words += f"  {end}" if end and width - BAR_WIDTH - 5 - cells(f"{words}  {end}") >= NAME_WIDTH else ""

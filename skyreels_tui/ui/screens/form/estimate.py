@@ -34,7 +34,7 @@ class FormEstimate(FactLines):
             return
         app, machine = hub(self), self._services.machine()
         now = app.wall_clock().astimezone()
-        turn = turn_of(app.last_forecast, self._job_id, gpus=plan.gpus, starts=app.queue_starts)
+        turn = turn_of(app.last_forecast, self._job_id, gpus=plan.gpus, starts=app.times.queue_starts)
         hours = self._services.settings.now.running_hours
         seen = look_ahead(check.found.request, plan, takes, turn, machine, now, hours)
         facts = [safe(fact, 300) for fact in takes_facts(seen, machine, now)]

@@ -172,7 +172,7 @@ class JobScreen(Screen[None]):
             began = moment_words(job.started_at, "%H:%M:%S")
             lines.append(fact(tr("started"), tr("{time}, attempt {number}", time=began, number=job.attempts)))
         if job.state is JobState.RUNNING:
-            times = hub(self).running_times
+            times = hub(self).times.running
             words = tr("{place}, {time} left", place=place_words(job), time=times.left_words(job.id))
             slower = times.slower_words(job.id)
             lines.append(fact(tr("stage"), f"{words}: {slower}" if slower else words))

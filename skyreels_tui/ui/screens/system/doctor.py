@@ -99,7 +99,7 @@ class DoctorScreen(Screen[None]):
         """Start to look."""
         self._write_title(PARTS[0])
         self.query_one(CheckList).focus()
-        self._examine(hub(self).drawing)
+        self._examine(hub(self).looks.drawing)
 
     def _write_title(self, next_part: str) -> None:
         """`next_part` is what is looked at now, '' at the end."""
@@ -149,7 +149,7 @@ class DoctorScreen(Screen[None]):
         listing.checks = []
         listing.refresh()
         self._write_title(PARTS[0])
-        self._examine(hub(self).drawing)
+        self._examine(hub(self).looks.drawing)
 
     def action_copy(self) -> None:
         """Copy the command."""

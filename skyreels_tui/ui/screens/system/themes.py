@@ -76,7 +76,7 @@ class ThemeScreen(Screen[None]):
     @on(RowList.Moved)
     def _on_moved(self) -> None:
         names = self.query_one(ThemeList)
-        hub(self).use_theme(names.names[names.cursor])
+        hub(self).looks.use_theme(names.names[names.cursor])
 
     def action_keep(self) -> None:
         """Keep it, for the next start too."""
@@ -88,7 +88,7 @@ class ThemeScreen(Screen[None]):
 
     def action_back(self) -> None:
         """The palette before."""
-        hub(self).use_theme(self._before)
+        hub(self).looks.use_theme(self._before)
         self.dismiss()
 
 

@@ -1,0 +1,37 @@
+"""What waits until a frame has been written, the search for garbage at a start among it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from skyreels_tui.ui.internals import is_held_back
+
+
+class AfterPaint:
+    """Calls that one app makes once its next frame has been written: what it does not show must not delay it."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self._waiting: list[Callable[[], object]] = [collect_again]
+
+    def add(self, call: Callable[[], object]) -> None:
+        """Call back after the next frame."""
+        self._waiting.append(call)
+
+    def written(self) -> None:
+        """Textual has written what it had to: go on, unless that went nowhere."""
+        if self._waiting and not is_held_back(self._app):
+            waiting, self._waiting = self._waiting, []
+            for call in waiting:
+                self._app.call_later(call)
+
+
+def collect_again() -> None:
+    """Look for garbage again, but not in what a start without it has loaded."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
