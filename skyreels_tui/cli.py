@@ -22,8 +22,8 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import MEANING, CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser, declare
 from skyreels_tui.files.folders import find_folders
+from skyreels_tui.settings.reading import load
 from skyreels_tui.settings.served import is_served
-from skyreels_tui.settings.settings import load
 
 if TYPE_CHECKING:
     from skyreels_tui.app.services import ExecutorFactory

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from skyreels_tui.files.folders import Folders
 from skyreels_tui.settings.live import LiveSettings
-from skyreels_tui.settings.settings import Settings, load
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.front.peaks import PeakBook

@@ -46,7 +46,8 @@ from skyreels_tui.monitors.gpu import GpuSensor, load_nvml
 from skyreels_tui.notify.clipboard import hands_on, takes_text
 from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.store.lock import OwnerLock
-from skyreels_tui.settings.settings import Settings, load
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings
 
 PACKAGES = (
     "textual",

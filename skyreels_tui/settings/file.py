@@ -14,7 +14,8 @@ from pipelines.front.durable import make_folder, private_opener, write_whole
 from pipelines.front.errors import DiskFull
 from pipelines.front.language import reason_of, tr
 from pipelines.front.places import real
-from skyreels_tui.settings.settings import TABLES, Settings, SettingsError, why_unreadable
+from skyreels_tui.settings.reading import why_unreadable
+from skyreels_tui.settings.settings import TABLES, Settings, SettingsError
 
 LOCK_FILE = ".settings.lock"
 LOCK_S = 2.0

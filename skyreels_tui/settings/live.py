@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skyreels_tui.settings.file import change_file
+from skyreels_tui.settings.reading import Loaded, load
 from skyreels_tui.settings.served import check
-from skyreels_tui.settings.settings import Loaded, Settings, load
+from skyreels_tui.settings.settings import Settings
 
 SettingsListener = Callable[[Settings, Settings], None]
 """Hears the settings before and after a change."""

@@ -1,21 +1,16 @@
-"""A person's settings: one frozen dataclass over a TOML file; knows nothing of screens or of the queue."""
+"""A person's settings: one frozen dataclass, with the field that shows each; knows no file, no screen and no queue."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
-from pipelines.front.documents import read_toml
-from pipelines.front.fields import Choice, FieldSpec, Flag, Number, Text, field_problem
-from pipelines.front.language import mark, reason_of, tr
+from pipelines.front.fields import Choice, FieldSpec, Flag, Number, Text
+from pipelines.front.language import mark
 from skyreels_tui.settings.themes import theme_files
 
 if TYPE_CHECKING:
@@ -24,13 +19,9 @@ if TYPE_CHECKING:
 
 TABLES = ("defaults", "models", "keys")
 """Settings that are TOML tables and no form field."""
-COMMAND_LINES = ("hook", "voice_command", "picture_command")
-"""Settings that hold a command with its arguments; a file may give these as a list too."""
 AT_START = ("result_dir", "inbox", "auto_resume", "memory_floor_gib", "keep_warm", "group_by_model",
             "cluster", "mouse", "colours")  # fmt: skip
 """Settings that are read once, when the engine or the screen starts; all others apply at once."""
-CLUSTERS = r"local(:[1-9]\d?)?|[\w.-]+:\d{2,5}"
-"""How workers are named: those of this machine, so many of them, or the head of a cluster."""
 ASKED_AT_START = ("auto", "kitty", "sixel")
 """Previews for which the terminal must be asked before anything is drawn."""
 
@@ -307,16 +298,6 @@ class Settings:
         return self.cluster.partition(":")[0] not in ("", "local")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a settings file gave: usable settings, and a sentence for everything in it that was not usable."""
-
-    settings: Settings
-    warnings: tuple[str, ...] = ()
-    is_readable: bool = True
-    """False where the file could not be read at all, and the settings are the defaults."""
-
-
 @functools.cache
 def setting_specs() -> tuple[tuple[str, FieldSpec], ...]:
     """Return (name, spec) of every setting that a form shows, in order."""
@@ -331,181 +312,7 @@ def setting_specs() -> tuple[tuple[str, FieldSpec], ...]:
     )
 
 
-def load(path: Path) -> Loaded:
-    """Read settings from `path`; a missing file gives defaults, a wrong value its default and a warning."""
-    try:
-        document = read_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Loaded(Settings())
-    except (OSError, ValueError) as error:
-        # Beyond what TOML forbids: a list in a thousand lists.
-        words = tr("{path} is not readable and was left alone: {error}", path=path, error=why_unreadable(error))
-        return Loaded(Settings(), (words,), is_readable=False)
-    specs = dict(setting_specs())
-    values: dict[str, Any] = {}
-    warnings: list[str] = []
-    for key, value in document.items():
-        if key in TABLES:
-            problem = "" if _is_table(key, value) else tr("must be a table")
-        elif key in specs:
-            if key in COMMAND_LINES and isinstance(value, list) and all(isinstance(word, str) for word in value):
-                value = shlex.join(value)
-            value = _as_float(value) if _wants_float(specs[key]) and type(value) is int else value
-            problem = setting_problem(key, value)
-        else:
-            warnings.append(tr("unknown setting {key!r} was ignored", key=key))
-            continue
-        if problem:
-            warnings.append(tr("setting {key!r}: {problem}; its default is used", key=key, problem=problem))
-        else:
-            values[key] = value
-    return Loaded(Settings(**values), tuple(warnings))
-
-
-def why_unreadable(error: OSError | ValueError) -> str:
-    """Say why a settings file is none: as the system says it, or as the parser does."""
-    if isinstance(error, OSError):
-        return reason_of(error)
-    return tr("holds bytes that are no text (UTF-8)") if isinstance(error, UnicodeDecodeError) else str(error)
-
-
 def waiting(before: Settings, now: Settings) -> tuple[str, ...]:
     """Return the names of settings that differ and that a running program takes over at its next start only."""
     names = [name for name, _ in setting_specs() if getattr(before, name) != getattr(now, name)]
     return tuple(name for name in names if name in AT_START or (name == "preview" and now.preview in ASKED_AT_START))
-
-
-def setting_problem(name: str, value: object) -> str:
-    """Return what is wrong with the value of a setting that a form shows, in words, or ''."""
-    problem = field_problem(dict(setting_specs())[name], value)
-    if isinstance(value, str) and value and not value.strip():
-        return tr("holds only blanks: leave it empty, or fill it in")
-    if not problem and name == "theme" and value and value not in theme_files():
-        return tr("{value!r} is not offered: choose {names}", value=value, names=", ".join(theme_files()))
-    if not problem and name == "webhook" and value and not str(value).startswith(("http://", "https://")):
-        return tr("must begin with http:// or https://")
-    if not problem and name == "prompt_endpoint" and value:
-        return endpoint_problem(str(value))
-    if not problem and name == "prompt_key" and value and not str(value).startswith(("env:", "file:")):
-        return tr("names where the key is and is not the key: env:NAME or file:PATH")
-    if not problem and name == "cluster" and value and not re.fullmatch(CLUSTERS, str(value)):
-        return tr("must be empty, local, local:NUMBER or HOST:PORT")
-    if not problem and name == "hours" and value:
-        from skyreels_tui.settings.hours import parse_hours
-
-        try:
-            parse_hours(str(value))
-        except ValueError as error:
-            return str(error)
-    return problem
-
-
-def endpoint_problem(address: str) -> str:
-    """Why prompts cannot be sent to an address, or ''."""
-    try:
-        parts = urlsplit(address.strip())
-        named = parts.hostname is not None and (parts.port is None or parts.port > 0)
-    except ValueError:
-        named, parts = False, urlsplit("")
-    if parts.scheme not in ("http", "https") or not named or not address.isprintable() or " " in address.strip():
-        return tr("must begin with http:// or https://")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        return tr("holds a key or more than an address: the key has a setting of its own, prompt_key")
-    return ""
-
-
-def with_text(settings: Settings, key: str, text: str) -> Settings:
-    """Return settings with one value read from `text` as typed; raises SettingsError in words.
-
-    `key` is a setting, `models.FAMILY` or `defaults.TASK.FIELD`. An empty text removes a table entry.
-    """
-    table, _, rest = key.partition(".")
-    if table in TABLES and rest:
-        return _with_entry(settings, table, rest, text)
-    specs = dict(setting_specs())
-    if key not in specs:
-        raise SettingsError(tr("no setting {key!r}: choose {names}", key=key, names=", ".join(specs)))
-    value = parse_value(specs[key], text)
-    problem = setting_problem(key, value)
-    if problem:
-        raise SettingsError(f"{key}: {problem}")
-    changed: dict[str, Any] = {key: value}
-    return dataclasses.replace(settings, **changed)
-
-
-def parse_value(spec: FieldSpec, text: str) -> object:
-    """Read a value as a person types it; what cannot be read comes back as text, for the check to refuse."""
-    if isinstance(spec, Flag):
-        word = text.strip().lower()
-        if word in {"yes", "true", "on", "1"}:
-            return True
-        return False if word in {"no", "false", "off", "0"} else text
-    if isinstance(spec, Number):
-        try:
-            return float(text) if spec.decimals else int(text)
-        except ValueError:
-            return text
-    return text
-
-
-def _wants_float(spec: FieldSpec) -> bool:
-    return isinstance(spec, Number) and spec.decimals > 0
-
-
-def _as_float(number: int) -> float:
-    # A number beyond the largest float is beyond every range as well.
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def _is_table(key: str, value: object) -> bool:
-    if not isinstance(value, dict):
-        return False
-    if key == "keys":
-        return all(_is_table("models", entry) for entry in value.values())
-    kind = dict if key == "defaults" else str
-    return all(isinstance(entry, kind) for entry in value.values())
-
-
-def _with_entry(settings: Settings, table: str, rest: str, text: str) -> Settings:
-    if table == "keys":
-        # Whether there is such an action, and whether its key is free, is known where the keys are.
-        place, _, name = rest.partition(".")
-        keys = {**settings.keys.get(place, {}), name: text}
-        keys = {name: key for name, key in keys.items() if key}
-        places = {**settings.keys, place: keys}
-        return dataclasses.replace(settings, keys={place: keys for place, keys in places.items() if keys})
-    if table == "models":
-        # Imported late, as below: only who names a family pays for the list of them.
-        from pipelines.checkpoints.registry import CHECKPOINTS
-
-        families = [checkpoint.family for checkpoint in CHECKPOINTS.values()]
-        if rest not in families:
-            raise SettingsError(tr("no family {name!r}: choose {names}", name=rest, names=", ".join(families)))
-        models = {**settings.models, rest: text}
-        return dataclasses.replace(settings, models={name: path for name, path in models.items() if path})
-    # Imported late: the tasks open media files, which a plain read of the settings never needs.
-    from pipelines.front.request import field_specs
-    from pipelines.tasks import task_named
-
-    task_name, _, name = rest.partition(".")
-    try:
-        specs = dict(field_specs(task_named(task_name).request_type))
-    except KeyError as error:
-        raise SettingsError(str(error.args[0])) from None
-    if name not in specs:
-        raise SettingsError(
-            tr("{task} has no field {name!r}: choose {names}", task=task_name, name=name, names=", ".join(specs))
-        )
-    if text and (file := specs[name].belongs_to):
-        raise SettingsError(tr("{entry}: is about the file in {file}, so it can be no default", entry=rest, file=file))
-    fields = dict(settings.defaults.get(task_name, {}))
-    fields.pop(name, None)
-    if text:
-        fields[name] = parse_value(specs[name], text)
-        problem = field_problem(specs[name], fields[name])
-        if problem:
-            raise SettingsError(f"{rest}: {problem}")
-    return dataclasses.replace(settings, defaults={**settings.defaults, task_name: fields})

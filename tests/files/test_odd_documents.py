@@ -27,7 +27,9 @@ from skyreels_tui.requests.history import History
 from skyreels_tui.requests.presets import Presets, PresetsError
 from skyreels_tui.results import gallery
 from skyreels_tui.settings.file import change_file
-from skyreels_tui.settings.settings import Settings, SettingsError, load, with_text
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings, SettingsError
+from skyreels_tui.settings.typed import with_text
 from skyreels_tui.web.tab import BadMessage, packet_of
 
 ODD = {

@@ -23,8 +23,9 @@ from skyreels_tui.queue.engine.log import LogFollower
 from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.results import gallery
 from skyreels_tui.settings.file import change_file
+from skyreels_tui.settings.reading import load
 from skyreels_tui.settings.served import _inside
-from skyreels_tui.settings.settings import Settings, SettingsError, load
+from skyreels_tui.settings.settings import Settings, SettingsError
 from skyreels_tui.ui.screens.form.browse import _entries, _start_folder
 from skyreels_tui.ui.screens.models.folder import folder_problem
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from skyreels_tui.films.prompting import Agreed, Aim, Endpoint, PromptHelpFailed, ask, endpoint_of
-from skyreels_tui.settings.settings import Settings, setting_problem
+from skyreels_tui.settings.checks import setting_problem
+from skyreels_tui.settings.settings import Settings
 from tests.cli.conftest import Call
 from tests.films.endpoint import KEY, serving
 from tests.films.test_import import scene, written

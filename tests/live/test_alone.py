@@ -29,7 +29,8 @@ from skyreels_tui.queue.reasons import Code
 from skyreels_tui.queue.service import QueueOptions, QueueService
 from skyreels_tui.queue.watching.follower import Follower
 from skyreels_tui.settings.file import change_file
-from skyreels_tui.settings.settings import Settings, load
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.palette import load_theme
 from skyreels_tui.ui.panels import PANELS, panel_named
 

@@ -12,7 +12,8 @@ from skyreels_tui.files.folders import Folders
 from skyreels_tui.notify.notice import Notice
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueService
-from skyreels_tui.settings.settings import Settings, load
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings
 
 
 async def test_the_app_tells_of_a_finished_job_and_its_panels_follow(

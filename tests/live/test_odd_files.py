@@ -9,7 +9,8 @@ import pytest
 from skyreels_tui.eta.forecast import Forecast
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.settings.live import LiveSettings
-from skyreels_tui.settings.settings import Settings, load, setting_specs
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings, setting_specs
 from tests.live.conftest import job_of
 
 

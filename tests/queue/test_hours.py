@@ -13,7 +13,8 @@ from skyreels_tui.queue.events import JobChanged, JobProgress, QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.reasons import Code
 from skyreels_tui.settings.hours import parse_hours, parse_time
-from skyreels_tui.settings.settings import Settings, SettingsError, with_text
+from skyreels_tui.settings.settings import Settings, SettingsError
+from skyreels_tui.settings.typed import with_text
 from tests.queue.conftest import WAIT_S, Events, make_request
 
 DAY = datetime(2026, 3, 1)

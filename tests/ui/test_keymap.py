@@ -9,7 +9,9 @@ import pytest
 from textual.widgets import TextArea
 
 from skyreels_tui.queue.model import JobState
-from skyreels_tui.settings.settings import Settings, load, with_text
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.settings.typed import with_text
 from skyreels_tui.ui.keyboard import chosen_keys, normal, scopes
 from tests.terminal import Terminal
 

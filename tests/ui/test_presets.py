@@ -10,7 +10,7 @@ from textual import events
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.requests.history import MOST, History
 from skyreels_tui.requests.presets import Presets, PresetsError, preset_name_problem
-from skyreels_tui.settings.settings import load
+from skyreels_tui.settings.reading import load
 from skyreels_tui.ui.keys import HISTORY, PRESETS, SEEDS
 from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.form.history import HistoryScreen

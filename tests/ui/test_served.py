@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 from skyreels_tui.settings.file import change_file
+from skyreels_tui.settings.reading import load
 from skyreels_tui.settings.served import COMMANDS
-from skyreels_tui.settings.settings import Settings, SettingsError, load
+from skyreels_tui.settings.settings import Settings, SettingsError
 from skyreels_tui.ui.widgets.fields.base import Field
 
 MINE = Settings(hook="say done")

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from skyreels_tui.cli import main
+from skyreels_tui.settings.checks import setting_problem
 from skyreels_tui.settings.file import change_file
 from skyreels_tui.settings.live import LiveSettings
-from skyreels_tui.settings.settings import AT_START, Settings, load, parse_value, setting_problem, setting_specs
+from skyreels_tui.settings.reading import load
+from skyreels_tui.settings.settings import AT_START, Settings, setting_specs
+from skyreels_tui.settings.typed import parse_value
 from skyreels_tui.ui.screens.home.home import HomeScreen
 from skyreels_tui.ui.screens.system.settings import SettingsScreen
 from skyreels_tui.ui.settings_watch import SETTINGS_S

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from skyreels_tui.queue.store.opening import open_store
-from skyreels_tui.settings.settings import load
+from skyreels_tui.settings.reading import load
 from tests.web.browser import CHROMIUM, as_script, browsing
 from tests.web.served import WAIT_S, Served, processes, serving, until
 

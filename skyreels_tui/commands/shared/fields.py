@@ -17,7 +17,8 @@ from skyreels_tui.commands.shared.exits import CommandError
 from skyreels_tui.commands.shared.parser import Parser, spellings
 from skyreels_tui.requests.presets import Presets, PresetsError
 from skyreels_tui.requests.typed_paths import expand, split_list
-from skyreels_tui.settings.settings import Settings, parse_value
+from skyreels_tui.settings.settings import Settings
+from skyreels_tui.settings.typed import parse_value
 
 DEMO_RESOLUTION = "128P"
 GIVEN = "field_"

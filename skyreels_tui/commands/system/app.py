@@ -12,8 +12,8 @@ from skyreels_tui.commands.shared import output
 from skyreels_tui.commands.shared.colours import use_colours
 from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError
+from skyreels_tui.settings.checks import setting_problem
 from skyreels_tui.settings.served import SERVED
-from skyreels_tui.settings.settings import setting_problem
 
 
 def open_app(args: argparse.Namespace, context: Context) -> int:

@@ -11,6 +11,7 @@ from skyreels_tui.commands.shared.context import Context
 from skyreels_tui.commands.shared.exits import CommandError, Exit
 from skyreels_tui.commands.shared.parser import Parser
 from skyreels_tui.settings import settings as store
+from skyreels_tui.settings.typed import with_text
 
 
 def configure(parser: Parser, _name: str) -> None:
@@ -36,7 +37,7 @@ def run(_name: str, args: argparse.Namespace, context: Context) -> int:
             output.line(_words(_value(current, args.key)))
         case "set":
             try:
-                changed = store.with_text(current, args.key, args.value)
+                changed = with_text(current, args.key, args.value)
                 context.services.settings.change(changed)
             except store.SettingsError as error:
                 raise CommandError(str(error)) from None

@@ -13,7 +13,7 @@ from skyreels_tui.executors.cluster.desk import WorkerDesk
 from skyreels_tui.executors.cluster.line import DeskOptions
 from skyreels_tui.executors.local import LocalExecutor
 from skyreels_tui.files.folders import find_folders
-from skyreels_tui.settings.settings import load
+from skyreels_tui.settings.reading import load
 
 
 def open_desk(options: DeskOptions, followers: StartFollowers | None = None) -> WorkerDesk:

@@ -16,7 +16,7 @@ from pipelines.front.language import tr
 from pipelines.tasks import TASKS
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.files.installed import version_line
-from skyreels_tui.settings.settings import load
+from skyreels_tui.settings.reading import load
 
 PACKAGES = ("torch", "ray", "diffusers", "transformers")
 """Whose versions change numbers, or what is said over the wire."""

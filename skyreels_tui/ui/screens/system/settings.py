@@ -14,9 +14,10 @@ from textual.widgets import Static
 
 from pipelines.front.fields import Number
 from pipelines.front.language import tr
+from skyreels_tui.settings.checks import setting_problem
 from skyreels_tui.settings.live import LiveSettings
 from skyreels_tui.settings.served import why_locked
-from skyreels_tui.settings.settings import Settings, SettingsError, setting_problem, setting_specs, waiting
+from skyreels_tui.settings.settings import Settings, SettingsError, setting_specs, waiting
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import SETTINGS, bindings
