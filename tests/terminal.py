@@ -123,6 +123,12 @@ class Terminal:
         while not all(word in "\n".join(self.lines) for word in words):
             assert time.monotonic() < deadline and self.read_some(0.2), "\n".join(self.lines)
 
+    def wait_gone(self, words: str) -> None:
+        """Read until the words stand on the screen no more."""
+        deadline = time.monotonic() + WAIT_S
+        while words in "\n".join(self.lines):
+            assert time.monotonic() < deadline and self.read_some(0.2), "\n".join(self.lines)
+
     def settled(self) -> list[str]:
         """Read on until the frame is drawn to its end: what belongs together comes at once."""
         deadline = time.monotonic() + 1
