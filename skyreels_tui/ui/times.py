@@ -62,16 +62,25 @@ class QueueTimes:
 
     @property
     def queue_starts(self) -> bool:
-        """Whether a job runs, or would start as soon as it may: nobody can say when another queue ends."""
-        return self._board.running is not None or self._board.status.pause in ("", "hours")
+        """Whether what waits would start as soon as it may: nobody can say when another queue ends."""
+        status = self._board.status
+        return status.pause in ("", "hours") and not status.stopping
+
+    @property
+    def _running_ends(self) -> bool:
+        """Whether what runs will come to its own end."""
+        status = self._board.status
+        return status.pause != "now" and not status.stopping
 
     def queue_left_s(self) -> float | None:
         """Predicted seconds until the queue is empty, hours of rest included.
 
-        None while a part of it is unknown, or while nothing can start.
+        None while a part of it is unknown, or will not start by itself.
         """
         forecast = self.forecast
-        if forecast is None or forecast.unknown or not self.queue_starts:
+        if forecast is None or forecast.unknown:
+            return None
+        if not self.queue_starts and (forecast.job_seconds or self._board.running is None or not self._running_ends):
             return None
         return self._with_rest(forecast.total_seconds)
 
@@ -88,8 +97,10 @@ class QueueTimes:
         # Loaded with the first film: the first paint of a queue without one needs none.
         from skyreels_tui.eta.film_ends import film_ends
 
-        now = self._wall_clock()
-        ends = film_ends(self._board.jobs, self.estimate_s, self.running.job_left_s, self._worker_count)
+        # Behind what does not start no end is known.
+        waiting_s = self.estimate_s if self.queue_starts else _nobody_knows
+        running_s = self.running.job_left_s if self._running_ends else _nobody_knows
+        now, ends = self._wall_clock(), film_ends(self._board.jobs, waiting_s, running_s, self._worker_count)
         return {name: tr("ends {time}", time=ends_at(self._with_rest(one), now)) for name, one in ends.items()}
 
     def film_left(self, takes: Sequence[Job]) -> str:
@@ -105,3 +116,7 @@ class QueueTimes:
     @property
     def _worker_count(self) -> int:
         return 1 if self.forecast is None else self.forecast.workers
+
+
+def _nobody_knows(_: Job) -> float | None:
+    return None

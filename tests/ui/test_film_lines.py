@@ -285,3 +285,22 @@ async def test_what_is_being_cancelled_has_no_time_left(start: Start) -> None:
         await s.shows("● stopping")
         row = next(line for line in s.text.splitlines() if "● stopping" in line)
         assert " left" not in row
+
+
+def line_of(s: Session, words: str) -> str:
+    return next((line for line in s.text.splitlines() if words in line), "")
+
+
+async def test_no_end_is_told_of_what_will_not_start(start: Start) -> None:
+    async with start((160, 45), gated=True, script=Script(num_steps=8)) as s:
+        add_film(s, "ep01", 2)
+        service = s.app.service
+        assert service is not None
+        s.executor.advance(3)
+        await s.shows("queue ends")
+        await s.until(lambda: "ends" in line_of(s, "▾ ep01"), "the film's end")
+        service.actions.pause()
+        await s.until(lambda: "queue ends" not in s.text and "ends" not in line_of(s, "▾ ep01"), "no end is told")
+        service.actions.unpause()
+        await s.shows("queue ends")
+        await s.until(lambda: "ends" in line_of(s, "▾ ep01"), "the film's end")
