@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipelines.front.language import mark, tr
 from skyreels_tui.queue.model import Job, JobState
@@ -111,20 +113,27 @@ def state_words() -> list[str]:
     return [tr(word) for word in (*_WORDS.values(), STOPPING, SUSPECT)]
 
 
-def state_mark(job: Job, glyphs: Glyphs = UNICODE) -> StateMark:
-    """Return how the state of `job` is shown, with its step or what it waits for."""
+NO_NUMBERS: Mapping[object, int] = MappingProxyType({})
+
+
+def state_mark(job: Job, glyphs: Glyphs = UNICODE, numbers: Mapping[object, int] = NO_NUMBERS) -> StateMark:
+    """Return how the state of `job` is shown, with its step or what it waits for.
+
+    `numbers` has what stands for the id of another job where rows are counted by something else.
+    """
     if job.state is JobState.DONE and job.suspect:
         return StateMark(glyphs.suspect, tr(SUSPECT), "$text-warning")
-    return StateMark(getattr(glyphs, job.state.value), _word(job), _STYLES[job.state])
+    return StateMark(getattr(glyphs, job.state.value), _word(job, numbers), _STYLES[job.state])
 
 
-def _word(job: Job) -> str:
+def _word(job: Job, numbers: Mapping[object, int]) -> str:
     if job.state is JobState.RUNNING:
         if job.cancel_requested:
             return tr(STOPPING)
         return f"{job.step}/{job.num_steps}" if job.stage == "denoise" and job.num_steps else tr(RUNNING)
     if job.state is JobState.BLOCKED and job.reason.code is Code.WAITS_FOR_JOB:
-        return tr("after {job}", job=job.reason.get("id"))
+        waits_for = job.reason.get("id")
+        return tr("after {job}", job=numbers.get(waits_for, waits_for))
     if job.state is JobState.BLOCKED and job.reason.code in _MADE:
         return tr(_MADE[job.reason.code])
     return tr(_WORDS[job.state])

@@ -9,6 +9,7 @@ from textual.content import Content
 from pipelines.front.language import tr
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.reasons import Code
 from skyreels_tui.ui.drawing.bars import bar
 from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.safe import cells, column, cut
@@ -94,6 +95,8 @@ class SceneList(RowList):
     def __init__(self) -> None:
         super().__init__(id="scene-list")
         self.scenes: tuple[Scene, ...] = ()
+        self._places: Mapping[object, int] = {}
+        """Job -> the number of the scene that it is a take of."""
         self.marked: set[int] = set()
         """Ids of scenes."""
         self.seconds: Mapping[str, float] = {}
@@ -114,6 +117,7 @@ class SceneList(RowList):
         """Replace the rows; the cursor stays with its scene, or goes to the one with the id `go_to`."""
         wanted = go_to if go_to is not None else (self.selected.id if self.selected is not None else None)
         self.scenes = scenes
+        self._places = {take.id: number for number, scene in enumerate(scenes, 1) for take in scene.takes}
         self.marked &= {scene.id for scene in scenes}
         place = next((n for n, scene in enumerate(scenes) if scene.id == wanted), self.cursor)
         with self.prevent(RowList.Moved):
@@ -136,12 +140,15 @@ class SceneList(RowList):
         """One scene."""
         scene, glyphs = self.scenes[index], hub(self).glyphs
         take = scene.shown
-        shown = state_mark(take, glyphs) if take is not None else None
+        shown = state_mark(take, glyphs, self._places) if take is not None else None
         state = column(str(shown) if shown is not None else f"  {scene_state(scene)}", 14)
         more = f"×{len(scene.takes)}" if len(scene.takes) > 1 else ""
         marked = glyphs.cursor if selected else " "
         room = max(6, min(24, width - 34))
-        rest = "  ".join(part for part in (narration_words(scene, self.seconds), scene_waits(scene)) if part)
+        # Which scene it comes after is said by its state.
+        said = take is not None and take.reason.code is Code.WAITS_FOR_JOB and take.reason.get("id") in self._places
+        waits = "" if said else scene_waits(scene)
+        rest = "  ".join(part for part in (narration_words(scene, self.seconds), waits) if part)
         overlong = is_overlong(scene, self.seconds)
         return Content.assemble(
             (marked, "bold $accent"),
