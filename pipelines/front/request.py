@@ -135,10 +135,15 @@ class Request:
         return cls.from_dict(read_json(text))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build a request from plain values; lists become tuples, unknown keys raise ValueError."""
+    def refuse_unknown(cls, values: Mapping[str, Any]) -> None:
+        """Raise ValueError for keys that are no field; whatever else is there, a request can be built of it."""
         if unknown := values.keys() - _field_names(cast(Any, cls)):
             raise ValueError(tr("unknown field {names}", names=", ".join(sorted(unknown))))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a request from plain values; lists become tuples, unknown keys raise ValueError."""
+        cls.refuse_unknown(values)
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
 

@@ -65,7 +65,8 @@ def _odd_requests(connection: sqlite3.Connection) -> dict[int, str]:
             continue
         try:
             content = read_json(text)
-            types[task_type].from_dict(content if isinstance(content, dict) else {"?": content})
+            # Thousands are looked at when a queue is opened: none is built.
+            types[task_type].refuse_unknown(content if isinstance(content, dict) else {"?": content})
         except (ValueError, TypeError):
             odd[int(job_id)] = tr("this row of the queue cannot be read: its request is damaged; delete it")
     return odd
