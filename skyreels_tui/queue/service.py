@@ -115,6 +115,7 @@ class QueueService:
         self._changed = threading.Condition()
         self._asked_preview = float("-inf")
         self._last_status: QueueStatus | None = None
+        self._telling = threading.RLock()
         self._planned: tuple[int, list[Job]] | None = None
         self._lacking: tuple[int, list[SceneLack]] | None = None
         self._make_companion = companion
@@ -436,12 +437,14 @@ class QueueService:
                     self._publish(FilmEnded(film))
 
     def _status_changed(self) -> None:
-        status = self.status()
-        if status != self._last_status:
-            self._last_status = status
-            if self._owner.runners is not None:
-                self._live.write_status(status)
-            self._publish(status)
+        # One thread at a time: else an older status could be told after a newer one, and would stand.
+        with self._telling:
+            status = self.status()
+            if status != self._last_status:
+                self._last_status = status
+                if self._owner.runners is not None:
+                    self._live.write_status(status)
+                self._publish(status)
 
     def _start_threads(self) -> None:
         if not self._owner.is_owner or self._owner.runners is not None:

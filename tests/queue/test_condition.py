@@ -195,3 +195,29 @@ def test_a_job_that_is_claimed_while_the_queue_closes_stops_at_its_first_edge(op
     job = service.actions.add(make_request())
     assert closed.wait(WAIT_S) and service.close(timeout_s=WAIT_S)
     assert open_service(start=False).job(job.id).state.value in ("queued", "interrupted")
+
+
+def test_an_older_status_never_comes_after_a_newer_one(open_service):
+    told, pausing = [], []
+    newer, ended = threading.Event(), threading.Event()
+
+    def publish(event) -> None:
+        if not isinstance(event, QueueStatus):
+            return
+        if not pausing:
+            pausing.append(threading.Thread(target=service.actions.pause))
+            pausing[0].start()
+            # Whoever is told out of turn gets the newer one meanwhile; in turn it comes after this.
+            newer.wait(0.5)
+            told.append(event.pause)
+            ended.set()
+        else:
+            told.append(event.pause)
+            newer.set()
+
+    service = open_service(events=publish, start=False)
+    service.start()
+    assert ended.wait(WAIT_S)
+    pausing[0].join(WAIT_S)
+    paused = told.index("after_job")
+    assert set(told[paused:]) == {"after_job"}, "nothing told before the pause comes after it"
