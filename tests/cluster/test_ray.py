@@ -145,13 +145,19 @@ def machines(tmp_path_factory):
 
 
 def actor_of(name, kind="Seat"):
-    """The process in which a machine's worker runs, or its rank of a gang over machines."""
-    for process in psutil.process_iter(["cmdline"]):
+    """The process in which a machine's worker runs, or its rank of a gang over machines.
+
+    The newest: one of a queue before may still be on its way out.
+    """
+    found = []
+    for process in psutil.process_iter(["cmdline", "create_time"]):
         if f"ray::{kind}" in " ".join(process.info["cmdline"] or ()):
-            above = [" ".join(parent.cmdline()) for parent in process.parents()]
-            if any(f"skyreels-name={name}" in line or f'"skyreels-name": "{name}"' in line for line in above):
-                return process.pid
-    raise AssertionError(f"no worker of {name} runs")
+            with suppress(psutil.NoSuchProcess):
+                above = [" ".join(parent.cmdline()) for parent in process.parents()]
+                if any(f"skyreels-name={name}" in line or f'"skyreels-name": "{name}"' in line for line in above):
+                    found.append((process.info["create_time"], process.pid))
+    assert found, f"no worker of {name} runs"
+    return max(found)[1]
 
 
 def reason_code(event):
