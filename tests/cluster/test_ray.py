@@ -144,20 +144,27 @@ def machines(tmp_path_factory):
                 machine("cluster", "stop")
 
 
-def actor_of(name, kind="Seat"):
+def actor_of(machine, kind="Seat"):
     """The process in which a machine's worker runs, or its rank of a gang over machines.
 
+    Of this machine's own processes: others with its name may run beside it, for another run of these tests.
     The newest: one of a queue before may still be on its way out.
     """
     found = []
-    for process in psutil.process_iter(["cmdline", "create_time"]):
-        if f"ray::{kind}" in " ".join(process.info["cmdline"] or ()):
-            with suppress(psutil.NoSuchProcess):
-                above = [" ".join(parent.cmdline()) for parent in process.parents()]
-                if any(f"skyreels-name={name}" in line or f'"skyreels-name": "{name}"' in line for line in above):
-                    found.append((process.info["create_time"], process.pid))
-    assert found, f"no worker of {name} runs"
+    for process in processes_of(machine):
+        with suppress(psutil.NoSuchProcess):
+            if f"ray::{kind}" in " ".join(process.cmdline()):
+                found.append((process.create_time(), process.pid))
+    assert found, f"no worker of {machine.home} runs"
     return max(found)[1]
+
+
+def processes_of(machine):
+    """Everything that a machine has started for its cluster."""
+    with suppress(psutil.NoSuchProcess):
+        if (pid := machine.pid) is not None:
+            return psutil.Process(pid).children(recursive=True)
+    return []
 
 
 def reason_code(event):
@@ -232,6 +239,7 @@ def test_an_address_of_another_machine_is_refused_at_once(tmp_path):
 
 
 def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site, open_queue, request_of, undisturbed):
+    named = dict(zip(("spark-01", "spark-02"), machines[:2], strict=True))
     before = signal.getsignal(signal.SIGTERM)
     service, events = open_queue(Elsewhere(site))
     # Each takes one of these: from here on both have begun, however long that has taken.
@@ -250,7 +258,7 @@ def test_jobs_run_on_both_and_go_on_elsewhere_when_a_worker_dies(machines, site,
     service.actions.unpause()
     again = in_state(events, two, JobState.RUNNING, attempts=2)
     at_step(events, two, paused.step + 1)
-    os.kill(actor_of(again.worker.split(" ")[0]), signal.SIGKILL)
+    os.kill(actor_of(named[again.worker.split(" ")[0]]), signal.SIGKILL)
     lost = events.wait_for(lambda event: reason_code(event) is Code.WORKER_LOST, LIMIT_S).job
     assert lost.step >= paused.step
     done = service.wait(two.id, LIMIT_S)
@@ -290,13 +298,13 @@ def steps_alone(job, tmp_path):
     return WorkDir(work).latest()
 
 
-def follower():
+def follower(machines):
     """The one rank that does not lead, on whichever machine it is."""
     deadline = time.monotonic() + LIMIT_S
     while True:
-        for name in ("spark-01", "spark-02"):
-            with suppress(AssertionError, psutil.NoSuchProcess):
-                return actor_of(name, "Rank")
+        for machine in machines:
+            with suppress(AssertionError):
+                return actor_of(machine, "Rank")
         assert time.monotonic() < deadline, "no rank follows"
 
 
@@ -311,7 +319,7 @@ def test_one_job_over_two_machines_through_every_end(machines, site, open_queue,
     in_state(events, first, JobState.CANCELLED)
     job = service.actions.add(request)
     at_step(events, job, 2)
-    rank = follower()
+    rank = follower(machines[:2])
     service.actions.pause(now=True)
     paused = in_state(events, job, JobState.QUEUED, attempts=1)
     assert 2 <= paused.step < 40
@@ -371,10 +379,7 @@ class OfThePage:
             until(lambda: self._machine.pid is None)
 
     def processes(self):
-        with suppress(psutil.NoSuchProcess):
-            if (pid := self._machine.pid) is not None:
-                return psutil.Process(pid).children(recursive=True)
-        return []
+        return processes_of(self._machine)
 
 
 KINDS = (
