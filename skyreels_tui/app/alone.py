@@ -18,9 +18,9 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.drawing.pictures import choose_drawing
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
-from skyreels_tui.ui.mouse import run_on_terminal
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.preview import PreviewPanel
+from skyreels_tui.ui.terminal.mouse import run_on_terminal
 from skyreels_tui.ui.widgets.panel import Panel
 
 MonitorFactory = Callable[["AloneApp"], Monitor]

@@ -25,15 +25,15 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.after_paint import AfterPaint
 from skyreels_tui.ui.copied_text import CopiedText
 from skyreels_tui.ui.drawing.glyphs import Glyphs
-from skyreels_tui.ui.input_thread import sleeping
 from skyreels_tui.ui.keys import key_of
-from skyreels_tui.ui.lasting import hang_up_when_gone, outlast
 from skyreels_tui.ui.looks import Looks
-from skyreels_tui.ui.mouse import use_wheel
 from skyreels_tui.ui.news import EngineEvent, Forecasted, Sampled, TransfersChanged
 from skyreels_tui.ui.notes import Notes
-from skyreels_tui.ui.pastes import bound_pastes
 from skyreels_tui.ui.settings_watch import SettingsWatch
+from skyreels_tui.ui.terminal.input_thread import sleeping
+from skyreels_tui.ui.terminal.lasting import hang_up_when_gone, outlast
+from skyreels_tui.ui.terminal.mouse import use_wheel
+from skyreels_tui.ui.terminal.pastes import bound_pastes
 from skyreels_tui.ui.times import QueueTimes
 from skyreels_tui.ui.turns import Turns
 

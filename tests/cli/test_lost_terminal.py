@@ -13,7 +13,7 @@ from skyreels_tui.cli import main
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueService
-from skyreels_tui.ui.lasting import LastingWriter
+from skyreels_tui.ui.terminal.lasting import LastingWriter
 from tests.cli.test_terminal import add_jobs
 from tests.terminal import WAIT_S, Terminal
 from tests.ui.conftest import SAMPLES

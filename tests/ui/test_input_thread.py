@@ -17,7 +17,7 @@ from textual import events
 from textual.message import Message
 
 from skyreels_tui.ui.hub import HubApp
-from skyreels_tui.ui.input_thread import SleepingDriver
+from skyreels_tui.ui.terminal.input_thread import SleepingDriver
 
 PATIENCE_S = 20.0
 

@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from skyreels_tui.ui.hub import HubApp
-from skyreels_tui.ui.pastes import FLOOD, MOST_PASTED, BoundedParser, PasteCut
+from skyreels_tui.ui.terminal.pastes import FLOOD, MOST_PASTED, BoundedParser, PasteCut
 from skyreels_tui.ui.widgets.fields.files import FilesField
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
 from skyreels_tui.ui.widgets.fields.text import LineInput, PromptArea

@@ -15,7 +15,7 @@ from pipelines.front.language import tr, trn
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
-from skyreels_tui.ui.pastes import MOST_PASTED
+from skyreels_tui.ui.terminal.pastes import MOST_PASTED
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.editor import EditorError, edit
 from skyreels_tui.words.safe_text import without_steering

@@ -13,7 +13,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from skyreels_tui.ui.pastes import BoundedParser
+from skyreels_tui.ui.terminal.pastes import BoundedParser
 
 AT_ONCE = 1 << 12
 """Bytes read in one go."""
