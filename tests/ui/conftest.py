@@ -152,7 +152,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
                 yield session
             finally:
                 executor.open_gate()
-        if app.service is not None:
-            app.service.close()
+        end(app)
 
     return run
+
+
+def end(app: SkyreelsApp) -> None:
+    """End what outlives an app's screen, as a session does: a thread that is left keeps the whole app."""
+    app.controller.changes.close()
+    if app.service is not None:
+        app.service.close()
+    if app.notifier is not None:
+        app.notifier.stop()
