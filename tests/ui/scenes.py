@@ -57,7 +57,7 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.intents import ShowText
 from tests.models_hub.conftest import FakeHub, Repo
-from tests.ui.conftest import SAMPLES, Session
+from tests.ui.conftest import SAMPLES, Session, end
 
 NOW = datetime(2026, 3, 1, 14, 3)
 """By the clock of UTC, where the scenes are played."""
@@ -354,6 +354,7 @@ async def open_app(
         )
         await quiet(session)
         yield session
+    end(app)
 
 
 async def quiet(session: Session) -> None:
