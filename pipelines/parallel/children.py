@@ -113,8 +113,11 @@ class Children:
             process.kill()
         for process in self.processes:
             process.join()
-        for pipe in (*self._pipes, *self._bells):
-            pipe.close()
+        # Who watches may be asking just now, through these; later there is nobody to ask.
+        with self._asking:
+            self._frozen = max(self._frozen, 0)
+            for pipe in (*self._pipes, *self._bells):
+                pipe.close()
         self._folder.cleanup()
 
 
