@@ -45,7 +45,7 @@ contracts: $(TEST_STAMP)
 
 # Half of a test's time is waiting: for a screen to settle, a program to start, a lock to be given back.
 tests: $(TEST_STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 5 --dist worksteal -m 'not slow'
 
 slow-tests: $(TEST_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist worksteal -m slow

@@ -32,7 +32,7 @@ class Changed:
     python: str = sys.executable
     environ: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[str] = ()
-    after: Sequence[str] = ("-n", "3", "--dist", "worksteal")
+    after: Sequence[str] = ("-n", "5", "--dist", "worksteal")
 
 
 def home(folder: Path, name: str) -> Changed:

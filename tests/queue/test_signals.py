@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +60,8 @@ def start_child(root: Path, executor: FakeExecutor, on_hang_up: str = "finish_jo
                 service.wait_ended()
             service.close()
         code = 0
+    except BaseException:
+        (root / "child.txt").write_text(traceback.format_exc())
     finally:
         os._exit(code)
 
@@ -181,11 +184,15 @@ def test_a_terminal_that_goes_away_leaves_the_engine_to_its_setting(tmp_path, se
                 service.wait_ended()
                 service.close()
             code = 0
+        except BaseException:
+            (tmp_path / "child.txt").write_text(traceback.format_exc())
         finally:
             os._exit(code)
     os.close(writing)
     assert os.read(reading, 1) == b"s"
     os.close(terminal)
-    assert exit_code(pid) == 0
+    code = exit_code(pid)
+    said = tmp_path / "child.txt"
+    assert code == 0, said.read_text() if said.exists() else ""
     assert sorted(job.state.value for job in jobs_left(tmp_path)) == sorted(states)
     os.close(reading)

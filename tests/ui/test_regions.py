@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from PIL import Image
 from textual.content import Content
@@ -178,14 +180,15 @@ def test_regions_are_no_default_of_new_forms():
     assert kept == {"speaking": "together"}
 
 
-async def test_regions_are_dropped_with_words_when_another_portrait_is_chosen(start):
+async def test_regions_are_dropped_with_words_when_another_portrait_is_chosen(start, tmp_path):
+    shutil.copy(SAMPLES / "coffee.jpg", tmp_path)
     async with start((80, 24)) as s:
         await open_avatar(s)
         await fill(s, regions="4,12,38,72")
         await fill(s, input_audio=(VOICE,), prompt="They sing")
         assert field(s, "regions").value == "4,12,38,72"
         field(s, "input_image").query_one("LineInput").focus()
-        await s.type(str(SAMPLES / "coffee.jpg"))
+        await s.type("coffee.jpg")
         await s.press("enter")
         await s.shows("The regions were drawn over another picture")
         assert field(s, "regions").value == ""

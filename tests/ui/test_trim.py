@@ -192,7 +192,7 @@ async def test_another_file_is_used_whole(start, clip, tmp_path):
         screen = await form(s, "single_shot_extension", input_video=(str(clip),), trim_start=1.0, trim_end=4.0)
         await at_file(s, "input_video")
         await s.press("tab")
-        await s.type(str(other))
+        await s.type(other.name)
         await s.press("enter")
         await s.until(lambda: screen.values()["input_video"] == (str(other),))
         await s.until(lambda: (screen.values()["trim_start"], screen.values()["trim_end"]) == (0, 0))

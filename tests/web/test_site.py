@@ -29,7 +29,7 @@ ROUTES = ("/", "/ws", "/ws?width=80&height=24", "/static/js/textual.js", "/stati
 ATTACKERS = ("plain", *(("browser",) if CHROMIUM else ()))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("served")) as one:
         yield one
