@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import wavfile
 
 from pipelines.demo.checkpoints import demo_checkpoint
 from pipelines.families.a2v.generate import generate, read_portrait, read_voice
@@ -126,6 +125,8 @@ def test_a_stopped_avatar_of_three_passes_ends_with_the_same_bytes(runtime, requ
 def test_silence_and_broken_numbers_do_not_crash(runtime, request_, pool, tmp_path, broken, warned):
     samples = np.zeros(8000, dtype=np.float32) if broken == 0 else np.sin(np.arange(8000) / 9).astype(np.float32)
     samples[:broken] = np.nan
+    from scipy.io import wavfile
+
     wavfile.write(tmp_path / "odd.wav", 16000, samples)
     odd = replace(request_, input_audio=(str(tmp_path / "odd.wav"),), num_inference_steps=1)
     output = generate(odd, runtime, pool, ignore_progress)

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyloudnorm
 import pytest
-from scipy.signal import butter, sosfiltfilt
 
 from pipelines.front.errors import Cancelled, InvalidRequest, MediaError
 from pipelines.front.progress import Progress, Stage, ignore_progress
@@ -24,6 +22,7 @@ from pipelines.media.read.probe import probe_video
 from pipelines.media.write.publish import read_metadata
 from pipelines.media.write.video import VideoWriter
 from pipelines.tasks.film import FilmJoin
+from tests.loudness import integrated_loudness
 from tests.media.films import ffmpeg, moving, tone
 
 FPS = 24
@@ -56,6 +55,9 @@ def decoded(path: Path) -> np.ndarray:
 
 def band(samples: np.ndarray, hz: float) -> np.ndarray:
     """What is heard around a frequency."""
+    # Brings a second of imports, which most workers of a run need not spend.
+    from scipy.signal import butter, sosfiltfilt
+
     sos = butter(4, (hz * 0.8, hz * 1.25), "bandpass", fs=RATE, output="sos")
     return sosfiltfilt(sos, samples[:, 0].astype(np.float64))
 
@@ -183,7 +185,7 @@ def test_music_fills_the_film_and_fades_at_both_ends(film: tuple[FilmJoin, Path]
 
 def test_loudness_and_peak(film: tuple[FilmJoin, Path]) -> None:
     sound = decoded(film[1])
-    assert abs(pyloudnorm.Meter(RATE).integrated_loudness(sound.astype(np.float64)) + 16) <= 1
+    assert abs(integrated_loudness(sound.astype(np.float64), RATE) + 16) <= 1
     four_times = np.stack([np.interp(np.arange(0, len(sound), 0.25), np.arange(len(sound)), sound[:, 0])])
     assert 20 * np.log10(np.abs(four_times).max()) < -1
     words = [str(ffmpeg_path()), "-i", str(film[1]), "-af", "ebur128=peak=true", "-f", "null", "-"]
@@ -335,7 +337,7 @@ def test_quiet_and_loud_music_come_out_alike(join: Callable[..., Path], tmp_path
     part = slice(round(1.2 * RATE), round(1.8 * RATE))
     below = level(band(sound, SPEECH_HZ)[part]) - level(band(sound, MUSIC_HZ)[part])
     assert 11 <= below < 45
-    assert abs(pyloudnorm.Meter(RATE).integrated_loudness(sound.astype(np.float64)) + 16) <= 1
+    assert abs(integrated_loudness(sound.astype(np.float64), RATE) + 16) <= 1
 
 
 # Stopping, beginning again, refusing

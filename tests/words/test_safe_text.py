@@ -13,8 +13,6 @@ from skyreels_tui.ui.drawing.safe import ControlFilter
 from skyreels_tui.ui.widgets.fields.text import without_controls
 from skyreels_tui.words.safe_text import safe, steers, without_steering
 
-EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
-STEERING = "".join(filter(steers, EVERY))
 KNOWN = {
     "escape": "\x1b", "bell": "\x07", "delete": "\x7f", "C1 introducer": "\x9b", "right to left": "\u202e",
     "isolate": "\u2066", "zero width": "\u200b", "line separator": "\u2028", "byte order": "\ufeff",
@@ -40,11 +38,13 @@ def test_no_way_to_the_terminal_carries_it(char: str) -> None:
 
 def test_all_of_unicode() -> None:
     """Whatever steers is gone everywhere; letters, marks, signs and pictures stay as they are."""
-    assert {unicodedata.category(char) for char in STEERING} == {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert drawn(STEERING) == without_steering(STEERING) == ""
-    assert set(without_controls(STEERING)) == set("\n \u200c\u200d")
-    assert not any(map(steers, safe(STEERING, 10**7, newlines=True).replace("\n", "")))
-    harmless = "".join(char for char in EVERY if unicodedata.category(char)[0] in "LMNPS")
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    steering = "".join(filter(steers, every))
+    assert {unicodedata.category(char) for char in steering} == {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert drawn(steering) == without_steering(steering) == ""
+    assert set(without_controls(steering)) == set("\n \u200c\u200d")
+    assert not any(map(steers, safe(steering, 10**7, newlines=True).replace("\n", "")))
+    harmless = "".join(char for char in every if unicodedata.category(char)[0] in "LMNPS")
     assert drawn(harmless) == without_controls(harmless) == safe(harmless, 10**7) == harmless
 
 
