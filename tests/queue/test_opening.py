@@ -144,6 +144,20 @@ def test_many_processes_may_open_a_new_queue_at_once(tmp_path):
     assert sorted(labels(path)) == [str(number) for number in range(8)]
 
 
+def test_a_new_queue_waits_for_whoever_makes_it_at_the_same_moment(tmp_path):
+    """SQLite says busy at once to who switches a file to write ahead while another writes to it."""
+    path = tmp_path / "queue.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE t (a)")
+        other.execute("DROP TABLE t")
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+        ends.start()
+        fill(path, "a")
+        ends.join()
+    assert labels(path) == ["a"]
+
+
 def test_the_queue_belongs_to_its_owner_alone(tmp_path):
     path = tmp_path / "queue.db"
     fill(path, "a")

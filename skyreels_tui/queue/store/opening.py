@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -29,6 +30,8 @@ from skyreels_tui.queue.store.store import Store
 
 PATIENCE_S = 10.0
 """How long a change waits for other programs that write."""
+AGAIN_S = 0.01
+"""Between two tries of what SQLite does not wait for by itself."""
 _TABLES = frozenset({"jobs", "refs", "control", "films", "scenes", "takes"})
 _MOST_RESULTS = 100_000
 """Names in a result folder that are looked at."""
@@ -110,7 +113,7 @@ def _opened(
             connection = _connect(path, read_only=True, busy_s=patience_s)
             reader = _connect(path, read_only=True, busy_s=read_patience_s)
             return Connection(path, connection, reader, patience_s=patience_s, refusal=_newer)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, patience_s)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         if not fresh and version < SCHEMA_VERSION:
@@ -132,6 +135,22 @@ def _opened(
         connection.close()
         raise
     return Connection(path, connection, reader, patience_s=patience_s)
+
+
+def _write_ahead(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Let readers and a writer work side by side.
+
+    Where another program makes the same new queue at this moment SQLite says busy at once, instead of waiting.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(AGAIN_S)
 
 
 def _check_writable(path: Path) -> None:
