@@ -13,6 +13,7 @@ import pytest
 from skyreels_tui.queue.errors import DatabaseUnusable, ReadOnlyQueue
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.queue.store import migrations
+from skyreels_tui.queue.store.copies import copying
 from skyreels_tui.queue.store.opening import backups, open_store, restore, start_new
 from tests.queue.conftest import entry
 
@@ -156,6 +157,36 @@ def test_a_new_queue_waits_for_whoever_makes_it_at_the_same_moment(tmp_path):
         fill(path, "a")
         ends.join()
     assert labels(path) == ["a"]
+
+
+def test_programs_that_open_a_queue_at_once_make_one_whole_copy_of_the_day(tmp_path, caplog):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+    start = threading.Barrier(8)
+
+    def open_it() -> None:
+        start.wait()
+        open_store(path).close()
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert caplog.messages == []
+    [copy] = (path.parent / "backups").glob("*.db")
+    assert backups(path) == (copy,)
+
+
+def test_a_copy_that_another_program_makes_is_not_waited_for(tmp_path, caplog):
+    path = tmp_path / "queue.db"
+    fill(path, "a")
+    with copying(path):
+        assert labels(path) == ["a"]
+        assert backups(path) == ()
+    assert labels(path) == ["a"]
+    assert len(backups(path)) == 1
+    assert caplog.messages == []
 
 
 def test_the_queue_belongs_to_its_owner_alone(tmp_path):

@@ -6,10 +6,13 @@ Only what a copy contains decides: names and clocks have been wrong before.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +20,7 @@ from pathlib import Path
 from pipelines.front.documents import read_json
 from pipelines.front.durable import make_folder, new_private_file, put_in_place, write_whole
 from pipelines.front.errors import DiskFull
+from skyreels_tui.queue.store.lock import OwnerLock
 from skyreels_tui.queue.store.migrations import APPLICATION_ID
 
 KEPT = 7
@@ -95,15 +99,27 @@ def good_copies(path: Path, queue: str = "") -> tuple[Path, ...]:
     return tuple(one for _, one in found)
 
 
+@contextlib.contextmanager
+def copying(path: Path) -> Iterator[None]:
+    """Be the only program that copies the queue at `path`. Raises BlockingIOError while another does, and OSError."""
+    make_folder(folder_of(path))
+    lock = OwnerLock(folder_of(path) / "copying.lock")
+    if not lock.acquire():
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(lock.path))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def copy_queue(connection: sqlite3.Connection, path: Path, *, reason: str, today: date) -> Path:
     """Copy the queue with SQLite's backup function and remove the oldest copies of this queue above KEPT.
 
-    Raises OSError or sqlite3.Error; then nothing has changed.
+    Inside `copying`: two at once would write the same file. Raises OSError or sqlite3.Error; then nothing has changed.
     """
     identity = identity_of(connection)
     number = identity.copies + 1
     folder = folder_of(path)
-    make_folder(folder)
     # Number and day are for people who look; nothing reads them.
     target = _free(folder / f"{path.stem}-{number:06d}-{today:%Y%m%d}-{reason}.db")
     temporary = target.with_suffix(".part")

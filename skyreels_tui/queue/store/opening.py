@@ -32,6 +32,7 @@ PATIENCE_S = 10.0
 """How long a change waits for other programs that write."""
 AGAIN_S = 0.01
 """Between two tries of what SQLite does not wait for by itself."""
+_TROUBLES = {errno.ENOSPC: Trouble.FULL, errno.EDQUOT: Trouble.FULL, errno.EAGAIN: Trouble.BUSY}
 _TABLES = frozenset({"jobs", "refs", "control", "films", "scenes", "takes"})
 _MOST_RESULTS = 100_000
 """Names in a result folder that are looked at."""
@@ -82,7 +83,7 @@ def open_store(
         with our_errors(path):
             connection = _opened(where, today, clock, patience_s, read_patience_s)
     except OSError as error:
-        trouble = Trouble.FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Trouble.READ_ONLY
+        trouble = _TROUBLES.get(error.errno or 0, Trouble.READ_ONLY)
         raise QueueTrouble(trouble, path, reason_of(error)) from error
     except QueueTrouble as error:
         if not or_read or error.trouble is not Trouble.READ_ONLY:
@@ -117,7 +118,7 @@ def _opened(
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         if not fresh and version < SCHEMA_VERSION:
-            copies.copy_queue(connection, path, reason=f"before-v{SCHEMA_VERSION}", today=today())
+            _copy_before(connection, path, today(), patience_s)
         if version < SCHEMA_VERSION:
             migrate(connection)
             sync(path.parent)
@@ -315,10 +316,30 @@ def _know_oneself(connection: sqlite3.Connection, where: Whereabouts) -> None:
     copies.remember(memory, copies.identity_of(connection))
 
 
+def _copy_before(connection: sqlite3.Connection, path: Path, today: date, patience_s: float) -> None:
+    """The copy without which no table is changed."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            with copies.copying(path):
+                copies.copy_queue(connection, path, reason=f"before-v{SCHEMA_VERSION}", today=today)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(AGAIN_S)
+
+
 def _copy_today(connection: sqlite3.Connection, where: Whereabouts, today: date) -> None:
     """A copy that cannot be made must not keep anybody from the queue."""
     try:
-        copies.copy_queue(connection, where.path, reason="daily", today=today)
+        with copies.copying(where.path):
+            # Another program may have made it since it was found to be due.
+            if copies.is_due(connection, where.path, today):
+                copies.copy_queue(connection, where.path, reason="daily", today=today)
+    except BlockingIOError:
+        # Whoever copies it just now makes that of today.
+        return
     except OSError as error:
         _log.warning("the queue could not be copied: %s", error)
     except sqlite3.OperationalError as error:
