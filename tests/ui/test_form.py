@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +77,31 @@ async def test_a_job_is_typed_checked_and_queued_with_keys_alone(start):
         assert request.ref_imgs == (str(ASTRONAUT), str(COFFEE))
         assert request.prompt == "a cat [ZOOM_IN_CUT] walks" and request.profile == "demo"
         await s.until(lambda: s.app.board.running is not None)
+
+
+async def test_one_press_queues_one_job_however_long_the_queue_takes(start, tmp_path):
+    """What is typed meanwhile is checked, and what is checked is not sent again."""
+    async with start(gated=True) as s:
+        screen = await open_form(s)
+        await fill(s, prompt="a walk", ref_imgs=(str(ASTRONAUT),))
+        with closing(sqlite3.connect(tmp_path / "home" / "state" / "queue.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            sent = screen._checked
+            assert sent is not None
+            await s.press("ctrl+s")
+            field(s, "label").query_one("LineInput").focus()
+            await s.press("x")
+            await s.until(lambda: screen._checked is not None and screen._checked is not sent, "another check")
+            other.execute("ROLLBACK")
+        await s.until(lambda: s.app.screen is not screen, "the answer")
+
+        def is_quiet() -> bool:
+            asks = [worker for worker in s.app.workers if worker.group == "submit" and worker.is_running]
+            return not asks and not s.app.controller.changes.waiting
+
+        await s.until(is_quiet, "whatever else was asked for")
+        assert s.app.service is not None
+        assert len(s.app.service.jobs()) == 1
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,9 @@ class FormScreen(Screen[None]):
         """None from a change until what stands there has been checked."""
         self._timer: Timer | None = None
         self._submitting = False
+        """From the queue key to the answer: nothing else is sent meanwhile."""
+        self._sends_checked = False
+        """What is checked next is sent, once: several checks of the same values may be on their way."""
         self._asked = False
         """The queue key was pressed: from then on every problem is shown."""
         self._copies = 1
@@ -211,7 +214,7 @@ class FormScreen(Screen[None]):
         missing.show(found.checkpoint, found.absent, self.form_task.name, may_wait=self._target.is_new_job)
         self.refresh_bindings()
         self._show_estimate()
-        if self._submitting:
+        if self._sends_checked:
             self._submit_checked(found)
 
     def _show_problems(self, problems: Sequence[Problem]) -> None:
@@ -264,9 +267,11 @@ class FormScreen(Screen[None]):
         if self._checked is not None and self._checked.values == self.values():
             self._submit_checked(self._checked.found)
         else:
+            self._sends_checked = True
             self._check_soon(0.0)
 
     def _submit_checked(self, found: forms.Checked) -> None:
+        self._sends_checked = False
         self._send_or_refuse(found)
         self._fields.read_whole(False)
 
