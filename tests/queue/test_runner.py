@@ -70,6 +70,22 @@ def test_nothing_is_imported_before_there_is_a_job_to_run(open_service):
     assert executor.warmed.is_set() and service.job(held.id).state == JobState.HELD
 
 
+def test_a_pause_while_the_engine_loads_keeps_the_job_waiting(open_service):
+    class Loading(FakeExecutor):
+        def warm_up(self) -> None:
+            super().warm_up()
+            service.actions.pause()
+
+    executor = Loading(Script(num_steps=STEPS))
+    service = open_service(executor)
+    job = service.actions.add(make_request())
+    assert executor.warmed.wait(WAIT_S)
+    assert not service.wait_idle(0.5)
+    assert (service.job(job.id).state, executor.began) == (JobState.QUEUED, [])
+    service.actions.unpause()
+    assert service.wait(job.id, WAIT_S).state == JobState.DONE
+
+
 def test_progress_carries_step_and_stage_times(open_service):
     events = Events()
     service = open_service(FakeExecutor(Script(num_steps=STEPS)), events=events)

@@ -38,6 +38,8 @@ class Attempts:
     def claim(self, only: Sequence[int] | None = None, worker: str = "", *, boot: str | None = None) -> Job | None:
         """Give a worker the first queued job, unless it runs one already: one statement, so no two runners can.
 
+        None while the queue is paused: between the look at a job and its claim an engine may load for seconds.
+
         `boot` names this boot of the machine; it is read where left out.
         """
         condition = "" if only is None else f" AND id IN ({', '.join(str(int(one)) for one in only)})"
@@ -49,6 +51,7 @@ class Attempts:
                 " WHERE id = (SELECT id FROM jobs"
                 f" WHERE {where_allowed(Action.CLAIM)} AND deleted = 0 {condition} ORDER BY position, id LIMIT 1)"
                 " AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND worker = ?)"
+                " AND NOT EXISTS (SELECT 1 FROM control WHERE key = 'pause' AND value != '')"
                 f" RETURNING {COLUMNS}",
                 (worker, boot_time().boot if boot is None else boot, worker),
             ).fetchall()
