@@ -6,6 +6,7 @@ import asyncio
 import os
 import pty
 import select
+import signal
 import tty
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
@@ -18,6 +19,7 @@ from textual.message import Message
 
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.terminal.input_thread import SleepingDriver
+from skyreels_tui.ui.terminal.mouse import run_on_terminal
 
 PATIENCE_S = 20.0
 
@@ -44,6 +46,15 @@ class Typed(SleepingDriver):
                 return found
             found += [message.key] if isinstance(message, events.Key) else []
         return found
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """A driver of Textual's leaves its own ways of Ctrl+Z and fg behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -117,3 +128,15 @@ def test_it_ends_with_its_terminal(driver: tuple[Typed, int, Thread]) -> None:
 
 def test_the_app_reads_with_it() -> None:
     assert HubApp().driver_class is SleepingDriver
+
+
+def test_who_has_left_the_app_is_stopped_and_woken_as_any_program() -> None:
+    """Also when its terminal closes, which wakes it: a job may go on without a screen."""
+
+    class Leaves(HubApp):
+        def run(self, **_: Any) -> None:
+            asyncio.run(_made(0))
+            assert callable(signal.getsignal(signal.SIGCONT))
+
+    run_on_terminal(Leaves(), "yes")
+    assert signal.getsignal(signal.SIGTSTP) == signal.getsignal(signal.SIGCONT) == signal.SIG_DFL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -21,7 +22,12 @@ def use_wheel(app: App[Any], mouse: str) -> None:
 
 def run_on_terminal(app: App[Any], mouse: str) -> None:
     """Run an app until it is left, with the mouse that the setting wants."""
-    app.run(mouse=mouse == "yes")
+    try:
+        app.run(mouse=mouse == "yes")
+    finally:
+        # Textual leaves its own behind: Ctrl+Z, fg and the end of the terminal would draw an app that has ended.
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            signal.signal(number, signal.SIG_DFL)
     if mouse == "wheel" and sys.__stderr__ is not None:
         sys.__stderr__.write(WHEEL_OFF)
         sys.__stderr__.flush()
