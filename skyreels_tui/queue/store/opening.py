@@ -31,7 +31,7 @@ from skyreels_tui.queue.store.store import Store
 PATIENCE_S = 10.0
 """How long a change waits for other programs that write."""
 AGAIN_S = 0.01
-"""Between two tries of what SQLite does not wait for by itself."""
+"""Between two tries of what nothing waits for by itself."""
 _TROUBLES = {errno.ENOSPC: Trouble.FULL, errno.EDQUOT: Trouble.FULL, errno.EAGAIN: Trouble.BUSY}
 _TABLES = frozenset({"jobs", "refs", "control", "films", "scenes", "takes"})
 _MOST_RESULTS = 100_000
@@ -114,11 +114,12 @@ def _opened(
             connection = _connect(path, read_only=True, busy_s=patience_s)
             reader = _connect(path, read_only=True, busy_s=read_patience_s)
             return Connection(path, connection, reader, patience_s=patience_s, refusal=_newer)
-        _write_ahead(connection, patience_s)
+        # Where another program makes the same new queue at this moment SQLite says busy at once, instead of waiting.
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"), patience_s)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         if not fresh and version < SCHEMA_VERSION:
-            _copy_before(connection, path, today(), patience_s)
+            _patiently(lambda: _copy_before(connection, path, today()), patience_s)
         if version < SCHEMA_VERSION:
             migrate(connection)
             sync(path.parent)
@@ -138,20 +139,21 @@ def _opened(
     return Connection(path, connection, reader, patience_s=patience_s)
 
 
-def _write_ahead(connection: sqlite3.Connection, patience_s: float) -> None:
-    """Let readers and a writer work side by side.
-
-    Where another program makes the same new queue at this moment SQLite says busy at once, instead of waiting.
-    """
+def _patiently(act: Callable[[], object], patience_s: float) -> None:
+    """Do `act`; while another program is in its way, again, for up to `patience_s`: then raises what it raised."""
     until = time.monotonic() + patience_s
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            act()
             return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+        except (BlockingIOError, sqlite3.OperationalError) as error:
+            if not _is_busy(error) or time.monotonic() >= until:
                 raise
         time.sleep(AGAIN_S)
+
+
+def _is_busy(error: BlockingIOError | sqlite3.OperationalError) -> bool:
+    return isinstance(error, BlockingIOError) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _check_writable(path: Path) -> None:
@@ -316,18 +318,10 @@ def _know_oneself(connection: sqlite3.Connection, where: Whereabouts) -> None:
     copies.remember(memory, copies.identity_of(connection))
 
 
-def _copy_before(connection: sqlite3.Connection, path: Path, today: date, patience_s: float) -> None:
-    """The copy without which no table is changed."""
-    until = time.monotonic() + patience_s
-    while True:
-        try:
-            with copies.copying(path):
-                copies.copy_queue(connection, path, reason=f"before-v{SCHEMA_VERSION}", today=today)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise
-        time.sleep(AGAIN_S)
+def _copy_before(connection: sqlite3.Connection, path: Path, today: date) -> None:
+    """The copy without which no table is changed. Raises BlockingIOError while another program copies the queue."""
+    with copies.copying(path):
+        copies.copy_queue(connection, path, reason=f"before-v{SCHEMA_VERSION}", today=today)
 
 
 def _copy_today(connection: sqlite3.Connection, where: Whereabouts, today: date) -> None:
