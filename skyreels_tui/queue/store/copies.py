@@ -117,6 +117,8 @@ def copy_queue(connection: sqlite3.Connection, path: Path, *, reason: str, today
 
     Inside `copying`: two at once would write the same file. Raises OSError or sqlite3.Error; then nothing has changed.
     """
+    if (before := _copied_on(connection)) > today.isoformat():
+        _log.warning("the clock ran backwards: the queue was copied on %s, and today is %s", before, today)
     identity = identity_of(connection)
     number = identity.copies + 1
     folder = folder_of(path)
@@ -137,11 +139,7 @@ def copy_queue(connection: sqlite3.Connection, path: Path, *, reason: str, today
 
 def is_due(connection: sqlite3.Connection, path: Path, today: date) -> bool:
     """Whether the queue has not been copied today, or no copy is left."""
-    row = connection.execute("SELECT value FROM control WHERE key = 'copied_on'").fetchone()
-    copied_on = str(row[0]) if row is not None else ""
-    if copied_on > today.isoformat():
-        _log.warning("the clock ran backwards: the queue was copied on %s, and today is %s", copied_on, today)
-    return copied_on != today.isoformat() or not copies_of(path)
+    return _copied_on(connection) != today.isoformat() or not copies_of(path)
 
 
 def remembered(memory: Path | None) -> Identity | None:
@@ -166,6 +164,11 @@ def remember(memory: Path | None, identity: Identity) -> None:
             write_whole(memory, json.dumps(asdict(identity)).encode())
         except (OSError, DiskFull) as error:
             _log.warning("%s cannot be written: %s", memory, error)
+
+
+def _copied_on(connection: sqlite3.Connection) -> str:
+    row = connection.execute("SELECT value FROM control WHERE key = 'copied_on'").fetchone()
+    return str(row[0]) if row is not None else ""
 
 
 def _say_copied(connection: sqlite3.Connection, number: int, today: date) -> None:
