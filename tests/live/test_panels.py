@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,7 @@ DISK = DiskReading(
 
 
 class OnePanel(HubApp):
-    def __init__(self, panel: Panel, jobs: tuple[Job, ...] = (), clock: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, panel: Panel, jobs: Iterable[Job] = (), clock: Callable[[], float] = lambda: 0.0) -> None:
         super().__init__(lambda: jobs, clock=clock, wall_clock=lambda: datetime(2026, 1, 6, 2, 3))
         self.panel = panel
 

@@ -12,7 +12,7 @@ from skyreels_tui.eta.gangs import free_at_s
 from skyreels_tui.eta.outlook import turn_of
 from skyreels_tui.eta.rates import EtaBook
 from skyreels_tui.executors.fake import FakeExecutor, Script
-from skyreels_tui.queue.events import JobChanged, QueueStatus
+from skyreels_tui.queue.events import JobChanged, QueueChanged, QueueStatus
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.settings.settings import Settings
@@ -62,6 +62,23 @@ async def test_it_goes_to_the_other_when_its_own_has_ended():
     events = [progress(), other, JobChanged(replace(first, state=JobState.DONE)), other]
     text = await text_of(ProgressPanel(), events, (80, 14))
     assert "3/8" in text and "spark-02 gpu 0" in text
+
+
+async def test_it_goes_to_the_next_job_where_another_process_ended_its_own_and_began_that_at_once():
+    """A window that only looks on hears of both in one word: it stood still at the last report of the first."""
+    first, second = (replace(job, worker="") for job in both())
+    panel, rows = ProgressPanel(), [first, replace(second, state=JobState.QUEUED)]
+    app = OnePanel(panel, rows)
+    async with app.run_test(size=(80, 14)) as pilot:
+        for event in (JobChanged(first), progress()):
+            app.publish_event(event)
+        await pilot.pause()
+        rows[:] = [second, replace(first, state=JobState.DONE)]
+        for event in (QueueChanged(), progress(job_id=13, progress=Progress(Stage.DENOISE, 3, 8))):
+            app.publish_event(event)
+        await pilot.pause()
+        assert "13" in str(panel.border_title)
+        assert "3/8" in panel.render().plain and "5/8" not in panel.render().plain
 
 
 async def test_the_queue_says_where_each_runs_with_its_own_time():

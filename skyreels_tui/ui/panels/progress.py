@@ -65,12 +65,15 @@ class ProgressPanel(LivePanel):
     def _look_again(self, _: object) -> None:
         """Several rows have changed: the job may have ended, or run again, in another process."""
         board = hub(self).board
-        job = board.running or (board.get(self._job.id) if self._job is not None else None)
-        if job is None:
+        # The end of the shown one first: the next one is not shown before it.
+        shown = board.get(self._job.id) if self._job is not None else None
+        if shown is None:
             self._job = None
             self._title()
-        elif self._job != job:
-            self.take_job(JobChanged(job))
+        elif shown != self._job:
+            self.take_job(JobChanged(shown))
+        if board.running is not None and not self._runs:
+            self.take_job(JobChanged(board.running))
         self.redraw()
 
     def _on_condition(self, _: object) -> None:
