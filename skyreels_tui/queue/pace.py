@@ -35,10 +35,14 @@ class Pace:
     """The shortest time left that was shown since the last word on why it grew."""
     stages: tuple[tuple[str, float], ...] = ()
     """(stage, seconds) still to come of every stage, in order."""
+    unheard_s: float = 0.0
+    """A report may be heard so much later than it is made: a unit that is overdue by no more may be done already."""
 
     def left_s(self, since_s: float = 0.0) -> float:
         """Seconds left, `since_s` after the report."""
         spent = self.into_s + since_s
+        if spent > self.unit_s:
+            spent = max(self.unit_s, spent - self.unheard_s)
         if spent <= self.unit_s or self.unit_s <= 0:
             return max(0.0, self.unit_s - spent) + self.same_s + self.other_s
         late = spent / self.unit_s

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipelines.front.progress import Progress, Stage
 from skyreels_tui.eta.running import RunningTimes
+from skyreels_tui.files.boot_clock import BootTime
+from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.queue.pace import Pace
 from skyreels_tui.ui.panels.progress import ProgressPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
 from skyreels_tui.ui.screens.dialogs.leave import LeaveScreen
@@ -45,6 +49,28 @@ def test_nothing_is_said_of_a_job_that_reports_nothing(heard: JobProgress | None
     times.hear([report()])
     times.hear([] if heard is None else [heard])
     assert times.left_s(12) is None
+
+
+def test_a_window_that_only_looks_on_takes_what_it_has_not_heard_for_no_delay(tmp_path: Path) -> None:
+    """Pieces of a fifth of a second, told once a second: half way to the next word it said four times as much."""
+    clock = [100.0]
+    owner, viewer = (LiveFiles(tmp_path, lambda: BootTime("boot-1", clock[0])) for _ in range(2))
+    pace = Pace(unit_s=0.2, same_s=5.4, other_s=0.4, measured=True)
+    told = JobProgress(12, Progress(Stage.DECODE, 4, 31), 3.0, left_s=6.0, pace=pace)
+    owner.write(told, important=False)
+    clock[0] += 0.5
+    (heard,) = viewer.read()
+    times = RunningTimes(lambda: clock[0])
+    times.hear([heard])
+    for _ in range(12):
+        clock[0] += 0.1
+        left_s = times.left_s(12)
+        assert left_s is not None and left_s <= 6.0
+        assert times.slower_words(12) == ""
+    clock[0] += 2.0
+    late_s = times.left_s(12)
+    assert late_s is not None and late_s > 8.0, "a piece that is overdue by more is late"
+    assert times.slower_words(12)
 
 
 async def test_every_place_says_the_same_time_left() -> None:

@@ -20,6 +20,8 @@ from skyreels_tui.queue.events import EngineMemory, JobProgress, QueueStatus
 from skyreels_tui.queue.pace import Pace
 
 _EVERY_S = 1.0
+_UNHEARD_S = 1.5
+"""A report is written up to `_EVERY_S` after it is made, and looked for twice a second."""
 _WANTED_S = 5.0
 _THREADS_OLD_S = 60.0
 
@@ -211,7 +213,8 @@ def _pace(told: dict[str, Any], age_s: float) -> Pace:
     """The owner's figures, brought up to now."""
     stages = tuple((str(name), float(seconds)) for name, seconds in told.pop("stages"))
     least_s = told.pop("least_s")
-    pace = Pace(**told, stages=stages, least_s=math.inf if least_s is None else float(least_s))
+    least_s = math.inf if least_s is None else float(least_s)
+    pace = Pace(**{**told, "stages": stages, "least_s": least_s, "unheard_s": _UNHEARD_S})
     return replace(pace, into_s=pace.into_s + age_s, least_s=pace.shown_least_s(age_s))
 
 
