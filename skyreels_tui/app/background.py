@@ -22,14 +22,12 @@ kill -s CONT -- "-$2"
 
 
 def go_on_in_background() -> None:
-    """Let go of the terminal; a shell that waits for this process shows its prompt again.
+    """Let go of the terminal once the app has left it; a shell that waits for this process shows its prompt again.
 
     Without a shell that has job control, as in a pane of its own, nobody waits for the terminal, and nothing stops.
     """
     if _in_foreground():
         group = os.getpgrp()
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.signal(signal.SIGCONT, signal.SIG_DFL)
         # In a session of its own: it must not stop with the group that it wakes.
         with suppress(OSError):
             subprocess.Popen(
