@@ -20,7 +20,7 @@ from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.keys import ALONE, bindings
 from skyreels_tui.ui.panels import panel_named
 from skyreels_tui.ui.panels.preview import PreviewPanel
-from skyreels_tui.ui.terminal.mouse import run_on_terminal
+from skyreels_tui.ui.terminal.run import run_on_terminal
 from skyreels_tui.ui.widgets.panel import Panel
 
 MonitorFactory = Callable[["AloneApp"], Monitor]

@@ -16,7 +16,7 @@ from skyreels_tui.files.app_log import log_to_file
 from skyreels_tui.queue.engine.signals import StopSignals, handled
 from skyreels_tui.ui.drawing.pictures import choose_drawing
 from skyreels_tui.ui.internals import call_soon
-from skyreels_tui.ui.terminal.mouse import run_on_terminal
+from skyreels_tui.ui.terminal.run import run_on_terminal
 
 if TYPE_CHECKING:
     from skyreels_tui.queue.service import QueueService

@@ -32,8 +32,8 @@ from skyreels_tui.ui.notes import Notes
 from skyreels_tui.ui.settings_watch import SettingsWatch
 from skyreels_tui.ui.terminal.input_thread import sleeping
 from skyreels_tui.ui.terminal.lasting import hang_up_when_gone, outlast
-from skyreels_tui.ui.terminal.mouse import use_wheel
 from skyreels_tui.ui.terminal.pastes import bound_pastes
+from skyreels_tui.ui.terminal.run import use_wheel
 from skyreels_tui.ui.times import QueueTimes
 from skyreels_tui.ui.turns import Turns
 

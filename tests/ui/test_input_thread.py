@@ -19,7 +19,7 @@ from textual.message import Message
 
 from skyreels_tui.ui.hub import HubApp
 from skyreels_tui.ui.terminal.input_thread import SleepingDriver
-from skyreels_tui.ui.terminal.mouse import run_on_terminal
+from skyreels_tui.ui.terminal.run import run_on_terminal
 
 PATIENCE_S = 20.0
 

@@ -1,4 +1,7 @@
-"""The mouse as the settings want it: the app's, the terminal's own, or its wheel alone, which sends arrows."""
+"""The run of an app on its terminal: the mouse as the settings want it, and the terminal left as any program leaves it.
+
+The mouse is the app's, the terminal's own, or its wheel alone, which sends arrows.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def use_wheel(app: App[Any], mouse: str) -> None:
 
 
 def run_on_terminal(app: App[Any], mouse: str) -> None:
-    """Run an app until it is left, with the mouse that the setting wants."""
+    """Run an app until it is left, with the mouse that the setting wants; then Ctrl+Z and fg are the kernel's again."""
     try:
         app.run(mouse=mouse == "yes")
     finally:
