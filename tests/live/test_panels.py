@@ -256,6 +256,14 @@ async def test_no_end_is_shown_while_nothing_can_start(pause: str, says: bool) -
     assert ("queue ends" in text) is says, text
 
 
+async def test_a_queue_without_an_end_counts_who_waits_and_nobody_of_unknown_length() -> None:
+    """Paused after the running job: it said `1 waiting, 0 of unknown length`."""
+    queue = QueueForecast(job_seconds=((13, 450.0),), running=RunningJob(running(), PLAN))
+    status = QueueStatus(is_owner=True, pause="after_job")
+    text = "\n".join(await shown(ProgressPanel(), [status, JobChanged(running()), progress(), queue], (60, 12)))
+    assert "1 waiting" in text and "unknown" not in text and "queue ends" not in text
+
+
 async def test_progress_has_stages_bar_speed_and_times() -> None:
     queue = QueueForecast(job_seconds=((13, 450.0),), total_seconds=1292.0, running=RunningJob(running(), PLAN))
     events: list[object] = [

@@ -343,8 +343,10 @@ class ProgressPanel(LivePanel):
             return []
         now = hub(self).wall_clock()
         unknown, left = self._queue.unknown, hub(self).times.queue_left_s()
-        if unknown or left is None:
+        if unknown:
             words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
+        elif left is None:
+            words = trn("{count} waiting", "{count} waiting", waiting)
         else:
             end = clock(now + timedelta(seconds=left), now)
             words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
