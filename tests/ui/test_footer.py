@@ -165,3 +165,14 @@ async def test_esc_at_home_says_what_it_ends(start: Start) -> None:
         await s.press("escape")
         await says(s, "n New")
         assert "Esc" not in s.footer
+
+
+async def test_why_a_key_did_nothing_is_read_to_its_end_in_a_narrow_window(start: Start) -> None:
+    """It was cut after 78 cells: `(only a retry, as a new row, runs it`."""
+    async with start((60, 18)) as s:
+        await s.until(lambda: s.app.service is not None)
+        job = s.add("first")
+        await s.until(lambda: s.state(job.id) is JobState.DONE)
+        await says(s, "r Retry")
+        await s.press("x")
+        await s.until(lambda: "runs it again)" in s.words, "all of the reason")

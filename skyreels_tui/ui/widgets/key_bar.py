@@ -66,29 +66,31 @@ class KeyBar(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The line of the keys, and those of messages."""
-        return 1 + len(self._note_lines(width))
+        return len(self._note_lines(width)) + max(1, len(self._said_lines(width)))
+
+    def _said_lines(self, width: int) -> list[Content]:
+        return Content.styled(self._said, "$text-muted").wrap(max(1, width)) if self._said else []
 
     def say(self, text: str) -> None:
-        """Show a dim line in place of the keys for a few seconds: why a key has just done nothing."""
+        """Show dim words in place of the keys for a few seconds: why a key has just done nothing."""
         if self._silence is not None:
             self._silence.stop()
         self._said, self._silence = text, self.set_timer(SAID_S, self._unsay)
-        self.refresh()
+        self.refresh(layout=True)
 
     def _unsay(self) -> None:
         self._said = ""
-        self.refresh()
+        self.refresh(layout=True)
 
     def _redraw(self, _: Screen[object]) -> None:
         self.refresh()
 
     def render(self) -> Content:
         """Messages, then what was just said, else as many whole keys as fit; the way out and help stay to the end."""
-        return Content("\n").join([*self._note_lines(self.content_size.width), self._keys()])
+        width = self.content_size.width
+        return Content("\n").join([*self._note_lines(width), *(self._said_lines(width) or [self._keys()])])
 
     def _keys(self) -> Content:
-        if self._said:
-            return Content.styled(self._said, "$text-muted")
         entries = self._entries()
         width = self.content_size.width
         last = [entry for place, entry in entries if place >= ALWAYS]
