@@ -89,6 +89,11 @@ class JobBoard:
         """Every running job, in queue order."""
         return tuple(takewhile(lambda job: job.state == JobState.RUNNING, self.jobs))
 
+    def waits_alone(self, job: Job) -> bool:
+        """Whether no other job waits, so that this one has but one place."""
+        others = (one for one in takewhile(lambda one: one.state not in FINISHED, self.jobs) if one.id != job.id)
+        return all(one.state is JobState.RUNNING for one in others)
+
     @property
     def progress(self) -> JobProgress | None:
         """The newest report of the first running job; None when nothing runs."""

@@ -76,6 +76,22 @@ async def test_hold_move_delete_and_undo(start):
         assert s.state(second.id) is JobState.QUEUED
 
 
+async def test_a_job_that_waits_alone_is_not_moved(start):
+    async with start(size=(160, 45), gated=True) as s:
+        s.add("first")
+        await s.until(lambda: s.app.board.running is not None)
+        s.add("second")
+        await s.shows("second")
+        await s.press("G")
+        third = s.add("third")
+        await s.until(lambda: "J/K Move" in s.footer)
+        s.app.service.actions.delete(third.id)
+        await s.until(lambda: "J/K" not in s.footer)
+        assert s.app.screen.query_one(QueuePanel).selected.label == "second"
+        await s.press("J")
+        await s.shows("no other job waits")
+
+
 async def test_pause_keeps_the_next_job_waiting(start):
     async with start(gated=True) as s:
         s.add("first")

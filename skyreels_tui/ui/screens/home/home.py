@@ -201,7 +201,10 @@ class HomeScreen(Screen[None]):
             refused = [refusal_of(action, one) for one in marked]
             return "" if not all(refused) else refused[-1]
         if job is not None:
-            return refusal_of(action, job) if action in ACTIONS else ""
+            why = refusal_of(action, job) if action in ACTIONS else ""
+            if action == "move" and not why and hub(self).board.waits_alone(job):
+                return tr("no other job waits: this one has but one place")
+            return why
         if not film:
             return tr("no job here: {key} makes one", key=hub(self).key("home.new_job"))
         if action == "open":
