@@ -39,23 +39,39 @@ queue/test_crash_real
 
 SLOW_TESTS = """
 cli/test_install::test_a_bare_environment_runs_the_wheel
+cli/test_install::test_the_archive_gives_the_same_wheel
+cli/test_lost_output::test_a_model_is_fetched_once_whoever_listens
+cli/test_lost_output::test_a_refusal_keeps_its_exit_code_when_nobody_listens
+cli/test_lost_output::test_a_stderr_that_takes_nothing_changes_nothing
+cli/test_lost_output::test_the_demo_makes_each_video_once_whoever_listens
+cli/test_lost_output::test_where_the_text_is_the_result_only_a_reader_that_left_is_no_failure
 cli/test_systemd::test_the_service_survives_a_kill_ends_its_job_and_leaves_nothing
 cli/test_terminal::test_results_models_settings_and_doctor_send_no_foreign_sequence
+cli/test_terminal::test_what_is_copied_of_a_hostile_name_is_harmless_text
 cluster/test_here::test_two_workers_through_every_end_of_a_job
 families/test_a2v::test_a_stopped_avatar_of_three_passes_ends_with_the_same_bytes
+families/test_a2v::test_another_seed_is_another_video
 families/test_a2v_render::test_a_job_stopped_after_every_step_ends_with_the_same_frames
 families/test_steady_colors::test_a_job_keeps_the_colours_of_its_input
 families/test_steady_colors::test_a_steady_job_goes_on_after_stops_with_the_same_bytes
+families/test_trim::test_a_new_shot_of_a_trimmed_video_is_that_of_the_stretch
 families/test_trim::test_a_stopped_job_of_a_stretch_goes_on_with_the_same_bytes
 families/test_trim::test_two_people_of_one_recording_are_taken_apart
 families/test_two_speakers::test_a_stopped_film_of_several_windows_ends_with_the_same_bytes
 families/test_two_speakers::test_each_region_and_each_voice_counts
+families/test_two_speakers::test_guidance_of_the_voices_works_with_two
 families/test_v2v::test_a_job_stopped_at_every_step_of_every_piece_gives_the_same_bytes
+families/test_v2v::test_a_new_shot_alone_and_the_same_after_stops
+families/test_v2v::test_every_piece_shows_its_own_prompt
+films/test_crash::test_a_film_that_is_killed_while_it_is_made_and_run_is_made_once
+films/test_episode::test_an_episode_is_made_by_keys_alone
 films/test_episode::test_an_episode_is_made_in_the_shell
 films/test_join_jobs::test_a_join_is_cancelled_and_tried_again
 i18n/test_screens::test_the_form_of_each_task
 memory/test_large_imports::test_an_engine_that_loads_searches_for_no_garbage_and_its_libraries_once_at_most
 models/test_lora_jobs::test_a_job_of_every_task_runs_on_the_merged_network
+parallel/test_two_speakers::test_low_vram_takes_two_speakers
+queue/test_every_fault::test_every_file_operation_of_every_thread_may_fail
 queue/test_quality::test_the_command_makes_both_keeps_them_and_tells_the_figures
 queue/test_windows::test_a_terminal_that_closes_leaves_the_job_and_the_next_window_shows_it
 queue/test_windows::test_a_terminal_that_nobody_reads_does_not_stop_the_engine
@@ -65,21 +81,18 @@ ui/test_hostile::test_a_recipe_that_makes_no_sense_is_no_recipe
 ui/test_hostile::test_hostile_recipes_and_names_of_videos_leave_the_results_intact
 ui/test_regions::test_a_region_stays_in_the_portrait_however_far_it_is_moved_or_stretched
 ui/test_regions::test_regions_that_overlap_are_said_and_stay_until_they_do_not
+ui/test_results::test_joining_clips_of_two_sizes_can_be_stopped
 ui/test_snapshots::test_another_state_size_or_language_of_a_screen_looks_as_stored
+ui/test_trim::test_another_file_is_used_whole
 """
 """Single tests that `make test` leaves out."""
 
 STAND_FOR_ALL = {
     "cli/test_broken_media::test_broken_files_are_refused_quickly_cheaply_and_in_words": "few",
     "cli/test_lost_output::test_a_file_becomes_jobs_and_they_run_once_whoever_listens": "broken-broken",
-    "cli/test_lost_output::test_a_model_is_fetched_once_whoever_listens": "-closed",
-    "cli/test_lost_output::test_a_refusal_keeps_its_exit_code_when_nobody_listens": "broken",
-    "cli/test_lost_output::test_a_stderr_that_takes_nothing_changes_nothing": "full",
     "cli/test_lost_output::test_a_video_that_was_made_is_made": "full-",
     "cli/test_lost_output::test_nothing_takes_anything": "closed",
-    "cli/test_lost_output::test_the_demo_makes_each_video_once_whoever_listens": "-broken",
     "cli/test_lost_output::test_what_was_done_is_done_and_said": "closed",
-    "cli/test_lost_output::test_where_the_text_is_the_result_only_a_reader_that_left_is_no_failure": "broken",
     "cli/test_lost_terminal::test_a_job_goes_on_as_after_a_hang_up": "stop-*",
     "cli/test_still::test_every_number_is_its_own_frame": "1-24 17-29* 40-60 -2-25",
     "cli/test_surface::test_zsh_completion_works_in_zsh": "fpath*",
@@ -88,7 +101,6 @@ STAND_FOR_ALL = {
     "files/test_free_names::test_what_is_there_stays_and_the_file_gets_a_number": (
         "*write* *bundle* links-join-a_link no?links-join-a_text"
     ),
-    "films/test_crash::test_a_film_that_is_killed_while_it_is_made_and_run_is_made_once": "3",
     "films/test_crash::test_a_killed_join_is_done_once": "2",
     "films/test_dropped::test_a_bad_film_is_set_aside_with_its_problems": "a?mistake no?such?label one?name?twice",
     "films/test_dropped::test_a_kill_at_every_point_makes_a_film_once": "4",
