@@ -12,7 +12,7 @@ from pipelines.front.errors import MediaError
 from pipelines.front.language import tr, trn
 from pipelines.media.read.frames import frame_times, frames_within
 from pipelines.media.read.probe import VideoInfo, probe_audio, probe_video
-from pipelines.tasks.film import FilmJoin
+from pipelines.tasks.film import FilmJoin, scene_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ def _frames_at(clip: VideoInfo, fps: float) -> int:
 
 def _hold(request: FilmJoin, number: int, over_s: float, fps: float, remarks: list[str]) -> int:
     """How many frames a scene is held for its narration, with a remark."""
-    label = request.of_clip(request.labels, number)
-    where = tr("scene {number} ({label})", number=number + 1, label=label or "-")
+    where = scene_words(number + 1, request.of_clip(request.labels, number))
     is_last = number == len(request.clips) - 1
     if request.overlong == "refuse":
         raise MediaError(

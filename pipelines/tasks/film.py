@@ -76,6 +76,13 @@ class FilmJoin(Request):
         return values[place] if place < len(values) else ""
 
 
+def scene_words(number: int, label: str) -> str:
+    """Return 'scene 4 (opening)', or 'scene 4' without a label; `number` is from 1."""
+    if label:
+        return tr("scene {number} ({label})", number=number, label=label)
+    return tr("scene {number}", number=number)
+
+
 def plan(request: FilmJoin) -> Plan:
     """Cost of a valid request: disk for pieces, sound and the film."""
     from pipelines.media.read.probe import probe_video

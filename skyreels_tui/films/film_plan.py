@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.front.errors import Problem
-from pipelines.front.language import tr
+from pipelines.tasks.film import scene_words
 from skyreels_tui.films.projects import film_name_problem, project_problem
 from skyreels_tui.queue.film import FilmFacts, NewFilm, NewScene
 
@@ -45,9 +45,7 @@ class PlannedScene:
     @property
     def where(self) -> str:
         """'scene 4 (opening)'."""
-        if self.label:
-            return tr("scene {number} ({label})", number=self.number, label=self.label)
-        return tr("scene {number}", number=self.number)
+        return scene_words(self.number, self.label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from pathlib import Path
 from pipelines.front.errors import InvalidRequest, MediaError, Problem
 from pipelines.front.language import tr
 from pipelines.joining.layout import lay_out
-from pipelines.tasks.film import FilmJoin
-from skyreels_tui.films.takes import where_words
+from pipelines.tasks.film import FilmJoin, scene_words
 from skyreels_tui.queue.film import Film
 from skyreels_tui.queue.model import FINISHED, Job
 from skyreels_tui.queue.service import QueueService
@@ -44,7 +43,8 @@ def join_request(film: Film, options: JoinOptions) -> FilmJoin:
             facts = scene.facts
             rows.append((clip, scene.name, facts.narration, facts.words, facts.music))
         elif not options.without_missing:
-            problems.append(Problem(where_words(number, scene), tr("has no finished clip: run it, or leave it out")))
+            where = scene_words(number, scene.name)
+            problems.append(Problem(where, tr("has no finished clip: run it, or leave it out")))
     if not rows and not problems:
         problems.append(Problem("film", tr("{film!r} has no finished clip to join", film=film.name)))
     if problems:

@@ -15,9 +15,9 @@ from pipelines.front.errors import MediaError, Problem
 from pipelines.front.language import mark, tr
 from pipelines.front.request import Request
 from pipelines.media.read.probe import probe_audio, probe_image
+from pipelines.tasks.film import scene_words
 from skyreels_tui.films.helpers import LIMITS, HelperFailed, HelperLimits, run_helper
 from skyreels_tui.films.lacking import MEDIA
-from skyreels_tui.films.takes import where_words
 from skyreels_tui.queue.film import Film, Scene
 from skyreels_tui.queue.service import QueueService
 from skyreels_tui.requests.references import field_of, kinds_made_first, made_first
@@ -78,7 +78,7 @@ def _help(
         try:
             files.append(help_scene(queue, film, scene, kind, command, hidden=hidden))
         except HelperFailed as error:
-            problems.append(Problem(where_words(number, scene), str(error)))
+            problems.append(Problem(scene_words(number, scene.name), str(error)))
     return Helped(tuple(files), tuple(problems))
 
 

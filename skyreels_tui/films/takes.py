@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipelines.front.errors import InvalidRequest, Problem
-from pipelines.front.language import tr
+from pipelines.tasks.film import scene_words
 from skyreels_tui.films.lacking import MEDIA, fillable, with_made_first
 from skyreels_tui.queue.film import HOLDABLE, Film, Scene, can_run
 from skyreels_tui.queue.model import FINISHED, Job, JobState
@@ -70,18 +70,11 @@ def run_film(
         try:
             job = _take(queue, film, scene, which, held, seed, helps)
         except InvalidRequest as error:
-            where = where_words(number, scene)
+            where = scene_words(number, scene.name)
             made.problems += [Problem(f"{where}.{problem.field}", problem.message) for problem in error.problems]
         else:
             made.jobs += [job] if job is not None else []
     return made
-
-
-def where_words(number: int, scene: Scene) -> str:
-    """Return 'scene 4 (opening)'."""
-    if scene.name:
-        return tr("scene {number} ({label})", number=number, label=scene.name)
-    return tr("scene {number}", number=number)
 
 
 def hold_film(queue: QueueService, film: Film) -> list[Job]:
