@@ -16,7 +16,7 @@ from skyreels_tui.ui.screens.form.picture import FilePicture
 from skyreels_tui.ui.screens.models.fetch import FetchScreen
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.text import PromptArea
-from skyreels_tui.ui.widgets.more import More
+from skyreels_tui.ui.widgets.more import More, MoreLine
 from tests.models_hub.conftest import FakeHub, Repo, hub, r2v_files  # noqa: F401 - hub is a fixture
 from tests.ui.conftest import ASTRONAUT, Session, Start
 from tests.ui.test_form import fill, open_form
@@ -217,3 +217,16 @@ async def test_an_own_model_that_cannot_be_used_is_not_waited_for(start: Start, 
         await s.press("ctrl+s")
         await s.shows("Not queued: its model cannot be used")
         assert not s.app.board.jobs
+
+
+async def test_the_line_of_more_does_not_keep_the_help_of_the_field_before(start: Start) -> None:
+    """`A name for the list` stood below it, as if Enter there asked for one."""
+    async with start((80, 24)) as s:
+        await open_form(s)
+        words = s.app.screen.query_one("#form-help", Static)
+        s.app.screen.query_one(MoreLine).focus()
+        await s.until(lambda: not str(words.content), "no help of another field")
+        await s.press("up")
+        await s.until(lambda: "A name for the list" in str(words.content))
+        await s.press("down")
+        await s.until(lambda: not str(words.content), "no help of another field")

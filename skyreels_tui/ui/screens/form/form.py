@@ -226,9 +226,12 @@ class FormScreen(Screen[None]):
             wanted = self._fields.wanted(self._checked.found.problems)
             self.query_one(FormEstimate).show_check(self._checked, wanted)
 
-    @on(Field.Focused)
-    def _on_field_focused(self, event: Field.Focused) -> None:
-        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Say the help of the field that has the keys; the line of More has none."""
+        within = self.focused.ancestors_with_self if self.focused is not None else ()
+        field = next((one for one in within if isinstance(one, Field)), None)
+        words = tr(field.spec.help) if field is not None and field.spec.help else ""
+        self.query_one("#form-help", Static).update(plain(words, "$text-muted"))
 
     # Keys
 
