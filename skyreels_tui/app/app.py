@@ -396,7 +396,7 @@ class SkyreelsApp(HubApp):
             mine.drafts,
             mine.rates,
             self._machine,
-            self._show_job,
+            self.show_job,
             mine.approximate_warning,
         )
         task = message.task_type or mine.drafts.task or TASKS[0].name
@@ -437,7 +437,7 @@ class SkyreelsApp(HubApp):
         mine, status = self.services, self.board.status
         return machine_of(self.last_sample, mine.result_dir, mine.settings.now, mine.gpu_name(), mine.peaks, status)
 
-    def _show_job(self, job_id: int) -> None:
+    def show_job(self, job_id: int) -> None:
         """Put the cursor of the queue on a job."""
         for panel in self.screen_stack[0].query(QueuePanel):
             panel.select(job_id)

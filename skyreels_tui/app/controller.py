@@ -274,7 +274,12 @@ class Controller:
                 said = tr("job {id} is back", id=ids[0])
             else:
                 said = trn("{count} job is back", "{count} jobs are back", len(ids))
-            self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said, about="undo")
+
+            def back() -> None:
+                # The next key is meant for what came back, not for its neighbour.
+                self._app.show_job(ids[0])
+
+            self._change(lambda service: [service.actions.undelete(job_id) for job_id in ids], said, back, about="undo")
             self._app.keys_changed()
 
     def _again(self, job_id: int, *, new_seed: bool) -> None:

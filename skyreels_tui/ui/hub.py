@@ -206,6 +206,9 @@ class HubApp(App[None]):
         """Whether something was deleted that can be brought back."""
         return False
 
+    def show_job(self, job_id: int) -> None:
+        """Put the cursor of the queue on a job, where a queue is shown."""
+
     def films(self) -> list[Film]:
         """Every film of the queue, newest first; reads a file, so it belongs on a worker."""
         return []

@@ -71,8 +71,10 @@ async def test_hold_move_delete_and_undo(start):
         assert "u Undo" not in s.footer
         await s.press("d")
         await s.until(lambda: "third" not in s.app.screen.query_one(QueuePanel).render().plain)
+        assert s.app.screen.query_one(QueuePanel).selected.id == second.id
         await s.press("u")
         await s.until(lambda: [j.label for j in s.app.board.jobs] == ["first", "third", "second"])
+        await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.id == third.id, "the job that is back")
         assert s.state(second.id) is JobState.QUEUED
 
 
