@@ -295,7 +295,7 @@ async def test_a_held_job_has_its_time_and_an_unreadable_one_its_reason(start, t
         assert ":" in row.partition("││")[0].rpartition("held")[2], row
 
 
-async def test_a_key_that_does_not_apply_says_why_in_one_dim_line_and_goes_away(start, monkeypatch):
+async def test_a_key_that_does_not_apply_says_why_in_dim_words_that_go_away(start, monkeypatch):
     monkeypatch.setattr("skyreels_tui.ui.widgets.key_bar.SAID_S", 1e3)
     async with start(gated=True) as s:
         job = s.add("corridor")
@@ -304,7 +304,7 @@ async def test_a_key_that_does_not_apply_says_why_in_one_dim_line_and_goes_away(
         words = {"r": "retried", "d": "deleted", "e": "edited", "t": "run next", "K": "moved"}
         for key, done in words.items():
             await s.press(key)
-            await s.until(lambda said=f"it cannot be {done}": said in s.footer, done)
+            await s.until(lambda said=f"it cannot be {done}": said in s.text, done)
         assert not s.app._notifications, "no storm of notices"
         assert s.state(job.id) is JobState.RUNNING
         monkeypatch.setattr("skyreels_tui.ui.widgets.key_bar.SAID_S", 0.05)
