@@ -192,7 +192,9 @@ def summary(task: TaskSpec, values: Values) -> str:
             case Flag():
                 parts += [tr(spec.label)] if value else []
             case Choice():
-                parts.append(next((tr(shown) for option, shown in spec.options if option == value), str(value)))
+                shown = next((tr(shown) for option, shown in spec.options if option == value), str(value))
+                # A bare number says nothing without the name of its field.
+                parts.append(f"{tr(spec.label)} {shown}" if shown.isdigit() else shown)
             case Text(multiline=True):
                 parts.append(f"“{value}”" if len(str(value)) <= 40 else f"“{str(value)[:39]}…”")
             case _:

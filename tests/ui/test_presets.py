@@ -7,7 +7,9 @@ import json
 import pytest
 from textual import events
 
+from pipelines.tasks import task_named
 from skyreels_tui.queue.model import JobState
+from skyreels_tui.requests.forms import summary
 from skyreels_tui.requests.history import MOST, History
 from skyreels_tui.requests.presets import Presets, PresetsError, preset_name_problem
 from skyreels_tui.settings.reading import load
@@ -316,3 +318,8 @@ async def test_the_prompt_is_shown_as_the_model_reads_it_and_counted(start):
         await s.until(lambda: "The model reads" not in s.text)
         await fill(s, prompt="a cat walks slowly " * 40)
         await s.shows(" of 512 tokens: the last ")
+
+
+def test_a_bare_number_in_a_summary_has_the_name_of_its_field() -> None:
+    task = task_named("reference_to_video")
+    assert summary(task, {"gpus": "2", "resolution": "540P"}).split(" · ") == ["540P", "GPUs 2"]
