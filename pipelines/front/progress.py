@@ -31,6 +31,8 @@ class PreviewStrip:
     """The latent frames shown."""
     rgb: bytes
     """len(frames) pictures of height * width * 3 bytes each, one after the other."""
+    step: int = 0
+    """The step that was shown where it is told again later; 0: that of the report that brings it."""
 
 
 @dataclass(frozen=True, slots=True)

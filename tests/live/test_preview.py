@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.sampling.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
+from skyreels_tui.queue.engine.live import LiveFiles
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.ui.drawing.pictures import as_picture, choose_drawing, pictures
@@ -194,6 +195,21 @@ async def test_the_last_picture_stays_until_the_finished_frame_stands_there(tmp_
         app.publish_event(JobChanged(job(JobState.RUNNING, 13)))
         await pilot.pause()
         assert panel._strip is None, "the next job begins without a picture"
+
+
+async def test_another_process_says_which_step_it_shows_while_later_ones_are_told(tmp_path: Path) -> None:
+    owner, viewer = LiveFiles(tmp_path), LiveFiles(tmp_path)
+    viewer.want_preview()
+    strip = preview_strip(latents_of((255, 0, 0)))
+    owner.write(JobProgress(12, Progress(Stage.DENOISE, 8, 8, preview=strip), 60.0), important=True)
+    owner.write(JobProgress(12, Progress(Stage.DECODE, 16, 31), 61.0), important=True)
+    [read] = viewer.read()
+    app = Panel()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.publish_event(JobChanged(job(JobState.RUNNING)))
+        app.publish_event(read)
+        await pilot.pause()
+        assert "step 8 " in str(app.query_one(PreviewPanel).border_title)
 
 
 @pytest.mark.parametrize(

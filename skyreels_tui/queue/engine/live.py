@@ -54,7 +54,7 @@ class LiveFiles:
         preview = event.progress.preview
         try:
             if preview is not None and self.preview_wanted():
-                write_whole(self._preview, _pack(preview), durable=False)
+                write_whole(self._preview, _pack(preview, event.progress.step), durable=False)
             if important or now.seconds - self._written >= _EVERY_S:
                 self._written = now.seconds
                 bare = replace(event, progress=replace(event.progress, preview=None))
@@ -218,15 +218,16 @@ def _pace(told: dict[str, Any], age_s: float) -> Pace:
     return replace(pace, into_s=pace.into_s + age_s, least_s=pace.shown_least_s(age_s))
 
 
-def _pack(strip: PreviewStrip) -> bytes:
-    head = {"width": strip.width, "height": strip.height, "frames": strip.frames}
+def _pack(strip: PreviewStrip, step: int) -> bytes:
+    # Whoever reads it later finds it beside the report of a later step or stage.
+    head = {"width": strip.width, "height": strip.height, "frames": strip.frames, "step": step}
     return json.dumps(head).encode() + b"\n" + strip.rgb
 
 
 def _unpack(data: bytes) -> PreviewStrip:
     head, _, rgb = data.partition(b"\n")
     values = read_json(head)
-    return PreviewStrip(values["width"], values["height"], tuple(values["frames"]), rgb)
+    return PreviewStrip(values["width"], values["height"], tuple(values["frames"]), rgb, values.get("step", 0))
 
 
 def _digest(worker: str) -> str:

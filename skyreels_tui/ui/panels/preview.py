@@ -189,7 +189,7 @@ class PreviewPanel(LivePanel):
         self._steps_are_over = last and progress.stage in (Stage.DECODE, Stage.WRITE)
         strip = event.progress.preview
         if strip is not None:
-            self._strip, self._step = strip, event.progress.step
+            self._strip, self._step = strip, strip.step or progress.step
             frames = " ".join(str(frame + 1) for frame in strip.frames)
             self.set_title(tr("step {step} · frames {frames}", step=self._step, frames=frames))
         self._show_picture()
