@@ -284,8 +284,8 @@ class FormScreen(Screen[None]):
             self._show_problems(found.problems)
             self._fields.go_to_first(found.problems)
             words = trn(
-                "Not queued: {count} field to mend, marked below",
-                "Not queued: {count} fields to mend, marked below",
+                "Not queued: {count} field to mend: the cursor is in it",
+                "Not queued: {count} fields to mend: the cursor is in the first",
                 len({problem.field for problem in found.problems}),
             )
             hub(self).tell(words, "error")
