@@ -43,14 +43,15 @@ def main() -> None:
             say(f"panel {panel.name}", panel_mb(panel.name, environ), "MB", PANEL_MB)
         say("idle with a queue", measure([sys.executable, "-c", CHILD, "idle", str(SAMPLE)], args.seconds, environ),
             "% of a core", IDLE_PERCENT)  # fmt: skip
-        textual = median_s([sys.executable, "-c", "import textual.app"], environ, args.runs)
+        textual, paint = in_turns(environ, args.runs)
         say("import of Textual", textual, "s")
-        say("first paint", paint_s(environ, args.runs) / textual, "times that", PAINT)
+        say("first paint", paint / textual, "times that", PAINT)
         for words in (["--help"], ["list"]):
             seconds = median_s([sys.executable, "-m", "skyreels_tui", *words], environ, args.runs)
             say(f"skyreels-tui {words[0]}", seconds, "s")
         fill(Path(home), 10_000)
-        say("first paint, 10 000 jobs", paint_s(environ, args.runs) / textual, "times that", PAINT_FULL)
+        textual, paint = in_turns(environ, args.runs)
+        say("first paint, 10 000 jobs", paint / textual, "times that", PAINT_FULL)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
@@ -71,26 +72,32 @@ def panel_mb(name: str, environ: dict[str, str]) -> float:
         terminal.close()
 
 
-def paint_s(environ: dict[str, str], runs: int) -> float:
-    """Median seconds until the first job is on the screen."""
-    taken = []
+def in_turns(environ: dict[str, str], runs: int) -> tuple[float, float]:
+    """Median seconds of the import of Textual, and until the first job is on the screen.
+
+    One after the other in every run: a machine that is slower for a minute is so for both.
+    """
+    imports, paints = [], []
     for _ in range(runs + 1):
+        imports.append(seconds_of([sys.executable, "-c", "import textual.app"], environ))
         terminal = Terminal([sys.executable, "-m", "skyreels_tui"], environ)
         try:
-            taken.append(terminal.wait_for(b"clip-0", 30.0))
+            paints.append(terminal.wait_for(b"clip-0", 30.0))
         finally:
             terminal.close()
-    return statistics.median(taken[1:])
+    return statistics.median(imports[1:]), statistics.median(paints[1:])
+
+
+def seconds_of(command: list[str], environ: dict[str, str]) -> float:
+    """Seconds of one run of a command."""
+    began = time.perf_counter()
+    subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
 def median_s(command: list[str], environ: dict[str, str], runs: int) -> float:
     """Median seconds of a command, the first run left out."""
-    taken = []
-    for _ in range(runs + 1):
-        began = time.perf_counter()
-        subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken[1:])
+    return statistics.median([seconds_of(command, environ) for _ in range(runs + 1)][1:])
 
 
 if __name__ == "__main__":
