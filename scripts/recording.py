@@ -1,4 +1,4 @@
-"""Records the real app, as animated SVGs: one demo clip, and a film of an evening: `make recording`.
+"""Records the real app, as an animated SVG, a film of an evening: `make recording`.
 
 The app runs in a pseudo-terminal under a home of its own and is driven by keys alone. Each picture is a screen as a
 terminal emulator shows it; rows that several pictures share are stored once. Needs no script in the page that shows it.
@@ -87,17 +87,16 @@ HALVES = {"▀": (0, 1), "▄": (1, 1), "█": (0, 2)}
 
 def _row(cells: list[Char]) -> str:
     """One row of the terminal: areas first, in units of half a cell, then runs of one style with their exact width."""
-    areas: list[tuple[str, int, int, int, int]] = []
+    halves: list[tuple[str, str]] = []
     words = []
     column = 0
     for (front, back, bold, half), run in groupby(cells, key=_look):
         text = "".join(cell.data for cell in run)
         wide = len(text)
-        if back != BACKGROUND:
-            areas.append((back, column, 0, wide, 2))
-        if half:
-            areas.append((front, column, HALVES[half][0], wide, HALVES[half][1]))
-        elif text.strip():
+        first, number = HALVES.get(half, (0, 0))
+        upper, lower = (front if first <= part < first + number else back for part in (0, 1))
+        halves += [(upper, lower)] * wide
+        if not half and text.strip():
             weight = ' font-weight="bold"' if bold else ""
             words.append(
                 f'<text x="{MARGIN + column * CELL_W:.1f}" y="{BASELINE}" fill="{front}"'
@@ -105,9 +104,22 @@ def _row(cells: list[Char]) -> str:
                 f"{escape(text.replace(' ', chr(0xA0)))}</text>"
             )
         column += wide
-    paths = "".join(f'<path fill="{fill}" d="M{x} {y}h{w}v{h}h-{w}z"/>' for fill, x, y, w, h in areas)
-    scaled = f'<g transform="translate({MARGIN}) scale({CELL_W} {CELL_H / 2})">{paths}</g>' if paths else ""
-    return scaled + "".join(words)
+    return _areas(halves) + "".join(words)
+
+
+def _areas(halves: list[tuple[str, str]]) -> str:
+    """The colours of the upper and lower halves of a row's cells: one path a colour."""
+    shapes: dict[str, str] = {}
+    column = 0
+    for (upper, lower), run in groupby(halves):
+        wide = len(list(run))
+        parts = [(upper, 0, 2)] if upper == lower else [(upper, 0, 1), (lower, 1, 1)]
+        for fill, first, number in parts:
+            if fill != BACKGROUND:
+                shapes[fill] = shapes.get(fill, "") + f"M{column} {first}h{wide}v{number}h-{wide}z"
+        column += wide
+    paths = "".join(f'<path fill="{fill}" d="{shape}"/>' for fill, shape in shapes.items())
+    return f'<g transform="translate({MARGIN}) scale({CELL_W} {CELL_H / 2})">{paths}</g>' if paths else ""
 
 
 def _look(cell: Char) -> tuple[str, str, bool, str]:
@@ -215,47 +227,6 @@ class Session:
             self.take_change(0.6, caption)
 
 
-def clip(session: Session) -> None:
-    """Open the app, fill the form, follow the job, look at the clip."""
-    session.open()
-    try:
-        session.wait_for("Nothing here yet")
-        session.look(1.0)
-        session.take(2.5, "make run")
-        session.type("n")
-        session.wait_for("Prompt")
-        session.type("\x0f")
-        session.take(1.5, "n  a new job   Ctrl+O  with the tiny built-in models")
-        session.type("~/astronaut.jpg")
-        session.take(1.0, "name a picture")
-        session.type("\r")
-        session.look(1.0)
-        session.take(1.5, "see it at once")
-        session.type("\t")
-        for words in ("An astronaut ", "lifts a cup of coffee ", "and smiles"):
-            session.type(words)
-            session.take(0.6, "type the prompt")
-        session.look(1.0)
-        session.take(2.5, "know what the job will cost before it is queued")
-        session.type("\x13")
-        session.wait_for("Queue")
-        session.look(0.2)
-        session.take(1.2, "Ctrl+S  queued, and on disk before the screen says so")
-        session.follow(lambda: session.says("✓ done"), 1.2, "the job runs; its steps are stored one by one")
-        session.wait_for("✓ done")
-        session.look(1.0)
-        session.take(2.0, "done")
-        session.type("R")
-        session.wait_for("Results")
-        session.look(1.5)
-        session.take(3.0, "R  the finished clip: play it, extend it, copy its path")
-        session.type("?")
-        session.look(0.8)
-        session.take(3.0, "?  every key, searchable")
-    finally:
-        session.close()
-
-
 def scene(label: str, prompt: str, **fields: object) -> dict[str, object]:
     """One entry of the film's file, with the tiny built-in models."""
     about = {"label": label, "prompt": prompt, "profile": "demo", "resolution": "128P", "duration": 1}
@@ -338,7 +309,6 @@ def evening(session: Session) -> None:
 
 
 FILMS = {
-    "recording.svg": (clip, "skyreels-tui makes a demo clip"),
     "evening.svg": (evening, "skyreels-tui makes a film in an evening, with tiny demo models"),
 }
 
