@@ -121,6 +121,10 @@ class HubApp(App[None]):
         else:
             await super().on_event(event)
 
+    def hear(self) -> None:
+        """A key or a paste is on its way; from the thread that reads the terminal."""
+        self.turns.typed()
+
     def on_mount(self) -> None:
         """Follow the settings file, and leave when the terminal has gone."""
         self.screen_change_signal.subscribe(self, self.notes.change_screen)

@@ -15,6 +15,7 @@ from textual.app import App
 from textual.filter import LineFilter
 from textual.keys import _character_to_key
 from textual.notifications import Notification
+from textual.screen import Screen
 
 
 def swap_filters(
@@ -29,6 +30,30 @@ def swap_filters(
 def is_held_back(app: App[Any]) -> bool:
     """Whether what is drawn now goes nowhere: Textual draws a screen while it mounts it, and throws that away."""
     return bool(app._batch_count)
+
+
+def keys_first(screen: Screen[Any], key_comes: Callable[[], bool]) -> None:
+    """Have what moves on a screen wait while `key_comes`: the key is followed first, and one frame shows both.
+
+    The screen's timer goes on and asks again after the time of a frame.
+    """
+    draw = screen._on_timer_update
+
+    def draw_or_wait() -> None:
+        if not key_comes():
+            draw()
+
+    screen._on_timer_update = draw_or_wait  # type: ignore[method-assign]  # of this screen alone
+
+
+def draw_now(app: App[Any]) -> None:
+    """Have the screen on top draw what waits to be drawn.
+
+    Its timer waits for up to two frames after one that was late: it leaves out one more than it has missed.
+    """
+    screen = app.screen_stack[-1] if app.screen_stack else None
+    if screen is not None and screen._dirty_widgets:
+        screen.call_later(screen._on_timer_update)
 
 
 def call_soon(app: App[Any], call: Callable[[], object]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,6 +13,8 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
+from skyreels_tui.ui.internals import draw_now
+
 OPENING = "opening"
 """Group of the workers that make what a key opens: keys wait for them too."""
 LONGEST_S = 3.0
@@ -20,6 +23,9 @@ STEP_S = 0.5
 """A widget that ends while it is waited for says nothing; then the next look finds another in its place."""
 QUIET_LOOKS = 3
 """Looks in a row at the same screen and field that mean that nothing more comes of a key."""
+
+SOON_S = 0.05
+"""A key is in its field by then; what is drawn waits no longer for it."""
 
 Typed = events.Key | events.Paste
 
@@ -32,6 +38,16 @@ class Turns:
         self._app, self._handle = app, handle
         self._waiting: deque[Typed] = deque()
         self._following: asyncio.Task[None] | None = None
+        self._typed_s = 0.0
+
+    def typed(self) -> None:
+        """Take note, on the thread that reads the terminal, that a key or a paste is on its way."""
+        self._typed_s = time.monotonic()
+
+    @property
+    def one_comes(self) -> bool:
+        """Whether one was typed a moment ago that has not been given to its screen yet."""
+        return time.monotonic() - self._typed_s < SOON_S
 
     @property
     def busy(self) -> bool:
@@ -69,12 +85,19 @@ class Turns:
             screen, field = place
             for pump in [*(field or screen).ancestors_with_self, screen, self._app] if screen else [self._app]:
                 await _passed(pump)
+                self._draw()
             now = self._place()
             busy = any(worker.group == OPENING and not worker.is_finished for worker in self._app.workers)
             if busy:
                 await asyncio.sleep(0.01)
             quiet = 0 if busy or now != place else quiet + 1
             place = now
+
+    def _draw(self) -> None:
+        """Show what has come of a key so far, and let what moves by itself be shown again; not between two keys."""
+        if not self._waiting:
+            self._typed_s = 0.0
+            draw_now(self._app)
 
     def _place(self) -> tuple[Any, Any]:
         """The screen on top and its field with the focus."""

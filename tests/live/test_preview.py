@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from textual.app import ComposeResult
+from textual.style import Style
+from textual.visual import RenderOptions
 
 from pipelines.front.progress import PreviewStrip, Progress, Stage
 from pipelines.sampling.preview import LATENT_TO_RGB, RGB_BIAS, preview_frames, preview_strip
@@ -83,7 +85,8 @@ def test_cells_show_upper_and_lower_pixel() -> None:
     strip = PreviewStrip(width=4, height=2, frames=(0,), rgb=picture)
     drawn = draw_strip(strip, 1, 4, 1)
     assert drawn.plain == "▀▀▀▀"
-    assert [span.style for span in drawn.spans] == ["rgb(255,0,0) on rgb(0,0,255)"]
+    (line,) = drawn.render_strips(4, 1, Style(), RenderOptions(lambda style: Style(), {}))
+    assert [(part.text, str(part.style)) for part in line] == [("▀▀▀▀", "#ff0000 on #0000ff")]
 
 
 def test_a_strip_never_leaves_its_room() -> None:

@@ -6,6 +6,7 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
+from skyreels_tui.ui import turns
 from tests.models_hub.conftest import hub as hub
 from tests.ui.test_walk import WAYS, go
 from tests.ui.test_walk import begin as begin
@@ -55,3 +56,24 @@ async def test_a_paste_after_the_key_of_the_form_lands_in_it(start):
         burst(s, "n")
         s.app.post_message(events.Paste("/tmp/pqx"))
         await s.until(lambda: "/tmp/pqx" in s.text, "the paste")
+
+
+async def test_what_moves_by_itself_waits_for_a_key_that_was_typed_and_comes_with_it(start, monkeypatch):
+    monkeypatch.setattr(turns, "SOON_S", 3600.0)
+    async with start() as s:
+        drawn: list[bool] = []
+        monkeypatch.setattr(s.app, "post_display_hook", lambda: drawn.append(s.app.turns.one_comes))
+        s.app.hear()
+        s.app.tell("a message")
+        await s.press("j")
+        await s.until(lambda: drawn and "a message" in s.text, "the message, drawn with what the key did")
+        assert not any(drawn), "nothing was drawn before the key"
+
+
+async def test_a_key_that_never_comes_holds_nothing_up(start):
+    async with start() as s:
+        drawn: list[str] = []
+        s.app.hear()
+        s.app.post_display_hook = lambda: drawn.append(s.text)
+        s.app.tell("a message")
+        await s.until(lambda: any("a message" in text for text in drawn), "the message")

@@ -2,10 +2,58 @@
 
 from __future__ import annotations
 
-from textual.content import Content
+from collections.abc import Iterator, Sequence
+
+from rich.color import Color as AnsiColor
+from rich.segment import Segment
+from rich.style import Style as AnsiStyle
+from textual.color import Color
+from textual.content import Content, Span
+from textual.css.styles import RulesMap
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import RenderOptions, Visual
 
 RAMP = " .:-=+*#%@"
 """Letters from dark to light, for terminals without colours."""
+BLOCK = "▀"
+
+
+class CellPicture(Visual):
+    """A picture that is drawn as it is, a style a cell: as `Content` the same takes four times as long."""
+
+    def __init__(self, lines: Sequence[Sequence[Segment]]) -> None:
+        """Take lines of cells; one without a style has that of what it stands in."""
+        self._lines = lines
+
+    @property
+    def plain(self) -> str:
+        """The characters alone."""
+        return "\n".join("".join(segment.text for segment in line) for line in self._lines)
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        """As much as there is room for."""
+        around = style.rich_style
+        strips = [Strip([cell if cell.style else Segment(cell.text, around) for cell in line]) for line in self._lines]
+        return [strip.crop(0, width) for strip in strips[:height]]
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """Cells of the longest line."""
+        return max((sum(segment.cell_length for segment in line) for line in self._lines), default=0)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """Lines, whatever the width."""
+        return len(self._lines)
+
+
+def cell_line(upper: bytes, lower: bytes, monochrome: bool = False) -> list[Segment]:
+    """One line of a `CellPicture` from two rows of RGB bytes."""
+    if monochrome:
+        return [Segment(_letters(upper, lower))]
+    return [
+        Segment(BLOCK * count, AnsiStyle.from_color(*(AnsiColor.from_rgb(*pixel) for pixel in pixels)))
+        for count, pixels in _runs(upper, lower)
+    ]
 
 
 def picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> Content:
@@ -15,29 +63,40 @@ def picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> Co
     for top in range(0, height, 2):
         upper = rgb[top * row_bytes : (top + 1) * row_bytes]
         lower = rgb[(top + 1) * row_bytes : (top + 2) * row_bytes]
-        lines.append(_grey(upper, lower, width) if monochrome else _line(upper, lower, width))
+        lines.append(Content(_letters(upper, lower)) if monochrome else _line(upper, lower))
     return Content("\n").join(lines)
 
 
-def _line(upper: bytes, lower: bytes, width: int) -> Content:
-    parts: list[tuple[str, str]] = []
-    run, last = 0, ""
-    for x in range(width):
-        style = f"#{upper[x * 3 : x * 3 + 3].hex()}"
-        if lower:
-            style += f" on #{lower[x * 3 : x * 3 + 3].hex()}"
-        if style != last and run:
-            parts.append(("▀" * run, last))
-            run = 0
-        run, last = run + 1, style
-    parts.append(("▀" * run, last))
-    return Content.assemble(*parts)
+def _line(upper: bytes, lower: bytes) -> Content:
+    spans, start = [], 0
+    for count, (above, *below) in _runs(upper, lower):
+        # A style in words would be parsed, once for every colour.
+        behind = Color(*below[0]) if below else None
+        spans.append(Span(start, start + count, Style(background=behind, foreground=Color(*above))))
+        start += count
+    return Content(BLOCK * start, spans)
 
 
-def _grey(upper: bytes, lower: bytes, width: int) -> Content:
+def _runs(upper: bytes, lower: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Neighbouring cells of the same colours: how many, and the pixels of one."""
+    rows = [row for row in (upper, lower) if row]
+    last: list[bytes] = []
+    count = 0
+    for start in range(0, len(upper), 3):
+        pixels = [row[start : start + 3] for row in rows]
+        if pixels != last and count:
+            yield count, last
+            count = 0
+        count, last = count + 1, pixels
+    if count:
+        yield count, last
+
+
+def _letters(upper: bytes, lower: bytes) -> str:
     """One letter a cell, as bright as both of its pixels together."""
-    both = [sum(upper[x * 3 : x * 3 + 3]) + sum((lower or upper)[x * 3 : x * 3 + 3]) for x in range(width)]
-    return Content("".join(RAMP[value * len(RAMP) // (6 * 256)] for value in both))
+    lower = lower or upper
+    both = [sum(upper[start : start + 3]) + sum(lower[start : start + 3]) for start in range(0, len(upper), 3)]
+    return "".join(RAMP[value * len(RAMP) // (6 * 256)] for value in both)
 
 
 def fit(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:

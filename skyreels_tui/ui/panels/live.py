@@ -72,7 +72,7 @@ class LivePanel(Panel):
             return
         height = self.styles.height
         natural = not self.folded and (height is None or height.is_auto)
-        content = self.body(max(1, self.content_size.width), self.rows) if natural else self.render()
+        content = self.body(max(1, self.content_size.width), self.rows) if natural else self.in_words()
         drawn = (content.plain, tuple(content.spans))
         if drawn == self._drawn:
             return

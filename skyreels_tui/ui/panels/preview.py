@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.segment import Segment
 from textual import work
 from textual.app import ComposeResult
-from textual.content import Content, Span
+from textual.content import Content
 from textual.message import Message
+from textual.visual import Visual
 
 from pipelines.front.language import mark, tr
 from pipelines.front.progress import PreviewStrip, Stage
@@ -16,6 +18,7 @@ from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_line
 from skyreels_tui.ui.drawing.pictures import Drawing, as_picture, picture_widget, shown_pictures
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
@@ -29,13 +32,10 @@ from skyreels_tui.words.times import UNKNOWN
 if TYPE_CHECKING:
     from skyreels_tui.ui.drawing.pictures import Pixels
 
-GAP_CELLS = 1
+GAP = Segment(" ")
 FINISHED = (384, 192)
 """Columns and rows of cells that the frame of a finished video would fill."""
 LOOKING_EVERY_S = 2.0
-RAMP = " .:-=+*#%@"
-"""Dark to light, for terminals without colour."""
-
 MODES = (4, 2, 1, 0)
 """Numbers of pictures that the key cycles through."""
 OFF = len(MODES) - 1
@@ -68,8 +68,10 @@ class PreviewPanel(LivePanel):
         self._image: Any = None
         """The widget of a terminal that shows real pictures."""
         self._said_at: float | None = None
-        self._drawn_for: tuple[object, ...] = ()
-        self._content = Content("")
+        self._shown: PreviewStrip | None = None
+        """The strip that was drawn last."""
+        self._picture_of: tuple[object, ...] = ()
+        self._picture = CellPicture([])
 
     def compose(self) -> ComposeResult:
         """A picture over the cells, where the terminal has been found able to show one."""
@@ -196,6 +198,9 @@ class PreviewPanel(LivePanel):
         self.redraw()
 
     def _show_picture(self) -> None:
+        if self._strip is not self._shown:
+            self._shown = self._strip
+            self.refresh()
         count = MODES[self._mode]
         if self._image is not None:
             self._image.display = count > 0 and self._strip is not None
@@ -227,14 +232,25 @@ class PreviewPanel(LivePanel):
             if self._job_runs:
                 return self.words(tr("a picture comes after the next step"))
             return self.words(safe(condition_words(hub(self).condition), 200))
-        if self._image is not None:
-            return Content("\n" * (height - 1))
-        # Content of a strip costs a few milliseconds, and the layout asks several times.
-        key = (id(self._strip), count, width, height, self.monochrome)
-        if key != self._drawn_for:
-            self._content = draw_strip(self._strip, count, width, height, self.monochrome)
-            self._drawn_for = key
-        return self._content
+        return Content("\n" * ((height if self._image is not None else self._picture_rows(width, height)) - 1))
+
+    def _picture_rows(self, width: int, height: int) -> int:
+        """Lines that the pictures fill."""
+        assert self._strip is not None
+        count = min(MODES[self._mode], len(self._strip.frames))
+        across, rows_px, _ = arrange(count, self._strip, width, height)
+        return -(-count // across) * rows_px // 2
+
+    def render(self) -> Visual:
+        """Draw the pictures in their room, once; else words."""
+        strip, count, image = self._strip, MODES[self._mode], self._image
+        if self.folded or strip is None or not count or image is not None:
+            return super().render()
+        width, height = max(1, self.content_size.width), max(1, self.content_size.height)
+        of = (strip, count, width, height, self.monochrome)
+        if of != self._picture_of:
+            self._picture, self._picture_of = draw_strip(strip, count, width, height, self.monochrome), of
+        return self._picture
 
     @property
     def monochrome(self) -> bool:
@@ -270,38 +286,24 @@ def arrange(count: int, strip: PreviewStrip, width: int, height: int) -> tuple[i
 
     def size(across: int) -> tuple[int, int, int]:
         down = -(-count // across)
-        columns = max(1, (width - GAP_CELLS * (across - 1)) // across)
+        columns = max(1, (width - GAP.cell_length * (across - 1)) // across)
         return (across, *fit_strip(strip.height, strip.width, max(1, height // down), columns))
 
     full_rows = (across for across in range(count, 0, -1) if count % across == 0)
     return max(map(size, full_rows), key=lambda found: found[2])
 
 
-def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochrome: bool = False) -> Content:
+def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochrome: bool = False) -> CellPicture:
     """Draw `count` pictures in at most `width` x `height` cells: side by side, or in rows where that is larger."""
     shown = shown_pictures(strip, count)
     across, rows_px, columns_px = arrange(len(shown), strip, width, height)
     scaled = [resize(picture, rows_px, columns_px) for picture in shown]
-    gap = Content(" " * GAP_CELLS)
     lines = []
     for first in range(0, len(scaled), across):
         for row in range(0, rows_px, 2):
-            parts = [_cells(p[row], p[row + 1], monochrome) for p in scaled[first : first + across]]
-            lines.append(gap.join(parts))
-    return Content("\n").join(lines)
-
-
-def _cells(top: Pixels, bottom: Pixels, monochrome: bool) -> Content:
-    """One row of cells: upper half blocks, the lower pixel as background."""
-    if monochrome:
-        grey = (top.mean(1) + bottom.mean(1)) / 2
-        return Content("".join(RAMP[int(value / 256 * len(RAMP))] for value in grey))
-    spans = []
-    start = 0
-    pairs = [(*upper, *lower) for upper, lower in zip(top.tolist(), bottom.tolist(), strict=True)]
-    for index in range(1, len(pairs) + 1):
-        if index == len(pairs) or pairs[index] != pairs[start]:
-            r, g, b, r2, g2, b2 = pairs[start]
-            spans.append(Span(start, index, f"rgb({r},{g},{b}) on rgb({r2},{g2},{b2})"))
-            start = index
-    return Content("▀" * len(pairs), spans)
+            line: list[Segment] = []
+            for picture in scaled[first : first + across]:
+                line += [GAP] if line else []
+                line += cell_line(picture[row].tobytes(), picture[row + 1].tobytes(), monochrome)
+            lines.append(line)
+    return CellPicture(lines)

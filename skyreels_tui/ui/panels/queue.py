@@ -188,10 +188,10 @@ class QueuePanel(RowList):
             if _key(row) == job_id:
                 self.cursor = index
 
-    def watch_cursor(self) -> None:
+    def watch_cursor(self, before: int, now: int) -> None:
         """Remember which job is selected, so that a new order does not move the cursor to another."""
         self._remember()
-        super().watch_cursor()
+        super().watch_cursor(before, now)
 
     def _remember(self) -> None:
         if self._rows:
@@ -204,12 +204,16 @@ class QueuePanel(RowList):
         self.reload()
 
     def _on_progress(self, _: JobProgress) -> None:
-        self.refresh()
+        self._draw_times()
 
     def _on_forecast(self, _: QueueForecast) -> None:
-        """A second has passed: draw the rows again whose time has changed."""
+        """A second has passed."""
         if any(isinstance(row, FilmLine) for row in self._rows[: self._top + self.page_rows]):
             self._ends = hub(self).times.film_ends()
+        self._draw_times()
+
+    def _draw_times(self) -> None:
+        """Draw the rows again whose time has changed."""
         top, head = self._top, self.header(1) is not None
         shown = self._rows[top : top + self.page_rows]
         times = tuple(self._time(row) if isinstance(row, Job) else " ".join(self._film_times(row)) for row in shown)

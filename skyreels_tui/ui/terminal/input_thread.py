@@ -6,12 +6,13 @@ import os
 import select
 from codecs import getincrementaldecoder
 from threading import Event
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from textual import constants
+from textual import constants, events
 from textual.app import App
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from skyreels_tui.ui.terminal.pastes import BoundedParser
 
@@ -41,6 +42,14 @@ class WakingEvent(Event):
         super().clear()
 
 
+@runtime_checkable
+class Hearing(Protocol):
+    """An app that wants to know of a key before its turn has come."""
+
+    def hear(self) -> None:
+        """A key or a paste is on its way; called on the thread that reads the terminal."""
+
+
 class SleepingDriver(LinuxDriver):
     """The driver of a terminal whose input costs nothing while nobody types."""
 
@@ -49,6 +58,12 @@ class SleepingDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.exit_event: WakingEvent = WakingEvent()
+
+    def process_message(self, message: Message) -> None:
+        """Send it to the app."""
+        if isinstance(message, events.Key | events.Paste) and isinstance(self._app, Hearing):
+            self._app.hear()
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Pass on what is typed until the exit event is set or the terminal has gone."""

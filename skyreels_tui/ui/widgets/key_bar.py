@@ -44,6 +44,7 @@ class KeyBar(Widget):
 
     _notes: tuple[Content, ...] = ()
     _said = ""
+    _drawn = Content("")
     _silence: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -83,11 +84,16 @@ class KeyBar(Widget):
         self.refresh(layout=True)
 
     def _redraw(self, _: Screen[object]) -> None:
-        self.refresh()
+        # Most moves of a cursor leave the keys as they are.
+        if not self._lines(self.content_size.width).is_same(self._drawn):
+            self.refresh()
 
     def render(self) -> Content:
         """Messages, then what was just said, else as many whole keys as fit; the way out and help stay to the end."""
-        width = self.content_size.width
+        self._drawn = self._lines(self.content_size.width)
+        return self._drawn
+
+    def _lines(self, width: int) -> Content:
         return Content("\n").join([*self._note_lines(width), *(self._said_lines(width) or [self._keys()])])
 
     def _keys(self) -> Content:

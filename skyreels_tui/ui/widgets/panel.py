@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.content import Content
 from textual.geometry import Size
 from textual.reactive import reactive
+from textual.visual import Visual
 from textual.widget import Widget
 
 from pipelines.front.language import tr
@@ -68,8 +69,12 @@ class Panel(Widget, can_focus=True):
         """Mark the fold for the style sheet."""
         self.set_class(folded, "-folded")
 
-    def render(self) -> Content:
-        """Draw the folded line or the body at the current size."""
+    def render(self) -> Visual:
+        """Draw what the panel says; a picture in its place is for a subclass."""
+        return self.in_words()
+
+    def in_words(self) -> Content:
+        """The folded line or the body at the current size."""
         width, height = self.content_size
         return self.line(max(width, 1)) if self.folded else self.body(max(width, 1), max(height, 1))
 

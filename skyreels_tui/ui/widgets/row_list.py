@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 
@@ -20,8 +21,8 @@ class RowList(Panel):
     RowList { height: 1fr; }
     """
 
-    cursor: reactive[int] = reactive(0)
-    """Index of the selected row."""
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """Index of the selected row; a move draws the two rows that it changes."""
 
     class Moved(Message):
         """The cursor stands on another row, or the row under it changed."""
@@ -105,6 +106,21 @@ class RowList(Panel):
             room -= self.height(first)
         return first
 
+    def _draw_move(self, before: int) -> None:
+        """Draw the row that the cursor has left and the one it stands on, or all where others are in sight now."""
+        top, total, has_header = self._top, self.count(), self.header(1) is not None
+        visible = self.content_size.height - has_header
+        if self.folded or visible < 1 or not before < total:
+            self.refresh()
+            return
+        self._scroll_into_view(total, visible)
+        if self._top != top:
+            self.refresh()
+            return
+        for index in (before, self.cursor):
+            line = has_header + sum(self.height(above) for above in range(top, index))
+            self.refresh(Region(0, line, self.content_size.width, self.height(index)))
+
     @property
     def page_rows(self) -> int:
         """Rows of one page."""
@@ -116,8 +132,9 @@ class RowList(Panel):
         """Keep the cursor on a row."""
         return max(0, min(cursor, self.count() - 1))
 
-    def watch_cursor(self) -> None:
-        """Tell whoever shows details of the selected row."""
+    def watch_cursor(self, before: int, _now: int) -> None:
+        """Draw the move, and tell whoever shows details of the selected row."""
+        self._draw_move(before)
         self.post_message(self.Moved(self))
 
     def action_cursor(self, offset: int) -> None:

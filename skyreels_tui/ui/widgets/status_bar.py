@@ -36,8 +36,9 @@ class StatusBar(Widget):
     def on_mount(self) -> None:
         """Follow the queue; the clock moves with the minutes."""
         app = hub(self)
-        for signal in (app.job_changed, app.queue_changed, app.queue_status, app.job_progress):
+        for signal in (app.job_changed, app.queue_changed, app.queue_status):
             signal.subscribe(self, self._redraw)
+        app.job_progress.subscribe(self, self._on_reading)
         app.sample.subscribe(self, self._on_reading)
         app.forecast.subscribe(self, self._on_reading)
         app.transfers_changed.subscribe(self, self._on_transfers)
@@ -49,7 +50,7 @@ class StatusBar(Widget):
         self.set_interval(60, self.refresh)
 
     def _on_reading(self, _: object) -> None:
-        """Draw again when a reading or a forecast has changed the GPU's name or the end of the queue."""
+        """Draw again when a reading, a report or a forecast has changed a word."""
         drawn = self.render().plain
         if drawn != self._drawn:
             self._drawn = drawn

@@ -17,6 +17,7 @@ from skyreels_tui.queue.model import FINISHED, Job, JobState
 from skyreels_tui.queue.states import Action, again, hold_or_release
 from skyreels_tui.ui import intents
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.internals import keys_first
 from skyreels_tui.ui.keyboard import home_scope
 from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
@@ -52,6 +53,7 @@ class HomeScreen(Screen[None]):
         """`queue_only`: the live panels stand elsewhere, each in a pane of its own."""
         super().__init__()
         self._queue_only = queue_only
+        keys_first(self, lambda: hub(self).turns.one_comes)
         self._opened: Panel | None = None
 
     def compose(self) -> ComposeResult:

@@ -23,7 +23,7 @@ from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.ui.drawing.glyphs import state_mark
-from skyreels_tui.ui.drawing.halfblocks import picture
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, picture
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.screens.home.job_words import value_words
@@ -143,7 +143,7 @@ class SelectedJob(Vertical):
         drawn = picture(found.rgb, found.width, found.height, monochrome) if found.rgb else Content("")
         hand_over(self, self._take, stop, drawn)
 
-    def _take(self, stop: threading.Event, drawn: Content) -> None:
+    def _take(self, stop: threading.Event, drawn: Content | CellPicture) -> None:
         if stop is self._stop and self.is_mounted:
             box = self.query_one("#selected-picture", Static)
             box.display = bool(drawn.plain)
