@@ -78,8 +78,14 @@ class Machine:
             },
             capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
-        assert done.returncode == code, (words, done.stdout, done.stderr)
+        assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}\n{self._ray_said()}"
         return done.stdout
+
+    def _ray_said(self):
+        """The last words of Ray here, and who listens: what a cluster that does not answer is asked for."""
+        log = self.home / "logs" / "cluster.log"
+        ears = [(one.laddr.port, one.pid) for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+        return f"{log.read_text(encoding='utf-8')[-4000:] if log.exists() else ''}\nlistening: {sorted(ears)}"
 
     @property
     def pid(self):
