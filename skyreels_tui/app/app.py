@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -217,8 +216,7 @@ class SkyreelsApp(HubApp):
         )
         self.forecaster.start()
         self.monitor.start()
-        # What has been loaded since the first paint stays too: looking through it for garbage would hold keys up.
-        gc.freeze()
+        self.painted.keep_loaded()
 
     def _unfinished(self) -> Sequence[Job]:
         """For the forecaster's thread, which must not touch the board: that belongs to the screen's."""

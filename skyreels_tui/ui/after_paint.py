@@ -16,7 +16,9 @@ class AfterPaint:
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
-        self._waiting: list[Callable[[], object]] = [collect_again]
+        self._waiting: list[Callable[[], object]] = [self._collect_again]
+        self._keeps = False
+        """Whether what this start has loaded is kept out of the search for garbage."""
 
     def add(self, call: Callable[[], object]) -> None:
         """Call back after the next frame."""
@@ -29,9 +31,14 @@ class AfterPaint:
             for call in waiting:
                 self._app.call_later(call)
 
+    def keep_loaded(self) -> None:
+        """What has been loaded since the first frame stays as well: to look through it would hold keys up."""
+        if self._keeps:
+            gc.freeze()
 
-def collect_again() -> None:
-    """Look for garbage again, but not in what a start without it has loaded."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
+    def _collect_again(self) -> None:
+        """Look for garbage again, but not in what a start without it has loaded."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+            self._keeps = True

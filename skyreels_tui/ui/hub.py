@@ -79,7 +79,7 @@ class HubApp(App[None]):
         self.looks = Looks(self)
         self.notes = Notes(self, lambda: self.top)
         self._copied = CopiedText(self, self.tell)
-        self._after_paint = AfterPaint(self)
+        self.painted = AfterPaint(self)
         self._settings: LiveSettings | None = None
         self.chosen_keys: Mapping[str, str] = {}
         """Id of a binding -> the keys that a person has chosen for it."""
@@ -138,11 +138,11 @@ class HubApp(App[None]):
         """Let a screen that writes to the terminal itself have the last word; then goes on what waited for a frame."""
         if isinstance(top := self.top, Overwritten):
             top.drawn()
-        self._after_paint.written()
+        self.painted.written()
 
     def after_paint(self, call: Callable[[], object]) -> None:
         """Call back once the next frame has been written: what it does not show must not delay it."""
-        self._after_paint.add(call)
+        self.painted.add(call)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Before the first screen nothing is drawn: the variables are enough, and no rule is read a second time."""

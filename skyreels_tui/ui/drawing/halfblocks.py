@@ -20,7 +20,7 @@ BLOCK = "▀"
 
 
 class CellPicture(Visual):
-    """A picture that is drawn as it is, a style a cell: as `Content` the same takes four times as long."""
+    """A picture that is drawn as it is, a style a cell: as `Content` the same takes many times as long."""
 
     def __init__(self, lines: Sequence[Sequence[Segment]]) -> None:
         """Take lines of cells; one without a style has that of what it stands in."""

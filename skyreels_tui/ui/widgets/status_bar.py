@@ -51,9 +51,7 @@ class StatusBar(Widget):
 
     def _on_reading(self, _: object) -> None:
         """Draw again when a reading, a report or a forecast has changed a word."""
-        drawn = self.render().plain
-        if drawn != self._drawn:
-            self._drawn = drawn
+        if self._words().plain != self._drawn:
             self.refresh()
 
     def _on_transfers(self, transfers: tuple[Transfer, ...]) -> None:
@@ -70,6 +68,12 @@ class StatusBar(Widget):
         self.refresh()
 
     def render(self) -> Content:
+        """Draw what is so now."""
+        words = self._words()
+        self._drawn = words.plain
+        return words
+
+    def _words(self) -> Content:
         """Left: names; middle: counts and end; right: the clock."""
         app, width = hub(self), self.content_size.width
         now = app.wall_clock().astimezone()
