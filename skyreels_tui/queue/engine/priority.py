@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import suppress
 
-NICENESS = 10
+NICENESS = 5
 """Of 19. On a free core it costs nothing; on a busy one the screen is served first, and jobs still get their share."""
 
 
