@@ -335,15 +335,17 @@ class Chaos:
         return until(look)
 
     def _order(self, name: str, pids: list[int]) -> bool:
-        before = self.points.fired()
+        before = len(self.points.fired())
         self.points.order(name, pids)
         if name == LOSS:
             _kill(self._draw.choice(self._until(self.actors))[0])
         deadline = time.monotonic() + ORDER_S
-        while self.points.fired() == before and time.monotonic() < deadline:
+        while len(self.points.fired()) == before and time.monotonic() < deadline:
             self.feed()
             self.start()
             time.sleep(0.05)
+        for pids in self.points.fired()[before:]:
+            _buried(pids)
         return not self.points.withdraw(name)
 
     def _kill_worker(self, at: str) -> int:
@@ -500,7 +502,23 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _kill(pid: int) -> bool:
-    return _signal(pid, signal.SIGKILL)
+    happened = _signal(pid, signal.SIGKILL)
+    _buried([pid])
+    return happened
+
+
+def _buried(pids: Sequence[int]) -> None:
+    """Wait until they are dead.
+
+    A head that is still dying looks as if it were up, and whoever joins it waits for minutes.
+    """
+    until(lambda: not any(map(_lives, pids)))
+
+
+def _lives(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(pid: int, number: int) -> bool:

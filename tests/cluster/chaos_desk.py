@@ -63,11 +63,11 @@ class Points:
             return False
         return True
 
-    def fired(self) -> int:
-        """How many orders were carried out."""
+    def fired(self) -> list[list[int]]:
+        """The processes that each order, as it was carried out, has sent to death; some may still be on their way."""
         with suppress(FileNotFoundError):
-            return self._fired.stat().st_size // len(b"x")
-        return 0
+            return [[int(pid) for pid in line.split()] for line in self._fired.read_bytes().splitlines()]
+        return []
 
     def pass_by(self, name: str) -> None:
         """Here it is."""
@@ -76,13 +76,14 @@ class Points:
             (self._orders / name).rename(taken)
         except FileNotFoundError:
             return
-        pids = read_json(taken.read_bytes())
+        pids = [{0: os.getpid(), -1: os.getppid()}.get(pid, pid) for pid in read_json(taken.read_bytes())]
         taken.unlink()
         with self._fired.open("ab", buffering=0) as file:
-            file.write(b"x")
+            # Whoever dies by it cannot write it afterwards.
+            file.write(" ".join(map(str, pids)).encode() + b"\n")
         for pid in pids:
             with suppress(ProcessLookupError):
-                os.kill({0: os.getpid(), -1: os.getppid()}.get(pid, pid), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
 
 def proof(seed: int, steps: int = STEPS) -> bytes:

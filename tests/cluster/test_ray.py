@@ -82,10 +82,11 @@ class Machine:
         return done.stdout
 
     def _ray_said(self):
-        """The last words of Ray here, and who listens: what a cluster that does not answer is asked for."""
-        log = self.home / "logs" / "cluster.log"
+        """The last words of Ray on each machine, and who listens: what a cluster that does not answer is asked for."""
+        logs = sorted(self.home.parent.glob("*/logs/cluster.log"))
+        said = [f"{log}:\n{log.read_text(encoding='utf-8')[-4000:]}" for log in logs]
         ears = [(one.laddr.port, one.pid) for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
-        return f"{log.read_text(encoding='utf-8')[-4000:] if log.exists() else ''}\nlistening: {sorted(ears)}"
+        return "\n".join([*said, f"listening: {sorted(ears)}"])
 
     @property
     def pid(self):
