@@ -16,6 +16,7 @@ from textual.filter import LineFilter
 from textual.keys import _character_to_key
 from textual.notifications import Notification
 from textual.screen import Screen
+from textual.widget import Widget
 
 
 def swap_filters(
@@ -33,17 +34,41 @@ def is_held_back(app: App[Any]) -> bool:
 
 
 def keys_first(screen: Screen[Any], key_comes: Callable[[], bool]) -> None:
-    """Have what moves on a screen wait while `key_comes`: the key is followed first, and one frame shows both.
+    """Have a screen draw in small pieces, what has the focus before the rest, and none of them while `key_comes`.
 
-    The screen's timer goes on and asks again after the time of a frame.
+    A key is then followed after the piece that is being drawn, not after all that has changed with it.
     """
     draw = screen._on_timer_update
 
-    def draw_or_wait() -> None:
-        if not key_comes():
-            draw()
+    def draw_next() -> None:
+        # Its timer goes on and asks again after the time of a frame.
+        if key_comes():
+            return
+        rest = _all_but_the_next(screen)
+        screen._dirty_widgets -= rest
+        draw()
+        if rest:
+            screen._dirty_widgets |= rest
+            screen.call_later(screen._on_timer_update)
 
-    screen._on_timer_update = draw_or_wait  # type: ignore[method-assign]  # of this screen alone
+    screen._on_timer_update = draw_next  # type: ignore[method-assign]  # of this screen alone
+
+
+def _all_but_the_next(screen: Screen[Any]) -> set[Widget]:
+    """The widgets that may be drawn after the one whose turn it is; none where all must be drawn together."""
+    waiting = screen._dirty_widgets
+    together = screen._layout_required or screen._scroll_required or screen._repaint_required or screen._callbacks
+    if together or not screen.is_current or len(waiting) < 2:
+        return set()
+    following = [one for one in waiting if one is not screen.focused]
+    if len(following) == len(waiting):
+        following.remove(min(following, key=lambda one: one.size.area))
+    return set(following)
+
+
+def waits_to_be_drawn(widget: Widget) -> bool:
+    """Whether a widget has changed since it was drawn."""
+    return widget in widget.screen._dirty_widgets
 
 
 def draw_now(app: App[Any]) -> None:

@@ -13,7 +13,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-from skyreels_tui.ui.internals import draw_now
+from skyreels_tui.ui.internals import draw_now, waits_to_be_drawn
 
 OPENING = "opening"
 """Group of the workers that make what a key opens: keys wait for them too."""
@@ -85,7 +85,9 @@ class Turns:
             screen, field = place
             for pump in [*(field or screen).ancestors_with_self, screen, self._app] if screen else [self._app]:
                 await _passed(pump)
-                self._draw()
+                if field is not None and waits_to_be_drawn(field):
+                    self._draw()
+            self._draw()
             now = self._place()
             busy = any(worker.group == OPENING and not worker.is_finished for worker in self._app.workers)
             if busy:

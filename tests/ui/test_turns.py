@@ -7,6 +7,7 @@ from textual import events
 from textual.widgets import Input
 
 from skyreels_tui.ui import turns
+from skyreels_tui.ui.widgets.panel import Panel
 from tests.models_hub.conftest import hub as hub
 from tests.ui.test_walk import WAYS, go
 from tests.ui.test_walk import begin as begin
@@ -68,6 +69,32 @@ async def test_what_moves_by_itself_waits_for_a_key_that_was_typed_and_comes_wit
         await s.press("j")
         await s.until(lambda: drawn and "a message" in s.text, "the message, drawn with what the key did")
         assert not any(drawn), "nothing was drawn before the key"
+
+
+async def test_a_key_waits_for_one_piece_of_what_is_drawn_and_comes_before_the_rest(start, monkeypatch):
+    monkeypatch.setattr(turns, "SOON_S", 3600.0)
+    async with start(gated=True) as s:
+        s.add("first")
+        s.add("second")
+        await s.shows("second")
+        home = s.app.screen
+        drawn: list[set[object]] = []
+
+        def one_is_drawn() -> None:
+            drawn.append(set(home._dirty_widgets))  # what a frame shows is said nowhere else
+            if len(drawn) == 1:
+                # As the thread that reads the terminal does: while a piece is being drawn.
+                s.app.hear()
+
+        panels = {panel for panel in home.query(Panel) if panel.region.area}
+        monkeypatch.setattr(s.app, "post_display_hook", one_is_drawn)
+        for panel in panels - {home.focused}:
+            panel.refresh()
+        await s.until(lambda: drawn, "the first piece")
+        assert len(drawn) == 1 and len(drawn[0]) == 1
+        await s.press("j")
+        await s.until(lambda: panels <= set().union(*drawn), "all of it")
+        assert drawn[1] == {home.focused}, "the key was followed before the rest"
 
 
 async def test_a_key_that_never_comes_holds_nothing_up(start):
