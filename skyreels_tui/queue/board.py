@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import takewhile
 
@@ -91,8 +91,17 @@ class JobBoard:
 
     def waits_alone(self, job: Job) -> bool:
         """Whether no other job waits, so that this one has but one place."""
-        others = (one for one in takewhile(lambda one: one.state not in FINISHED, self.jobs) if one.id != job.id)
-        return all(one.state is JobState.RUNNING for one in others)
+        return all(one == job.id for one in self._waiting())
+
+    def stays(self, job: Job, offset: int) -> bool:
+        """Whether a job that waits keeps its place when it is moved by so many: it is the first or the last."""
+        waiting = list(self._waiting())
+        return waiting[:1] == [job.id] if offset < 0 else waiting[-1:] == [job.id]
+
+    def _waiting(self) -> Iterator[int]:
+        """The jobs that wait, in queue order."""
+        unfinished = takewhile(lambda one: one.state not in FINISHED, self.jobs)
+        return (one.id for one in unfinished if one.state is not JobState.RUNNING)
 
     @property
     def progress(self) -> JobProgress | None:

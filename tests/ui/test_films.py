@@ -108,6 +108,8 @@ async def test_scenes_are_moved_marked_removed_and_brought_back(start: Start) ->
     async with start() as s:
         make(s)
         await open_film(s)
+        await s.press("K")
+        await s.shows("it is the first already")
         await s.press("J")
         await s.until(lambda: [one.name for one in film(s).scenes] == ["b", "a", "c"], "the order")
         scenes = s.app.screen.query_one(SceneList)

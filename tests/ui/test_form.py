@@ -180,8 +180,9 @@ async def test_files_are_reordered_and_removed(start):
         await fill(s, ref_imgs=(str(ASTRONAUT), str(COFFEE)), prompt="a walk")
         files = s.app.screen.query_one(FilesField)
         files._rows.focus()
-        await s.press("J")
+        await s.press("J", "J")
         assert files.value == (str(COFFEE), str(ASTRONAUT))
+        await s.shows("it is the last already")
         await s.press("delete")
         assert files.value == (str(COFFEE),)
 

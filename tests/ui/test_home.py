@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from skyreels_tui.executors.fake import Script
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.panels.preview import PreviewPanel
@@ -92,6 +94,23 @@ async def test_a_job_that_waits_alone_is_not_moved(start):
         assert s.app.screen.query_one(QueuePanel).selected.label == "second"
         await s.press("J")
         await s.shows("no other job waits")
+
+
+@pytest.mark.parametrize(("key", "place", "why"), [("K", "first", "the first"), ("J", "last", "the last")])
+async def test_a_job_at_the_end_of_those_that_wait_says_why_it_does_not_move(start, key, place, why):
+    async with start(size=(160, 45), gated=True) as s:
+        s.add("running")
+        await s.until(lambda: s.app.board.running is not None)
+        for label in ("first", "middle", "last"):
+            s.add(label)
+        await s.shows("last")
+        await s.press("g", "j", *(["j", "j"] if place == "last" else []))
+        await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.label == place)
+        await s.press(key)
+        await s.shows(f"it is {why} already")
+        assert [job.label for job in s.app.board.jobs] == ["running", "first", "middle", "last"]
+        await s.press("J" if key == "K" else "K")
+        await s.until(lambda: [job.label for job in s.app.board.jobs].index(place) == 2, "the move that there is")
 
 
 async def test_pause_keeps_the_next_job_waiting(start):

@@ -79,6 +79,10 @@ class KeyBar(Widget):
         self._said, self._silence = text, self.set_timer(SAID_S, self._unsay)
         self.refresh(layout=True)
 
+    def say_end(self, offset: int) -> None:
+        """Say why something does not move so many places in its order: it stands at that end already."""
+        self.say(tr("it is the first already") if offset < 0 else tr("it is the last already"))
+
     def _unsay(self) -> None:
         self._said = ""
         self.refresh(layout=True)

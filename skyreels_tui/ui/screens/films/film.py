@@ -282,9 +282,13 @@ class FilmScreen(Screen[None]):
         """Move the scene in the film."""
         scene = self._scene
         place = self.query_one(SceneList).cursor + offset
-        if scene is not None and 0 <= place < len(self._film.scenes):
+        if scene is None:
+            return
+        if 0 <= place < len(self._film.scenes):
             self._go_to = scene.id
             self._ask(intents.FilmAct.MOVE, (scene.id,), place)
+        else:
+            self.query_one(KeyBar).say_end(offset)
 
     def action_remove(self) -> None:
         """Take scenes out of the film."""

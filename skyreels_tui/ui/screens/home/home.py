@@ -311,7 +311,11 @@ class HomeScreen(Screen[None]):
 
     def action_move(self, offset: int) -> None:
         """Move it in the queue."""
-        if self._job is not None:
+        if self._job is None:
+            return
+        if hub(self).board.stays(self._job, offset):
+            self.query_one(KeyBar).say_end(offset)
+        else:
             self.app.post_message(intents.MoveJob(self._job.id, offset))
 
     def action_run_next(self) -> None:

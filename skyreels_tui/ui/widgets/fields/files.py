@@ -28,6 +28,7 @@ from skyreels_tui.ui.keys import FILES, bindings
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.fetching import FetchLine
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
+from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.media_facts import MediaFacts, PictureView, SoundView, read_facts, small_view
 from skyreels_tui.ui.workers import hand_over
 
@@ -132,6 +133,8 @@ class FileRows(Widget, can_focus=True):
             files[self.cursor], files[target] = files[target], files[self.cursor]
             self.files, self.cursor = tuple(files), target
             self.post_message(self.Changed())
+        else:
+            self.screen.query_one(KeyBar).say_end(offset)
 
     def action_strengthen(self, tenths: int) -> None:
         """Take more or less of the selected LoRA file."""
