@@ -66,9 +66,9 @@ def _all_but_the_next(screen: Screen[Any]) -> set[Widget]:
     return set(following)
 
 
-def waits_to_be_drawn(widget: Widget) -> bool:
-    """Whether a widget has changed since it was drawn."""
-    return widget in widget.screen._dirty_widgets
+def waits_to_be_drawn(screen: Screen[Any], widget: Widget) -> bool:
+    """Whether a widget has changed since it was drawn; one that is gone has not."""
+    return widget in screen._dirty_widgets
 
 
 def draw_now(app: App[Any]) -> None:

@@ -85,7 +85,7 @@ class Turns:
             screen, field = place
             for pump in [*(field or screen).ancestors_with_self, screen, self._app] if screen else [self._app]:
                 await _passed(pump)
-                if field is not None and waits_to_be_drawn(field):
+                if field is not None and waits_to_be_drawn(screen, field):
                     self._draw()
             self._draw()
             now = self._place()
