@@ -211,7 +211,8 @@ BROWSE = Scope("browse", mark("File browser"), (
     Key("left,backspace,h", "Left", "parent", mark("Up"), mark("To the folder above"), 2),
     Key("space", "Space", "mark", mark("Mark"), mark("Mark several files, then Enter takes them"), 3),
     Key("full_stop", ".", "hidden", mark("Hidden"), mark("Show or hide hidden files"), 4),
-    Key("slash", "/", "filter", mark("Filter"), mark("Show only names that contain what you type"), 5),
+    Key("slash", "/", "filter", mark("Filter"),
+        mark("Show only names that contain what you type; Enter goes to a typed path"), 5),
     Key("escape", "Esc", "back", mark("Back"), mark("Leave without choosing"), ALWAYS),
 ))  # fmt: skip
 

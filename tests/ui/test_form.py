@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from textual import events
 
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.queue.quality import QUALITY_FILE, Figures, QualityBook
@@ -188,8 +189,6 @@ async def test_files_are_reordered_and_removed(start):
 
 
 async def test_several_paths_are_pasted_at_once(start):
-    from textual import events
-
     async with start() as s:
         await open_form(s)
         line = s.app.screen.focused
@@ -283,6 +282,30 @@ async def test_the_browser_takes_a_file_into_the_form(start, tmp_path):
         await s.press("enter")
         await s.until(lambda: isinstance(s.app.screen, FormScreen))
         assert s.app.screen.values()["ref_imgs"] == (str(folder / "[red]x.png"),)
+
+
+@pytest.mark.parametrize("way", ["from the root", "from here", "pasted"])
+async def test_the_browser_goes_to_a_path_that_is_typed_or_pasted(start, tmp_path, way):
+    folder = tmp_path / "far" / "away"
+    folder.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (64, 48)).save(folder / f"{name}.png")
+    async with start((100, 30)) as s:
+        await open_form(s)
+        await s.press("ctrl+g")
+        await s.shows("far/")
+        if way == "pasted":
+            s.app.post_message(events.Paste(f"'{folder / 'b.png'}'\n"))
+        else:
+            # The slash of the root is the key that opens the line.
+            await s.press("slash")
+            await s.type(str(folder / "b.png").removeprefix("/") if way == "from the root" else "far/away/b.png")
+            await s.shows("No such files here")
+            await s.press("enter")
+        await s.shows("c.png")
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, FormScreen))
+        assert s.app.screen.values()["ref_imgs"] == (str(folder / "b.png"),)
 
 
 async def test_hostile_file_names_are_shown_escaped_and_taken_as_they_are(start, tmp_path):

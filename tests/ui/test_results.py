@@ -168,9 +168,11 @@ async def test_a_filter_goes_round_the_tasks(start, result):
     put(result, "b", task="talking_avatar", seed=1)
     async with start() as s:
         await opened(s)
-        for expected in (["a"], ["b"], ["a", "b"], ["a"]):
+        wanted = ((["a"], "only Reference to video"), (["b"], "only Talking avatar"), (["a", "b"], "2 videos"))
+        for expected, said in (*wanted, wanted[0]):
             await s.press("f")
             assert sorted(labels(s)) == expected
+            await s.shows(said)
         await s.press("escape")
         assert len(labels(s)) == 2 and isinstance(s.app.screen, ResultsScreen)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -17,7 +18,7 @@ from textual.widgets import Input, Static
 from pipelines.front.fields import InputKind
 from pipelines.front.language import mark, tr
 from pipelines.front.places import is_folder
-from skyreels_tui.requests.typed_paths import MOST_ENTRIES, is_media
+from skyreels_tui.requests.typed_paths import MOST_ENTRIES, bare, is_media, split_pasted
 from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
@@ -108,7 +109,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
     def compose(self) -> ComposeResult:
         """Path, list and a view of the selected file."""
         yield Static(Content(""), id="browse-path")
-        yield LineInput(placeholder=tr("part of a name"), id="browse-filter")
+        yield LineInput(placeholder=tr("part of a name, or a path"), id="browse-filter")
         with Horizontal():
             yield FileList()
             yield Static(Content(""), id="browse-view")
@@ -211,12 +212,31 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     @on(Input.Changed)
     def _on_filter(self, event: Input.Changed) -> None:
-        self._filter = event.value
-        self._list()
+        if event.value != self._filter:
+            self._filter = event.value
+            self._list()
 
     @on(Input.Submitted)
     def _on_filter_done(self) -> None:
-        self.query_one(FileList).focus()
+        files = self.query_one(FileList)
+        files.focus()
+        if not files.entries:
+            self._go_to(self._filter)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Go to a path that is pasted into the list."""
+        event.stop()
+        for path in split_pasted(event.text)[:1]:
+            self._go_to(path)
+
+    def _go_to(self, typed: str) -> None:
+        path = _typed_path(self._folder, bare(typed))
+        if path is None:
+            return
+        self._close_filter()
+        self._go(path if is_folder(path) else path.parent)
+        files = self.query_one(FileList)
+        files.cursor = next((index for index, entry in enumerate(files.entries) if entry.path == path), 0)
 
     def key_label(self, action: str) -> str:
         """A folder is opened and a file taken by one key; the way out closes the filter first."""
@@ -227,14 +247,16 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     def action_back(self) -> None:
         """Close the filter first, then leave without choosing."""
-        line = self.query_one("#browse-filter", LineInput)
-        if line.display:
-            line.display = False
-            line.value = ""
-            self.query_one(FileList).focus()
-            self.refresh_bindings()
+        if self.query_one("#browse-filter").display:
+            self._close_filter()
         else:
             self.dismiss(())
+
+    def _close_filter(self) -> None:
+        line = self.query_one("#browse-filter", LineInput)
+        line.display, line.value = False, ""
+        self.query_one(FileList).focus()
+        self.refresh_bindings()
 
 
 def _start_folder(start: str) -> Path:
@@ -246,6 +268,15 @@ def _start_folder(start: str) -> Path:
     except (RuntimeError, OSError, ValueError):
         pass
     return Path.cwd()
+
+
+def _typed_path(folder: Path, typed: str) -> Path | None:
+    """What was meant, from `folder` or from the root, whose slash has opened the filter; None where there is none."""
+    with suppress(RuntimeError, OSError, ValueError):
+        for path in (folder / Path(typed).expanduser(), Path("/", typed)):
+            if typed and path.exists():
+                return path.absolute()
+    return None
 
 
 def _entries(folder: Path, media: str, hidden: bool, part: str) -> list[Entry]:

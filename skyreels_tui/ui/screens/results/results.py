@@ -18,6 +18,7 @@ from textual.worker import get_current_worker
 from pipelines.front.durable import make_folder
 from pipelines.front.errors import PipelineError
 from pipelines.front.language import mark, reason_of, tr, trn
+from pipelines.front.task_names import TITLES
 from skyreels_tui.results import choosing, gallery
 from skyreels_tui.results.choosing import Order
 from skyreels_tui.results.gallery import Video
@@ -219,7 +220,7 @@ class ResultsScreen(Screen[None]):
         shown = self._listing.videos
         parts = [trn("{count} video", "{count} videos", len(shown)), size(sum(video.num_bytes for video in shown))]
         if self._only:
-            parts.append(tr("only {task}", task=tr(self._only)))
+            parts.append(tr("only {task}", task=tr(TITLES.get(self._only, self._only))))
         if self._order is not Order.NEWEST:
             parts.append(tr(self._order))
         if self._words:
