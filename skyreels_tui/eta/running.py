@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pipelines.front.language import tr
 from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job
-from skyreels_tui.words.times import rough_duration
+from skyreels_tui.words.times import ROUGH, rough_duration
 
 
 class RunningTimes:
@@ -45,6 +45,14 @@ class RunningTimes:
     def job_left_s(self, job: Job) -> float | None:
         """As `left_s`; 0 of a job that has been cancelled: it stands aside at the next edge, whatever it had left."""
         return 0.0 if job.cancel_requested else self.left_s(job.id)
+
+    def is_told(self, job: Job) -> bool:
+        """Whether the time left is no longer so rough that a dash stands for it."""
+        return job.cancel_requested or self.spread(job.id) <= ROUGH
+
+    def told_s(self, job: Job) -> float | None:
+        """As `job_left_s`; None where a dash stands for it."""
+        return self.job_left_s(job) if self.is_told(job) else None
 
     def left_words(self, job_id: int) -> str:
         """The time left as it is shown everywhere: `14:02`, `2-4 min` while it is not known, a dash."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.front.language import tr
 from skyreels_tui.queue.board import JobBoard
 from skyreels_tui.queue.model import Job
-from skyreels_tui.words.times import UNKNOWN, ends_at, rough_duration
+from skyreels_tui.words.times import KNOWN, UNKNOWN, ends_at, rough_duration
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecast import QueueForecast
@@ -72,13 +72,20 @@ class QueueTimes:
         status = self._board.status
         return status.pause != "now" and not status.stopping
 
-    def queue_left_s(self) -> float | None:
-        """Predicted seconds until the queue is empty, hours of rest included.
+    def queue_end(self) -> str:
+        """When the queue will be empty, hours of rest included: `21:40`, `~21:40` while a running job's time is rough.
 
-        None while a part of it is unknown, or will not start by itself.
+        '' while a part of it is unknown, or will not start by itself.
         """
+        seconds = self._queue_left_s()
+        if seconds is None:
+            return ""
+        end = ends_at(seconds, self._wall_clock().astimezone())
+        return f"~{end}" if any(self.running.spread(job.id) >= KNOWN for job in self._board.all_running) else end
+
+    def _queue_left_s(self) -> float | None:
         forecast = self.forecast
-        if forecast is None or forecast.unknown:
+        if forecast is None or forecast.unknown or not all(map(self.running.is_told, self._board.all_running)):
             return None
         if not self.queue_starts and (forecast.job_seconds or self._board.running is None or not self._running_ends):
             return None
@@ -99,7 +106,7 @@ class QueueTimes:
 
         # Behind what does not start no end is known.
         waiting_s = self.estimate_s if self.queue_starts else _nobody_knows
-        running_s = self.running.job_left_s if self._running_ends else _nobody_knows
+        running_s = self.running.told_s if self._running_ends else _nobody_knows
         now, ends = self._wall_clock(), film_ends(self._board.jobs, waiting_s, running_s, self._worker_count)
         return {name: tr("ends {time}", time=ends_at(self._with_rest(one), now)) for name, one in ends.items()}
 

@@ -23,6 +23,7 @@ from skyreels_tui.monitors.sample import (
 )
 from skyreels_tui.queue.events import JobChanged, JobProgress, QueueStatus
 from skyreels_tui.queue.model import Job, JobState
+from skyreels_tui.queue.pace import Pace
 from skyreels_tui.queue.reasons import Code, because
 from skyreels_tui.ui.drawing.glyphs import ASCII
 from skyreels_tui.ui.hub import HubApp
@@ -277,6 +278,16 @@ async def test_progress_has_stages_bar_speed_and_times() -> None:
                   "text ✓ cached", "references ✓ 2.0 s", "denoise ━━━━", "5/8", "268.4 s/step", "decode ·",
                   "elapsed 22:41", "left 14:02", "ends 02:17", "1 waiting, queue ends 02:24"):  # fmt: skip
         assert words in text, words
+
+
+@pytest.mark.parametrize(("doubt", "said"), [(6.0, "1 waiting"), (2.0, "queue ends ~02:24"), (1.0, "queue ends 02:24")])
+async def test_the_end_of_a_queue_is_told_as_far_as_the_running_job_is_known(doubt: float, said: str) -> None:
+    """An end that moved on minute by minute stood above a job whose own line said that nobody can tell yet."""
+    queue = QueueForecast(job_seconds=((13, 450.0),), total_seconds=1292.0, running=RunningJob(running(), PLAN))
+    pace = Pace(unit_s=842.0, doubt=doubt)
+    text = "\n".join(await shown(ProgressPanel(), [JobChanged(running()), progress(pace=pace), queue], (60, 12)))
+    assert said in text, text
+    assert ("queue ends" in text) is (doubt < 4)
 
 
 async def test_progress_moves_between_reports() -> None:

@@ -118,6 +118,7 @@ def _ends(film: Film, queue: QueueService, context: Context) -> datetime | None:
     """When the last of its jobs ends that run by themselves; None where nobody can say."""
     from skyreels_tui.eta.film_ends import film_ends
     from skyreels_tui.eta.forecast import Forecast
+    from skyreels_tui.eta.running import RunningTimes
 
     jobs, status, reports = queue.plannable(), queue.status(), queue.all_progress()
     if queue.owner_pid is None or not any(job.batch == film.name for job in jobs):
@@ -127,7 +128,11 @@ def _ends(film: Film, queue: QueueService, context: Context) -> datetime | None:
         return None
     running = [job.id for job in jobs if job.state is JobState.RUNNING]
     takes = {**dict(told.job_seconds), **dict(zip(running, told.running_seconds, strict=True))}
-    ends = film_ends(jobs, lambda job: takes.get(job.id), lambda job: takes.get(job.id), told.workers)
+    times = RunningTimes()
+    times.hear(reports)
+    ends = film_ends(
+        jobs, lambda job: takes.get(job.id), lambda job: takes.get(job.id) if times.is_told(job) else None, told.workers
+    )
     now = context.services.wall_clock().astimezone()
     return work_ends(now, ends[film.name], context.settings.running_hours) if film.name in ends else None
 

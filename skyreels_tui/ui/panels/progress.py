@@ -341,13 +341,11 @@ class ProgressPanel(LivePanel):
         # Nobody can say when a queue ends in which nothing can start.
         if not waiting or (self._queue.running is None and hub(self).board.status.pause not in ("", "hours")):
             return []
-        now = hub(self).wall_clock()
-        unknown, left = self._queue.unknown, hub(self).times.queue_left_s()
+        unknown, end = self._queue.unknown, hub(self).times.queue_end()
         if unknown:
             words = tr("{waiting} waiting, {unknown} of unknown length", waiting=waiting, unknown=unknown)
-        elif left is None:
+        elif not end:
             words = trn("{count} waiting", "{count} waiting", waiting)
         else:
-            end = clock(now + timedelta(seconds=left), now)
             words = trn("{count} waiting, queue ends {end}", "{count} waiting, queue ends {end}", waiting, end=end)
         return [self.words(words)]

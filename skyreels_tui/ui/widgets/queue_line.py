@@ -12,7 +12,7 @@ from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.words.times import UNKNOWN, ends_at
+from skyreels_tui.words.times import UNKNOWN
 
 if TYPE_CHECKING:
     from skyreels_tui.eta.forecast import QueueForecast
@@ -56,8 +56,7 @@ class QueueLine(Widget):
         others = len(app.board.all_running) - 1
         parts += [trn("{count} more runs", "{count} more run", others)] if others > 0 else []
         parts.append(trn("{count} queued", "{count} queued", waiting))
-        seconds = app.times.queue_left_s()
-        if seconds is not None and (running is not None or waiting):
-            parts.append(tr("queue ends {time}", time=ends_at(seconds, app.wall_clock().astimezone())))
+        if (running is not None or waiting) and (end := app.times.queue_end()):
+            parts.append(tr("queue ends {time}", time=end))
         words = f" {app.glyphs.dot} ".join(parts)
         return Content.assemble((tr("Queue"), "bold"), f"  {words}")

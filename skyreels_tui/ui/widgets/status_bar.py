@@ -13,7 +13,6 @@ from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
-from skyreels_tui.words.times import ends_at
 
 if TYPE_CHECKING:
     from skyreels_tui.downloads.transfers import Transfer
@@ -92,9 +91,7 @@ class StatusBar(Widget):
         if status.workers > 1:
             words = mark("{busy} of {count} GPUs") if status.has_gpus else mark("{busy} of {count} workers")
             middle = Content.assemble(middle, "   " + tr(words, busy=status.busy, count=status.workers))
-        queue_left = app.times.queue_left_s()
-        if queue_left is not None and (running or waiting):
-            end = ends_at(queue_left, now)
+        if (running or waiting) and (end := app.times.queue_end()):
             words = tr("queue ends {time}", time=end) if wide else tr("ends {time}", time=end)
             middle = Content.assemble(middle, f"   {words}")
         if self._moving:
