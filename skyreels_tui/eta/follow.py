@@ -184,7 +184,11 @@ class JobEta:
             measured = len(self._ratios) > 1
             same = left[Stage.DENOISE] - unit_s + left[Stage.DECODE]
         elif stage is Stage.DECODE:
-            unit_s, rest_s = self._decode_left(progress, segment, now)
+            whole_s = self._decode_whole_s(progress, segment)
+            unit_s, rest_s = _unit_and_rest(progress, whole_s)
+            # Those of later segments go as this one goes.
+            usual_s = self._decode_s(segment)
+            left[Stage.DECODE] *= whole_s / usual_s if usual_s > 0 else 1.0
             same = rest_s - unit_s + left[Stage.DECODE]
             left[Stage.DECODE] += rest_s
         whole = sum(left.values())
@@ -226,21 +230,18 @@ class JobEta:
         ratios = [ratio for ratio in ratios if ratios[0] / OWN_WAY <= ratio <= ratios[0] * OWN_WAY]
         return usual_s * ratios[-1] if ratios else usual_s
 
-    def _decode_left(self, progress: Progress, segment: int, now: float) -> tuple[float, float]:
-        """Seconds of the running piece of a decode and of its rest, by its own speed the more, the further it is."""
-        whole_s = self._decode_s(segment)
-        if not progress.num_steps:
-            return whole_s, whole_s
+    def _decode_whole_s(self, progress: Progress, segment: int) -> float:
+        """Seconds of the whole running decode, by its own speed the more, the further it is."""
+        usual_s = self._decode_s(segment)
+        if not progress.num_steps or not progress.step:
+            return usual_s
         done = min(1.0, progress.step / progress.num_steps)
-        if done:
-            # The first piece is a single frame, and may wait for the VAE's weights.
-            pieces = progress.step - self._first_piece[0]
-            spent_s = self._edge - self._first_piece[1]
-            own_s = spent_s / pieces * progress.num_steps if pieces else (self._edge - self._stage_began) / done
-            weight = max(done, min(1.0, progress.step / ENOUGH_PIECES))
-            whole_s = weight * own_s + (1 - weight) * whole_s
-        rest_s = (1 - done) * whole_s
-        return min(rest_s, whole_s / progress.num_steps), rest_s
+        # The first piece is a single frame, and may wait for the VAE's weights.
+        pieces = progress.step - self._first_piece[0]
+        spent_s = self._edge - self._first_piece[1]
+        own_s = spent_s / pieces * progress.num_steps if pieces else (self._edge - self._stage_began) / done
+        weight = max(done, min(1.0, progress.step / ENOUGH_PIECES))
+        return weight * own_s + (1 - weight) * usual_s
 
     def _is_known(self, stage: Stage) -> bool:
         """Whether units of a stage have been measured in this job, or whole jobs before it."""
@@ -317,6 +318,14 @@ class JobEta:
         if predicted > 0:
             self._ratios.append((now - self._edge) / predicted)
         self._step, self._edge = step, now
+
+
+def _unit_and_rest(progress: Progress, whole_s: float) -> tuple[float, float]:
+    """Seconds of the running piece of a decode, and of it and all pieces after it."""
+    if not progress.num_steps:
+        return whole_s, whole_s
+    rest_s = (1 - min(1.0, progress.step / progress.num_steps)) * whole_s
+    return min(rest_s, whole_s / progress.num_steps), rest_s
 
 
 class Said:

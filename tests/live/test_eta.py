@@ -203,6 +203,21 @@ def test_decoding_of_one_piece_teaches_the_next() -> None:
     assert last[-1] == pytest.approx(script.now, abs=1.0)
 
 
+def test_the_running_decode_tells_of_those_that_follow() -> None:
+    """Near the end of the first of three it said 4:35 where 8:20 were left."""
+    plan = plan_of(3)
+    rates = Rates(plan.denoise_flops / 30, plan.vae_flops / 30, LOAD_S, write_s=WRITE_S, doubt=30.0)
+    eta = JobEta(plan, rates)
+    now = 0.0
+    for step in range(9):
+        eta.update(Progress(Stage.DENOISE, step, 8, 0, 3), now)
+        now += 10.0 / 8
+    for piece in range(21):
+        left_s = eta.update(Progress(Stage.DECODE, piece, 21, 0, 3), now).left_s()
+        now += 140.0 / 21
+    assert left_s == pytest.approx(140 / 21 + 2 * (10 + 140) + WRITE_S, rel=0.1)
+
+
 def test_a_decode_slower_than_ever_is_noticed_while_it_runs() -> None:
     plan = plan_of()
     rates = Rates(plan.denoise_flops / 800, plan.vae_flops / 40, LOAD_S, write_s=WRITE_S)
