@@ -5,6 +5,7 @@ A newer Textual is tried here first. The command palette's one is in `screens/sy
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import threading
 from collections.abc import Callable, Sequence
@@ -49,7 +50,8 @@ def keys_first(screen: Screen[Any], key_comes: Callable[[], bool]) -> None:
         draw()
         if rest:
             screen._dirty_widgets |= rest
-            screen.call_later(screen._on_timer_update)
+            # Not at once: a screen that always has something to do leaves the others no turn.
+            asyncio.get_running_loop().call_soon(screen.call_later, screen._on_timer_update)
 
     screen._on_timer_update = draw_next  # type: ignore[method-assign]  # of this screen alone
 
@@ -58,7 +60,7 @@ def _all_but_the_next(screen: Screen[Any]) -> set[Widget]:
     """The widgets that may be drawn after the one whose turn it is; none where all must be drawn together."""
     waiting = screen._dirty_widgets
     together = screen._layout_required or screen._scroll_required or screen._repaint_required or screen._callbacks
-    if together or not screen.is_current or len(waiting) < 2:
+    if together or is_held_back(screen.app) or not screen.is_current or len(waiting) < 2:
         return set()
     following = [one for one in waiting if one is not screen.focused]
     if len(following) == len(waiting):

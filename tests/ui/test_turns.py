@@ -97,6 +97,20 @@ async def test_a_key_waits_for_one_piece_of_what_is_drawn_and_comes_before_the_r
         assert drawn[1] == {home.focused}, "the key was followed before the rest"
 
 
+async def test_pieces_that_may_not_be_drawn_yet_leave_everything_else_its_turn(start):
+    async with start(gated=True) as s:
+        s.add("first")
+        s.add("second")
+        await s.shows("second")
+        home = s.app.screen
+        with s.app.batch_update():
+            for panel in home.query(Panel):
+                panel.refresh()
+            await s.press("j")
+            await s.until(lambda: home.focused.cursor == 1, "the move")
+        await s.shows("second")
+
+
 async def test_a_key_that_never_comes_holds_nothing_up(start):
     async with start() as s:
         drawn: list[str] = []
