@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 
 from skyreels_tui.executors.fake import Script
 from skyreels_tui.queue.model import JobState
@@ -111,6 +112,21 @@ async def test_a_job_at_the_end_of_those_that_wait_says_why_it_does_not_move(sta
         assert [job.label for job in s.app.board.jobs] == ["running", "first", "middle", "last"]
         await s.press("J" if key == "K" else "K")
         await s.until(lambda: [job.label for job in s.app.board.jobs].index(place) == 2, "the move that there is")
+
+
+async def test_two_moves_in_one_burst_are_both_made(start):
+    async with start(size=(160, 45), gated=True) as s:
+        s.add("running")
+        await s.until(lambda: s.app.board.running is not None)
+        for label in ("first", "second", "third"):
+            s.add(label)
+        await s.shows("third")
+        await s.press("g", "j")
+        await s.until(lambda: s.app.screen.query_one(QueuePanel).selected.label == "first")
+        for key in "JKJ":
+            s.app.post_message(events.Key(key, key))
+        await s.until(lambda: [job.label for job in s.app.board.jobs] == ["running", "second", "first", "third"])
+        assert s.app.screen.query_one(QueuePanel).selected.label == "first"
 
 
 async def test_pause_keeps_the_next_job_waiting(start):

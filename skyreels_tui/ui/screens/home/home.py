@@ -315,8 +315,8 @@ class HomeScreen(Screen[None]):
             return
         if hub(self).board.stays(self._job, offset):
             self.query_one(KeyBar).say_end(offset)
-        else:
-            self.app.post_message(intents.MoveJob(self._job.id, offset))
+        # Asked for all the same: a move right before it may not have reached the board yet.
+        self.app.post_message(intents.MoveJob(self._job.id, offset))
 
     def action_run_next(self) -> None:
         """Put it before all others that wait."""
