@@ -25,6 +25,7 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.after_paint import AfterPaint
 from skyreels_tui.ui.copied_text import CopiedText
 from skyreels_tui.ui.drawing.glyphs import Glyphs
+from skyreels_tui.ui.internals import draws_what_is_seen
 from skyreels_tui.ui.keys import key_of
 from skyreels_tui.ui.looks import Looks
 from skyreels_tui.ui.news import EngineEvent, Forecasted, Sampled, TransfersChanged
@@ -52,6 +53,7 @@ class Overwritten(Protocol):
         """Textual has written what it had to."""
 
 
+@draws_what_is_seen
 class HubApp(App[None]):
     """An app with the signals that panels subscribe to in `on_mount`; base of the whole app and of a lone panel."""
 

@@ -10,7 +10,7 @@ import importlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.app import App
 from textual.filter import LineFilter
@@ -18,6 +18,8 @@ from textual.keys import _character_to_key
 from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widget import Widget
+
+AnyApp = TypeVar("AnyApp", bound=App[Any])
 
 
 def swap_filters(
@@ -27,6 +29,31 @@ def swap_filters(
     """Put filters of drawn lines before and behind those that stay; Textual only lets the environment choose them."""
     stay = [one for one in app._filters if not isinstance(one, gone)]
     app._filters[:] = [*first, *stay, *last]
+
+
+def draws_what_is_seen(app: type[AnyApp]) -> type[AnyApp]:
+    """Have an app draw no screen under an opaque one, and of one under a question only what changes.
+
+    Textual draws what cannot be seen, and all of the one on top with each of its changes, ten times a second of a job.
+    """
+    seen_through = app._background_screens.fget  # type: ignore[attr-defined]  # a property of the class
+
+    def below(self: App[Any]) -> list[Screen[Any]]:
+        hidden = not self.screen_stack or self.screen_stack[-1].styles.background.a == 1
+        return [] if hidden else seen_through(self)
+
+    refresh = Screen._compositor_refresh
+
+    def refresh_once(self: Screen[Any]) -> None:
+        refresh(self)
+        if self is not self.app.screen:
+            # It has told the one on top, and would tell it the same again whatever happens next.
+            self._repaint_required = False
+            self._exchange_repaint_regions()
+
+    app._background_screens = property(below)  # type: ignore[assignment]  # in its place
+    Screen._compositor_refresh = refresh_once  # type: ignore[method-assign]  # of every screen
+    return app
 
 
 def is_held_back(app: App[Any]) -> bool:
@@ -71,6 +98,14 @@ def _all_but_the_next(screen: Screen[Any]) -> set[Widget]:
 def waits_to_be_drawn(screen: Screen[Any], widget: Widget) -> bool:
     """Whether a widget has changed since it was drawn; one that is gone has not."""
     return widget in screen._dirty_widgets
+
+
+def forget_size(widget: Widget) -> None:
+    """Have the next layout ask a widget anew how large it is; a layout that it asks for itself does so too."""
+    for one in widget.ancestors_with_self:
+        if isinstance(one, Widget):
+            one._clear_arrangement_cache()
+            one._layout_updates += 1
 
 
 def draw_now(app: App[Any]) -> None:

@@ -8,6 +8,8 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
+from skyreels_tui.ui.redraw import draw_anew
+
 
 class FactLines(Widget):
     """Groups of facts, each beginning on a line of its own."""
@@ -25,7 +27,7 @@ class FactLines(Widget):
         shown = tuple((tuple(facts), style) for facts, style in groups)
         if shown != self._groups:
             self._groups = shown
-            self.refresh(layout=True)
+            draw_anew(self)
 
     def render(self) -> Content:
         """The lines at the current width."""

@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from pipelines.front.language import tr
 from skyreels_tui.ui.keys import ALWAYS, footer_place, key_words, printed
+from skyreels_tui.ui.redraw import draw_anew
 
 SAID_S = 4.0
 MOST_NOTE_LINES = 4
@@ -58,7 +59,7 @@ class KeyBar(Widget):
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
         """Show messages, (text, severity) each, in lines of their own above the keys, which cover nothing."""
         self._notes = tuple(Content.styled(text, NOTE_STYLES.get(severity, "")) for text, severity in notes)
-        self.refresh(layout=True)
+        draw_anew(self)
 
     def _note_lines(self, width: int) -> list[Content]:
         """The newest messages as far as there is room for them."""
@@ -77,7 +78,7 @@ class KeyBar(Widget):
         if self._silence is not None:
             self._silence.stop()
         self._said, self._silence = text, self.set_timer(SAID_S, self._unsay)
-        self.refresh(layout=True)
+        draw_anew(self)
 
     def say_end(self, offset: int) -> None:
         """Say why something does not move so many places in its order: it stands at that end already."""
@@ -85,7 +86,7 @@ class KeyBar(Widget):
 
     def _unsay(self) -> None:
         self._said = ""
-        self.refresh(layout=True)
+        draw_anew(self)
 
     def _redraw(self, _: Screen[object]) -> None:
         # Most moves of a cursor leave the keys as they are.

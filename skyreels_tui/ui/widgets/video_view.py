@@ -25,6 +25,7 @@ from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.halfblocks import fit, picture
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.workers import hand_over
 from skyreels_tui.words.sizes import size
 
@@ -128,7 +129,7 @@ class VideoView(Vertical):
         if self._words:
             width, dot = self.content_size.width, hub(self).glyphs.dot
             known = Content("") if video is None else video_facts(video, width, dot)
-            self.query_one("#result-facts", Static).update(known)
+            show_in(self.query_one("#result-facts", Static), known)
         if _file(video) == _file(before):
             return
         self._frame = None
@@ -221,7 +222,7 @@ class VideoView(Vertical):
             self.stop()
 
     def _picture(self, drawn: Content) -> None:
-        self.query_one("#result-view", Static).update(drawn)
+        show_in(self.query_one("#result-view", Static), drawn)
 
     @staticmethod
     def _strip(info: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:

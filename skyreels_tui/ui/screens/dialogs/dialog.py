@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 
 Answer = TypeVar("Answer")
@@ -45,7 +46,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def set_text(self, text: Content) -> None:
         """Replace the lines."""
-        self.query_one("#dialog-text", Static).update(text)
+        show_in(self.query_one("#dialog-text", Static), text)
 
 
 def answer_lines(*answers: tuple[str, str]) -> Content:

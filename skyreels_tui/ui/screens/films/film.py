@@ -23,6 +23,7 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
 from skyreels_tui.ui.hub import HubApp, hub
 from skyreels_tui.ui.keys import FILM, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.films.lengths import measured
 from skyreels_tui.ui.screens.films.lists import SceneList
 from skyreels_tui.ui.screens.films.standing import film_words, is_overlong, narration_words, scene_waits
@@ -106,7 +107,7 @@ class FilmScreen(Screen[None]):
         parts = [film_words(self._film), trn("{count} marked", "{count} marked", marked) if marked else ""]
         detail = safe(f" {hub(self).glyphs.dot} ".join(part for part in parts if part), 300)
         title = Content.assemble((cut(self._film.name, 40), "bold $primary"), "  ", (detail, "$text-muted"))
-        self.query_one("#film-title", Static).update(title)
+        show_in(self.query_one("#film-title", Static), title)
 
     @property
     def _scene(self) -> Scene | None:
@@ -127,7 +128,7 @@ class FilmScreen(Screen[None]):
             words = scene.facts.words or scene.facts.notes
             parts = (scene_waits(scene), narration_words(scene, seconds), longer, words)
         words = f" {hub(self).glyphs.dot} ".join(" ".join(part.split()) for part in parts if part)
-        self.query_one("#film-words", Static).update(Content(cut(words, max(10, self.size.width - 2))))
+        show_in(self.query_one("#film-words", Static), Content(cut(words, max(10, self.size.width - 2))))
         self.refresh_bindings()
 
     # Keys

@@ -23,6 +23,7 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import HubApp, hub
 from skyreels_tui.ui.keys import FILMS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.line import LineScreen
 from skyreels_tui.ui.screens.films.lists import FilmList
 from skyreels_tui.ui.screens.films.sheet import ContactSheet
@@ -89,7 +90,7 @@ class FilmsScreen(Screen[None]):
             self.query_one(FilmList).show(films)
             count = trn("{count} film", "{count} films", len(films))
             title = Content.assemble((tr("Films"), "bold $primary"), "  ", (count, "$text-muted"))
-            self.query_one("#films-title", Static).update(title)
+            show_in(self.query_one("#films-title", Static), title)
 
     @property
     def _film(self) -> Film | None:

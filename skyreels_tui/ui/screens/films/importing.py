@@ -21,6 +21,7 @@ from skyreels_tui.ui import intents
 from skyreels_tui.ui.drawing.safe import cut, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import IMPORT, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.line import LineScreen
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -115,7 +116,7 @@ class ImportScreen(Screen[bool]):
 
     def _refuse(self, problems: list[Problem]) -> None:
         self._plans = []
-        self.query_one("#import-title", Static).update(Content.styled(safe(self._path.name, 60), "bold $primary"))
+        show_in(self.query_one("#import-title", Static), Content.styled(safe(self._path.name, 60), "bold $primary"))
         words = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
         self.query_one(PlanList).show([], tr("This file is no film. {problems}", problems=words))
         self.refresh_bindings()
@@ -132,7 +133,7 @@ class ImportScreen(Screen[bool]):
             (cut(", ".join(plan.name for plan in plans), 40), "bold $primary"),
             (f"  {', '.join(parts)}", "$text-error" if self._problems else "$text-muted"),
         )
-        self.query_one("#import-title", Static).update(title)
+        show_in(self.query_one("#import-title", Static), title)
         key = hub(self).key("import.fetch")
         self.query_one(PlanList).show(
             [line for plan in plans for line in plan_lines(plan, fetches=self._fetches, fetch_key=key)]
@@ -151,7 +152,7 @@ class ImportScreen(Screen[bool]):
         """The whole line below the list: names and reasons are often longer than the screen is wide."""
         listed = self.query_one(PlanList)
         words = listed.lines[listed.cursor].words if listed.lines else ""
-        self.query_one("#import-words", Static).update(Content(safe(words, 600)))
+        show_in(self.query_one("#import-words", Static), Content(safe(words, 600)))
 
     # Keys
 

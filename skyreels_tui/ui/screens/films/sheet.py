@@ -19,6 +19,7 @@ from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.halfblocks import picture
 from skyreels_tui.ui.drawing.safe import column
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.films.standing import scene_state
 from skyreels_tui.ui.workers import hand_over
 
@@ -90,7 +91,7 @@ class ContactSheet(VerticalScroll, can_focus=False):
             row = cells[start : start + columns]
             lines += [Content(" ").join(parts) for parts in zip(*row, strict=True)]
             lines.append(Content(""))
-        self.query_one(Static).update(Content("\n").join(lines))
+        show_in(self.query_one(Static), Content("\n").join(lines))
 
     def _cell(self, number: int, scene: Scene) -> list[Content]:
         """The lines of one cell, all ACROSS wide."""

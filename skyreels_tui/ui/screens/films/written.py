@@ -19,6 +19,7 @@ from skyreels_tui.films.written import problems_of
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import WRITTEN, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.files import FilesField
@@ -54,7 +55,7 @@ class WrittenScreen(Screen[None]):
 
     @on(Field.Focused)
     def _on_focused(self, event: Field.Focused) -> None:
-        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+        show_in(self.query_one("#form-help", Static), plain(tr(event.field.spec.help), "$text-muted"))
 
     def action_save(self) -> None:
         """Keep it, or show what cannot be kept."""

@@ -23,6 +23,7 @@ from skyreels_tui.ui.drawing.halfblocks import picture, wave
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import BROWSE, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.media_facts import PictureView, SoundView, read_facts, small_view
@@ -123,13 +124,13 @@ class BrowseScreen(Screen[tuple[str, ...]]):
 
     def _list(self) -> None:
         entries = _entries(self._folder, self._media, self._hidden, self._filter.lower())
-        self.query_one("#browse-path", Static).update(plain(cut_path(str(self._folder), self.size.width - 2)))
+        show_in(self.query_one("#browse-path", Static), plain(cut_path(str(self._folder), self.size.width - 2)))
         self.query_one(FileList).show(entries)
 
     @on(RowList.Moved)
     def _on_moved(self) -> None:
         entry = self.query_one(FileList).selected
-        self.query_one("#browse-view", Static).update(Content(""))
+        show_in(self.query_one("#browse-view", Static), Content(""))
         if entry is not None and not entry.is_folder:
             self._look(str(entry.path))
         self.refresh_bindings()
@@ -152,7 +153,7 @@ class BrowseScreen(Screen[tuple[str, ...]]):
             drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
         elif isinstance(view, SoundView):
             drawn = Content.styled(wave(list(view.peaks), hub(self).glyphs.sparks), "$primary")
-        self.query_one("#browse-view", Static).update(Content.assemble(plain(words), "\n", drawn))
+        show_in(self.query_one("#browse-view", Static), Content.assemble(plain(words), "\n", drawn))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Marking makes sense only where several files may be taken, choosing where there is one."""

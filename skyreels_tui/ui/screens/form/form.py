@@ -29,6 +29,7 @@ from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keyboard import form_scope
 from skyreels_tui.ui.keys import bindings, printed
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.form.check import FormCheck, check_values
 from skyreels_tui.ui.screens.form.estimate import FormEstimate
 from skyreels_tui.ui.screens.form.fields import FormFields
@@ -231,7 +232,7 @@ class FormScreen(Screen[None]):
         within = self.focused.ancestors_with_self if self.focused is not None else ()
         field = next((one for one in within if isinstance(one, Field)), None)
         words = tr(field.spec.help) if field is not None and field.spec.help else ""
-        self.query_one("#form-help", Static).update(plain(words, "$text-muted"))
+        show_in(self.query_one("#form-help", Static), plain(words, "$text-muted"))
 
     # Keys
 

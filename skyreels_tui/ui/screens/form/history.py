@@ -14,6 +14,7 @@ from pipelines.front.language import mark, tr
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import HISTORY, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
@@ -97,7 +98,7 @@ class HistoryScreen(Screen[str | None]):
     @on(RowList.Moved)
     def _show_whole(self) -> None:
         selected = self.query_one(EntryList).selected
-        self.query_one("#history-whole", Static).update(plain(selected, "", WHOLE))
+        show_in(self.query_one("#history-whole", Static), plain(selected, "", WHOLE))
 
     def action_scroll(self, rows: int) -> None:
         """Move in the list while the search line keeps the keys."""

@@ -13,6 +13,7 @@ from pipelines.front.language import tr
 from pipelines.front.places import nearest_existing
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.words.sizes import size
 
 
@@ -34,7 +35,7 @@ class MissingModel(Static):
         app = hub(self)
         demo = (app.key("form.profile"), tr("try it with tiny built-in models: the picture is noise"))
         if absent is None:
-            self.update(Content("\n").join([plain(why, "$text-warning"), _keys(demo)]))
+            show_in(self, Content("\n").join([plain(why, "$text-warning"), _keys(demo)]))
             return
         num_bytes = sum(part.num_bytes for part in absent.components_for(task))
         free = shutil.disk_usage(nearest_existing(hub_cache())).free
@@ -44,7 +45,7 @@ class MissingModel(Static):
                       size=size(num_bytes), free=size(free))  # fmt: skip
         what = tr("The model of this task is not on this machine: {model}", model=absent.title)
         keys = _keys((app.key("form.fetch"), tr("fetch it")), demo)
-        self.update(Content("\n").join([plain(what, "$text-warning"), plain(much), keys]))
+        show_in(self, Content("\n").join([plain(what, "$text-warning"), plain(much), keys]))
 
 
 def _keys(*entries: tuple[str, str]) -> Content:

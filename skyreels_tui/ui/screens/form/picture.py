@@ -9,6 +9,7 @@ from textual.widgets import Static
 from pipelines.front.fields import InputKind
 from skyreels_tui.ui.drawing.halfblocks import picture
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.media_facts import PictureView, small_view
 from skyreels_tui.ui.workers import hand_over
 
@@ -36,7 +37,7 @@ class FilePicture(Static):
     def _draw(self) -> None:
         width, height = self.content_size
         if self._shown is None or not self._shown[0]:
-            self.update(Content(""))
+            show_in(self, Content(""))
         elif width and height:
             self._read(*self._shown, width, height - 1)
 
@@ -49,8 +50,8 @@ class FilePicture(Static):
         if of != self._shown or not self.is_mounted:
             return
         if view is None:
-            self.update(Content(""))
+            show_in(self, Content(""))
             return
         drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
         caption = (f"\n{view.caption}", "$text-muted") if view.caption else ("", "")
-        self.update(Content.assemble(drawn, caption))
+        show_in(self, Content.assemble(drawn, caption))

@@ -21,6 +21,7 @@ from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.safe import cut, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import PRESETS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.form.services import FormServices
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -118,7 +119,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
     @on(RowList.Moved)
     def _show_whole(self) -> None:
         values = self._list.presets.get(self._list.selected, {})
-        self.query_one("#preset-whole", Static).update(plain(forms.summary(self._form_task, values), "$text-muted"))
+        show_in(self.query_one("#preset-whole", Static), plain(forms.summary(self._form_task, values), "$text-muted"))
 
     def _do(self, change: Callable[[], object]) -> bool:
         """Read or write a file; say in words what went wrong."""
@@ -159,7 +160,7 @@ class PresetsScreen(Screen[dict[str, Any] | None]):
             words = tr("There is one of this name: it is replaced, {key} brings it back", key=key)
         problem = self.query_one("#preset-problem", Static)
         problem.display = bool(words) and self._line.display
-        problem.update(plain(words, "$text-warning"))
+        show_in(problem, plain(words, "$text-warning"))
 
     @on(Input.Submitted)
     def _on_name(self, event: Input.Submitted) -> None:

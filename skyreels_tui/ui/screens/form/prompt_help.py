@@ -20,6 +20,7 @@ from skyreels_tui.films.prompting import AIM_WORDS, Agreed, Aim, Endpoint, Promp
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import PROMPT_HELP, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.widgets.fields.text import PromptArea
 from skyreels_tui.ui.widgets.form_looks import FORM_LOOKS
@@ -76,8 +77,8 @@ class PromptHelpScreen(Screen[list[str | None]]):
             place = f"   {len(self._taken) + 1}/{len(self._prompts)} {safe(self._now.name, 40)}"
             parts.append((place, "bold $accent"))
         parts.append((f"   {safe(self._endpoint.host, 60)}", "$text-muted"))
-        self.query_one("#form-title", Static).update(Content.assemble(*parts))
-        self.query_one("#prompt-difference", Static).update(plain(self._now.prompt))
+        show_in(self.query_one("#form-title", Static), Content.assemble(*parts))
+        show_in(self.query_one("#prompt-difference", Static), plain(self._now.prompt))
         self._area.display = False
         keys = {name: hub(self).key(f"prompt-help.{name}") for name in ("translate", "enrich", "shots")}
         self._say(tr("{translate} translates to English, {enrich} enriches it for the task, {shots} splits it into "
@@ -87,7 +88,7 @@ class PromptHelpScreen(Screen[list[str | None]]):
             self._ask(self._aim)
 
     def _say(self, words: str, style: str = "$text-muted") -> None:
-        self.query_one("#form-help", Static).update(Content.styled(safe(words, 300), style))
+        show_in(self.query_one("#form-help", Static), Content.styled(safe(words, 300), style))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Words are taken once there are some."""
@@ -144,7 +145,7 @@ class PromptHelpScreen(Screen[list[str | None]]):
             self._compare(asked.prompt, words)
 
     def _compare(self, before: str, after: str) -> None:
-        self.query_one("#prompt-difference", Static).update(difference(before, after))
+        show_in(self.query_one("#prompt-difference", Static), difference(before, after))
         area = self._area
         area.display = True
         area.replace(after, area.document.start, area.document.end)

@@ -21,6 +21,7 @@ from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import REGIONS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.media_facts import PictureView, small_view
 from skyreels_tui.ui.workers import hand_over
@@ -98,13 +99,13 @@ class RegionsScreen(Screen[str | None]):
             drawn = picture(rgb, view.width, view.height, hub(self).monochrome)
             order = sorted(range(len(self._boxes)), key=lambda number: number == self._chosen)
             outlines = [self._outline(number, view.width, view.height // 2) for number in order]
-            self.query_one("#regions-picture", Static).update(draw_outlines(drawn, outlines))
+            show_in(self.query_one("#regions-picture", Static), draw_outlines(drawn, outlines))
         lines = [self._facts(number, box) for number, box in enumerate(self._boxes)]
         problem = self._problem
         is_cut = min(self._kept.width, self._kept.height) < WHOLE - STEP
         note = tr("what is dark is cut away: the video has another shape") if is_cut else ""
         said = plain(f"{hub(self).glyphs.cross} {problem}", "$text-error") if problem else plain(note, "$text-muted")
-        self.query_one("#regions-facts", Static).update(Content("\n").join([*lines, said]))
+        show_in(self.query_one("#regions-facts", Static), Content("\n").join([*lines, said]))
         self.refresh_bindings()
 
     def _outline(self, number: int, columns: int, rows: int) -> Outline:

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 from pipelines.front.language import tr
 from pipelines.front.request import SEED
 from skyreels_tui.ui.keys import SEEDS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 
@@ -64,10 +65,10 @@ class SeedsScreen(ModalScreen[int | None]):
         which = self.query_one("#seeds-which", Static)
         if count is None:
             words = tr("A number from {fewest} to {most}", fewest=FEWEST, most=MOST)
-            which.update(Content.styled(words, "$text-error"))
+            show_in(which, Content.styled(words, "$text-error"))
         else:
             words = tr("Seeds {first} to {last}", first=self._seed, last=self._seed + count - 1)
-            which.update(Content.styled(words, "$text-muted"))
+            show_in(which, Content.styled(words, "$text-muted"))
 
     def action_take(self) -> None:
         """Answer, unless the number is none."""

@@ -21,6 +21,7 @@ from skyreels_tui.ui.drawing.halfblocks import fit, picture
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import TRIM, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.workers import hand_over
 
@@ -95,7 +96,7 @@ class TrimScreen(Screen[Stretch | None]):
 
     def _take_problem(self, words: str) -> None:
         self._problem = words
-        self.query_one("#trim-words", Static).update(plain(words, "$text-error"))
+        show_in(self.query_one("#trim-words", Static), plain(words, "$text-error"))
 
     def _begin(self, of: Stretchable) -> None:
         given = self._given
@@ -112,9 +113,9 @@ class TrimScreen(Screen[Stretch | None]):
         if marks is None or not self.is_mounted:
             return
         glyphs, width = hub(self).glyphs, self.size.width - 2
-        self.query_one("#trim-line", Static).update(scale(marks, width, glyphs))
-        self.query_one("#trim-view", Static).update(self._view(marks, width, glyphs))
-        self.query_one("#trim-words", Static).update(Content("\n").join(self._words(marks)))
+        show_in(self.query_one("#trim-line", Static), scale(marks, width, glyphs))
+        show_in(self.query_one("#trim-view", Static), self._view(marks, width, glyphs))
+        show_in(self.query_one("#trim-words", Static), Content("\n").join(self._words(marks)))
         self.refresh_bindings()
 
     def _view(self, marks: Marks, width: int, glyphs: Glyphs) -> Content:

@@ -23,6 +23,7 @@ from skyreels_tui.ui.keys import HOME, bindings
 from skyreels_tui.ui.panels import PANELS
 from skyreels_tui.ui.panels.log import LogPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.home.job_keys import ACTIONS, RETRIES, SEVERAL, refusal_of
 from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -99,7 +100,7 @@ class HomeScreen(Screen[None]):
         width, height = event.size
         notice = self.query_one("#small", Static)
         notice.display = width < SMALL[0] or height < SMALL[1]
-        notice.update(Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
+        show_in(notice, Content(tr("{size} is small: from 80x24 up nothing is cut", size=f"{width}x{height}")))
         self.update_classes(_room(event.size))
         self._fold()
         self._show_selected()

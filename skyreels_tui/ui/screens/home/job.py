@@ -27,6 +27,7 @@ from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import JOB, bindings
 from skyreels_tui.ui.panels.log import LogPanel
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.home.job_keys import ACTIONS, RETRIES, refusal_of
 from skyreels_tui.ui.screens.home.job_words import fact, moment_words, place_words, request_lines
 from skyreels_tui.ui.screens.refused import say_why
@@ -117,12 +118,12 @@ class JobScreen(Screen[None]):
         if job is None:
             keys = {"back": hub(self).key("job.back"), "undo": hub(self).key("home.undo")}
             gone = Content(tr("This job was deleted. {back} goes back; there {undo} brings it back.", **keys))
-            self.query_one("#job-text", Static).update(gone)
+            show_in(self.query_one("#job-text", Static), gone)
             return
         mark = state_mark(job, hub(self).glyphs)
         head = " · ".join((tr("Job {id}", id=job.id), job.title, ""))
         title = Content.assemble((head, "bold"), (str(mark), mark.style), plain(f"  {job.label}"))
-        self.query_one("#job-title", Static).update(title)
+        show_in(self.query_one("#job-title", Static), title)
         parts = [*self._trouble(job), *self._course(job), *request_lines(job)]
         parts += [fact(tr("input") if not number else "", words) for number, words in enumerate(self._used)]
         if job.request_json != self._used_of:
@@ -130,7 +131,7 @@ class JobScreen(Screen[None]):
             self._read_used(job)
         if job.traceback and self._traceback:
             parts += [Content(""), Content(safe(job.traceback, newlines=True))]
-        self.query_one("#job-text", Static).update(Content("\n").join(parts))
+        show_in(self.query_one("#job-text", Static), Content("\n").join(parts))
         video = self._video
         self.set_class(video is not None, "-made")
         self.query_one(VideoView).show(video)

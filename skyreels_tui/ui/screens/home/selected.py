@@ -26,6 +26,7 @@ from skyreels_tui.ui.drawing.glyphs import state_mark
 from skyreels_tui.ui.drawing.halfblocks import CellPicture, picture
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.home.job_words import value_words
 from skyreels_tui.ui.widgets import thumbnails
 from skyreels_tui.ui.widgets.thumbnails import Thumbnail
@@ -91,7 +92,7 @@ class SelectedJob(Vertical):
         if not self.display or not self.content_size.area:
             return
         self.border_title = Content(cut(job.label or job.title, 60)) if job is not None else Content("")
-        self.query_one("#selected-words", Static).update(self._words(job) if job is not None else Content(""))
+        show_in(self.query_one("#selected-words", Static), self._words(job) if job is not None else Content(""))
         self._show_picture()
 
     def _on_progress(self, event: JobProgress) -> None:
@@ -147,7 +148,7 @@ class SelectedJob(Vertical):
         if stop is self._stop and self.is_mounted:
             box = self.query_one("#selected-picture", Static)
             box.display = bool(drawn.plain)
-            box.update(drawn)
+            show_in(box, drawn)
 
     # The words
 

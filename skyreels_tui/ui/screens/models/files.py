@@ -19,6 +19,7 @@ from pipelines.front.language import tr, trn
 from pipelines.front.places import num_bytes
 from skyreels_tui.ui.drawing.safe import cells, column, cut_path, plain
 from skyreels_tui.ui.keys import MODEL_FILES, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
@@ -117,7 +118,7 @@ class ModelFilesScreen(Screen[None]):
             rows.files = files
             rows.refresh()
             whole = trn("{count} file", "{count} files", sum(not file.is_pattern for file in files))
-            self.query_one("#files-note", Static).update(plain(f"{whole}  {note}".rstrip()))
+            show_in(self.query_one("#files-note", Static), plain(f"{whole}  {note}".rstrip()))
 
     def action_back(self) -> None:
         """Back to the models."""

@@ -18,6 +18,7 @@ from pipelines.front.places import is_folder
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.keys import MODEL_FOLDER, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -48,7 +49,7 @@ class FolderScreen(ModalScreen[str]):
 
     def _note(self, text: str, style: str = "$text-muted") -> None:
         if self.is_mounted:
-            self.query_one("#folder-note", Static).update(Content.styled(text, style))
+            show_in(self.query_one("#folder-note", Static), Content.styled(text, style))
 
     @on(Input.Changed)
     def _on_changed(self) -> None:

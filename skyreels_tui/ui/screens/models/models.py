@@ -30,6 +30,7 @@ from skyreels_tui.settings.settings import SettingsError
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import MODELS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.screens.models.fetch import FetchScreen, Offer
 from skyreels_tui.ui.screens.models.files import ModelFilesScreen
@@ -176,7 +177,7 @@ class ModelsScreen(Screen[None]):
         if is_offline():
             room = tr("offline: HF_HUB_OFFLINE is set, nothing can be fetched")
         title = Content.assemble((tr("Models"), "bold $primary"), "  ", plain(room, "$text-muted"))
-        self.query_one("#models-title", Static).update(title)
+        show_in(self.query_one("#models-title", Static), title)
         self._explain()
 
     def _look_elsewhere(self) -> None:
@@ -230,7 +231,7 @@ class ModelsScreen(Screen[None]):
         licence = f"{model.checkpoint.licence}: {model.checkpoint.licence_url}"
         lines.append(plain(licence, "$text-muted"))
         lines.append(plain(self._place(model), "$text-muted"))
-        self.query_one("#model-parts", Static).update(Content("\n").join(lines))
+        show_in(self.query_one("#model-parts", Static), Content("\n").join(lines))
         self._show_work()
 
     def _place(self, model: Shelved) -> str:
@@ -244,7 +245,7 @@ class ModelsScreen(Screen[None]):
         lines = [plain(self._asking, "$text-warning")] if self._asking else []
         if transfer is not None and not self._asking:
             lines = transfer_lines(transfer, max(20, self.size.width - 2), hub(self).glyphs)
-        self.query_one("#model-work", Static).update(Content("\n").join(lines))
+        show_in(self.query_one("#model-work", Static), Content("\n").join(lines))
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

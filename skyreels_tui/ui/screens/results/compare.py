@@ -29,6 +29,7 @@ from skyreels_tui.ui.drawing.halfblocks import fit, picture
 from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import COMPARE, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.video_view import PLAY_FPS
 from skyreels_tui.ui.workers import hand_over
@@ -77,7 +78,7 @@ class CompareScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Say what differs, and play once there is room."""
-        self.query_one("#compare-fields", Static).update(self._fields())
+        show_in(self.query_one("#compare-fields", Static), self._fields())
         self.call_after_refresh(self.action_play)
 
     def on_unmount(self) -> None:
@@ -215,12 +216,14 @@ class CompareScreen(Screen[None]):
         self._at_s = at_s
         for side, drawn in zip(("first", "second"), pair, strict=True):
             if drawn is not None:
-                self.query_one(f"#compare-{side}", Static).update(drawn)
-        self.query_one("#compare-moment", Static).update(plain(tr("{seconds} s", seconds=f"{at_s:.2f}"), "$text-muted"))
+                show_in(self.query_one(f"#compare-{side}", Static), drawn)
+        show_in(
+            self.query_one("#compare-moment", Static), plain(tr("{seconds} s", seconds=f"{at_s:.2f}"), "$text-muted")
+        )
 
     def _fail(self, stop: threading.Event, words: str) -> None:
         if stop is self._stop and self.is_mounted:
-            self.query_one("#compare-moment", Static).update(plain(words, "$text-error"))
+            show_in(self.query_one("#compare-moment", Static), plain(words, "$text-error"))
 
     def _ended(self, stop: threading.Event) -> None:
         if stop is self._stop:

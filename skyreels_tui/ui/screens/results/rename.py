@@ -14,6 +14,7 @@ from pipelines.front.language import tr
 from skyreels_tui.results.gallery import name_problem
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.keys import RENAME, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from skyreels_tui.ui.widgets.fields.text import LineInput
 from skyreels_tui.ui.widgets.key_bar import KeyBar
@@ -68,7 +69,7 @@ class RenameScreen(Dialog[str]):
     @on(Input.Changed)
     def _on_changed(self) -> None:
         problem = self.query_one(NameInput).problem
-        self.query_one("#dialog-choices", Static).update(plain(problem, "$text-error"))
+        show_in(self.query_one("#dialog-choices", Static), plain(problem, "$text-error"))
         self.refresh_bindings()
 
     @on(Input.Submitted)

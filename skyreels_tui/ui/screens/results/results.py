@@ -25,6 +25,7 @@ from skyreels_tui.results.gallery import Video
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import RESULTS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.refused import say_why
 from skyreels_tui.ui.screens.results.compare import CompareScreen
 from skyreels_tui.ui.screens.results.going_on import GoingOn
@@ -230,7 +231,7 @@ class ResultsScreen(Screen[None]):
         parts += [self._joining.words] if self._joining.words else []
         detail = safe(f" {hub(self).glyphs.dot} ".join(parts), 300)
         title = Content.assemble((tr("Results"), "bold $primary"), "  ", (detail, "$text-muted"))
-        self.query_one("#result-title", Static).update(title)
+        show_in(self.query_one("#result-title", Static), title)
 
     @on(RowList.Moved)
     def _on_moved(self) -> None:

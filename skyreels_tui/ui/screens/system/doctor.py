@@ -21,6 +21,7 @@ from skyreels_tui.ui.drawing.pictures import Drawing
 from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import DOCTOR, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.key_bar import KeyBar
 from skyreels_tui.ui.widgets.row_list import RowList
 from skyreels_tui.ui.workers import hand_over
@@ -105,7 +106,7 @@ class DoctorScreen(Screen[None]):
         """`next_part` is what is looked at now, '' at the end."""
         looking = tr("looking at: {part} …", part=tr(_PART_WORDS[next_part])) if next_part else ""
         title = Content.assemble((tr("Doctor"), "bold $primary"), "  ", (looking, "$text-muted"))
-        self.query_one("#doctor-title", Static).update(title)
+        show_in(self.query_one("#doctor-title", Static), title)
 
     @work(thread=True, exclusive=True, group="doctor")
     def _examine(self, pictures: Drawing) -> None:
@@ -133,7 +134,7 @@ class DoctorScreen(Screen[None]):
                 [Content.assemble((tr("mend it:"), "$text-muted"), " ", plain(check.fix, "bold"))] if check.fix else []
             )
             text = Content("\n").join([plain(check.found), *([plain(check.why)] if check.why else []), *fix])
-        self.query_one("#doctor-why", Static).update(text)
+        show_in(self.query_one("#doctor-why", Static), text)
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -21,6 +21,7 @@ from skyreels_tui.settings.settings import Settings, SettingsError, setting_spec
 from skyreels_tui.ui.drawing.safe import plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import SETTINGS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.screens.dialogs.confirm import ConfirmScreen
 from skyreels_tui.ui.widgets.fields import make_field
 from skyreels_tui.ui.widgets.fields.base import Field
@@ -75,7 +76,7 @@ class SettingsScreen(Screen[None]):
 
     @on(Field.Focused)
     def _on_focused(self, event: Field.Focused) -> None:
-        self.query_one("#form-help", Static).update(plain(tr(event.field.spec.help), "$text-muted"))
+        show_in(self.query_one("#form-help", Static), plain(tr(event.field.spec.help), "$text-muted"))
 
     def _check(self) -> bool:
         values = self._values()

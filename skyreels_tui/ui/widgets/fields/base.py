@@ -13,6 +13,7 @@ from textual.widgets import Static
 from pipelines.front.fields import FieldSpec
 from pipelines.front.language import tr
 from skyreels_tui.ui.drawing.safe import safe
+from skyreels_tui.ui.redraw import show_in
 
 
 class Field(Widget):
@@ -84,13 +85,13 @@ class Field(Widget):
         self._problem = message
         mark = getattr(self.app, "glyphs", None)
         cross = mark.cross if mark is not None else "!"
-        self.query_one(".problem", Static).update(Content(f"{cross} {safe(message, 300)}" if message else ""))
+        show_in(self.query_one(".problem", Static), Content(f"{cross} {safe(message, 300)}" if message else ""))
         self.set_class(bool(message), "-wrong")
 
     def show_only(self, reason: str) -> None:
         """Show the value with the reason why it cannot be changed here."""
         self.disabled = True
-        self.query_one(".problem", Static).update(Content(safe(reason, 300)))
+        show_in(self.query_one(".problem", Static), Content(safe(reason, 300)))
         self.add_class("-locked")
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:

@@ -15,6 +15,7 @@ from pipelines.front.language import tr
 from pipelines.media.remote.address import Media, host_of
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.words.sizes import size
 
 
@@ -131,7 +132,7 @@ class FetchLine(Static):
 
     def _say(self, words: str) -> None:
         begins = not self.has_class("-running")
-        self.update(Content(safe(words, 200) + "   " + tr("{key} stops", key=hub(self).key("files.stop_fetch"))))
+        show_in(self, Content(safe(words, 200) + "   " + tr("{key} stops", key=hub(self).key("files.stop_fetch"))))
         self.set_class(True, "-running")
         if begins:
             self.screen.refresh_bindings()

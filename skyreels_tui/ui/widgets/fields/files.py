@@ -25,6 +25,7 @@ from skyreels_tui.ui.drawing.safe import cut, cut_path, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.intents import BrowseFiles
 from skyreels_tui.ui.keys import FILES, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.fetching import FetchLine
 from skyreels_tui.ui.widgets.fields.path_input import PathInput
@@ -388,10 +389,10 @@ class FilesField(Field):
         if isinstance(view, PictureView):
             drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
             caption = f"\n{view.caption}" if view.caption else ""
-            box.update(Content.assemble(drawn, (caption, "$text-muted")))
+            show_in(box, Content.assemble(drawn, (caption, "$text-muted")))
         elif isinstance(view, SoundView):
             strip = wave(list(view.peaks), hub(self).glyphs.sparks)
-            box.update(Content.assemble((strip, "$primary"), (f"\n{safe(view.caption)}", "$text-muted")))
+            show_in(box, Content.assemble((strip, "$primary"), (f"\n{safe(view.caption)}", "$text-muted")))
 
 
 def _split(value: object) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from pipelines.media.remote.address import is_address
 from skyreels_tui.requests import typed_paths
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.keys import FILES, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.fields.text import LineInput, refused, without_controls
 
 SHOWN = 6
@@ -158,7 +159,7 @@ class PathInput(Vertical):
         names = [safe(Path(way).name + ("/" if way.endswith("/") else ""), 60) for way in ways[:SHOWN]]
         more = [trn("… {count} more", "… {count} more", len(ways) - SHOWN)] if len(ways) > SHOWN else []
         box = self.query_one(".ways", Static)
-        box.update(Content("\n".join(names + more)))
+        show_in(box, Content("\n".join(names + more)))
         box.set_class(bool(names), "-shown")
 
 

@@ -15,6 +15,7 @@ from pipelines.front.language import tr, trn
 from skyreels_tui.ui.drawing.safe import safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import FIELDS, bindings
+from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.terminal.pastes import MOST_PASTED
 from skyreels_tui.ui.widgets.fields.base import Field
 from skyreels_tui.ui.widgets.fields.editor import EditorError, edit
@@ -156,7 +157,7 @@ class PromptField(Field):
         if tokens is not None:
             self._show_count(_exact_count(tokens))
         words = safe(text, 4000) if text else tr("nothing")
-        self.query_one(".cleaned", Static).update(Content(tr("The model reads: {text}", text=words)))
+        show_in(self.query_one(".cleaned", Static), Content(tr("The model reads: {text}", text=words)))
 
     def action_cleaned(self) -> None:
         """Show or hide the cleaned text."""
@@ -175,7 +176,7 @@ class PromptField(Field):
             self.set_value(text)
 
     def _show_count(self, words: str) -> None:
-        self.query_one(".count", Static).update(Content(words))
+        show_in(self.query_one(".count", Static), Content(words))
 
     @on(TextArea.Changed)
     def _on_changed(self, event: TextArea.Changed) -> None:
