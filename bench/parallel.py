@@ -1,7 +1,7 @@
 """One call over several GPUs of this host: seconds, memory and distance from one GPU, beside the library's own way.
 
     python bench/parallel.py --output DIR [--ranks 1,2,4]
-        [--cases a2a,copies,decode,r2v,r2v540,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
+        [--cases a2a,decode,r2v,r2v540,r2v720,v2v,guided,cudnn,profile,yardstick,library,a2v,led]
 
 Full-size networks of random weights, no download. Every number of ranks runs in processes of its own, the smallest
 first: its outputs are what the others are held against. Writes DIR/parallel.json after every case and DIR/parallel.md
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
 import torch
-from several.around import copies, decode, exchange
+from several.around import decode, exchange
 from several.bench import Bench, Options
 from several.kernels import choose_kernel
 from several.led import led
@@ -34,7 +34,7 @@ from pipelines.models.transformer.attention_choice import keep_compiled
 from pipelines.parallel.gang import Gang
 from pipelines.parallel.processes import run_ranks
 
-CASES = ("a2a", "copies", "decode", "r2v", "r2v540", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick",
+CASES = ("a2a", "decode", "r2v", "r2v540", "r2v720", "v2v", "guided", "cudnn", "profile", "yardstick",
          "library", "a2v", "led")  # fmt: skip
 """In this order; `r2v` is `r2v540` and `r2v720`."""
 
@@ -51,7 +51,6 @@ def measure(gang: Gang, options: Options) -> None:
     steps, avatar = Steps(bench, "r2v"), Steps(bench, "a2v")
     work = {
         "a2a": lambda: exchange(bench),
-        "copies": lambda: copies(bench),
         "decode": lambda: decode(bench),
         "r2v": lambda: steps.calls("r2v"),
         "r2v540": lambda: steps.calls("r2v 540P"),
