@@ -145,6 +145,7 @@ class CheckpointNetworks:
                     head_dim,
                     heads // plan.ranks,
                     may_round=plan.numerics == "fastest",
+                    waiting=self._tell_of_kernels,
                 )
                 self._report(Progress(Stage.LOAD, detail=f"{self._kernel} attention"))
                 self._runtime.log(f"{self._kernel} attention for {num_tokens} tokens")
@@ -154,6 +155,10 @@ class CheckpointNetworks:
             together = crew.lead(network) if crew else nullcontext()
             with together, interruptible(network.blocks.children(), self._runtime.poll):
                 yield network
+
+    def _tell_of_kernels(self) -> None:
+        """Say what the job waits for, and hear whether it is to stop."""
+        self._report(Progress(Stage.LOAD, detail=tr("measuring the attention kernels, once on this machine")))
 
     def check_loras(self, folder: str) -> list[str]:
         """Hold the LoRA files against the transformer below `folder` before anything is loaded, values and all.

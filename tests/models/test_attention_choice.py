@@ -1,7 +1,10 @@
 """The choice among attention kernels; the measuring itself needs a GPU."""
 
+import psutil
+import pytest
 import torch
 
+from pipelines.front.errors import Cancelled
 from pipelines.models.transformer import attention
 from pipelines.models.transformer.attention_choice import fastest, use_fastest
 
@@ -17,6 +20,23 @@ def test_without_any_time_the_order_of_preference_stands():
 
 def test_a_cpu_has_one_kernel_and_writes_nothing(tmp_path):
     assert use_fastest("cpu", tmp_path, 4000) == "cpu"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_is_to_stop_does_not_wait_for_the_measurement(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    for name in ("FLASH_ATTENTION_CUTE_DSL_CACHE_ENABLED", "FLASH_ATTENTION_CUTE_DSL_CACHE_DIR", "TRITON_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    told = []
+
+    def told_once() -> None:
+        if told:
+            raise Cancelled
+        told.append("measuring")
+
+    with pytest.raises(Cancelled):
+        use_fastest("cuda", tmp_path, 4000, waiting=told_once)
+    assert told and not psutil.Process().children()
     assert list(tmp_path.iterdir()) == []
 
 

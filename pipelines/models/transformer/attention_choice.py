@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ SHORT, LONG = 8192, 32768
 
 PROBE_LIMIT_S = 300
 """A kernel that takes longer to compile and run four times is as good as absent."""
+WAIT_S = 0.5
 
 LARGEST_ERROR = 0.15
 """Relative L2 from an exact kernel, on normal numbers, up to which one in 8 bits is believed to work."""
@@ -35,12 +37,14 @@ def use_fastest(
     num_heads: int = 40,
     *,
     may_round: bool = False,
+    waiting: Callable[[], object] = lambda: None,
 ) -> str:
     """Make `attention` prefer the fastest kernel for about `num_tokens` tokens and return its name.
 
     With `may_round` a kernel in 8 bits is taken where one is installed, works and is faster still. The choices are
     kept in `cache_dir/attention.json` for each GPU, torch version, set of kernels and shape class. A CPU has one
-    kernel, called 'cpu'.
+    kernel, called 'cpu'. To measure takes up to some minutes: `waiting` is called twice a second meanwhile, and what it
+    raises ends that.
     """
     if not device.startswith("cuda"):
         return "cpu"
@@ -52,7 +56,7 @@ def use_fastest(
     def choose(kernels: tuple[str, ...]) -> str:
         key = f"{machine} · {' '.join(kernels)} · {shape}"
         return measured_once(
-            cache_dir / "attention.json", key, kernels, lambda name: _probe(name, length, num_heads, head_dim)
+            cache_dir / "attention.json", key, kernels, lambda name: _probe(name, length, num_heads, head_dim, waiting)
         )
 
     kernel = choose(attention.installed_kernels())
@@ -87,16 +91,30 @@ def fastest(kernels: tuple[str, ...], seconds: Callable[[str], float | None]) ->
     return min(times, key=times.__getitem__) if times else kernels[0]
 
 
-def _probe(kernel: str, length: int, num_heads: int, head_dim: int) -> float | None:
+def _probe(kernel: str, length: int, num_heads: int, head_dim: int, waiting: Callable[[], object]) -> float | None:
     """Seconds of one call, or None where the kernel fails or one in 8 bits is too far from an exact one.
 
     In a process of its own: a kernel made for another GPU may end the process, not just the call.
     """
     words = [sys.executable, "-m", __name__, kernel, *map(str, (length, num_heads, head_dim))]
+    ends_at = time.monotonic() + PROBE_LIMIT_S
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            while time.monotonic() < ends_at:
+                waiting()
+                with suppress(subprocess.TimeoutExpired):
+                    said, _ = process.communicate(timeout=WAIT_S)
+                    return _seconds(said) if process.returncode == 0 else None
+        finally:
+            process.kill()
+    return None
+
+
+def _seconds(said: str) -> float | None:
+    """What the process printed last; a kernel's library may print before it."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PROBE_LIMIT_S, check=True)
-        return float(done.stdout.split()[-1])
-    except (subprocess.SubprocessError, OSError, ValueError, IndexError):
+        return float(said.split()[-1])
+    except (ValueError, IndexError):
         return None
 
 
