@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.front.progress import Progress, Stage
+from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.eta.running import RunningTimes
 from skyreels_tui.files.boot_clock import BootTime
 from skyreels_tui.queue.engine.live import LiveFiles
@@ -92,10 +93,15 @@ async def test_every_place_says_the_same_time_left() -> None:
                 await app.push_screen(LeaveScreen(running()))
                 await pilot.pause()
                 assert duration(LEFT_S - 100) in _text(app)
+                # A question may stand there for hours.
+                now[0] = 130.0
+                app.forecast.publish(QueueForecast())
+                await pilot.pause()
+                assert duration(LEFT_S - 130) in _text(app)
                 app.pop_screen()
                 await app.push_screen(JobScreen(12))
                 await pilot.pause()
-                assert duration(LEFT_S - 100) in _text(app)
+                assert duration(LEFT_S - 130) in _text(app)
 
 
 async def test_a_job_that_goes_on_later_does_not_start_with_what_was_left_before() -> None:

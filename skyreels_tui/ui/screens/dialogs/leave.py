@@ -32,16 +32,25 @@ class LeaveScreen(Dialog[str]):
         self._stopping = self._answered = False
 
     def on_mount(self) -> None:
-        """Say how much is left; jobs that have all ended meanwhile answer the question."""
+        """Jobs that have all ended meanwhile answer the question."""
         app = hub(self)
         app.job_changed.subscribe(self, self._on_changed)
         app.queue_changed.subscribe(self, self._on_changed)
         app.queue_status.subscribe(self, self._on_condition)
+        app.forecast.subscribe(self, self._say_left)
+        self._say_left(None)
+
+    def _say_left(self, _: object) -> None:
+        """How long they take yet, as the screen below says it too, every second while they run."""
+        if self._stopping:
+            return
         times = hub(self).times.running
         known = {job_id: left for job_id in self._job_ids if (left := times.left_s(job_id)) is not None}
+        words = self._name_shown
         if len(known) == len(self._job_ids):
             last = max(known, key=lambda job_id: known[job_id])
-            self.set_text(plain(tr("{name}, {time} left", name=self._name_shown, time=times.left_words(last))))
+            words = tr("{name}, {time} left", name=words, time=times.left_words(last))
+        self.set_text(plain(words))
 
     def _on_changed(self, _: object) -> None:
         jobs = [hub(self).board.get(job_id) for job_id in self._job_ids]
