@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -48,6 +49,8 @@ from skyreels_tui.ui.news import Forecasted, Sampled
 SIZES = ((200, 50), (120, 40), (80, 24))
 TARGET = Path(__file__).parents[1] / "doc" / "screenshots"
 SAMPLES = Path(pipelines.demo.__file__).parent / "samples"
+FOLDER = Path("/tmp/episode-1")
+"""The job's pictures lie here meanwhile: home shows their paths, and those of this machine are nobody's business."""
 GIB = 2**30
 NOW = datetime(2026, 1, 6, 2, 3)
 WAIT_S = 180.0
@@ -55,7 +58,7 @@ HELD_AT = 5
 
 REQUEST = ReferenceToVideo(
     prompt="An astronaut lifts a cup of coffee and smiles",
-    ref_imgs=(str(SAMPLES / "astronaut.jpg"), str(SAMPLES / "coffee.jpg")),
+    ref_imgs=(str(FOLDER / "astronaut.jpg"), str(FOLDER / "coffee.jpg")),
     resolution="128P",
     profile="demo",
 )
@@ -199,9 +202,11 @@ def main() -> None:
     """Write every picture."""
     TARGET.mkdir(parents=True, exist_ok=True)
     os.environ.update(TZ="UTC", TERM="xterm-256color", COLORTERM="truecolor")
+    shutil.copytree(SAMPLES, FOLDER, dirs_exist_ok=True)
     with tempfile.TemporaryDirectory() as home, patch("platform.node", lambda: "spark-01"):
         for name, svg in asyncio.run(draw(Path(home))).items():
             (TARGET / name).write_text(svg, encoding="utf-8")
+    shutil.rmtree(FOLDER)
 
 
 if __name__ == "__main__":
