@@ -102,10 +102,14 @@ def waits_to_be_drawn(screen: Screen[Any], widget: Widget) -> bool:
 
 def forget_size(widget: Widget) -> None:
     """Have the next layout ask a widget anew how large it is; a layout that it asks for itself does so too."""
-    for one in widget.ancestors_with_self:
-        if isinstance(one, Widget):
-            one._clear_arrangement_cache()
-            one._layout_updates += 1
+    widget._layout_updates += 1
+    for one in widget.ancestors:
+        if not isinstance(one, Widget):
+            break
+        one._clear_arrangement_cache()
+        one._layout_updates += 1
+        if not one.styles.auto_dimensions:
+            break
 
 
 def draw_now(app: App[Any]) -> None:
