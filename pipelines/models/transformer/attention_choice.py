@@ -98,7 +98,13 @@ def _probe(kernel: str, length: int, num_heads: int, head_dim: int, waiting: Cal
     """
     words = [sys.executable, "-m", __name__, kernel, *map(str, (length, num_heads, head_dim))]
     ends_at = time.monotonic() + PROBE_LIMIT_S
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    try:
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
+        )
+    except OSError:
+        return None
+    with process:
         try:
             while time.monotonic() < ends_at:
                 waiting()
