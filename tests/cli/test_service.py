@@ -85,7 +85,7 @@ def test_it_is_installed_shown_and_removed(cli: Cli, machine: Machine) -> None:
     assert json.loads(shown.out)["MainPID"] == "4711"
     machine.log.unlink()
     assert cli("service", "remove").code == Exit.OK
-    assert machine.asked == [f"--user disable {UNIT}", f"--user --no-block stop {UNIT}", "--user daemon-reload"]
+    assert machine.asked == [f"--user disable {UNIT}", f"--user --no-block stop {UNIT}"]
     assert not machine.unit.exists()
     gone = cli("service", "remove")
     assert gone.code == Exit.NOT_FOUND and "no service is installed" in gone.err

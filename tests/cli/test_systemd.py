@@ -18,13 +18,25 @@ from pathlib import Path
 
 import pytest
 
-from skyreels_tui.commands.system.service import UNIT
+from skyreels_tui.commands.shared.exits import Exit
+from skyreels_tui.commands.system.service import STOP_S, UNIT, unit_text
 
 SYSTEMD = Path("/lib/systemd/systemd")
 WAIT_S = 170.0
 """Two starts of the engine and the unit's ten seconds between them, on a busy machine."""
 BOOTED = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec "$@"'
 """A user's systemd looks for that of the system: in this mount namespace alone it finds what it looks for."""
+IN_A_LONG_STEP = """
+import signal, sys
+def asked(*_):
+    open(sys.argv[1]).read()
+    sys.exit(int(sys.argv[2]))
+signal.signal(signal.SIGTERM, asked)
+open(sys.argv[1]).read()
+while True:
+    signal.pause()
+"""
+"""A process that is there once its pipe has been written to, and that ends only when that happens again."""
 
 
 class Machine:
@@ -68,6 +80,10 @@ class Machine:
 
     def status(self) -> dict[str, str]:
         return json.loads(self.program("service", "status", "--json"))
+
+    def unit(self, *names: str) -> list[str]:
+        """Properties of the unit, in systemd's own order."""
+        return self.run("systemctl", "--user", "show", UNIT, "--value", *(f"-p{name}" for name in names)).stdout.split()
 
     def job(self) -> str:
         """The state of the only job."""
@@ -119,4 +135,36 @@ def test_the_service_survives_a_kill_ends_its_job_and_leaves_nothing(machine: Ma
     machine.program("service", "remove")
     until(lambda: not is_there(second))
     assert [path for path in machine.units.rglob("*") if UNIT in path.name] == []
-    assert machine.status()["LoadState"] == "not-found" and machine.status()["ActiveState"] == "inactive"
+    # The process is gone a moment before systemd has heard of it.
+    until(lambda: machine.unit("LoadState", "ActiveState") == ["not-found", "inactive"])
+
+
+@pytest.mark.parametrize(("code", "left"), [(Exit.CANCELLED, "inactive"), (Exit.FAILED, "failed")])
+def test_a_removed_service_has_its_time_to_end_in(machine: Machine, tmp_path: Path, code: Exit, left: str) -> None:
+    program, pipe = tmp_path / "program.py", tmp_path / "pipe"
+    program.write_text(IN_A_LONG_STEP)
+    os.mkfifo(pipe)
+    machine.units.mkdir(parents=True)
+    words = [sys.executable, str(program), str(pipe), str(code.value)]
+    (machine.units / UNIT).write_text(unit_text(words, machine.environ))
+    machine.run("systemctl", "--user", "start", UNIT)
+    pipe.write_text("")
+
+    said = machine.program("service", "remove")
+    (process,) = machine.unit("MainPID")
+    assert f"process {process} still runs" in said and is_there(process)
+    # A process that is given less than it was promised is killed in the middle of its step.
+    assert machine.unit("TimeoutStopUSec") == [f"{STOP_S // 60}min"]
+    pipe.write_text("")
+    until(lambda: machine.unit("ActiveState") == [left])
+
+
+def test_a_service_that_failed_before_is_forgotten_too(machine: Machine) -> None:
+    machine.units.mkdir(parents=True)
+    text = unit_text(["/no/such/program"], machine.environ)
+    # As after its last attempt, which would come in a minute.
+    (machine.units / UNIT).write_text(text.replace("Restart=on-failure", "Restart=no"))
+    machine.run("systemctl", "--user", "start", UNIT)
+    assert machine.unit("ActiveState") == ["failed"]
+    machine.program("service", "remove")
+    until(lambda: machine.unit("LoadState", "ActiveState") == ["not-found", "inactive"])

@@ -140,14 +140,19 @@ class Manager:
         self._ask("--no-block", "restart", UNIT)
 
     def remove(self) -> None:
-        """Stop and disable the unit and delete its file; nothing of it stays."""
+        """Stop and disable the unit and delete its file; nothing of it stays once its process has ended.
+
+        Systemd forgets a unit without a file by itself as soon as it has ended. Told to read its units again before
+        that, it would go by its defaults: kill a step after 90 seconds, and call an interrupted job's end a failure.
+        """
         if not is_taken(self.path):
             raise CommandError(tr("no service is installed: {path} is not there", path=self.path), Exit.NOT_FOUND)
         self._check_ours()
         self._ask("disable", UNIT)
+        if self.state().get("ActiveState") == "failed":
+            self._ask("reset-failed", UNIT)
         self._ask("--no-block", "stop", UNIT)
         self.path.unlink()
-        self._ask("daemon-reload")
 
     def state(self) -> dict[str, str]:
         """What the manager says of the unit, by property."""
@@ -198,6 +203,8 @@ class Manager:
 def _say(manager: Manager, state: Mapping[str, str]) -> None:
     if not is_taken(manager.path):
         output.line(tr("no service is installed"))
+        if state.get("MainPID", "0") != "0":
+            output.line(tr("process {pid} still runs and ends at its next step", pid=state["MainPID"]))
         return
     output.line(tr("service: {state}", state=f"{state.get('ActiveState', '?')} ({state.get('SubState', '?')})"))
     output.line(tr("unit: {path}", path=manager.path))
