@@ -236,7 +236,7 @@ class Transfers:
         sizes = {path.relative_to(folder).as_posix(): num_bytes(path) for part in parts for path in part.files}
         meter = Meter(sizes, dict.fromkeys(sizes, 0), time.monotonic)
         done = dict.fromkeys(sizes, 0)
-        told_at = 0.0
+        told_at = float("-inf")
 
         def tell(path: str, num_bytes: int) -> None:
             nonlocal told_at

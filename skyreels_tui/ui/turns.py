@@ -38,7 +38,7 @@ class Turns:
         self._app, self._handle = app, handle
         self._waiting: deque[Typed] = deque()
         self._following: asyncio.Task[None] | None = None
-        self._typed_s = 0.0
+        self._typed_s = float("-inf")
 
     def typed(self) -> None:
         """Take note, on the thread that reads the terminal, that a key or a paste is on its way."""
@@ -98,7 +98,7 @@ class Turns:
     def _draw(self) -> None:
         """Show what has come of a key so far, and let what moves by itself be shown again; not between two keys."""
         if not self._waiting:
-            self._typed_s = 0.0
+            self._typed_s = float("-inf")
             draw_now(self._app)
 
     def _place(self) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from textual import events
 from textual.widgets import Input
@@ -60,7 +62,7 @@ async def test_a_paste_after_the_key_of_the_form_lands_in_it(start):
 
 
 async def test_what_moves_by_itself_waits_for_a_key_that_was_typed_and_comes_with_it(start, monkeypatch):
-    monkeypatch.setattr(turns, "SOON_S", 3600.0)
+    monkeypatch.setattr(turns, "SOON_S", math.inf)
     async with start() as s:
         drawn: list[bool] = []
         monkeypatch.setattr(s.app, "post_display_hook", lambda: drawn.append(s.app.turns.one_comes))
@@ -72,7 +74,7 @@ async def test_what_moves_by_itself_waits_for_a_key_that_was_typed_and_comes_wit
 
 
 async def test_a_key_waits_for_one_piece_of_what_is_drawn_and_comes_before_the_rest(start, monkeypatch):
-    monkeypatch.setattr(turns, "SOON_S", 3600.0)
+    monkeypatch.setattr(turns, "SOON_S", math.inf)
     async with start(gated=True) as s:
         s.add("first")
         s.add("second")

@@ -59,7 +59,7 @@ class Teller:
         self._style = style
         self._events: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
         self._last: tuple[object, ...] = ()
-        self._last_at = 0.0
+        self._last_at = float("-inf")
         self._status = ""
         self._states: dict[int, JobState] = {}
 

@@ -51,7 +51,7 @@ class Attempt:
         self._resolved = job
         """The job with other jobs' outputs in place of its references."""
         self._seconds_before = job.run_seconds
-        self._polled_at = 0.0
+        self._polled_at = float("-inf")
 
     @property
     def number(self) -> int:
