@@ -22,7 +22,7 @@ COLUMNS = ", ".join(_SCENE if name == "scene" else f"jobs.{name}" for name in _F
 """What a statement about `jobs` selects or returns, in the order of Job's fields."""
 
 _STATE, _REASON = _FIELDS.index("state"), _FIELDS.index("reason")
-_STATES = frozenset(state.value for state in JobState)
+_STATES = {state.value: state for state in JobState}
 _NUMBERS = {"id": int, "position": float, "run_seconds": float, "rested_s": float, "slowed_s": float,
             "step": int, "num_steps": int, "segment": int,
             "num_segments": int, "scene": int, "attempts": int, "cancel_requested": int, "deleted": int}  # fmt: skip
@@ -57,10 +57,8 @@ def job_from_row(row: sqlite3.Row | tuple[object, ...]) -> Job:
     values: list[object] = list(row)
     if tuple(map(type, values)) not in _AS_WRITTEN:
         values = [_as_written(kind, value) for kind, value in zip(_KINDS, values, strict=True)]
-    if values[_STATE] not in _STATES:
-        # The store's opening says in the row what is odd; a reader that opens nothing shows it all the same.
-        values[_STATE] = JobState.FAILED
-    values[_STATE] = JobState(str(values[_STATE]))
+    # The store's opening says in the row what is odd; a reader that opens nothing shows it all the same.
+    values[_STATE] = _STATES.get(str(values[_STATE]), JobState.FAILED)
     values[_REASON] = Reason.from_json(str(values[_REASON]))
     for index in _FLAGS:
         values[index] = bool(values[index])
