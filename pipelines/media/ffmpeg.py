@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import ffmpeg
 from pipelines.front.errors import MediaError
 from pipelines.front.language import reason_of, tr
 from pipelines.media.files import plain_end, plain_line
+from pipelines.media.starving import process_shares, thread_shares
 
 DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,wav,w64,aiff,mp3,flac,aac,amr,"
@@ -37,6 +39,12 @@ _STORED = {0xDC80 + byte: 0x10DC80 + byte for byte in range(128)}
 _GIVEN = {private: byte for byte, private in _STORED.items()}
 POLL_S = 0.2
 """How often whoever waits for a process is asked whether it is still wanted."""
+PATIENCE = 10.0
+"""How many times its limit a process may take where others keep the processors from it."""
+PROCESSORS = 2
+"""How many processors' time of its limit a process has had when nothing more is added for what it did not get."""
+SHORTEST_S = 0.05
+"""What is left of a limit and shorter than this is not waited for."""
 _STDERR_HEAD, _STDERR_TAIL = 65536, 65536
 
 
@@ -185,7 +193,10 @@ def file_argument(path: Path) -> str:
 
 
 class Process:
-    """One running ffmpeg; killed at its time limit, its messages kept (the first and the last ones)."""
+    """One running ffmpeg; killed at its time limit, its messages kept (the first and the last ones).
+
+    The time in which it or whoever reads from it stands ready and gets no processor does not count, up to `PATIENCE`.
+    """
 
     def __init__(
         self,
@@ -218,9 +229,10 @@ class Process:
         self._listener = threading.Thread(target=self._listen, name="ffmpeg-messages", daemon=True)
         self._listener.start()
         self.timed_out = False
-        self._timer = threading.Timer(time_limit_s, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
+        self._limit_s, self._began_s = time_limit_s, time.monotonic()
+        self._reader = threading.get_native_id()
+        self._starved_before_s = thread_shares(self._reader).starved_s
+        self._expire_in(time_limit_s)
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -261,7 +273,22 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    def _expire_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
     def _expire(self) -> None:
+        child, reader = process_shares(self._child.pid), thread_shares(self._reader)
+        starved_s = child.starved_s + reader.starved_s - self._starved_before_s
+        # Threads of one process also keep each other waiting: what has had this much is no victim of others.
+        if child.ran_s > PROCESSORS * self._limit_s:
+            starved_s = 0.0
+        allowed_s = min(self._limit_s + max(0.0, starved_s), PATIENCE * self._limit_s)
+        left_s = self._began_s + allowed_s - time.monotonic()
+        if self._child.returncode is None and left_s > SHORTEST_S:
+            self._expire_in(left_s)
+            return
         self.timed_out = True
         self._child.kill()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from pipelines.front.language import mark, tr
 
 HEAD_BYTES, INDEX_BYTES = 4096, 1 << 20
+HOLE_BYTES = 1 << 30
+"""An end of so many bytes that was never written is no silence."""
 MP4_PROTECTED = (b"encv", b"enca", b"drms", b"drmi")
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_PROTECTION = (
@@ -100,6 +104,20 @@ def other_file(path: Path) -> str:
     if not head.strip(b"\0"):
         return tr("only zeros: a copy or a transfer that never finished")
     return tr("a text") if _is_text(head) else ""
+
+
+def is_unfinished(path: Path) -> bool:
+    """Say whether the room of a file was taken and its end never written, as transfers do it."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size <= HOLE_BYTES:
+            return False
+        try:
+            os.lseek(file.fileno(), size - HOLE_BYTES, os.SEEK_DATA)
+        except OSError as error:
+            # No byte from there on was ever written.
+            return error.errno == errno.ENXIO
+    return False
 
 
 def is_protected(path: Path) -> bool:

@@ -24,7 +24,7 @@ from pipelines.media.read.headers import (
     wave_claim,
 )
 from pipelines.media.read.images import UNREADABLE, open_image, reason_for, upright_size
-from pipelines.media.read.kinds import is_protected, other_file, other_picture
+from pipelines.media.read.kinds import is_protected, is_unfinished, other_file, other_picture
 from pipelines.media.read.tracks import DAMAGE, choose_track, playing_order
 
 FIRST_FRAME_LIMIT_S, LISTING_LIMIT_S, SOUND_LIMIT_S = 2.6, 1.1, 3.5
@@ -189,6 +189,7 @@ def _probe_image(path: Path) -> tuple[ImageInfo, str]:
 @per_file
 def _probe_video(path: Path) -> VideoInfo:
     name = shown(path)
+    _refuse_unfinished(path)
     first = source(path).output("pipe:1", map="0:V:0", map_metadata=-1, f="framecrc", vf="showinfo", **{"frames:v": 1})
     # Each is a process of its own, whose start is most of its time.
     with ThreadPoolExecutor(1, thread_name_prefix="listing") as threads:
@@ -274,6 +275,7 @@ def _estimate(duration_s: float, rate: float) -> _Timing:
 @per_file
 def _probe_audio(path: Path) -> AudioInfo:
     name = shown(path)
+    _refuse_unfinished(path)
     _refuse_protected(path)
     heard, late_s = choose_track(path, SOUND_MEASURED_S, SOUND_LIMIT_S)
     if not heard.num_samples:
@@ -313,6 +315,14 @@ def _packed_samples(path: Path, track: int, rate: int, late_s: float) -> int:
     done = run(listed, time_limit_s=LISTING_LIMIT_S, max_bytes=16 << 20, check=False)
     ends = [packet.time_s + packet.duration_s for packet in listing(done.stdout)[1] if not packet.hidden]
     return 0 if done.timed_out or not ends else round((max(ends) + late_s) * rate)
+
+
+def _refuse_unfinished(path: Path) -> None:
+    """Raise MediaError for a file whose end never arrived: reading gigabytes of nothing would take its whole limit."""
+    if is_unfinished(path):
+        raise MediaError(
+            tr("{name}: its end was never written: a copy or a transfer that never finished", name=shown(path))
+        )
 
 
 def _refuse_protected(path: Path) -> None:
