@@ -279,6 +279,8 @@ class Process:
         self._timer.start()
 
     def _expire(self) -> None:
+        if self._child.returncode is not None:
+            return
         child, reader = process_shares(self._child.pid), thread_shares(self._reader)
         starved_s = child.starved_s + reader.starved_s - self._starved_before_s
         # Threads of one process also keep each other waiting: what has had this much is no victim of others.
@@ -286,7 +288,7 @@ class Process:
             starved_s = 0.0
         allowed_s = min(self._limit_s + max(0.0, starved_s), PATIENCE * self._limit_s)
         left_s = self._began_s + allowed_s - time.monotonic()
-        if self._child.returncode is None and left_s > SHORTEST_S:
+        if left_s > SHORTEST_S:
             self._expire_in(left_s)
             return
         self.timed_out = True
