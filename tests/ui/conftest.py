@@ -56,6 +56,14 @@ class Session:
             wait_s = min(1.3 * wait_s, 0.05)
         await self.pilot.pause()
 
+    async def stand_still(self) -> None:
+        """End sensors and forecast: what is drawn and laid out from now on comes of keys and jobs alone."""
+        await self.until(lambda: self.app.monitor is not None, "the sensors")
+        for thread in (self.app.monitor, self.app.forecaster):
+            assert thread is not None
+            thread.stop()
+        await self.pilot.pause()
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 

@@ -30,6 +30,8 @@ async def test_a_job_under_a_screen_of_its_own_sends_nothing(start, monkeypatch)
         await s.until(lambda: s.state(1) is JobState.RUNNING)
         await s.press("R")
         await s.until(lambda: isinstance(s.app.screen, ResultsScreen), "the results")
+        await s.shows("No video here")
+        await s.stand_still()
         drawn: list[type[Screen]] = []
         monkeypatch.setattr(s.app, "_display", lambda screen, _: drawn.append(type(screen)))
         await steps_pass(s, 5)
@@ -45,6 +47,7 @@ async def test_under_a_question_only_what_changes_is_drawn(start, monkeypatch):
         await s.until(lambda: s.state(1) is JobState.RUNNING)
         await s.press("q")
         await s.until(lambda: isinstance(s.app.screen, LeaveScreen), "the question")
+        await s.stand_still()
         drawn: list[object] = []
         monkeypatch.setattr(s.app, "_display", lambda _, update: drawn.append(update))
         await steps_pass(s, 5)
@@ -65,11 +68,17 @@ def count_layouts(screen: Screen, monkeypatch) -> list[None]:
     return layouts
 
 
+def has_size(s: Session, selector: str) -> bool:
+    return any(widget.size.area for widget in s.app.screen.query(selector))
+
+
 async def test_the_cursor_of_home_lays_nothing_out(start, monkeypatch):
     async with start((160, 45), gated=True) as s:
         for label in ("one", "two", "three"):
             s.add(label)
         await s.shows("three")
+        await s.until(lambda: s.state(1) is JobState.RUNNING and has_size(s, "#selected-picture"), "the selected job")
+        await s.stand_still()
         await s.press("down", "up", "down")
         layouts = count_layouts(s.app.screen, monkeypatch)
         await s.press("down", "up", "up")
@@ -83,6 +92,8 @@ async def test_a_typed_letter_lays_nothing_out(start, monkeypatch):
         await fill(s, ref_imgs=(str(ASTRONAUT),), prompt="a walk at nig")
         field(s, "prompt").query_one(TextArea).focus()
         await s.press("end")
+        await s.until(lambda: is_checked(screen), "the form, checked")
+        await s.stand_still()
         layouts = count_layouts(screen, monkeypatch)
         await s.type("ht")
         await s.until(
