@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual._compositor import LayoutUpdate
 from textual.app import App, ComposeResult
 from textual.screen import Screen
-from textual.widgets import Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.redraw import show_in
@@ -100,6 +100,23 @@ async def test_a_typed_letter_lays_nothing_out(start, monkeypatch):
             lambda: screen.values()["prompt"] == "a walk at night" and is_checked(screen), "the form, checked"
         )
         assert not layouts
+
+
+async def test_a_letter_of_one_line_lays_nothing_out_and_a_long_line_scrolls(start, monkeypatch):
+    async with start((80, 24)) as s:
+        screen = await open_form(s)
+        line = field(s, "label").query_one(Input)
+        line.focus()
+        await s.type("a")
+        await s.until(lambda: is_checked(screen), "the form, checked")
+        await s.stand_still()
+        layouts = count_layouts(screen, monkeypatch)
+        await s.type("b" * 90 + "end")
+        await s.shows("bend")
+        assert line.value == "a" + "b" * 90 + "end"
+        assert not layouts
+        await s.press("home")
+        await s.until(lambda: "abbb" in s.text and "bend" not in s.text, "the beginning")
 
 
 def is_checked(screen: FormScreen) -> bool:

@@ -8,6 +8,8 @@ import re
 from textual import events, on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
@@ -58,6 +60,9 @@ class LineInput(Input):
     /* A tinted panel is no panel: see Colourless. */
     LineInput:nocolor:focus { background-tint: $foreground 0%; }
     """
+
+    virtual_size = Reactive(Size(0, 0))
+    """How long the text is; the line keeps its room, so that a letter, unlike those of Textual, lays nothing out."""
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(without_controls(value), placeholder, compact=True, id=id, select_on_focus=False)
