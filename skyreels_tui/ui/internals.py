@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from textual.app import App
 from textual.filter import LineFilter
 from textual.keys import _character_to_key
+from textual.message_pump import MessagePump
 from textual.notifications import Notification
 from textual.screen import Screen
 from textual.widget import Widget
@@ -93,6 +94,13 @@ def _all_but_the_next(screen: Screen[Any]) -> set[Widget]:
     if len(following) == len(waiting):
         following.remove(min(following, key=lambda one: one.size.area))
     return set(following)
+
+
+def waits_for_more(pump: MessagePump) -> bool:
+    """Whether a widget has handled all that was sent to it; one that is not there yet, or no more, never has."""
+    queue: Any = pump._message_queue
+    # It waits for its next message once it has done all that came of the one before; asyncio says it nowhere else.
+    return bool(queue.empty() and queue.ready_event._waiters)
 
 
 def waits_to_be_drawn(screen: Screen[Any], widget: Widget) -> bool:

@@ -13,7 +13,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-from skyreels_tui.ui.internals import draw_now, waits_to_be_drawn
+from skyreels_tui.ui.internals import draw_now, waits_for_more, waits_to_be_drawn
 
 OPENING = "opening"
 """Group of the workers that make what a key opens: keys wait for them too."""
@@ -110,6 +110,10 @@ class Turns:
 
 async def _passed(pump: MessagePump) -> None:
     """Wait until a widget has handled all that has been sent to it so far."""
+    if waits_for_more(pump):
+        # Whatever was to follow in this moment follows; to send it something would cost more than most keys do.
+        await asyncio.sleep(0)
+        return
     passed = asyncio.Event()
     if pump.is_running and pump.call_later(passed.set):
         with suppress(TimeoutError):

@@ -8,9 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
+from textual._wait import wait_for_idle
 from textual.containers import Vertical
 from textual.message import Message
 from textual.notifications import Notify
@@ -23,6 +25,7 @@ from skyreels_tui.executors.fake import FakeExecutor, Script
 from skyreels_tui.files.folders import find_folders
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.settings.settings import Settings
+from skyreels_tui.ui.internals import waits_for_more
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from tests.terminal import ANOTHER_TERMINALS
 
@@ -65,11 +68,13 @@ class Session:
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        for key in keys:
+            await self.pilot.press(key)
+        await wait_for_idle(0)
 
     async def type(self, text: str) -> None:
         """Type text key by key, except that a long one is pasted."""
-        await self.pilot.press(*[{" ": "space"}.get(char, char) for char in text])
+        await self.press(*[{" ": "space"}.get(char, char) for char in text])
 
     async def shows(self, text: str) -> None:
         def seen() -> bool:
@@ -116,6 +121,21 @@ class Session:
         return self.app.service.actions.add(ReferenceToVideo(**{**fields, **values}), label=label)
 
 
+LOOKS = 3
+"""Looks in a row that find an app at rest: what one moment brings is begun in the next."""
+
+
+async def rests(app: SkyreelsApp, timeout_s: float = 30.0) -> bool:
+    """Wait until every key was followed and every widget has done what it was told; False when the app has ended."""
+    deadline, looks = time.monotonic() + timeout_s, 0
+    while looks < LOOKS and app.is_running and app.screen_stack:
+        assert time.monotonic() < deadline, "the app is never at rest"
+        at_rest = not app.turns.busy and all(map(waits_for_more, [app, *app.screen.walk_children(with_self=True)]))
+        looks = looks + 1 if at_rest else 0
+        await asyncio.sleep(0 if at_rest else 0.001)
+    return looks == LOOKS
+
+
 Start = Callable[..., object]
 
 
@@ -124,6 +144,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
     """`async with start(size=..., script=..., gated=...) as session`."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
+    # The pilot would wait for the processor twice a key; once after all of them is enough.
+    monkeypatch.setattr("textual.app.wait_for_idle", lambda _: asyncio.sleep(0))
     for name in ANOTHER_TERMINALS:
         monkeypatch.delenv(name, raising=False)
 
@@ -154,6 +176,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asyn
                 told.append(message.notification.message)
 
         async with app.run_test(size=size, notifications=True, message_hook=listen) as pilot:
+            # The pilot's own wait sends every widget of the screen a message, which takes longer than most keys do.
+            monkeypatch.setattr(pilot, "_wait_for_screen", partial(rests, app))
             session = Session(app, pilot, executor, told)
             await session.until(lambda: app.service is not None and app.service.status().engine != "off", "the engine")
             try:

@@ -8,6 +8,7 @@ import pytest
 from textual import events
 from textual.widgets import Input
 
+from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui import turns
 from skyreels_tui.ui.widgets.panel import Panel
 from tests.models_hub.conftest import hub as hub
@@ -78,7 +79,8 @@ async def test_a_key_waits_for_one_piece_of_what_is_drawn_and_comes_before_the_r
     async with start(gated=True) as s:
         s.add("first")
         s.add("second")
-        await s.shows("second")
+        await s.until(lambda: s.state(1) is JobState.RUNNING and "second" in s.text, "both jobs, one of them running")
+        await s.stand_still()
         home = s.app.screen
         drawn: list[set[object]] = []
 
