@@ -6,14 +6,15 @@ import shutil
 
 import pytest
 from PIL import Image
-from textual.content import Content
+from rich.segment import Segment
 from textual.widgets import Input, TextArea
 
 from pipelines.front.regions import WHOLE, Box, parse_boxes
 from pipelines.tasks import task_named
 from skyreels_tui.requests.forms import default_fields
 from skyreels_tui.ui.drawing.glyphs import ASCII, UNICODE
-from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
+from skyreels_tui.ui.drawing.halfblocks import CellPicture
+from skyreels_tui.ui.drawing.outlines import Outline, Outlined
 from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.form.regions import LEAST, RegionsScreen, darkened
 from tests.ui.conftest import ASTRONAUT, SAMPLES, Session
@@ -147,10 +148,8 @@ async def test_every_shape_of_portrait_has_its_frames_within(start, tmp_path, si
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_a_frame_is_drawn_where_it_says(glyphs):
-    under = Content("\n".join("." * 8 for _ in range(5)))
-    drawn = draw_outlines(
-        under, [Outline(1, 1, 5, 3, "1", glyphs.thin, ""), Outline(4, 0, 9, 9, "2", glyphs.thick, "bold")]
-    )
+    under = CellPicture([[Segment("." * 8)]] * 5)
+    drawn = Outlined(under, [Outline(1, 1, 5, 3, "1", glyphs.thin, ""), Outline(4, 0, 9, 9, "2", glyphs.thick, "bold")])
     lines = drawn.plain.split("\n")
     thin, thick = glyphs.thin, glyphs.thick
     assert lines[0] == "...." + "2" + thick[4] * 3

@@ -56,6 +56,12 @@ def cell_line(upper: bytes, lower: bytes, monochrome: bool = False) -> list[Segm
     ]
 
 
+def cell_picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> CellPicture:
+    """Draw `height` x `width` RGB bytes, an even number of rows, where nothing else stands beside them."""
+    rows = [rgb[top * width * 3 : (top + 1) * width * 3] for top in range(height)]
+    return CellPicture([cell_line(rows[top], rows[top + 1], monochrome) for top in range(0, height - 1, 2)])
+
+
 def picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> Content:
     """Draw `height` x `width` RGB bytes; an odd last row is drawn on the background alone."""
     lines = []

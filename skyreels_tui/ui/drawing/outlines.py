@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual.content import Content
+from rich.segment import Segment
+from textual.css.styles import RulesMap
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import RenderOptions, Visual
+
+from skyreels_tui.ui.drawing.halfblocks import CellPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +40,43 @@ class Outline:
         return found | dict(zip(places, corners, strict=True)) | {places[0]: self.name}
 
 
-def draw_outlines(picture: Content, outlines: Sequence[Outline]) -> Content:
-    """Lay outlines over a picture; a later one covers an earlier one."""
-    lines = list(picture.split("\n"))
-    for outline in outlines:
-        for (row, column), letter in outline.cells().items():
-            if 0 <= row < len(lines) and 0 <= column < len(lines[row]):
-                line = lines[row]
-                lines[row] = Content.assemble(line[:column], (letter, outline.style), line[column + 1 :])
-    return Content("\n").join(lines)
+class Outlined(Visual):
+    """A picture of cells with outlines over it; a later one covers an earlier one."""
+
+    def __init__(self, picture: CellPicture, outlines: Sequence[Outline]) -> None:
+        self._picture = picture
+        self._over: dict[int, dict[int, tuple[str, str]]] = defaultdict(dict)
+        """Row -> column -> letter and style."""
+        for outline in outlines:
+            for (row, column), letter in outline.cells().items():
+                self._over[row][column] = letter, outline.style
+
+    @property
+    def plain(self) -> str:
+        """The characters alone."""
+        lines = [list(line) for line in self._picture.plain.split("\n")]
+        for row, line in enumerate(lines):
+            for column, (letter, _) in self._over.get(row, {}).items():
+                if 0 <= column < len(line):
+                    line[column] = letter
+        return "\n".join(map("".join, lines))
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        """As much as there is room for."""
+        strips = self._picture.render_strips(width, height, style, options)
+        for row, strip in enumerate(strips):
+            if over := self._over.get(row):
+                cells = [Segment(character, part.style) for part in strip for character in part.text]
+                for column, (letter, name) in over.items():
+                    if 0 <= column < len(cells):
+                        cells[column] = Segment(letter, (style + options.get_style(name)).rich_style)
+                strips[row] = Strip(cells).simplify()
+        return strips
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """That of the picture."""
+        return self._picture.get_optimal_width(rules, container_width)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """That of the picture."""
+        return self._picture.get_height(rules, width)

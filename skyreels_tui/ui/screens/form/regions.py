@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -16,8 +17,8 @@ from pipelines.front.crop import Crop
 from pipelines.front.errors import MediaError
 from pipelines.front.language import tr
 from pipelines.front.regions import WHOLE, Box, boxes_problem, boxes_text, kept_box
-from skyreels_tui.ui.drawing.halfblocks import picture
-from skyreels_tui.ui.drawing.outlines import Outline, draw_outlines
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_picture
+from skyreels_tui.ui.drawing.outlines import Outline, Outlined
 from skyreels_tui.ui.drawing.safe import plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import REGIONS, bindings
@@ -95,11 +96,10 @@ class RegionsScreen(Screen[str | None]):
             return
         view = self._view
         if view is not None:
-            rgb = darkened(view.rgb, view.width, view.height, self._kept)
-            drawn = picture(rgb, view.width, view.height, hub(self).monochrome)
+            drawn = portrait(view, self._kept, hub(self).monochrome)
             order = sorted(range(len(self._boxes)), key=lambda number: number == self._chosen)
             outlines = [self._outline(number, view.width, view.height // 2) for number in order]
-            show_in(self.query_one("#regions-picture", Static), draw_outlines(drawn, outlines))
+            show_in(self.query_one("#regions-picture", Static), Outlined(drawn, outlines))
         lines = [self._facts(number, box) for number, box in enumerate(self._boxes)]
         problem = self._problem
         is_cut = min(self._kept.width, self._kept.height) < WHOLE - STEP
@@ -195,6 +195,12 @@ class RegionsScreen(Screen[str | None]):
     def action_back(self) -> None:
         """Change nothing."""
         self.dismiss(None)
+
+
+@lru_cache(maxsize=1)
+def portrait(view: PictureView, kept: Box, monochrome: bool) -> CellPicture:
+    """The portrait with all outside `kept` dark, which stays while a region moves over it."""
+    return cell_picture(darkened(view.rgb, view.width, view.height, kept), view.width, view.height, monochrome)
 
 
 def darkened(rgb: bytes, width: int, height: int, kept: Box) -> bytes:
