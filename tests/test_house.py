@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ EXCEPTIONS = {"Exception", "ValueError", "RuntimeError", "OSError", "KeyError", 
 PURE = {"Protocol", "Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict"}
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    """One file as a tree, which every test of this module goes through and none changes."""
+    return ast.parse(text)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_trees() -> Iterator[None]:
+    yield
+    parsed.cache_clear()
+
+
 class House:
     """Every class of some files, by name."""
 
@@ -41,7 +54,7 @@ class House:
         self.classes: dict[str, tuple[str, list[str]]] = {}
         self._all: list[tuple[str, str, list[str]]] = []
         for path, text in files.items():
-            for node in ast.walk(ast.parse(text)):
+            for node in ast.walk(parsed(text)):
                 if isinstance(node, ast.ClassDef):
                     bases = [_last_name(base) for base in node.bases]
                     self.classes[node.name] = (path, bases)
@@ -102,7 +115,7 @@ SHARED_NAMES: dict[str, str] = {}
 
 def types_of(text: str) -> Iterator[str]:
     """Names of the classes and of the types that a module defines at its top."""
-    for node in ast.parse(text).body:
+    for node in parsed(text).body:
         if isinstance(node, ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -158,7 +171,7 @@ def shared_functions(files: dict[str, str]) -> dict[str, list[str]]:
     """Names of public functions that more than one module defines at its top, with those modules."""
     homes: dict[str, list[str]] = {}
     for path, text in files.items():
-        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        functions = [node for node in parsed(text).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         for name in {node.name for node in functions if not _is_private(node.name)}:
             homes.setdefault(name, []).append(path)
     return {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in ENTRY_POINTS}
@@ -194,7 +207,7 @@ BOUNDARIES = {
 
 def catchers(text: str) -> Iterator[int]:
     """Lines that catch whatever is raised; what is only cleaned up after and raised again passes."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.ExceptHandler):
             kinds = {"BaseException"} if node.type is None else _names_in(node.type)
             again = any(isinstance(inside, ast.Raise) and inside.exc is None for inside in ast.walk(node))
@@ -247,7 +260,7 @@ PRIVATE = {
 
 def private_names(files: dict[str, str]) -> Iterator[str]:
     """Private names that a module asks of something else than itself, its class or our own."""
-    trees = {path: ast.parse(text) for path, text in files.items()}
+    trees = {path: parsed(text) for path, text in files.items()}
     ours = {name for tree in trees.values() for name in _own_private_names(tree)}
     for path, tree in trees.items():
         for node in ast.walk(tree):
@@ -300,7 +313,7 @@ def test_what_others_wrote_is_read_in_one_place():
     found = {
         path
         for path, text in _ours().items()
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(text))
         if isinstance(node, ast.Attribute) and ast.unparse(node) in parses
     }
     assert found == set(READERS)
@@ -335,7 +348,7 @@ def test_an_unexplained_line_is_found(line, found):
 def lookers(text: str) -> list[int]:
     """Lines in a worker's thread that look for the app from a widget, which may have been taken away meanwhile."""
     found = []
-    for function in ast.walk(ast.parse(text)):
+    for function in ast.walk(parsed(text)):
         decorators = [ast.unparse(one) for one in getattr(function, "decorator_list", ())]
         if not any(one.startswith("work(") and "thread=True" in one for one in decorators):
             continue
