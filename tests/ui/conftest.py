@@ -28,6 +28,7 @@ from skyreels_tui.settings.settings import Settings
 from skyreels_tui.ui.internals import waits_for_more
 from skyreels_tui.ui.screens.dialogs.dialog import Dialog
 from tests.terminal import ANOTHER_TERMINALS
+from tests.ui.shown import shown
 
 SAMPLES = Path(__file__).parents[2] / "pipelines" / "demo" / "samples"
 ASTRONAUT, COFFEE = SAMPLES / "astronaut.jpg", SAMPLES / "coffee.jpg"
@@ -86,7 +87,7 @@ class Session:
     @property
     def text(self) -> str:
         """What the terminal would show, line by line."""
-        strips = self.app.screen._compositor.render_strips()
+        strips = shown(self.app)
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
     @property

@@ -16,6 +16,8 @@ from rich.style import Style
 from textual.app import App
 from textual.widgets import Input, TextArea
 
+from tests.ui.shown import shown
+
 FOLDER = Path(__file__).with_name("snapshots")
 HOW = "SNAPSHOTS=write pytest tests/ui/test_snapshots.py"
 NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -30,7 +32,7 @@ def render(app: App[None]) -> str:
         line.cursor_blink = False
     for area in app.screen.query(TextArea):
         area.cursor_blink = False
-    strips = [list(strip) for strip in app.screen._compositor.render_strips()]
+    strips = [list(strip) for strip in shown(app)]
     names: dict[str, str] = {}
     rows, runs = [], []
     for strip in strips:

@@ -46,11 +46,11 @@ async def test_the_selected_picture_stands_large_beside_the_fields(
         view = s.app.screen.query_one(FilePicture)
         assert view.display is large
         if large:
-            await s.until(lambda: str(view.content).count("\n") >= 12, "a large picture")
+            await s.until(lambda: view.content.plain.count("\n") >= 12, "a large picture")
             assert not s.app.screen.query_one("#field-ref_imgs .view").display
             await s.press("tab")
             await fill(s, ref_imgs=())
-            await s.until(lambda: "▀" not in str(view.content), "nothing is shown of what is gone")
+            await s.until(lambda: "▀" not in view.content.plain, "nothing is shown of what is gone")
         else:
             await s.until(lambda: "▀" in s.text, "the small picture of the field")
 

@@ -9,6 +9,7 @@ from skyreels_tui.executors.fake import Script
 from skyreels_tui.queue.model import JobState
 from skyreels_tui.ui.panels.preview import PreviewPanel
 from skyreels_tui.ui.panels.queue import QueuePanel
+from tests.ui.shown import shown
 
 
 async def test_an_empty_queue_teaches_the_first_keys(start):
@@ -302,7 +303,7 @@ async def test_plain_letters_alone_leave_for_the_terminal(start):
             if key:
                 await s.press(key)
             filters = s.app._filters
-            strips = s.app.screen._compositor.render_strips()
+            strips = shown(s.app)
             for strip in strips:
                 for line_filter in filters:
                     strip = strip.apply_filter(line_filter, s.app.screen.background_colors[1])

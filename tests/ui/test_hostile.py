@@ -22,6 +22,7 @@ from skyreels_tui.ui.screens.form.form import FormScreen
 from skyreels_tui.ui.screens.results.results import ResultsScreen
 from skyreels_tui.ui.screens.system.doctor import CheckList
 from tests.ui.conftest import SAMPLES
+from tests.ui.shown import shown
 
 MACHINES = Path(__file__).parents[1] / "cli" / "machines"
 
@@ -99,7 +100,7 @@ async def test_control_characters_never_enter_a_field_by_pasting(start):
 def intact(s, rows: int = 24) -> None:
     """Nothing on the screen steers, and every line is as wide as the terminal."""
     assert not STEERING.search(s.text.replace("\n", ""))
-    strips = s.app.screen._compositor.render_strips()
+    strips = shown(s.app)
     assert [strip.cell_length for strip in strips] == [s.app.size.width] * rows
 
 

@@ -116,7 +116,7 @@ async def test_beside_the_queue_stands_what_is_known_of_the_selected_job(start: 
         said = str(pane.query_one("#selected-words").content)
         assert PROMPT in said and "steps 12" in said and "astronaut.jpg" in said and "runs it next" in said
         assert "guidance" not in said
-        await s.until(lambda: "▀" in str(pane.query_one("#selected-picture").content), "the reference")
+        await s.until(lambda: "▀" in pane.query_one("#selected-picture").content.plain, "the reference")
         await s.press("j")
         await s.until(lambda: "a quiet harbour" in str(pane.query_one("#selected-words").content))
     async with start((159, 45), gated=True) as s:

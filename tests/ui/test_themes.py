@@ -10,6 +10,7 @@ from textual.design import ColorSystem
 
 from skyreels_tui.settings.themes import theme_files
 from skyreels_tui.ui.palette import TITLES, load_theme
+from tests.ui.shown import shown
 
 SURFACES = ("background", "surface", "panel")
 TEXTS = ("foreground", "primary", "accent", "text-muted", "text-success", "text-warning", "text-error")
@@ -72,7 +73,7 @@ def test_the_terminal_s_own_background_may_be_light_or_dark(background, least):
 async def test_the_terminal_palette_leaves_its_colours_to_the_terminal(start):
     async with start(theme="terminal") as s:
         await s.shows("Nothing here yet")
-        strips = s.app.screen._compositor.render_strips()
+        strips = shown(s.app)
         styles = [segment.style for strip in strips for segment in strip if segment.style and segment.text.strip()]
         assert styles and all(style.bgcolor is None or style.bgcolor.is_default for style in styles)
         assert any(style.color is None or style.color.is_default for style in styles)

@@ -17,6 +17,8 @@ from textual.visual import RenderOptions, Visual
 RAMP = " .:-=+*#%@"
 """Letters from dark to light, for terminals without colours."""
 BLOCK = "▀"
+BESIDE = Segment(" ")
+"""Between two pictures that stand side by side."""
 
 
 class CellPicture(Visual):
@@ -46,6 +48,33 @@ class CellPicture(Visual):
         return len(self._lines)
 
 
+class Captioned(Visual):
+    """A picture of cells with words below it."""
+
+    def __init__(self, above: CellPicture, words: Content) -> None:
+        self._above, self._words = above, words
+
+    @property
+    def plain(self) -> str:
+        """The characters alone."""
+        return f"{self._above.plain}\n{self._words.plain}"
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        """As much as there is room for, the picture first."""
+        strips = self._above.render_strips(width, height, style, options)
+        room = None if height is None else height - len(strips)
+        return strips if room == 0 else strips + self._words.render_strips(width, room, style, options)
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """That of the wider of both."""
+        both = self._above, self._words
+        return max(one.get_optimal_width(rules, container_width) for one in both)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """Lines of both."""
+        return self._above.get_height(rules, width) + self._words.get_height(rules, width)
+
+
 def cell_line(upper: bytes, lower: bytes, monochrome: bool = False) -> list[Segment]:
     """One line of a `CellPicture` from two rows of RGB bytes."""
     if monochrome:
@@ -58,8 +87,13 @@ def cell_line(upper: bytes, lower: bytes, monochrome: bool = False) -> list[Segm
 
 def cell_picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> CellPicture:
     """Draw `height` x `width` RGB bytes, an even number of rows, where nothing else stands beside them."""
+    return CellPicture(cell_lines(rgb, width, height, monochrome))
+
+
+def cell_lines(rgb: bytes, width: int, height: int, monochrome: bool = False) -> list[list[Segment]]:
+    """The lines of a `CellPicture` of `height` x `width` RGB bytes, an even number of rows."""
     rows = [rgb[top * width * 3 : (top + 1) * width * 3] for top in range(height)]
-    return CellPicture([cell_line(rows[top], rows[top + 1], monochrome) for top in range(0, height - 1, 2)])
+    return [cell_line(rows[top], rows[top + 1], monochrome) for top in range(0, height - 1, 2)]
 
 
 def picture(rgb: bytes, width: int, height: int, monochrome: bool = False) -> Content:

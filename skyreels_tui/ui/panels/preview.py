@@ -18,7 +18,7 @@ from skyreels_tui.eta.forecast import QueueForecast
 from skyreels_tui.queue.condition import condition_words
 from skyreels_tui.queue.events import JobChanged, JobProgress
 from skyreels_tui.queue.model import Job, JobState
-from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_line
+from skyreels_tui.ui.drawing.halfblocks import BESIDE, CellPicture, cell_line
 from skyreels_tui.ui.drawing.pictures import Drawing, as_picture, picture_widget, shown_pictures
 from skyreels_tui.ui.drawing.safe import cut
 from skyreels_tui.ui.hub import hub
@@ -32,7 +32,6 @@ from skyreels_tui.words.times import UNKNOWN
 if TYPE_CHECKING:
     from skyreels_tui.ui.drawing.pictures import Pixels
 
-GAP = Segment(" ")
 FINISHED = (384, 192)
 """Columns and rows of cells that the frame of a finished video would fill."""
 LOOKING_EVERY_S = 2.0
@@ -286,7 +285,7 @@ def arrange(count: int, strip: PreviewStrip, width: int, height: int) -> tuple[i
 
     def size(across: int) -> tuple[int, int, int]:
         down = -(-count // across)
-        columns = max(1, (width - GAP.cell_length * (across - 1)) // across)
+        columns = max(1, (width - BESIDE.cell_length * (across - 1)) // across)
         return (across, *fit_strip(strip.height, strip.width, max(1, height // down), columns))
 
     full_rows = (across for across in range(count, 0, -1) if count % across == 0)
@@ -303,7 +302,7 @@ def draw_strip(strip: PreviewStrip, count: int, width: int, height: int, monochr
         for row in range(0, rows_px, 2):
             line: list[Segment] = []
             for picture in scaled[first : first + across]:
-                line += [GAP] if line else []
+                line += [BESIDE] if line else []
                 line += cell_line(picture[row].tobytes(), picture[row + 1].tobytes(), monochrome)
             lines.append(line)
     return CellPicture(lines)

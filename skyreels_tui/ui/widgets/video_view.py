@@ -22,7 +22,7 @@ from pipelines.front.errors import PipelineError
 from pipelines.front.language import mark, reason_of, tr
 from pipelines.tasks import TASKS
 from skyreels_tui.results.gallery import Video
-from skyreels_tui.ui.drawing.halfblocks import fit, picture
+from skyreels_tui.ui.drawing.halfblocks import BESIDE, Captioned, CellPicture, cell_lines, cell_picture, fit
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.redraw import show_in
@@ -53,7 +53,7 @@ SETTINGS = {
 class Shot:
     """One thing to show: a picture, words below it, and the frame it is when it is one."""
 
-    drawn: Content
+    drawn: Content | CellPicture
     words: str
     frame: int | None = None
 
@@ -214,14 +214,14 @@ class VideoView(Vertical):
         """Only what was asked for last is shown, and not what was on its way when it was stopped."""
         if stop is self._stop and not stop.is_set() and self.is_mounted:
             self._frame = shot.frame
-            words = (Content("\n"), Content.styled(shot.words, "$text-muted")) if shot.words else ()
-            self._picture(Content.assemble(shot.drawn, *words))
+            words = Content.styled(shot.words, "$text-muted")
+            self._picture(Captioned(shot.drawn, words) if isinstance(shot.drawn, CellPicture) else shot.drawn)
 
     def _ended(self, stop: threading.Event) -> None:
         if stop is self._stop and self.is_mounted:
             self.stop()
 
-    def _picture(self, drawn: Content) -> None:
+    def _picture(self, drawn: Content | Captioned) -> None:
         show_in(self.query_one("#result-view", Static), drawn)
 
     @staticmethod
@@ -235,10 +235,10 @@ class VideoView(Vertical):
             if stop.is_set():
                 return
             (rgb,) = frames_at(info.path, [share * info.duration_s], width, height)
-            drawn.append(picture(rgb, width, height, canvas.monochrome).split("\n"))
+            drawn.append(cell_lines(rgb, width, height, canvas.monochrome))
         pairs = [zip(drawn[0], drawn[1], strict=True), zip(drawn[2], drawn[3], strict=True)]
-        lines = [Content.assemble(left, " ", right) for pair in pairs for left, right in pair]
-        yield Shot(Content("\n").join(lines), _measures(info))
+        lines = [[*left, BESIDE, *right] for pair in pairs for left, right in pair]
+        yield Shot(CellPicture(lines), _measures(info))
 
 
 def _play(info: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
@@ -259,7 +259,7 @@ def _play(info: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
             "{at} of {length} s   {key} stops", at=f"{at_s:.1f}", length=f"{info.duration_s:.1f}", key=canvas.key
         )
         frame = min(info.num_frames - 1, round(at_s * info.fps))
-        yield Shot(picture(rgb, width, height, canvas.monochrome), words, frame)
+        yield Shot(cell_picture(rgb, width, height, canvas.monochrome), words, frame)
 
 
 def _play_each(paths: Sequence[Path], first: VideoInfo, canvas: Canvas, stop: threading.Event) -> Shots:
@@ -287,7 +287,7 @@ def _still(number: int) -> Draw:
         frame = max(0, min(frame, info.num_frames - 1))
         (rgb,) = frames_at(info.path, [frame / info.fps], width, height)
         words = tr("frame {number} of {count}", number=frame + 1, count=info.num_frames)
-        yield Shot(picture(rgb, width, height, canvas.monochrome), words, frame)
+        yield Shot(cell_picture(rgb, width, height, canvas.monochrome), words, frame)
 
     return draw
 

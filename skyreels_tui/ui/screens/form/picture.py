@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from pipelines.front.fields import InputKind
-from skyreels_tui.ui.drawing.halfblocks import picture
+from skyreels_tui.ui.drawing.halfblocks import Captioned, cell_picture
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.redraw import show_in
 from skyreels_tui.ui.widgets.media_facts import PictureView, small_view
@@ -52,6 +52,5 @@ class FilePicture(Static):
         if view is None:
             show_in(self, Content(""))
             return
-        drawn = picture(view.rgb, view.width, view.height, hub(self).monochrome)
-        caption = (f"\n{view.caption}", "$text-muted") if view.caption else ("", "")
-        show_in(self, Content.assemble(drawn, caption))
+        drawn = cell_picture(view.rgb, view.width, view.height, hub(self).monochrome)
+        show_in(self, Captioned(drawn, Content.styled(view.caption, "$text-muted")) if view.caption else drawn)

@@ -17,7 +17,7 @@ from pipelines.front.language import tr
 from pipelines.front.trim import Trim, channel_index
 from skyreels_tui.requests.trimming import Marks, Stretchable
 from skyreels_tui.ui.drawing.glyphs import Glyphs
-from skyreels_tui.ui.drawing.halfblocks import fit, picture
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_picture, fit
 from skyreels_tui.ui.drawing.safe import cut_path, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import TRIM, bindings
@@ -118,14 +118,14 @@ class TrimScreen(Screen[Stretch | None]):
         show_in(self.query_one("#trim-words", Static), Content("\n").join(self._words(marks)))
         self.refresh_bindings()
 
-    def _view(self, marks: Marks, width: int, glyphs: Glyphs) -> Content:
+    def _view(self, marks: Marks, width: int, glyphs: Glyphs) -> Content | CellPicture:
         if self._sound:
             rows = max(1, self.query_one("#trim-view").content_size.height)
             return high_wave(self._peaks, marks, width, rows, glyphs) if self._peaks else Content("")
         if self._picture is None:
             return Content("")
         rgb, across, down = self._picture
-        return picture(rgb, across, down, hub(self).monochrome)
+        return cell_picture(rgb, across, down, hub(self).monochrome)
 
     def _words(self, marks: Marks) -> list[Content]:
         of, total = marks.of, marks.of.length_s

@@ -23,7 +23,7 @@ from skyreels_tui.queue.events import JobProgress
 from skyreels_tui.queue.model import Job, JobState
 from skyreels_tui.queue.reasons import reason_words
 from skyreels_tui.ui.drawing.glyphs import state_mark
-from skyreels_tui.ui.drawing.halfblocks import CellPicture, picture
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_picture
 from skyreels_tui.ui.drawing.safe import cut, cut_path, plain, safe
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.redraw import show_in
@@ -141,7 +141,7 @@ class SelectedJob(Vertical):
             found = Thumbnail()
         else:
             found = thumbnails.make(path, modified_s, columns, rows, media)
-        drawn = picture(found.rgb, found.width, found.height, monochrome) if found.rgb else Content("")
+        drawn = cell_picture(found.rgb, found.width, found.height, monochrome) if found.rgb else Content("")
         hand_over(self, self._take, stop, drawn)
 
     def _take(self, stop: threading.Event, drawn: Content | CellPicture) -> None:

@@ -25,7 +25,7 @@ from pipelines.tasks import TASKS
 from skyreels_tui.requests.glance import glance
 from skyreels_tui.results.choosing import differing_fields
 from skyreels_tui.results.gallery import Video
-from skyreels_tui.ui.drawing.halfblocks import fit, picture
+from skyreels_tui.ui.drawing.halfblocks import CellPicture, cell_picture, fit
 from skyreels_tui.ui.drawing.safe import cut, plain
 from skyreels_tui.ui.hub import hub
 from skyreels_tui.ui.keys import COMPARE, bindings
@@ -174,12 +174,12 @@ class CompareScreen(Screen[None]):
         began = time.monotonic()
         try:
             with ExitStack() as stack:
-                streams: list[Iterator[Content]] = []
+                streams: list[Iterator[CellPicture]] = []
                 for video in self._videos:
                     info = probe_video(video.path)
                     width, height = fit(info.width, info.height, room.columns, room.rows)
                     frames = stack.enter_context(closing(play(video.path, width, height, PLAY_FPS)))  # type: ignore[type-var]  # a generator
-                    streams.append(picture(rgb, width, height, room.monochrome) for rgb in frames)
+                    streams.append(cell_picture(rgb, width, height, room.monochrome) for rgb in frames)
                 for number, pair in enumerate(zip_longest(*streams)):
                     due_s = began + number / PLAY_FPS - time.monotonic()
                     if stop.is_set() or (due_s > 0 and stop.wait(due_s)):
@@ -203,13 +203,13 @@ class CompareScreen(Screen[None]):
                 info = probe_video(video.path)
                 width, height = fit(info.width, info.height, room.columns, room.rows)
                 (rgb,) = frames_at(video.path, [at_s], width, height)
-                drawn.append(picture(rgb, width, height, room.monochrome))
+                drawn.append(cell_picture(rgb, width, height, room.monochrome))
         except (PipelineError, OSError) as error:
             hand_over(self, self._fail, stop, reason_of(error) if isinstance(error, OSError) else str(error))
             return
         hand_over(self, self._take, stop, tuple(drawn), at_s)
 
-    def _take(self, stop: threading.Event, pair: tuple[Content | None, ...], at_s: float) -> None:
+    def _take(self, stop: threading.Event, pair: tuple[CellPicture | None, ...], at_s: float) -> None:
         """The pictures of one moment; of a clip that has ended the last one stays."""
         if stop is not self._stop or stop.is_set() or not self.is_mounted:
             return
