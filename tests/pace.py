@@ -20,9 +20,7 @@ live/test_applog live/test_engine_memory live/test_eta live/test_gpu live/test_m
 live/test_odd_files live/test_recipes live/test_running_times live/test_sensors
 media/test_images media/test_tones
 memory/test_admission memory/test_watchdog
-models/test_attention_choice models/test_transformer
 models_hub/test_locate models_hub/test_transfers models_hub/test_usable
-parity/test_keymap
 queue/test_attempt_clock queue/test_batch queue/test_board queue/test_clock_trust queue/test_failures queue/test_films
 queue/test_hours queue/test_listing queue/test_odd_rows queue/test_read_only queue/test_room
 queue/test_store queue/test_sweep
